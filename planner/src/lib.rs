@@ -1,0 +1,3 @@
+//! Statements to continuous plans: binding, streaming rewrite, incremental operators and their state.
+
+pub mod api;

@@ -1,0 +1,224 @@
+//! The one error people see: what happened, where, what to do, and whose fault it is.
+//!
+//! Every door (Postgres wire, Flight SQL, HTTP, the command line) maps this one type; nothing else may invent an error text for a user.
+
+use std::fmt;
+
+/// Result of a server call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whose fault an error is: it decides the exit code and what is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The statement, option or configuration (exit code 1).
+    User,
+    /// The broker, store, port or disk (exit code 3).
+    Outside,
+    /// A defect of ours (exit code 4).
+    Internal,
+}
+
+/// Condition codes we use, by PostgreSQL's names (Appendix A of its manual).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlState {
+    /// 42601
+    SyntaxError,
+    /// 42P01
+    UndefinedTable,
+    /// 42703
+    UndefinedColumn,
+    /// 42883
+    UndefinedFunction,
+    /// 42P07
+    DuplicateTable,
+    /// 42P06
+    DuplicateSchema,
+    /// 3F000
+    InvalidSchemaName,
+    /// 42809
+    WrongObjectType,
+    /// 42804
+    DatatypeMismatch,
+    /// 42P10
+    InvalidColumnReference,
+    /// 42P17
+    InvalidObjectDefinition,
+    /// 42602
+    InvalidName,
+    /// 42939
+    ReservedName,
+    /// 22023
+    InvalidParameterValue,
+    /// 22P02
+    InvalidTextRepresentation,
+    /// 22003
+    NumericValueOutOfRange,
+    /// 22012
+    DivisionByZero,
+    /// 22000
+    DataException,
+    /// 0A000
+    FeatureNotSupported,
+    /// 2BP01
+    DependentObjectsStillExist,
+    /// 55000
+    ObjectNotInPrerequisiteState,
+    /// 55006
+    ObjectInUse,
+    /// 57014
+    QueryCanceled,
+    /// 57P01
+    AdminShutdown,
+    /// 57P03
+    CannotConnectNow,
+    /// 53100
+    DiskFull,
+    /// 53200
+    OutOfMemory,
+    /// 54001
+    StatementTooComplex,
+    /// 54000
+    ProgramLimitExceeded,
+    /// 58030
+    IoError,
+    /// 08001
+    ConnectionFailure,
+    /// 26000
+    InvalidSqlStatementName,
+    /// 34000
+    InvalidCursorName,
+    /// 25P02
+    InFailedSqlTransaction,
+    /// 28000
+    InvalidAuthorization,
+    /// 3D000
+    InvalidCatalogName,
+    /// XX000
+    InternalError,
+}
+
+impl SqlState {
+    /// The five characters.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SyntaxError => "42601",
+            Self::UndefinedTable => "42P01",
+            Self::UndefinedColumn => "42703",
+            Self::UndefinedFunction => "42883",
+            Self::DuplicateTable => "42P07",
+            Self::DuplicateSchema => "42P06",
+            Self::InvalidSchemaName => "3F000",
+            Self::WrongObjectType => "42809",
+            Self::DatatypeMismatch => "42804",
+            Self::InvalidColumnReference => "42P10",
+            Self::InvalidObjectDefinition => "42P17",
+            Self::InvalidName => "42602",
+            Self::ReservedName => "42939",
+            Self::InvalidParameterValue => "22023",
+            Self::InvalidTextRepresentation => "22P02",
+            Self::NumericValueOutOfRange => "22003",
+            Self::DivisionByZero => "22012",
+            Self::DataException => "22000",
+            Self::FeatureNotSupported => "0A000",
+            Self::DependentObjectsStillExist => "2BP01",
+            Self::ObjectNotInPrerequisiteState => "55000",
+            Self::ObjectInUse => "55006",
+            Self::QueryCanceled => "57014",
+            Self::AdminShutdown => "57P01",
+            Self::CannotConnectNow => "57P03",
+            Self::DiskFull => "53100",
+            Self::OutOfMemory => "53200",
+            Self::StatementTooComplex => "54001",
+            Self::ProgramLimitExceeded => "54000",
+            Self::IoError => "58030",
+            Self::ConnectionFailure => "08001",
+            Self::InvalidSqlStatementName => "26000",
+            Self::InvalidCursorName => "34000",
+            Self::InFailedSqlTransaction => "25P02",
+            Self::InvalidAuthorization => "28000",
+            Self::InvalidCatalogName => "3D000",
+            Self::InternalError => "XX000",
+        }
+    }
+}
+
+/// What a user is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Primary message: lower case, no full stop.
+    pub message: String,
+    /// More facts, full sentences.
+    pub detail: Option<String>,
+    /// What to do, full sentences.
+    pub hint: Option<String>,
+    /// Where in the statement, as a count of characters from 1.
+    pub position: Option<usize>,
+    /// PostgreSQL's condition code.
+    pub state: SqlState,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+impl Error {
+    /// An error of the user's input.
+    pub fn user(state: SqlState, message: impl Into<String>) -> Self {
+        Self::new(Fault::User, state, message)
+    }
+
+    /// An error of the world around us.
+    pub fn outside(state: SqlState, message: impl Into<String>) -> Self {
+        Self::new(Fault::Outside, state, message)
+    }
+
+    /// A defect of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Fault::Internal, SqlState::InternalError, message)
+    }
+
+    fn new(fault: Fault, state: SqlState, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            state,
+            fault,
+        }
+    }
+
+    /// With more facts.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With a place in the statement (characters from 1).
+    #[must_use]
+    pub fn at(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(detail) = &self.detail {
+            write!(f, "\nDETAIL:  {detail}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nHINT:  {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
