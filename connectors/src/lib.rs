@@ -4,4 +4,9 @@
 //! is a leaf: it knows Arrow, brokers and stores, and nothing of SQL, queries or epochs.
 
 pub mod error;
+pub mod format;
+pub mod kafka;
+pub mod registry;
 pub mod source;
+
+pub use registry::open_source;
