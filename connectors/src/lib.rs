@@ -3,5 +3,7 @@
 //! A [`source::Source`] gives decoded rows by split and offset; a Delta table takes files and commits and gives snapshots. This crate
 //! is a leaf: it knows Arrow, brokers and stores, and nothing of SQL, queries or epochs.
 
+pub mod delta;
 pub mod error;
 pub mod source;
+pub mod store;
