@@ -16,6 +16,8 @@ mod reader;
 mod sink;
 mod spec;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};

@@ -5,5 +5,6 @@
 
 pub mod delta;
 pub mod error;
+pub mod generator;
 pub mod source;
 pub mod store;

@@ -7,6 +7,8 @@
 
 mod durable;
 mod fault;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::{
