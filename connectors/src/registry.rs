@@ -22,6 +22,7 @@ pub fn open_source(
     options: &BTreeMap<String, String>,
 ) -> Result<Arc<dyn Source>> {
     match connector {
+        "generator" => crate::generator::open(schema, options),
         "kafka" => Ok(Arc::new(KafkaSource::open(schema, options)?)),
         other => Err(ConnectorError::Option {
             message: format!("unknown connector '{other}'"),
