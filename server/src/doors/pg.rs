@@ -5,6 +5,7 @@
 //! nothing but its own connection. Nothing in this door plans, knows a table, or may take the process down.
 
 mod cancel;
+mod catalog;
 mod columns;
 mod command;
 mod connection;
@@ -38,6 +39,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+
+pub use self::catalog::{install, rewrite};
 
 use self::{
     cancel::{Canceller, Registry},

@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         self.statements.insert(name.to_owned(), Arc::new(statement));
         self.send_notices();
-        self.wire.put(&ParseComplete);
+        self.wire.put(&ParseComplete::new());
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             held: false,
         };
         self.portals.put(portal, bound);
-        self.wire.put(&BindComplete);
+        self.wire.put(&BindComplete::new());
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         self.admit(&statement)?;
         match self.described(&statement)? {
             Some(columns) => self.wire.put(&row_description(&columns, &formats)?),
-            None => self.wire.put(&NoData),
+            None => self.wire.put(&NoData::new()),
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Target::Statement => drop(self.statements.remove(name)),
             Target::Portal => drop(self.portals.take(name)),
         }
-        self.wire.put(&CloseComplete);
+        self.wire.put(&CloseComplete::new());
     }
 
     fn statement(&self, name: &str) -> Result<Arc<Statement>, Failure> {

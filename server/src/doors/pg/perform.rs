@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use datafusion::scalar::ScalarValue;
 use pgwire::messages::{
     extendedquery::PortalSuspended,
     response::{CommandComplete, EmptyQueryResponse},
@@ -20,7 +21,7 @@ use super::{
     simple::Piece,
     startup::{parameter_status, run},
 };
-use crate::session::Answer;
+use crate::session::{Answer, Prepared};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Plans a statement; `hints` are the types the client named for its parameters.
@@ -71,29 +72,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Progress::Done(self.command(command, &portal.formats, running).await?)
             }
             Kind::Engine(prepared) => {
-                let session = Arc::clone(&self.session);
-                let work = session.execute(prepared, values);
-                let answer = if prepared.schema.is_some() {
-                    running.wait(&mut self.wire, work).await??
-                } else {
-                    running.see_through(work).await?
-                };
-                match answer {
-                    Answer::Rows { tag, stream, .. } => {
-                        let style = self.style();
-                        let rows = Rows::new(tag, stream, &portal.formats, style);
-                        Progress::Rows(Box::new(rows))
-                    }
-                    Answer::Done { tag, parameters } => {
-                        for (name, value) in &parameters {
-                            self.wire.put(&parameter_status(name, value));
-                        }
-                        Progress::Done(tag)
-                    }
-                }
+                self.open(prepared, values, &portal.formats, running).await?
             }
         };
         Ok(())
+    }
+
+    /// Starts a statement of the engine's.
+    async fn open(
+        &mut self,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+        formats: &[i16],
+        running: &Running,
+    ) -> Result<Progress, Trouble> {
+        let session = Arc::clone(&self.session);
+        let work = session.execute(prepared, values);
+        let answer = if prepared.schema.is_some() {
+            running.wait(&mut self.wire, work).await??
+        } else {
+            running.see_through(work).await?
+        };
+        Ok(match answer {
+            Answer::Rows { tag, stream, .. } => {
+                let rows = Rows::new(tag, stream, formats, self.style());
+                Progress::Rows(Box::new(rows))
+            }
+            Answer::Done { tag, parameters } => {
+                for (name, value) in &parameters {
+                    self.wire.put(&parameter_status(name, value));
+                }
+                Progress::Done(tag)
+            }
+        })
     }
 
     /// Sends what a portal has, up to `limit` rows, and how it went.
@@ -108,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let sent = rows.send(&mut self.wire, running, limit, false).await?;
                 if sent.suspended {
                     self.send_notices();
-                    self.wire.put(&PortalSuspended);
+                    self.wire.put(&PortalSuspended::new());
                     return Ok(());
                 }
                 let tag = counted(&rows.tag, sent);
@@ -121,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         };
         self.send_notices();
         if matches!(portal.statement.kind, Kind::Empty) {
-            self.wire.put(&EmptyQueryResponse);
+            self.wire.put(&EmptyQueryResponse::new());
         } else {
             self.wire.put(&CommandComplete::new(without_nul(&tag)));
         }
@@ -250,16 +261,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             before: "",
         };
         let statement = self.plan(piece, &[], running).await?;
-        let mut cursor = Portal {
+        let (Kind::Engine(prepared), Some(_)) = (&statement.kind, &statement.columns) else {
+            return Err(Failure::error("42601", "a cursor needs a query that gives rows").into());
+        };
+        let formats = if *binary { vec![1] } else { Vec::new() };
+        let progress = self.open(prepared, Vec::new(), &formats, running).await?;
+        let cursor = Portal {
             statement: Arc::new(statement),
-            formats: if *binary { vec![1] } else { Vec::new() },
-            progress: Progress::Ready(Vec::new()),
+            formats,
+            progress,
             held: *hold,
         };
-        if cursor.statement.columns.is_none() {
-            return Err(Failure::error("42601", "a cursor needs a query that gives rows").into());
-        }
-        self.begin(&mut cursor, running).await?;
         self.portals.put(name, cursor);
         Ok("DECLARE CURSOR".into())
     }

@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         self.portals.take("");
         let pieces = self.pieces(text)?;
         if pieces.is_empty() {
-            self.wire.put(&EmptyQueryResponse);
+            self.wire.put(&EmptyQueryResponse::new());
         }
         for piece in pieces {
             let before = piece.before;

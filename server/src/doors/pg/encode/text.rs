@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Offset, TimeZone};
 

@@ -80,6 +80,14 @@ pub(crate) async fn server() -> Server {
 
 pub(crate) async fn server_with(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve(listener, limits)
+}
+
+pub(crate) async fn server_at(address: &str) -> Server {
+    serve(TcpListener::bind(address).await.unwrap(), Limits::default())
+}
+
+fn serve(listener: TcpListener, limits: Limits) -> Server {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     tokio::spawn(serve_with(
