@@ -28,7 +28,6 @@ pub enum Door {
 }
 
 /// One session.
-#[derive(Debug)]
 pub struct Session {
     context: SessionContext,
     user: String,
@@ -69,6 +68,15 @@ pub enum Answer {
     },
 }
 
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("user", &self.user)
+            .field("door", &self.door)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Session {
     /// A session over `context`.
     pub fn new(context: SessionContext, user: &str, door: Door) -> Self {
@@ -103,7 +111,11 @@ impl Session {
     }
 
     /// Runs a prepared statement.
-    pub async fn execute(&self, prepared: &Prepared, _parameters: Vec<ScalarValue>) -> Result<Answer> {
+    pub async fn execute(
+        &self,
+        prepared: &Prepared,
+        _parameters: Vec<ScalarValue>,
+    ) -> Result<Answer> {
         let plan = prepared
             .plan
             .as_deref()
