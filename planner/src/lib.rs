@@ -19,6 +19,9 @@ pub mod operators;
 pub mod state;
 pub mod streaming;
 
+#[cfg(test)]
+mod testing;
+
 pub use api::*;
 pub use binding::{
     StreamPeek, StreamTable, arrow_type, expose_metadata, logical_plan, new_session_state,

@@ -11,4 +11,7 @@ mod rejects;
 mod run;
 mod watermark;
 
+#[cfg(test)]
+mod tests;
+
 pub use query::ContinuousQuery;
