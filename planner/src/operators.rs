@@ -11,7 +11,7 @@ mod window_bound;
 
 pub use window_bound::window_bound;
 
-pub(crate) use event_time::{EventTimeExec, WatermarkRule};
+pub(crate) use event_time::{EventTimeExec, WatermarkRule, is_storable};
 pub(crate) use feed::{Feed, FeedExec};
 pub(crate) use late::LateExec;
 pub(crate) use run::{DeadReason, EpochRun, ROW_COLUMN, RowRef, RunBatch, WINDOW_COLUMN};

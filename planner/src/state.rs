@@ -12,6 +12,8 @@ mod run;
 mod watermark;
 
 #[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
 mod tests;
 
 pub use query::ContinuousQuery;

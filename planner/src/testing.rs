@@ -184,7 +184,12 @@ pub(crate) fn rows(columns: &[String], events: &[Event]) -> RecordBatch {
                     .collect::<TimestampMicrosecondArray>()
                     .with_timezone("UTC"),
             ),
-            "kind" => Arc::new(events.iter().map(|event| event.kind).collect::<StringArray>()),
+            "kind" => Arc::new(
+                events
+                    .iter()
+                    .map(|event| event.kind)
+                    .collect::<StringArray>(),
+            ),
             "value" => Arc::new(
                 events
                     .iter()
@@ -230,7 +235,10 @@ pub(crate) fn epoch(columns: &[String], splits: &[(i32, &[Event])]) -> EpochInpu
                 batches: vec![batch(columns, *partition, 0, events)],
             })
             .collect(),
-        known: splits.iter().map(|(partition, _)| split(*partition)).collect(),
+        known: splits
+            .iter()
+            .map(|(partition, _)| split(*partition))
+            .collect(),
         excluded: BTreeSet::new(),
         finished: BTreeSet::new(),
     }
@@ -264,7 +272,11 @@ pub(crate) fn lines(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// The rows that a batch run of `sql` over `events` gives: the oracle.
-pub(crate) async fn batch_run(sql: &str, columns: SchemaRef, events: RecordBatch) -> Vec<RecordBatch> {
+pub(crate) async fn batch_run(
+    sql: &str,
+    columns: SchemaRef,
+    events: RecordBatch,
+) -> Vec<RecordBatch> {
     let state = new_session_state(session_config(), Arc::default(), None).unwrap();
     let context = SessionContext::new_with_state(state);
     let table = MemTable::try_new(columns, vec![vec![events]]).unwrap();

@@ -28,7 +28,12 @@ use crate::error::PlanError;
 /// 0001-01-01T00:00:00Z, the first instant that Delta tables and their readers agree on.
 const FIRST_US: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z, the last one.
-pub(crate) const LAST_US: i64 = 253_402_300_799_999_999;
+const LAST_US: i64 = 253_402_300_799_999_999;
+
+/// Whether tables and their readers agree on what instant this is.
+pub(crate) fn is_storable(time_us: i64) -> bool {
+    (FIRST_US..=LAST_US).contains(&time_us)
+}
 
 /// How the watermark of a row follows from it.
 #[derive(Clone, Debug)]
@@ -205,7 +210,7 @@ impl Step {
             .map(|(time, row)| {
                 let reason = match time {
                     None => DeadReason::Null,
-                    Some(time) if !(FIRST_US..=LAST_US).contains(&time) => DeadReason::OutOfRange,
+                    Some(time) if !is_storable(time) => DeadReason::OutOfRange(time),
                     Some(time) if time > latest => DeadReason::Future,
                     Some(_) => return true,
                 };

@@ -56,17 +56,21 @@ pub(crate) enum DeadReason {
     Null,
     /// Further in the future than `max_future_skew`.
     Future,
-    /// Outside of the years that tables can store.
-    OutOfRange,
+    /// Outside of the years that tables can store: the time in microseconds.
+    OutOfRange(i64),
 }
 
 impl DeadReason {
     /// As it stands in the dead-letter table.
-    pub(crate) fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> String {
         match self {
-            Self::Null => "event time is null",
-            Self::Future => "event time is in the future by more than max_future_skew",
-            Self::OutOfRange => "event time is outside of the years 1 to 9999",
+            Self::Null => "event time is null".to_owned(),
+            Self::Future => "event time is in the future by more than max_future_skew".to_owned(),
+            Self::OutOfRange(us) => {
+                format!(
+                    "event time is outside of the years 1 to 9999: {us} microseconds since 1970"
+                )
+            }
         }
     }
 }

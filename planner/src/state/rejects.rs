@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray,
+        Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray,
         TimestampMicrosecondArray,
     },
     compute::interleave,
+    datatypes::TimestampMicrosecondType,
 };
 
 use crate::{
     error::{PlanError, Result},
-    operators::{DeadReason, EpochRun, RowRef},
+    operators::{DeadReason, EpochRun, RowRef, is_storable},
     streaming::RejectShape,
 };
 
@@ -62,7 +63,7 @@ fn rejects(
             .iter()
             .map(|batch| batch.batch.rows.column(*index).as_ref())
             .collect();
-        columns.push(interleave(&sources, &places)?);
+        columns.push(storable(interleave(&sources, &places)?));
     }
     columns.extend(origins(run, &places)?);
     columns.extend(own);
@@ -70,6 +71,18 @@ fn rejects(
         Arc::clone(&shape.schema),
         columns,
     )?))
+}
+
+/// Timestamps that no table can store become NULL; where they are why the row is dead, its reason has them.
+fn storable(column: ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<TimestampMicrosecondType>() {
+        Some(times) if times.values().iter().any(|time| !is_storable(*time)) => {
+            let kept: TimestampMicrosecondArray =
+                times.unary_opt(|time| is_storable(time).then_some(time));
+            Arc::new(kept.with_data_type(times.data_type().clone()))
+        }
+        _ => column,
+    }
 }
 
 /// `_topic`, `_partition`, `_offset`, `_timestamp`.

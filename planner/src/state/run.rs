@@ -19,9 +19,6 @@ use crate::{
     streaming::Program,
 };
 
-/// Rows above which splits run side by side.
-const PARALLEL_ROWS: usize = 16_384;
-
 /// Runs after which a plan's metrics are thrown away: the engine adds some for every run and never forgets one.
 const RUNS_PER_RESET: usize = 256;
 
@@ -91,7 +88,7 @@ impl Runner {
                 parts.push(batches);
             }
         }
-        if rows <= PARALLEL_ROWS {
+        if rows <= program.parallel_rows {
             parts = match parts.is_empty() {
                 true => Vec::new(),
                 false => vec![parts.into_iter().flatten().collect()],

@@ -16,7 +16,10 @@ async fn a_window_closes_when_the_watermark_reaches_its_end() {
     let columns = &plan.columns_to_read;
 
     let first = [event(5, "a", 1.0), event(50, "b", 2.0), event(59, "a", 4.0)];
-    let output = query.run_epoch(epoch(columns, &[(0, &first)])).await.unwrap();
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &first)]))
+        .await
+        .unwrap();
     assert_eq!(output.watermark_us, Some(MORNING + 49 * SECOND));
     assert!(output.rows.is_empty());
     assert_eq!(query.open_panes(), 1);
@@ -26,7 +29,10 @@ async fn a_window_closes_when_the_watermark_reaches_its_end() {
         ts: Some(MORNING + 70 * SECOND - 1),
         ..event(0, "a", 1.0)
     }];
-    let output = query.run_epoch(epoch(columns, &[(0, &short)])).await.unwrap();
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &short)]))
+        .await
+        .unwrap();
     assert!(output.rows.is_empty());
     let output = query
         .run_epoch(epoch(columns, &[(0, &[event(70, "a", 8.0)])]))
@@ -50,18 +56,26 @@ async fn a_row_of_a_closed_window_is_late_with_its_origin() {
     let columns = &plan.columns_to_read;
     // What is late is decided by the watermark at the epoch's beginning: the same row in the same epoch is not.
     let output = query
-        .run_epoch(epoch(columns, &[(0, &[event(75, "a", 1.0), event(1, "a", 1.0)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(75, "a", 1.0), event(1, "a", 1.0)])],
+        ))
         .await
         .unwrap();
     assert_eq!(output.counts.late, 0);
     assert_eq!(lines(&output.rows).len(), 1);
     let output = query
-        .run_epoch(epoch(columns, &[(0, &[event(80, "a", 1.0), event(2, "b", 7.0)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(80, "a", 1.0), event(2, "b", 7.0)])],
+        ))
         .await
         .unwrap();
     assert_eq!(
         lines(&output.late),
-        ["2024-02-29T09:00:02Z | b | 7.0 | events | 0 | 1 | 1970-01-01T00:00:01.001Z | 2024-02-29T09:01:05Z | 1 | 1"]
+        [
+            "2024-02-29T09:00:02Z | b | 7.0 | events | 0 | 1 | 1970-01-01T00:00:01.001Z | 2024-02-29T09:01:05Z | 1 | 1"
+        ]
     );
     assert_eq!(output.late[0].schema(), plan.late_schema);
     let expected = RowCounts {
@@ -79,18 +93,27 @@ async fn rows_without_usable_time_are_dead_letters_and_move_nothing() {
     let mut query = plan.start(None).unwrap();
     let columns = &plan.columns_to_read;
     let events = [
-        Event { ts: None, ..event(0, "a", 1.0) },
+        Event {
+            ts: None,
+            ..event(0, "a", 1.0)
+        },
         event(3_600 + 301, "a", 2.0),
-        Event { ts: Some(i64::MAX), ..event(0, "a", 3.0) },
+        Event {
+            ts: Some(i64::MAX),
+            ..event(0, "a", 3.0)
+        },
         event(3_600 + 300, "a", 4.0),
     ];
-    let output = query.run_epoch(epoch(columns, &[(0, &events)])).await.unwrap();
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &events)]))
+        .await
+        .unwrap();
     assert_eq!(
         lines(&output.dead),
         [
             " | a | 1.0 | events | 0 | 0 | 1970-01-01T00:00:01Z | event time is null",
             "2024-02-29T10:05:01Z | a | 2.0 | events | 0 | 1 | 1970-01-01T00:00:01.001Z | event time is in the future by more than max_future_skew",
-            "+294247-01-10T04:00:54.775807Z | a | 3.0 | events | 0 | 2 | 1970-01-01T00:00:01.002Z | event time is outside of the years 1 to 9999",
+            " | a | 3.0 | events | 0 | 2 | 1970-01-01T00:00:01.002Z | event time is outside of the years 1 to 9999: 9223372036854775807 microseconds since 1970",
         ]
     );
     assert_eq!(output.dead[0].schema(), plan.dead_letter_schema);
@@ -109,12 +132,18 @@ async fn a_row_that_where_drops_is_neither_late_nor_counted_but_moves_time() {
     let columns = &plan.columns_to_read;
     assert_eq!(columns, &["ts", "kind"]);
     let output = query
-        .run_epoch(epoch(columns, &[(0, &[event(1, "a", 1.0), event(100, "b", 1.0)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 1.0), event(100, "b", 1.0)])],
+        ))
         .await
         .unwrap();
     assert_eq!(lines(&output.rows), ["2024-02-29T09:00:00Z | 1"]);
     let output = query
-        .run_epoch(epoch(columns, &[(0, &[event(2, "b", 1.0), event(3, "a", 1.0)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(2, "b", 1.0), event(3, "a", 1.0)])],
+        ))
         .await
         .unwrap();
     let expected = RowCounts {
@@ -134,7 +163,10 @@ async fn the_end_of_every_split_closes_every_window_in_order() {
     query
         .run_epoch(epoch(
             columns,
-            &[(0, &[event(130, "b", 1.0)]), (1, &[event(65, "a", 1.0), event(5, "c", 1.0)])],
+            &[
+                (0, &[event(130, "b", 1.0)]),
+                (1, &[event(65, "a", 1.0), event(5, "c", 1.0)]),
+            ],
         ))
         .await
         .unwrap();
@@ -157,7 +189,10 @@ async fn live_rows_are_those_of_open_windows_and_change_nothing() {
     let mut query = plan.start(None).unwrap();
     let columns = &plan.columns_to_read;
     query
-        .run_epoch(epoch(columns, &[(0, &[event(1, "a", 0.1), event(2, "a", 0.2)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 0.1), event(2, "a", 0.2)])],
+        ))
         .await
         .unwrap();
     let live = query.live().await.unwrap();
@@ -177,7 +212,10 @@ async fn a_restored_query_goes_on_where_it_was() {
     let columns = &plan.columns_to_read;
     let mut query = plan.start(None).unwrap();
     query
-        .run_epoch(epoch(columns, &[(0, &[event(1, "a", 1.0), event(62, "b", 2.0)])]))
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 1.0), event(62, "b", 2.0)])],
+        ))
         .await
         .unwrap();
     let snapshot = query.snapshot().unwrap();
@@ -186,7 +224,10 @@ async fn a_restored_query_goes_on_where_it_was() {
     let mut restored = plan.start(Some(snapshot)).unwrap();
     for query in [&mut query, &mut restored] {
         let output = query
-            .run_epoch(epoch(columns, &[(0, &[event(3, "a", 3.0), event(75, "c", 1.0)])]))
+            .run_epoch(epoch(
+                columns,
+                &[(0, &[event(3, "a", 3.0), event(75, "c", 1.0)])],
+            ))
             .await
             .unwrap();
         assert_eq!(
@@ -207,7 +248,10 @@ async fn state_of_another_query_is_refused() {
     assert_ne!(counts.fingerprint, other.fingerprint);
     let mut query = counts.start(None).unwrap();
     query
-        .run_epoch(epoch(&counts.columns_to_read, &[(0, &[event(1, "a", 1.0)])]))
+        .run_epoch(epoch(
+            &counts.columns_to_read,
+            &[(0, &[event(1, "a", 1.0)])],
+        ))
         .await
         .unwrap();
     let error = other.start(Some(query.snapshot().unwrap())).unwrap_err();
@@ -228,8 +272,14 @@ async fn after_an_error_the_state_is_void() {
         .run_epoch(epoch(columns, &[(0, &[event(1, "a", 0.0)])]))
         .await
         .unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (PlanErrorKind::Data, "division by zero"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (PlanErrorKind::Data, "division by zero")
+    );
     let error = query.run_epoch(the_end(&[0])).await.unwrap_err();
-    assert_eq!(error.message, "the query's state is void after an error and must be restored");
+    assert_eq!(
+        error.message,
+        "the query's state is void after an error and must be restored"
+    );
     assert!(query.snapshot().is_err());
 }

@@ -18,7 +18,7 @@ use super::{
     output::OutputShape,
     partition::Derived,
     physical::{lower, lower_rows, streaming_session},
-    program::{Program, RejectShape, WindowKey},
+    program::{PARALLEL_ROWS, Program, RejectShape, WindowKey},
     refuse::{census, refuse},
     watermark::{declare_watermark, event_time_name, watermarked_column},
 };
@@ -95,6 +95,17 @@ impl ContinuousPlan {
     /// A query in its first epoch, or going on from a snapshot of the same fingerprint.
     pub fn start(&self, restored: Option<StateSnapshot>) -> Result<ContinuousQuery> {
         ContinuousQuery::start(Arc::clone(&self.program), restored)
+    }
+}
+
+#[cfg(test)]
+impl ContinuousPlan {
+    /// The plan with another limit between small and large epochs.
+    pub(crate) fn with_parallel_rows(mut self, rows: usize) -> Self {
+        if let Some(program) = Arc::get_mut(&mut self.program) {
+            program.parallel_rows = rows;
+        }
+        self
     }
 }
 
@@ -178,6 +189,7 @@ async fn build(
         late,
         dead,
         exact_state,
+        parallel_rows: PARALLEL_ROWS,
         config: session.config().clone(),
         runtime: Arc::clone(session.runtime_env()),
     };

@@ -12,6 +12,9 @@ use datafusion::{
 use super::output::OutputShape;
 use crate::{TimeRules, logical::window_type};
 
+/// Below this many rows a pass per split costs more than it saves.
+pub(crate) const PARALLEL_ROWS: usize = 16_384;
+
 /// Which group column says the window, and which end of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WindowKey {
@@ -45,6 +48,8 @@ pub(crate) struct Program {
     /// Whether loading a state gives back the very bits that were saved; if not, state is saved and loaded in every epoch, so that a
     /// snapshot more or less changes nothing.
     pub(crate) exact_state: bool,
+    /// Rows of an epoch above which its splits run side by side.
+    pub(crate) parallel_rows: usize,
     pub(crate) config: SessionConfig,
     pub(crate) runtime: Arc<RuntimeEnv>,
 }
