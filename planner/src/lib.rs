@@ -14,6 +14,7 @@
 pub mod api;
 pub mod binding;
 pub mod error;
+pub mod functions;
 pub mod logical;
 pub mod operators;
 pub mod state;

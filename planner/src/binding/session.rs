@@ -54,6 +54,7 @@ pub fn new_session_state(
     }
     let mut state = builder.build();
     state.register_relation_planner(Arc::new(WindowRelations))?;
+    crate::functions::register_all(&mut state)?;
     Ok(state)
 }
 
