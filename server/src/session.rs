@@ -28,7 +28,6 @@ pub enum Door {
 }
 
 /// One session.
-#[derive(Debug)]
 pub struct Session {
     context: SessionContext,
     user: String,
@@ -87,36 +86,58 @@ impl Session {
     }
 
     /// Plans one statement; `hints` are the parameter types the client gave, by position.
-    pub async fn prepare(&self, parsed: &Parsed, _hints: &[Option<DataType>]) -> Result<Prepared> {
+    pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         let plan = self
             .context
             .state()
             .create_logical_plan(&parsed.text)
             .await
-            .map_err(|e| Error::user(SqlState::SyntaxError, e.to_string()))?;
+            .map_err(|e| Error::user(SqlState::SyntaxError, e.strip_backtrace()))?;
+        let types = plan
+            .get_parameter_types()
+            .map_err(|e| Error::internal(e.strip_backtrace()))?;
+        let parameters = (1..=types.len())
+            .map(|i| {
+                let known = types.get(&format!("${i}")).cloned().flatten();
+                known.or_else(|| hints.get(i - 1).cloned().flatten())
+            })
+            .collect();
+        let rows = !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
         Ok(Prepared {
             parsed: parsed.clone(),
-            schema: Some(Arc::clone(plan.schema().inner())),
-            parameters: vec![],
+            schema: rows.then(|| Arc::clone(plan.schema().inner())),
+            parameters,
             plan: Some(Arc::new(plan)),
         })
     }
 
     /// Runs a prepared statement.
-    pub async fn execute(&self, prepared: &Prepared, _parameters: Vec<ScalarValue>) -> Result<Answer> {
+    pub async fn execute(
+        &self,
+        prepared: &Prepared,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<Answer> {
         let plan = prepared
             .plan
             .as_deref()
             .cloned()
-            .ok_or_else(|| Error::internal("statement has no plan"))?;
+            .ok_or_else(|| Error::internal("statement has no plan"))?
+            .with_param_values(parameters)
+            .map_err(|e| Error::internal(e.strip_backtrace()))?;
         let stream = self
             .context
             .execute_logical_plan(plan)
             .await
-            .map_err(|e| Error::internal(e.to_string()))?
+            .map_err(|e| Error::user(SqlState::DuplicateTable, e.strip_backtrace()))?
             .execute_stream()
             .await
             .map_err(|e| Error::internal(e.to_string()))?;
+        if prepared.schema.is_none() {
+            return Ok(Answer::Done {
+                tag: "SET".into(),
+                parameters: vec![],
+            });
+        }
         Ok(Answer::Rows {
             tag: "SELECT".into(),
             schema: stream.schema(),
@@ -136,7 +157,9 @@ impl Session {
 
     /// A run-time parameter's value, as SHOW gives it (`server_version`, `TimeZone`, `DateStyle`, …).
     pub fn parameter(&self, name: &str) -> Option<String> {
-        (name == "TimeZone").then(|| "UTC".to_owned())
+        let state = self.context.state_ref();
+        let zone = state.read().config_options().execution.time_zone.clone();
+        (name == "TimeZone").then(|| zone.unwrap_or_else(|| "UTC".into()))
     }
 
     /// Who is on the other end.
