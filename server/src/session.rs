@@ -102,10 +102,21 @@ impl Session {
                 known.or_else(|| hints.get(i - 1).cloned().flatten())
             })
             .collect();
+        let parameters: Vec<Option<DataType>> = parameters;
+        // Columns made of a parameter have the parameter's type: nulls of the types that are known show which.
+        let nulls = parameters
+            .iter()
+            .map(|ty| ScalarValue::try_new_null(ty.as_ref().unwrap_or(&DataType::Null)))
+            .collect::<datafusion::error::Result<Vec<_>>>()
+            .map_err(|e| Error::internal(e.strip_backtrace()))?;
+        let typed = plan
+            .clone()
+            .with_param_values(nulls)
+            .map_err(|e| Error::internal(e.strip_backtrace()))?;
         let rows = !matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
         Ok(Prepared {
             parsed: parsed.clone(),
-            schema: rows.then(|| Arc::clone(plan.schema().inner())),
+            schema: rows.then(|| Arc::clone(typed.schema().inner())),
             parameters,
             plan: Some(Arc::new(plan)),
         })

@@ -1,6 +1,7 @@
 //! The door from the client's side, over a real connection.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod flow;
 mod lifecycle;
 mod listings;
 mod statements;
@@ -61,10 +62,14 @@ fn people() -> RecordBatch {
 }
 
 async fn served() -> Served {
+    served_by(Arc::new(Memory)).await
+}
+
+async fn served_by(sessions: Arc<dyn Sessions>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(super::serve(listener, Arc::new(Memory), shutdown.clone()));
+    let task = tokio::spawn(super::serve(listener, sessions, shutdown.clone()));
     Served {
         address,
         shutdown,

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use arrow_flight::{
     Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightDescriptor,
-    sql::{CommandStatementQuery, ProstMessageExt},
+    Ticket,
+    sql::{
+        ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
+        ActionCreatePreparedStatementResult, Any, CommandPreparedStatementQuery,
+        CommandStatementQuery, ProstMessageExt,
+    },
 };
 use prost::Message;
 
@@ -48,16 +53,43 @@ async fn a_ticket_is_good_once_and_for_its_session_only() {
 async fn a_prepared_statement_belongs_to_its_session() {
     let served = served().await;
     let mut client = served.log_in().await;
-    let mut statement = client.prepare("SELECT 1".into(), None).await.unwrap();
-    let mut other = served.connect().await;
-    std::mem::swap(&mut client, &mut other);
-    // A statement keeps the client it was made with, so take its command to the other one.
-    let info = statement.execute().await.unwrap();
+    let request = ActionCreatePreparedStatementRequest {
+        query: "SELECT 1 AS x".into(),
+        transaction_id: None,
+    };
+    let body = request.as_any().encode_to_vec();
+    let body = act(&mut client, "CreatePreparedStatement", body)
+        .await
+        .unwrap();
+    let created: ActionCreatePreparedStatementResult =
+        Any::decode(body).unwrap().unpack().unwrap().unwrap();
+    // The command is a ticket too: it runs the statement without asking for its flight first.
+    let ticket = CommandPreparedStatementQuery {
+        prepared_statement_handle: created.prepared_statement_handle.clone(),
+    };
+    let ticket = Ticket::new(ticket.as_any().encode_to_vec());
+    let rows = client.do_get(ticket.clone()).await.unwrap();
+    let rows: Vec<_> = rows.try_collect().await.unwrap();
+    assert_eq!(texts(&rows), ["1"]);
+    let mut other = served.log_in().await;
     refused(
-        fetch(&mut client, info).await,
+        other.do_get(ticket.clone()).await,
         Code::NotFound,
-        "ticket does not exist",
+        "prepared statement does not exist",
     );
+    // Nor can the other close it; closing what does not exist is no error.
+    let close = ActionClosePreparedStatementRequest {
+        prepared_statement_handle: created.prepared_statement_handle,
+    };
+    let close = close.as_any().encode_to_vec();
+    act(&mut other, "ClosePreparedStatement", close.clone())
+        .await
+        .unwrap();
+    client.do_get(ticket.clone()).await.unwrap();
+    act(&mut client, "ClosePreparedStatement", close)
+        .await
+        .unwrap();
+    refused(client.do_get(ticket).await, Code::NotFound, "26000");
 }
 
 #[tokio::test]

@@ -92,8 +92,8 @@ async fn a_type_only_the_client_knows_is_taken_from_it() {
     let row = RecordBatch::try_from_iter([("0", value)]).unwrap();
     statement.set_parameters(row).unwrap();
     let info = statement.execute().await.unwrap();
-    let stream = client.do_get(info.endpoint[0].ticket.clone().unwrap());
-    let batches: Vec<_> = stream.await.unwrap().try_collect().await.unwrap();
+    let (schema, batches) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(*schema.field(0).data_type(), DataType::Int64);
     assert_eq!(texts(&batches), ["42"]);
 }
 
