@@ -28,7 +28,6 @@ pub enum Door {
 }
 
 /// One session.
-#[derive(Debug)]
 pub struct Session {
     context: SessionContext,
     user: String,

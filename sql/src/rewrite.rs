@@ -81,7 +81,7 @@ impl VisitorMut for Rewriter {
             }
             Ok(())
         });
-        self.fields.leave(query);
+        self.fields.leave();
         Self::flow(result)
     }
 }

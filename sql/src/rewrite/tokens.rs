@@ -325,5 +325,3 @@ impl Tokens {
     }
 }
 
-#[cfg(test)]
-mod tests;
