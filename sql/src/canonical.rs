@@ -15,7 +15,7 @@ pub struct Canonical<'a, T>(pub &'a T);
 impl fmt::Display for Canonical<'_, Query> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         pretty(f, &short)
     }
 }
@@ -23,7 +23,7 @@ impl fmt::Display for Canonical<'_, Query> {
 impl fmt::Display for Canonical<'_, Statement> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         pretty(f, &short)
     }
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Canonical<'_, Statement> {
 impl fmt::Display for Canonical<'_, Expr> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         short.fmt(f)
     }
 }

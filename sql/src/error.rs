@@ -10,6 +10,9 @@ use std::fmt;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
+/// The message of a text that stops too early.
+pub(crate) const END_OF_INPUT: &str = "syntax error at end of input";
+
 /// Why a text was refused, which is what decides the SQLSTATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParseErrorKind {
@@ -79,7 +82,7 @@ impl ParseError {
     fn near(near: Option<String>, at: Location) -> Self {
         let message = match &near {
             Some(near) => format!("syntax error at or near \"{}\"", shorten(near)),
-            None => "syntax error at end of input".to_owned(),
+            None => END_OF_INPUT.to_owned(),
         };
         let mut error = Self::new(ParseErrorKind::Syntax, message, at);
         error.near = near;

@@ -5,7 +5,7 @@
 //! is left as it stands. Units keep their size: 60 seconds do not become a minute, so that what a user wrote is
 //! recognisable in SHOW CREATE.
 
-use sqlparser::ast::{Expr, Interval, Value, ValueWithSpan};
+use sqlparser::ast::{Expr, Ident, Interval, Value, ValueWithSpan};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -26,7 +26,16 @@ pub(crate) fn parse_prefix(parser: &mut Parser) -> Option<Result<Expr, ParserErr
             advance(parser, tokens);
             Some(Ok(literal(text, start.union(&after.span))))
         }
-        Token::Number(..) | Token::Minus | Token::Plus => parse_numbers(parser, start),
+        Token::Number(..) => Some(match parse_numbers(parser, start) {
+            Some(expr) => Ok(expr),
+            None => parser.expected("a unit, as in INTERVAL '10 seconds'", parser.peek_nth_token(2)),
+        }),
+        // `interval - 1` is a column less one.
+        Token::Minus | Token::Plus => Some(Ok(parse_numbers(parser, start).unwrap_or_else(|| {
+            let name = parser.next_token();
+            let text = name.token.to_string();
+            Expr::Identifier(Ident::with_span(name.span, text))
+        }))),
         // The parser would try `INTERVAL INTERVAL INTERVAL …` in twice as many ways for each word.
         Token::Word(word) if word.keyword == Keyword::INTERVAL => {
             Some(parser.expected("an interval such as INTERVAL '10 seconds'", after))
@@ -36,7 +45,7 @@ pub(crate) fn parse_prefix(parser: &mut Parser) -> Option<Result<Expr, ParserErr
 }
 
 /// `INTERVAL 1 HOUR 30 MINUTES`, all on one line of tokens.
-fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Result<Expr, ParserError>> {
+fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Expr> {
     let mut parts = Vec::new();
     let mut at = 1;
     let mut span = start;
@@ -62,7 +71,7 @@ fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Result<Expr, Parser
         return None;
     }
     advance(parser, at);
-    Some(Ok(literal(parts.join(" "), span)))
+    Some(literal(parts.join(" "), span))
 }
 
 fn advance(parser: &mut Parser, tokens: usize) {

@@ -8,7 +8,7 @@ use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use crate::error::ParseError;
+use crate::error::{END_OF_INPUT, ParseError};
 use crate::rewrite;
 
 /// Words that cannot be a bare name, because what follows a missing name starts with them.
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     ) -> Result<T, ParseError> {
         read(&mut self.parser).map_err(|error| {
             let mut error = ParseError::from_parser(&error);
-            if error.line == 0 && error.near.is_none() && !self.at_end() {
+            if error.line == 0 && error.message != END_OF_INPUT && !self.at_end() {
                 // The parser knows no place for some refusals; where it stopped is the nearest there is.
                 let at = self.span().start;
                 error.line = at.line;

@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, Select, SetExpr, Statement, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Ident, Query, Select, SetExpr, Spanned, Statement, TableFactor, VisitMut, VisitorMut};
 
 use crate::error::ParseError;
 use crate::statement::types::{Flavour, canonical};
@@ -66,7 +66,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        Self::flow(window_tvf::rewrite(factor))
+        Self::flow(no_hints(factor).and_then(|()| window_tvf::rewrite(factor)))
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
@@ -83,6 +83,19 @@ impl VisitorMut for Rewriter {
         });
         self.fields.leave();
         Self::flow(result)
+    }
+}
+
+/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place.
+fn no_hints(factor: &TableFactor) -> Result<(), ParseError> {
+    let TableFactor::Table { with_hints, .. } = factor else {
+        return Ok(());
+    };
+    match with_hints.first() {
+        None => Ok(()),
+        Some(first) => Err(ParseError::invalid("WITH (…) cannot follow a relation", first.span())
+            .offending("WITH")
+            .hint("the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …")),
     }
 }
 

@@ -50,18 +50,30 @@ pub(crate) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, ParseError> {
         .map_err(|error| unreadable(&error.message, error.location))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     for token in &mut tokens {
-        canonical_quotes(&mut token.token);
+        canonical_quotes(token)?;
     }
     Ok(tokens)
 }
 
-/// Backquoted identifiers (Spark) become double-quoted ones.
-fn canonical_quotes(token: &mut Token) {
-    if let Token::Word(word) = token
-        && word.quote_style == Some('`')
-    {
-        word.quote_style = Some('"');
+/// Backquoted identifiers (Spark) become double-quoted ones and N'text' 'text'. Identifiers that would not print as
+/// they are read (the parser's `Display` takes their quotes for escaped) are refused.
+fn canonical_quotes(token: &mut TokenWithSpan) -> Result<(), ParseError> {
+    match &mut token.token {
+        Token::Word(word) if word.quote_style.is_some() => {
+            word.quote_style = Some('"');
+            if word.value.contains("\\\"") || word.value.contains("\"\"") {
+                return Err(ParseError::unsupported(
+                    "a quoted identifier cannot contain two double quotes in a row, or one after a backslash",
+                    token.span,
+                )
+                .offending(word.value.clone())
+                .hint("choose another name"));
+            }
+        }
+        Token::NationalStringLiteral(text) => token.token = Token::SingleQuotedString(std::mem::take(text)),
+        _ => {}
     }
+    Ok(())
 }
 
 /// The tokenizer's refusals in PostgreSQL's words.

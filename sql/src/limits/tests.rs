@@ -23,10 +23,27 @@ fn chains_are_counted_over_what_is_open() {
     assert!(!fits(&format!("SELECT 1{}", " + 1".repeat(MAX_CHAIN + 1))));
     // Half outside, half inside.
     let half = " + 1".repeat(MAX_CHAIN / 2);
-    assert!(fits(&format!("SELECT 1{half} * (1{})", " + 1".repeat(MAX_CHAIN / 2 - 1))));
-    assert!(!fits(&format!("SELECT 1{half} * (1{half} + 1)")));
+    assert!(fits(&format!("SELECT 1{half} * (1{})", " + 1".repeat(MAX_CHAIN / 2 - 3))));
+    assert!(!fits(&format!("SELECT 1{half} * (1{half})")));
     // A comma starts another expression.
     assert!(fits(&format!("SELECT 1{half}, 1{half}, 1{half}")));
+}
+
+#[test]
+fn subqueries_cost_most() {
+    let nested = |n: usize| format!("SELECT {}1{}", "(SELECT ".repeat(n), ")".repeat(n));
+    assert!(fits(&nested(40)));
+    assert!(!fits(&nested(45)));
+    // Beside each other they cost nothing more.
+    assert!(fits(&format!("SELECT {}1", "(SELECT 1), ".repeat(1_000))));
+}
+
+#[test]
+fn long_names() {
+    assert!(fits(&format!("SELECT a{}", ".a".repeat(100))));
+    assert!(!fits(&format!("SELECT a{}", ".a".repeat(101))));
+    assert!(fits(&format!("SELECT {}1", "a.b + ".repeat(MAX_CHAIN))));
+    assert!(fits(&format!("SELECT a.b{}", ", a.b".repeat(1_000))));
 }
 
 #[test]

@@ -42,7 +42,20 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
+    missing_relation(&tokens)?;
     watermarks(stars(streams(tokens)))
+}
+
+/// Refuses `FROM WHERE`, which the parser takes for a relation called where.
+fn missing_relation(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    const CLAUSES: [&str; 8] = ["FROM", "GROUP", "HAVING", "JOIN", "LIMIT", "ORDER", "UNION", "WHERE"];
+    let pair = tokens.windows(2).find(|pair| {
+        is_any(pair.first(), &["FROM", "JOIN"]) && is_any(pair.last(), &CLAUSES)
+    });
+    match pair.and_then(|pair| pair.last()) {
+        Some(clause) => Err(ParseError::syntax(clause).hint("write a relation before it")),
+        None => Ok(()),
+    }
 }
 
 fn is_word(token: &TokenWithSpan, expected: &str) -> bool {
@@ -264,6 +277,11 @@ fn rewrite_watermark(tokens: &[TokenWithSpan], clause: &Clause) -> Result<(Vec<T
     if time.is_empty() || delay.is_empty() {
         return Err(ParseError::invalid("WATERMARK needs a time column and a delay", span)
             .offending("WATERMARK")
+            .hint(SHAPE));
+    }
+    if let Some(TokenWithSpan { token: Token::Number(number, _), span }) = delay.last() {
+        return Err(ParseError::invalid("the delay of a WATERMARK needs a unit", *span)
+            .offending(number.clone())
             .hint(SHAPE));
     }
     // WATERMARK to_timestamp(t) AS ts DELAY OF …: the expression becomes a column of the relation.

@@ -260,15 +260,26 @@ pub(super) fn is_window(factor: &TableFactor) -> bool {
     }
 }
 
-/// Puts the short form for people in place of the canonical one: `TUMBLE(events, …)`.
-pub(crate) fn shorten(tree: &mut impl VisitMut) {
-    let _: ControlFlow<()> = tree.visit(&mut Shortener);
+/// Makes a tree fit to be printed: the short form for people, `TUMBLE(events, …)`, and quotes doubled.
+pub(crate) fn printable(tree: &mut impl VisitMut) {
+    let _: ControlFlow<()> = tree.visit(&mut Printable);
 }
 
-struct Shortener;
+struct Printable;
 
-impl VisitorMut for Shortener {
+impl VisitorMut for Printable {
     type Break = ();
+
+    /// `Display` of a literal leaves a quote alone that follows a backslash or a quote, for it may be escaped already.
+    /// Doubled here, every quote is, and what is printed is what was meant.
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::SingleQuotedString(text) = &mut value.value
+            && text.contains('\'')
+        {
+            *text = text.replace('\'', "''");
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Table { name, args: Some(TableFunctionArgs { args, .. }), .. } = factor else {

@@ -5,7 +5,7 @@ use std::fmt;
 use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident};
 use sqlparser::tokenizer::Token;
 
-use super::types::{self, Flavour};
+use super::types::{self, Flavour, Shown};
 use crate::error::ParseError;
 use crate::interval;
 use crate::reader::Reader;
@@ -25,7 +25,7 @@ pub struct ColumnDef {
 
 impl fmt::Display for ColumnDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.data_type)?;
+        write!(f, "{} {}", self.name, Shown(&self.data_type))?;
         if self.not_null {
             f.write_str(" NOT NULL")?;
         }
@@ -54,7 +54,7 @@ pub struct PartitionColumn {
 impl fmt::Display for PartitionColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.data_type {
-            Some(data_type) => write!(f, "{} {data_type}", self.name),
+            Some(data_type) => write!(f, "{} {}", self.name, Shown(data_type)),
             None => self.name.fmt(f),
         }
     }

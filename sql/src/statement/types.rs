@@ -3,6 +3,8 @@
 //! Two names mean different things in two places and are decided here: FLOAT is eight bytes in our SQL (as in
 //! PostgreSQL) and four in a Spark schema; TIMESTAMP is without a zone in our SQL and an instant in a Spark schema.
 
+use std::fmt;
+
 use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, StructBracketKind, StructField, TimezoneInfo};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token};
@@ -27,6 +29,30 @@ const KNOWN: &[&str] = &[
     "INTERVAL", "LONG", "MAP", "NUMERIC", "REAL", "SHORT", "SMALLINT", "STRING", "STRUCT", "TEXT", "TIME", "TIMESTAMP",
     "TIMESTAMPTZ", "TINYINT", "UUID", "VARCHAR",
 ];
+
+/// A type as it is printed: nested ones with angle brackets, which is how they are read.
+pub(super) struct Shown<'a>(pub(super) &'a DataType);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DataType::Map(key, value) => write!(f, "MAP<{}, {}>", Shown(key), Shown(value)),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => write!(f, "{}[]", Shown(element)),
+            DataType::Struct(fields, StructBracketKind::AngleBrackets) => {
+                f.write_str("STRUCT<")?;
+                for (i, field) in fields.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    match &field.field_name {
+                        Some(name) => write!(f, "{comma}{name} {}", Shown(&field.field_type))?,
+                        None => write!(f, "{comma}{}", Shown(&field.field_type))?,
+                    }
+                }
+                f.write_str(">")
+            }
+            other => other.fmt(f),
+        }
+    }
+}
 
 /// Whether no type follows a column's name.
 pub(crate) fn missing(reader: &Reader<'_>) -> bool {
@@ -126,14 +152,19 @@ impl Types {
             self.spare_closes -= 1;
             return Ok(());
         }
-        if reader.take_token(&Token::ShiftRight) {
-            if self.open == 0 {
-                return Err(reader.unexpected("there is one > too many"));
-            }
-            self.spare_closes = 1;
-            return Ok(());
+        // The tokenizer takes `>>` and `>>>` for operators.
+        let closes = match &reader.peek(0).token {
+            Token::Gt => 1,
+            Token::ShiftRight => 2,
+            Token::CustomBinaryOperator(text) if text.bytes().all(|byte| byte == b'>') => text.len(),
+            _ => return Err(reader.unexpected("close the type with >")),
+        };
+        if closes > self.open + 1 {
+            return Err(reader.unexpected("there is one > too many"));
         }
-        reader.expect_token(&Token::Gt, "close the type with >")
+        reader.skip(1);
+        self.spare_closes = closes - 1;
+        Ok(())
     }
 }
 

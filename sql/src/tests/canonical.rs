@@ -200,7 +200,7 @@ fn spark_windows() {
         (
             "SELECT w.start, w.end AS till, count(*) FROM (SELECT window(ts, '1 minute') AS w, a FROM STREAM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS AS e GROUP BY window(ts, '1 minute'), a)",
             "SELECT w.start, w.end AS till, count(*) FROM (SELECT named_struct('start', window_start, 'end', window_end) AS w, a \
-             FROM TUMBLE((SELECT * FROM WATERMARK(events, ts, INTERVAL '10 seconds')), ts, INTERVAL '1 minute') AS e \
+             FROM TUMBLE(WATERMARK(events, ts, INTERVAL '10 seconds'), ts, INTERVAL '1 minute') AS e \
              GROUP BY window_start, window_end, a)",
         ),
         (
@@ -307,7 +307,7 @@ fn the_whole_job_in_sparks_spelling() {
          CAST(date_part('hour', w.start) AS INT) AS hour \
          FROM (SELECT named_struct('start', window_start, 'end', window_end) AS w, event_type, count(*) AS cnt, \
          approx_percentile(latency_ms, 0.95) AS p95_ms \
-         FROM TUMBLE((SELECT * FROM WATERMARK(events_bronze, ts, INTERVAL '10 seconds')), ts, INTERVAL '1 minute') AS e \
+         FROM TUMBLE(WATERMARK(events_bronze, ts, INTERVAL '10 seconds'), ts, INTERVAL '1 minute') AS e \
          GROUP BY window_start, window_end, event_type)",
     );
 }

@@ -43,7 +43,9 @@ fn heads() {
         ("DESCRIBE HISTORY x", "DESCRIBE HISTORY is not supported", (1, 10), Some("HISTORY"), "__history"),
         ("DROP TABLE a b", "syntax error at or near \"b\"", (1, 14), Some("b"), "DROP TABLE"),
         ("SELECT 1 SELECT 2", "syntax error at or near \"SELECT\"", (1, 10), Some("SELECT"), "put ; between"),
-        ("SELECT FROM WHERE", "syntax error at or near \"WHERE\"", (1, 13), Some("WHERE"), "expected"),
+        ("SELECT a FROM WHERE b", "syntax error at or near \"WHERE\"", (1, 15), Some("WHERE"), "a relation"),
+        ("SELECT a FROM t WHERE", "syntax error at end of input", (1, 22), None, "expected an expression"),
+        ("SELECT INTERVAL 10", "syntax error at end of input", (1, 19), None, "a unit"),
         ("SELECT a,\n  é, FROM t", "syntax error at or near \"FROM\"", (2, 6), Some("FROM"), ""),
         ("SELECT (1", "syntax error at end of input", (1, 10), None, "expected )"),
         ("SELECT 'é', 'abc", "unterminated quoted string", (1, 13), None, "close it with '"),
@@ -79,7 +81,7 @@ fn streams() {
         ("CREATE STREAM x (a INT PRIMARY KEY) WITH (c = 1)", "column constraint PRIMARY is not supported", (1, 24), Some("PRIMARY"), "name TYPE"),
         ("CREATE STREAM x (PRIMARY KEY (a)) WITH (c = 1)", "PRIMARY KEY is not supported", (1, 18), Some("PRIMARY"), "no key"),
         ("CREATE STREAM x (a STRUCT<b INT) WITH (c = 1)", "syntax error at or near \")\"", (1, 32), Some(")"), "close the type with >"),
-        ("CREATE STREAM x (a ARRAY<INT>>) WITH (c = 1)", "syntax error at or near \")\"", (1, 31), Some(")"), "one > too many"),
+        ("CREATE STREAM x (a ARRAY<INT>>) WITH (c = 1)", "syntax error at or near \">>\"", (1, 29), Some(">>"), "one > too many"),
         ("CREATE STREAM x AS SELECT 1", "syntax error at or near \"AS\"", (1, 17), Some("AS"), "CREATE TABLE name AS SELECT"),
         ("CREATE STREAM x WITH (c = 1) AS SELECT 1", "syntax error at or near \"AS\"", (1, 30), Some("AS"), "CREATE TABLE name AS SELECT"),
         ("CREATE STREAM x WITH (c = 1) foo", "syntax error at or near \"foo\"", (1, 30), Some("foo"), "ends after WITH"),
@@ -92,7 +94,8 @@ fn streams() {
 fn tables() {
     check(&[
         ("CREATE TABLE x AS SELECT 1 AS a PARTITIONED BY (a)", "PARTITIONED BY must stand before AS", (1, 33), Some("PARTITIONED"), "the order is"),
-        ("CREATE TABLE x AS SELECT a FROM t WITH (b = 1)", "WITH must stand before AS", (1, 35), Some("WITH"), "the order is"),
+        ("CREATE TABLE x AS SELECT a FROM t WITH (b = 1)", "WITH (…) cannot follow a relation", (1, 41), Some("WITH"), "the order is"),
+        ("CREATE TABLE x AS SELECT a FROM t LIMIT 1 WITH (b = 1)", "WITH must stand before AS", (1, 43), Some("WITH"), "the order is"),
         ("CREATE TABLE x WITH (b = 1) PARTITIONED BY (a) AS SELECT 1", "PARTITIONED BY must stand before WITH", (1, 29), Some("PARTITIONED"), "the order is"),
         ("CREATE TABLE x PARTITION BY (a) AS SELECT 1", "syntax error at or near \"PARTITION\"", (1, 16), Some("PARTITION"), "PARTITIONED BY"),
         ("CREATE TABLE x PARTITIONED (a) AS SELECT 1", "syntax error at or near \"(\"", (1, 28), Some("("), "PARTITIONED BY"),
@@ -129,7 +132,8 @@ fn windows() {
         ("SELECT 1 FROM a, b GROUP BY window(ts, '2m')", "it is not clear which relation the window's time column belongs to", (1, 29), Some("window"), "qualify"),
         ("SELECT 1 GROUP BY window(ts, '2m')", "a window needs a relation", (1, 19), Some("window"), "FROM"),
         ("SELECT 1 FROM TUMBLE(e, ts, '1m') GROUP BY window(ts, '2m')", "the relation is windowed already", (1, 44), Some("window"), "window_start"),
-        ("SELECT * FROM e WATERMARK ts DELAY OF 10", "WATERMARK: delay must be a literal interval", (1, 39), Some("WATERMARK"), "DELAY OF INTERVAL"),
+        ("SELECT * FROM e WATERMARK ts DELAY OF 10", "the delay of a WATERMARK needs a unit", (1, 39), Some("10"), "DELAY OF INTERVAL"),
+        ("SELECT \"a\\\"\"b\" FROM t", "a quoted identifier cannot contain two double quotes in a row, or one after a backslash", (1, 8), Some("a\\\"b"), "another name"),
         ("SELECT * FROM e WATERMARK DELAY OF INTERVAL 1 SECOND", "WATERMARK needs a time column and a delay", (1, 17), Some("WATERMARK"), "DELAY OF INTERVAL"),
         ("SELECT p95(x), approx_percentile(x, 95) FROM t", "approx_percentile: the fraction must be between 0 and 1", (1, 37), Some("95"), "0.95"),
         ("SELECT approx_percentile(x) FROM t", "approx_percentile: takes an expression and a fraction", (1, 8), Some("approx_percentile"), "0.95"),
@@ -149,7 +153,7 @@ fn too_long() {
 #[test]
 fn kinds() {
     for (text, kind) in [
-        ("SELECT FROM WHERE", ParseErrorKind::Syntax),
+        ("SELECT a FROM", ParseErrorKind::Syntax),
         ("SELECT 1 EMIT CHANGES", ParseErrorKind::Unsupported),
         ("CREATE STREAM x (a INT UNIQUE) WITH (c = 1)", ParseErrorKind::Unsupported),
     ] {

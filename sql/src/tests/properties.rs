@@ -13,7 +13,9 @@ use crate::{
 fn ident() -> impl Strategy<Value = Ident> {
     prop_oneof![
         "[a-z_][a-z0-9_]{0,8}".prop_filter("no word of ours", |word| !RESERVED.contains(&word.as_str())).prop_map(Ident::new),
-        "[ -~é😀]{1,8}".prop_map(|text| Ident::with_quote('"', text)),
+        "[ -~é😀]{1,8}"
+            .prop_filter("printable", |text| !text.contains("\\\"") && !text.contains("\"\""))
+            .prop_map(|text| Ident::with_quote('"', text)),
     ]
 }
 
@@ -158,6 +160,15 @@ proptest! {
         let parsed = parsed.unwrap();
         prop_assert_eq!(parsed.len(), 1, "{}", text);
         prop_assert_eq!(&parsed[0].statement, &statement, "{}", text);
+    }
+
+    #[test]
+    fn literals_print_as_they_are_read(text in "['\\\\\"a\n]{0,6}") {
+        let statement = one(&format!("CREATE VIEW v AS SELECT '{}' AS a", text.replace('\'', "''")));
+        let printed = statement.to_string();
+        let again = parse(&printed);
+        prop_assert!(again.is_ok(), "{printed}");
+        prop_assert_eq!(&again.unwrap()[0].statement, &statement, "{}", printed);
     }
 
     #[test]
