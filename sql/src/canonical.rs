@@ -39,7 +39,11 @@ impl fmt::Display for Canonical<'_, Expr> {
 /// On several lines, unless a line break is part of a literal: indenting would change it.
 fn pretty(f: &mut fmt::Formatter<'_>, sql: &impl fmt::Display) -> fmt::Result {
     let plain = sql.to_string();
-    if plain.contains('\n') { f.write_str(&plain) } else { write!(f, "{sql:#}") }
+    if plain.contains('\n') {
+        f.write_str(&plain)
+    } else {
+        write!(f, "{sql:#}")
+    }
 }
 
 /// A parenthesised list, an item on each line.

@@ -47,7 +47,11 @@ pub struct ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)?;
+        write!(
+            f,
+            "line {}, column {}: {}",
+            self.line, self.column, self.message
+        )?;
         match &self.hint {
             Some(hint) => write!(f, " (hint: {hint})"),
             None => Ok(()),
@@ -138,9 +142,8 @@ impl ParseError {
     }
 
     pub(crate) fn too_complex(at: Location) -> Self {
-        Self::new(ParseErrorKind::TooDeep, "statement is too complex", at).hint(
-            "flatten nested parentheses and function calls, or compute parts of it in views",
-        )
+        Self::new(ParseErrorKind::TooDeep, "statement is too complex", at)
+            .hint("flatten nested parentheses and function calls, or compute parts of it in views")
     }
 }
 
@@ -177,7 +180,9 @@ fn split_expectation(text: &str) -> Option<(&str, &str)> {
     let rest = text
         .strip_prefix("Expected:")
         .or_else(|| text.strip_prefix("Expected"))?;
-    let (expected, found) = rest.split_once(", found: ").or_else(|| rest.split_once(", found "))?;
+    let (expected, found) = rest
+        .split_once(", found: ")
+        .or_else(|| rest.split_once(", found "))?;
     Some((expected.trim(), found))
 }
 

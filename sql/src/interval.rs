@@ -28,7 +28,10 @@ pub(crate) fn parse_prefix(parser: &mut Parser) -> Option<Result<Expr, ParserErr
         }
         Token::Number(..) => Some(match parse_numbers(parser, start) {
             Some(expr) => Ok(expr),
-            None => parser.expected("a unit, as in INTERVAL '10 seconds'", parser.peek_nth_token(2)),
+            None => parser.expected(
+                "a unit, as in INTERVAL '10 seconds'",
+                parser.peek_nth_token(2),
+            ),
         }),
         // `interval - 1` is a column less one.
         Token::Minus | Token::Plus => Some(Ok(parse_numbers(parser, start).unwrap_or_else(|| {
@@ -59,7 +62,8 @@ fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Expr> {
             break;
         };
         let unit_token = parser.peek_nth_token_ref(number_at + 1);
-        let Some(part) = unit_of(unit_token).and_then(|unit| component(&format!("{sign}{number}"), unit))
+        let Some(part) =
+            unit_of(unit_token).and_then(|unit| component(&format!("{sign}{number}"), unit))
         else {
             break;
         };
@@ -107,11 +111,19 @@ pub(crate) fn literal(text: String, span: Span) -> Expr {
 
 /// The text of an interval literal, where the expression is one.
 pub(crate) fn text_of(expr: &Expr) -> Option<(&str, Span)> {
-    let Expr::Interval(Interval { value, leading_field: None, .. }) = expr else {
+    let Expr::Interval(Interval {
+        value,
+        leading_field: None,
+        ..
+    }) = expr
+    else {
         return None;
     };
     match value.as_ref() {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) => Some((text, *span)),
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            span,
+        }) => Some((text, *span)),
         _ => None,
     }
 }
@@ -120,8 +132,10 @@ pub(crate) fn text_of(expr: &Expr) -> Option<(&str, Span)> {
 /// A number alone is seconds, as in PostgreSQL.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let parts = components(text)?;
-    let parts: Option<Vec<String>> =
-        parts.iter().map(|(number, unit)| component(number, unit)).collect();
+    let parts: Option<Vec<String>> = parts
+        .iter()
+        .map(|(number, unit)| component(number, unit))
+        .collect();
     parts.map(|parts| parts.join(" "))
 }
 
@@ -144,7 +158,9 @@ fn components(text: &str) -> Option<Vec<(String, &'static str)>> {
             .unwrap_or(rest.len());
         let (number, after) = rest.split_at(number_end);
         let after = after.trim_start();
-        let unit_end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let unit_end = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
         let (name, after) = after.split_at(unit_end);
         let unit = if name.is_empty() && parts.is_empty() && after.is_empty() {
             "second"

@@ -52,7 +52,11 @@ impl Level {
 
 /// Refuses tokens whose tree would be deeper than the limits.
 pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
-    let mut levels = Levels { outer: Vec::new(), level: Level::default(), below: 0 };
+    let mut levels = Levels {
+        outer: Vec::new(),
+        level: Level::default(),
+        below: 0,
+    };
     let mut after_period = false;
     for token in tokens {
         // `w.end` and `t.case` are names.
@@ -60,20 +64,35 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         if name && matches!(token.token, Token::Word(_)) {
             levels.level.periods += 1;
             if levels.level.periods > MAX_PARTS {
-                return Err(too_deep(token, &format!("a name of more than {MAX_PARTS} parts")));
+                return Err(too_deep(
+                    token,
+                    &format!("a name of more than {MAX_PARTS} parts"),
+                ));
             }
             continue;
         }
         match bracket(&token.token, levels.level.case) {
             Some(Bracket::Opens) if levels.outer.len() == MAX_NESTING => {
-                return Err(too_deep(token, &format!("nested more than {MAX_NESTING} deep")));
+                return Err(too_deep(
+                    token,
+                    &format!("nested more than {MAX_NESTING} deep"),
+                ));
             }
-            Some(Bracket::Opens) => levels.open(is_keyword(&token.token, Keyword::CASE)),
+            Some(Bracket::Opens) => {
+                // `int[][][]` and `a[1][1]` are chains as well.
+                if token.token == Token::LBracket {
+                    levels.level.operators += OPERATOR_KIB;
+                }
+                levels.open(is_keyword(&token.token, Keyword::CASE));
+            }
             Some(Bracket::Closes) => levels.close(),
             None => levels.level.count(&token.token, levels.outer.is_empty()),
         }
         if levels.below + levels.level.cost() > MAX_STACK_KIB {
-            return Err(too_deep(token, "too many operators, functions or subqueries inside each other"));
+            return Err(too_deep(
+                token,
+                "too many operators, functions or subqueries inside each other",
+            ));
         }
     }
     Ok(())
@@ -91,7 +110,10 @@ impl Levels {
     fn open(&mut self, case: bool) {
         self.below += self.level.cost() + NESTING_KIB;
         self.outer.push(self.level);
-        self.level = Level { case, ..Level::default() };
+        self.level = Level {
+            case,
+            ..Level::default()
+        };
     }
 
     fn close(&mut self) {
@@ -103,9 +125,13 @@ impl Levels {
 }
 
 fn too_deep(token: &TokenWithSpan, how: &str) -> ParseError {
-    ParseError::new(ParseErrorKind::TooDeep, format!("statement is too complex: {how}"), token.span.start)
-        .hint("write a list (x IN (…), VALUES …) or split it into views")
-        .offending(token.token.to_string())
+    ParseError::new(
+        ParseErrorKind::TooDeep,
+        format!("statement is too complex: {how}"),
+        token.span.start,
+    )
+    .hint("write a list (x IN (…), VALUES …) or split it into views")
+    .offending(token.token.to_string())
 }
 
 enum Bracket {

@@ -7,7 +7,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, Select, SetExpr, Spanned, Statement, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Expr, Ident, Query, Select, SetExpr, Spanned, Statement, TableFactor, VisitMut, VisitorMut,
+};
 
 use crate::error::ParseError;
 use crate::statement::types::{Flavour, canonical};
@@ -35,7 +37,9 @@ pub(crate) fn expr(expr: &mut Expr) -> Result<(), ParseError> {
 }
 
 fn visit(tree: &mut impl VisitMut) -> Result<(), ParseError> {
-    match tree.visit(&mut Rewriter { fields: struct_star::Fields::default() }) {
+    match tree.visit(&mut Rewriter {
+        fields: struct_star::Fields::default(),
+    }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -93,9 +97,11 @@ fn no_hints(factor: &TableFactor) -> Result<(), ParseError> {
     };
     match with_hints.first() {
         None => Ok(()),
-        Some(first) => Err(ParseError::invalid("WITH (…) cannot follow a relation", first.span())
-            .offending("WITH")
-            .hint("the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …")),
+        Some(first) => Err(
+            ParseError::invalid("WITH (…) cannot follow a relation", first.span())
+                .offending("WITH")
+                .hint("the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …"),
+        ),
     }
 }
 
@@ -106,7 +112,9 @@ fn selects_mut(body: &mut SetExpr) -> Vec<&mut Select> {
     while let Some(body) = open.pop() {
         match body {
             SetExpr::Select(select) => selects.push(select.as_mut()),
-            SetExpr::SetOperation { left, right, .. } => open.extend([left.as_mut(), right.as_mut()]),
+            SetExpr::SetOperation { left, right, .. } => {
+                open.extend([left.as_mut(), right.as_mut()])
+            }
             _ => {}
         }
     }

@@ -34,6 +34,9 @@ fn becomes(text: &str, canonical: &str) {
     let long = statement.to_string();
     assert_eq!(flat(&long), canonical, "from: {text}");
     let again = one(&long);
-    assert_eq!(again, statement, "the canonical form of {text} parses to something else:\n{long}");
+    assert_eq!(
+        again, statement,
+        "the canonical form of {text} parses to something else:\n{long}"
+    );
     assert_eq!(again.to_string(), long, "{text}");
 }

@@ -19,7 +19,13 @@ pub(crate) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, line: 1, column: 1, bytes: 0, chars: 0 }
+        Self {
+            text,
+            line: 1,
+            column: 1,
+            bytes: 0,
+            chars: 0,
+        }
     }
 
     /// Bytes and characters before a place, which must not lie before the last one asked for.
@@ -70,7 +76,9 @@ fn canonical_quotes(token: &mut TokenWithSpan) -> Result<(), ParseError> {
                 .hint("choose another name"));
             }
         }
-        Token::NationalStringLiteral(text) => token.token = Token::SingleQuotedString(std::mem::take(text)),
+        Token::NationalStringLiteral(text) => {
+            token.token = Token::SingleQuotedString(std::mem::take(text))
+        }
         _ => {}
     }
     Ok(())
@@ -82,16 +90,29 @@ fn unreadable(message: &str, at: Location) -> ParseError {
     let (message, hint) = if lower.contains("comment") {
         ("unterminated /* comment".to_owned(), "close it with */")
     } else if lower.contains("dollar") {
-        ("unterminated dollar-quoted string".to_owned(), "close it with the $tag$ it began with")
+        (
+            "unterminated dollar-quoted string".to_owned(),
+            "close it with the $tag$ it began with",
+        )
     } else if lower.contains("string literal") {
-        ("unterminated quoted string".to_owned(), "close it with '; a quote inside is written ''")
+        (
+            "unterminated quoted string".to_owned(),
+            "close it with '; a quote inside is written ''",
+        )
     } else if lower.contains("close delimiter") || lower.contains("identifier") {
-        ("unterminated quoted identifier".to_owned(), "close it with \"; a quote inside is written \"\"")
+        (
+            "unterminated quoted identifier".to_owned(),
+            "close it with \"; a quote inside is written \"\"",
+        )
     } else {
         (lower, "")
     };
     let error = ParseError::new(ParseErrorKind::Syntax, message, at);
-    if hint.is_empty() { error } else { error.hint(hint) }
+    if hint.is_empty() {
+        error
+    } else {
+        error.hint(hint)
+    }
 }
 
 /// The tokens of each statement, without the semicolons; empty ones are left out.

@@ -23,7 +23,10 @@ fn chains_are_counted_over_what_is_open() {
     assert!(!fits(&format!("SELECT 1{}", " + 1".repeat(MAX_CHAIN + 1))));
     // Half outside, half inside.
     let half = " + 1".repeat(MAX_CHAIN / 2);
-    assert!(fits(&format!("SELECT 1{half} * (1{})", " + 1".repeat(MAX_CHAIN / 2 - 3))));
+    assert!(fits(&format!(
+        "SELECT 1{half} * (1{})",
+        " + 1".repeat(MAX_CHAIN / 2 - 3)
+    )));
     assert!(!fits(&format!("SELECT 1{half} * (1{half})")));
     // A comma starts another expression.
     assert!(fits(&format!("SELECT 1{half}, 1{half}, 1{half}")));
@@ -48,12 +51,18 @@ fn long_names() {
 
 #[test]
 fn names_after_a_period_are_names() {
-    assert!(fits(&format!("SELECT {}", "w.end, t.case, ".repeat(MAX_NESTING * 2))));
+    assert!(fits(&format!(
+        "SELECT {}",
+        "w.end, t.case, ".repeat(MAX_NESTING * 2)
+    )));
 }
 
 #[test]
 fn the_place_is_the_token_too_many() {
     let error = check(&tokenize(&"(".repeat(MAX_NESTING + 1)).unwrap()).unwrap_err();
     assert_eq!((error.line, error.column), (1, MAX_NESTING as u64 + 1));
-    assert_eq!(error.message, "statement is too complex: nested more than 200 deep");
+    assert_eq!(
+        error.message,
+        "statement is too complex: nested more than 200 deep"
+    );
 }

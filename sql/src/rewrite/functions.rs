@@ -5,8 +5,8 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, Ident, ObjectName, Spanned, Value,
-    ValueWithSpan,
+    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, Ident, ObjectName,
+    Spanned, Value, ValueWithSpan,
 };
 
 use super::idents::{self, arguments, call, function_name, text};
@@ -40,7 +40,11 @@ fn rewrite_call(function: &mut Function) -> Result<Option<Expr>, ParseError> {
         return Ok(None);
     };
     match name.as_str() {
-        "approx_percentile" | "percentile_approx" | "approx_percentile_cont" | "approx_quantile" | "quantile"
+        "approx_percentile"
+        | "percentile_approx"
+        | "approx_percentile_cont"
+        | "approx_quantile"
+        | "quantile"
         | "percentile" => percentile(function)?,
         "approx_median" => with_fraction(function, "0.5"),
         "p50" => with_fraction(function, "0.5"),
@@ -63,7 +67,9 @@ fn rewrite_call(function: &mut Function) -> Result<Option<Expr>, ParseError> {
 fn scalar(name: &str, function: &Function) -> Option<Expr> {
     let arguments = arguments(function)?;
     match (name, arguments.as_slice()) {
-        ("year" | "quarter" | "month" | "day" | "hour" | "minute" | "second", [of]) => Some(part(name, of)),
+        ("year" | "quarter" | "month" | "day" | "hour" | "minute" | "second", [of]) => {
+            Some(part(name, of))
+        }
         ("dayofmonth", [of]) => Some(part("day", of)),
         ("dayofyear", [of]) => Some(part("doy", of)),
         ("weekofyear", [of]) => Some(part("week", of)),
@@ -71,14 +77,24 @@ fn scalar(name: &str, function: &Function) -> Option<Expr> {
             case_token: AttachedToken::empty(),
             end_token: AttachedToken::empty(),
             operand: None,
-            conditions: vec![CaseWhen { condition: (*condition).clone(), result: (*then).clone() }],
+            conditions: vec![CaseWhen {
+                condition: (*condition).clone(),
+                result: (*then).clone(),
+            }],
             else_result: Some(Box::new((*otherwise).clone())),
         }),
         ("date_format", [of, pattern]) => {
-            let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(pattern), .. }) = pattern else {
+            let Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(pattern),
+                ..
+            }) = pattern
+            else {
                 return None;
             };
-            Some(call("to_char", vec![(*of).clone(), text(&strftime(pattern)?)]))
+            Some(call(
+                "to_char",
+                vec![(*of).clone(), text(&strftime(pattern)?)],
+            ))
         }
         _ => None,
     }
@@ -111,9 +127,9 @@ fn strftime(pattern: &str) -> Option<String> {
     let mut out = String::new();
     while let Some(first) = rest.chars().next() {
         let run = rest.find(|c| c != first).unwrap_or(rest.len());
-        let known = LETTERS.iter().find(|(java, _)| {
-            rest.starts_with(java) && (first == '\'' || java.len() == run)
-        });
+        let known = LETTERS
+            .iter()
+            .find(|(java, _)| rest.starts_with(java) && (first == '\'' || java.len() == run));
         if let Some((java, ours)) = known {
             out.push_str(ours);
             rest = rest.get(java.len()..)?;
@@ -143,7 +159,9 @@ fn with_fraction(function: &mut Function, fraction: &str) {
     if let FunctionArguments::List(list) = &mut function.args
         && one
     {
-        list.args.push(idents::argument(Expr::Value(Value::Number(fraction.to_owned(), false).into())));
+        list.args.push(idents::argument(Expr::Value(
+            Value::Number(fraction.to_owned(), false).into(),
+        )));
         rename(function, PERCENTILE);
     }
 }
@@ -153,7 +171,11 @@ fn percentile(function: &mut Function) -> Result<(), ParseError> {
     const SHAPE: &str = "write approx_percentile(expression, 0.95)";
     let at = function.name.span();
     let name = function.name.to_string();
-    let wrong = |what: &str| ParseError::invalid(format!("{name}: {what}"), at).offending(name.clone()).hint(SHAPE);
+    let wrong = |what: &str| {
+        ParseError::invalid(format!("{name}: {what}"), at)
+            .offending(name.clone())
+            .hint(SHAPE)
+    };
     let Some(given) = arguments(function) else {
         return Err(wrong("takes an expression and a fraction"));
     };
@@ -161,18 +183,27 @@ fn percentile(function: &mut Function) -> Result<(), ParseError> {
         ([], [of, fraction] | [of, fraction, _]) => ((*of).clone(), (*fraction).clone()),
         ([order], [fraction] | [fraction, _]) => {
             if order.options.asc == Some(false) {
-                return Err(wrong("ORDER BY … DESC is not supported").hint("turn the fraction round: 1 - 0.95 for 0.95"));
+                return Err(wrong("ORDER BY … DESC is not supported")
+                    .hint("turn the fraction round: 1 - 0.95 for 0.95"));
             }
             (order.expr.clone(), (*fraction).clone())
         }
         _ => return Err(wrong("takes an expression and a fraction")),
     };
-    if let Expr::Value(ValueWithSpan { value: Value::Number(number, _), span }) = &fraction
-        && !number.parse::<f64>().is_ok_and(|number| (0.0..=1.0).contains(&number))
+    if let Expr::Value(ValueWithSpan {
+        value: Value::Number(number, _),
+        span,
+    }) = &fraction
+        && !number
+            .parse::<f64>()
+            .is_ok_and(|number| (0.0..=1.0).contains(&number))
     {
-        return Err(ParseError::invalid(format!("{name}: the fraction must be between 0 and 1"), *span)
-            .offending(number.clone())
-            .hint(SHAPE));
+        return Err(ParseError::invalid(
+            format!("{name}: the fraction must be between 0 and 1"),
+            *span,
+        )
+        .offending(number.clone())
+        .hint(SHAPE));
     }
     function.within_group = Vec::new();
     if let FunctionArguments::List(list) = &mut function.args {
@@ -188,18 +219,28 @@ pub(super) fn schema_of(function: &Function) -> Option<&ValueWithSpan> {
         return None;
     }
     match arguments(function)?.get(1) {
-        Some(Expr::Value(value)) => matches!(value.value, Value::SingleQuotedString(_)).then_some(value),
+        Some(Expr::Value(value)) => {
+            matches!(value.value, Value::SingleQuotedString(_)).then_some(value)
+        }
         _ => None,
     }
 }
 
 /// A schema that does not parse is refused here, where its place is known.
 fn check_schema(function: &Function) -> Result<(), ParseError> {
-    let Some(ValueWithSpan { value: Value::SingleQuotedString(schema), span }) = schema_of(function) else {
+    let Some(ValueWithSpan {
+        value: Value::SingleQuotedString(schema),
+        span,
+    }) = schema_of(function)
+    else {
         return Ok(());
     };
     parse_spark_schema(schema).map(|_| ()).map_err(|inner| {
-        let mut error = ParseError::new(inner.kind, format!("schema of from_json: {}", inner.message), span.start);
+        let mut error = ParseError::new(
+            inner.kind,
+            format!("schema of from_json: {}", inner.message),
+            span.start,
+        );
         error.near = inner.near;
         error.hint = inner.hint;
         error
@@ -221,10 +262,14 @@ fn field_access(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
         return Some(Expr::CompoundIdentifier(path));
     }
     let names = names?;
-    if matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) || names.iter().any(|name| name.value == "*") {
+    if matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        || names.iter().any(|name| name.value == "*")
+    {
         return None;
     }
-    Some(names.iter().fold(root.clone(), |of, name| get_field(of, &idents::folded(name))))
+    Some(names.iter().fold(root.clone(), |of, name| {
+        get_field(of, &idents::folded(name))
+    }))
 }
 
 /// `get_field(of, 'name')`.

@@ -10,8 +10,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    Spanned, TableAlias, TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    AccessExpr, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias, TableFactor, Value,
+    ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use sqlparser::tokenizer::Span;
 
@@ -42,7 +43,9 @@ struct Window {
 
 impl PartialEq for Window {
     fn eq(&self, other: &Self) -> bool {
-        self.tvf.name == other.tvf.name && self.time == other.time && self.durations == other.durations
+        self.tvf.name == other.tvf.name
+            && self.time == other.time
+            && self.durations == other.durations
     }
 }
 
@@ -57,7 +60,9 @@ pub(super) fn rewrite(query: &mut Query) -> Result<(), ParseError> {
     let Query { body, order_by, .. } = query;
     let mut nothing = Vec::new();
     let order_by = match order_by.as_mut().map(|order_by| &mut order_by.kind) {
-        Some(OrderByKind::Expressions(exprs)) if matches!(body.as_ref(), SetExpr::Select(_)) => exprs,
+        Some(OrderByKind::Expressions(exprs)) if matches!(body.as_ref(), SetExpr::Select(_)) => {
+            exprs
+        }
         _ => &mut nothing,
     };
     let mut sorted: Vec<&mut Expr> = order_by.iter_mut().map(|order| &mut order.expr).collect();
@@ -78,12 +83,21 @@ fn rewrite_select(select: &mut Select, sorted: &mut [&mut Expr]) -> Result<(), P
     for item in &mut select.projection {
         project(item, &replacer);
     }
-    for expr in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
+    for expr in [
+        &mut select.selection,
+        &mut select.having,
+        &mut select.qualify,
+    ]
+    .into_iter()
+    .flatten()
+    {
         replacer.replace(expr);
     }
     for expr in sorted {
         match replacer.asked(expr) {
-            Some(asked) => **expr = Expr::Identifier(Ident::new(if asked == Asked::End { END } else { START })),
+            Some(asked) => {
+                **expr = Expr::Identifier(Ident::new(if asked == Asked::End { END } else { START }))
+            }
             None => replacer.replace(expr),
         }
     }
@@ -92,7 +106,9 @@ fn rewrite_select(select: &mut Select, sorted: &mut [&mut Expr]) -> Result<(), P
 
 /// The window of a SELECT.
 fn find(select: &Select) -> Result<Option<Window>, ParseError> {
-    let mut finder = Finder { windows: Vec::new() };
+    let mut finder = Finder {
+        windows: Vec::new(),
+    };
     let mut visit = |expr: &Expr| match expr.visit(&mut finder) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
@@ -110,9 +126,11 @@ fn find(select: &Select) -> Result<Option<Window>, ParseError> {
         return Ok(None);
     };
     match windows.find(|other| *other != first) {
-        Some(other) => Err(ParseError::invalid("a query groups by one window", other.at)
-            .offending("window")
-            .hint("use the same window(…) everywhere in the SELECT, or write a query for each")),
+        Some(other) => Err(
+            ParseError::invalid("a query groups by one window", other.at)
+                .offending("window")
+                .hint("use the same window(…) everywhere in the SELECT, or write a query for each"),
+        ),
         None => Ok(Some(first)),
     }
 }
@@ -138,7 +156,9 @@ impl Visitor for Finder {
 
 /// Reads a call of a grouping window function; `None` where the expression is none.
 fn read(expr: &Expr) -> Option<Result<(Window, Asked), ParseError>> {
-    let Expr::Function(function) = expr else { return None };
+    let Expr::Function(function) = expr else {
+        return None;
+    };
     if function.over.is_some() {
         return None;
     }
@@ -163,25 +183,47 @@ fn read(expr: &Expr) -> Option<Result<(Window, Asked), ParseError>> {
     Some(window(tvf, spark, time, durations, at).map(|window| (window, asked)))
 }
 
-fn window(tvf: &'static Tvf, spark: bool, time: &Expr, durations: &[&Expr], at: Span) -> Result<Window, ParseError> {
+fn window(
+    tvf: &'static Tvf,
+    spark: bool,
+    time: &Expr,
+    durations: &[&Expr],
+    at: Span,
+) -> Result<Window, ParseError> {
     const SPARK: &str = "write window(ts, '1 minute') or window(ts, size, slide)";
-    let wrong = |what: &str, at: Span| ParseError::invalid(what, at).offending("window").hint(SPARK);
+    let wrong = |what: &str, at: Span| {
+        ParseError::invalid(what, at)
+            .offending("window")
+            .hint(SPARK)
+    };
     let Some(time) = super::functions::column_path(time) else {
         return Err(wrong("the time argument of a window must be a column", time.span())
             .hint("compute it in a subquery: FROM (SELECT *, expression AS ts FROM …) GROUP BY window(ts, '1 minute')"));
     };
-    let duration = |tvf: &Tvf, name: &str, expr: &Expr| window_tvf::duration(tvf, name, expr.clone(), at);
+    let duration =
+        |tvf: &Tvf, name: &str, expr: &Expr| window_tvf::duration(tvf, name, expr.clone(), at);
     let (tvf, durations) = match (tvf.name, spark, durations) {
         ("SESSION", _, [gap]) => (tvf, vec![duration(tvf, "gap", gap)?]),
         ("TUMBLE", _, [size]) => (&TUMBLE, vec![duration(&TUMBLE, "size", size)?]),
         // Spark names the size first, everybody else the slide.
-        ("TUMBLE", true, [size, slide]) | ("HOP", false, [slide, size]) => {
-            (&HOP, vec![duration(&HOP, "slide", slide)?, duration(&HOP, "size", size)?])
-        }
+        ("TUMBLE", true, [size, slide]) | ("HOP", false, [slide, size]) => (
+            &HOP,
+            vec![
+                duration(&HOP, "slide", slide)?,
+                duration(&HOP, "size", size)?,
+            ],
+        ),
         ("TUMBLE", true, [size, slide, offset]) => {
-            let (size, slide) = (duration(&HOP, "size", size)?, duration(&HOP, "slide", slide)?);
+            let (size, slide) = (
+                duration(&HOP, "size", size)?,
+                duration(&HOP, "slide", slide)?,
+            );
             let offset = duration(&HOP, "offset", offset)?;
-            if size == slide { (&TUMBLE, vec![size, offset]) } else { (&HOP, vec![slide, size, offset]) }
+            if size == slide {
+                (&TUMBLE, vec![size, offset])
+            } else {
+                (&HOP, vec![slide, size, offset])
+            }
         }
         _ => return Err(wrong("wrong number of arguments of a window", at)),
     };
@@ -190,16 +232,36 @@ fn window(tvf: &'static Tvf, spark: bool, time: &Expr, durations: &[&Expr], at: 
         && let [slide, size] = durations.as_slice()
         && slide == size
     {
-        return Ok(Window { tvf: &TUMBLE, time, durations: vec![size.clone()], at });
+        return Ok(Window {
+            tvf: &TUMBLE,
+            time,
+            durations: vec![size.clone()],
+            at,
+        });
     }
-    Ok(Window { tvf, time, durations, at })
+    Ok(Window {
+        tvf,
+        time,
+        durations,
+        at,
+    })
 }
 
 /// The names under which the SELECT speaks of its window.
 fn names(select: &Select, window: &Window) -> Vec<Ident> {
-    let own = if window.tvf.name == SESSION.name { "session_window" } else { "window" };
-    let taken = relations(select).iter().any(|factor| exposed(factor).is_some_and(|name| is_named(name, own)));
-    let mut names = if taken { Vec::new() } else { vec![Ident::new(own)] };
+    let own = if window.tvf.name == SESSION.name {
+        "session_window"
+    } else {
+        "window"
+    };
+    let taken = relations(select)
+        .iter()
+        .any(|factor| exposed(factor).is_some_and(|name| is_named(name, own)));
+    let mut names = if taken {
+        Vec::new()
+    } else {
+        vec![Ident::new(own)]
+    };
     for item in &select.projection {
         if let SelectItem::ExprWithAlias { expr, alias } = item
             && matches!(read(expr), Some(Ok((_, Asked::Whole))))
@@ -280,7 +342,9 @@ impl VisitorMut for Replacing<'_> {
 /// What the items of the projection ask of the window, by position.
 fn ordinals(select: &Select, replacer: &Replacer) -> Vec<Option<Asked>> {
     let asked = |item: &SelectItem| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => replacer.asked(expr),
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            replacer.asked(expr)
+        }
         _ => None,
     };
     select.projection.iter().map(asked).collect()
@@ -312,9 +376,13 @@ fn group(select: &mut Select, replacer: &Replacer, ordinals: &[Option<Asked>]) {
 /// The position in the projection that a number in GROUP BY stands for.
 fn ordinal(expr: &Expr) -> Option<usize> {
     match expr {
-        Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) => {
-            number.parse::<usize>().ok().and_then(|position| position.checked_sub(1))
-        }
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(number, _),
+            ..
+        }) => number
+            .parse::<usize>()
+            .ok()
+            .and_then(|position| position.checked_sub(1)),
         _ => None,
     }
 }
@@ -335,14 +403,21 @@ fn project(item: &mut SelectItem, replacer: &Replacer) {
                         }
                         (Asked::Whole, _) => exact("window"),
                     };
-                    *item = SelectItem::ExprWithAlias { expr: Replacer::column(asked), alias: name };
+                    *item = SelectItem::ExprWithAlias {
+                        expr: Replacer::column(asked),
+                        alias: name,
+                    };
                 }
                 None => replacer.replace(expr),
             }
         }
         SelectItem::ExprWithAlias { expr, alias } => match replacer.asked(expr) {
-            Some(Asked::Start) if is_named(alias, START) => *item = SelectItem::UnnamedExpr(Replacer::column(Asked::Start)),
-            Some(Asked::End) if is_named(alias, END) => *item = SelectItem::UnnamedExpr(Replacer::column(Asked::End)),
+            Some(Asked::Start) if is_named(alias, START) => {
+                *item = SelectItem::UnnamedExpr(Replacer::column(Asked::Start))
+            }
+            Some(Asked::End) if is_named(alias, END) => {
+                *item = SelectItem::UnnamedExpr(Replacer::column(Asked::End))
+            }
             Some(asked) => *expr = Replacer::column(asked),
             None => replacer.replace(expr),
         },
@@ -361,10 +436,18 @@ fn relations(select: &Select) -> Vec<&TableFactor> {
 /// The name under which a relation's columns are qualified.
 fn exposed(factor: &TableFactor) -> Option<&Ident> {
     match factor {
-        TableFactor::Table { alias: Some(alias), .. }
-        | TableFactor::Derived { alias: Some(alias), .. }
-        | TableFactor::Function { alias: Some(alias), .. } => Some(&alias.name),
-        TableFactor::Table { name, args: None, .. } => name.0.last().and_then(|part| part.as_ident()),
+        TableFactor::Table {
+            alias: Some(alias), ..
+        }
+        | TableFactor::Derived {
+            alias: Some(alias), ..
+        }
+        | TableFactor::Function {
+            alias: Some(alias), ..
+        } => Some(&alias.name),
+        TableFactor::Table {
+            name, args: None, ..
+        } => name.0.last().and_then(|part| part.as_ident()),
         _ => None,
     }
 }
@@ -372,9 +455,13 @@ fn exposed(factor: &TableFactor) -> Option<&Ident> {
 /// Puts the window function around the relation the time column belongs to.
 fn wrap(select: &mut Select, mut window: Window) -> Result<(), ParseError> {
     let at = window.at;
-    let wrong = |what: &str, hint: &str| Err(ParseError::invalid(what, at).offending("window").hint(hint));
+    let wrong =
+        |what: &str, hint: &str| Err(ParseError::invalid(what, at).offending("window").hint(hint));
     let Some(column) = window.time.pop() else {
-        return wrong("a window needs a time column", "write window(ts, '1 minute')");
+        return wrong(
+            "a window needs a time column",
+            "write window(ts, '1 minute')",
+        );
     };
     let qualifier = window.time.pop();
     let factors = relations(select);
@@ -399,7 +486,10 @@ fn wrap(select: &mut Select, mut window: Window) -> Result<(), ParseError> {
     let factor = select
         .from
         .iter_mut()
-        .flat_map(|from| std::iter::once(&mut from.relation).chain(from.joins.iter_mut().map(|join| &mut join.relation)))
+        .flat_map(|from| {
+            std::iter::once(&mut from.relation)
+                .chain(from.joins.iter_mut().map(|join| &mut join.relation))
+        })
         .nth(found);
     let Some(factor) = factor else { return Ok(()) };
     if window_tvf::is_window(factor) {
@@ -421,10 +511,18 @@ fn wrap(select: &mut Select, mut window: Window) -> Result<(), ParseError> {
 fn unalias(mut factor: TableFactor, qualified: bool) -> (Query, Option<TableAlias>) {
     let named = exposed(&factor).cloned();
     let taken = match &mut factor {
-        TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } | TableFactor::Function { alias, .. } => {
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::Function { alias, .. } => {
             // Renamed columns stay inside, under the same alias.
-            let keep_inside = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
-            if keep_inside { alias.clone() } else { alias.take() }
+            let keep_inside = alias
+                .as_ref()
+                .is_some_and(|alias| !alias.columns.is_empty());
+            if keep_inside {
+                alias.clone()
+            } else {
+                alias.take()
+            }
         }
         _ => None,
     };
@@ -433,9 +531,19 @@ fn unalias(mut factor: TableFactor, qualified: bool) -> (Query, Option<TableAlia
         (None, Some(name)) if qualified => Some(name),
         _ => None,
     };
-    let alias = outer.map(|name| TableAlias { explicit: true, name, columns: Vec::new(), at: None });
+    let alias = outer.map(|name| TableAlias {
+        explicit: true,
+        name,
+        columns: Vec::new(),
+        at: None,
+    });
     match factor {
-        TableFactor::Derived { lateral: false, subquery, alias: None, sample: None } => (*subquery, alias),
+        TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: None,
+            sample: None,
+        } => (*subquery, alias),
         factor => (select_all(factor), alias),
     }
 }
@@ -443,9 +551,14 @@ fn unalias(mut factor: TableFactor, qualified: bool) -> (Query, Option<TableAlia
 /// Whether a SELECT qualifies a column with a name.
 fn is_qualifier(select: &Select, name: &Ident) -> bool {
     let star = select.projection.iter().any(|item| match item {
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(qualifier), _) => {
-            qualifier.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| same_name(ident, name))
-        }
+        SelectItem::QualifiedWildcard(
+            SelectItemQualifiedWildcardKind::ObjectName(qualifier),
+            _,
+        ) => qualifier
+            .0
+            .last()
+            .and_then(|part| part.as_ident())
+            .is_some_and(|ident| same_name(ident, name)),
         _ => false,
     });
     star || select.visit(&mut Qualified(name)).is_break()
@@ -458,7 +571,9 @@ impl Visitor for Qualified<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
-            Expr::CompoundIdentifier(names) if names.first().is_some_and(|first| same_name(first, self.0)) => {
+            Expr::CompoundIdentifier(names)
+                if names.first().is_some_and(|first| same_name(first, self.0)) =>
+            {
                 ControlFlow::Break(())
             }
             _ => ControlFlow::Continue(()),

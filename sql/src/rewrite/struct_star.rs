@@ -6,9 +6,9 @@
 //! SELECT; not those of views and tables, whose definitions this crate never sees.
 
 use sqlparser::ast::{
-    AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableFactor, TableFunctionArgs, TableWithJoins, Value,
-    WildcardAdditionalOptions,
+    AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableFactor,
+    TableFunctionArgs, TableWithJoins, Value, WildcardAdditionalOptions,
 };
 
 use super::functions::{column_path, field, get_field, schema_of};
@@ -76,24 +76,38 @@ impl Fields {
     }
 
     fn relations(&self, select: &Select) -> Vec<Relation> {
-        let factors = select.from.iter().flat_map(|TableWithJoins { relation, joins }| {
-            std::iter::once(relation).chain(joins.iter().map(|join| &join.relation))
-        });
+        let factors = select
+            .from
+            .iter()
+            .flat_map(|TableWithJoins { relation, joins }| {
+                std::iter::once(relation).chain(joins.iter().map(|join| &join.relation))
+            });
         factors.map(|factor| self.of_factor(factor)).collect()
     }
 
     fn of_factor(&self, factor: &TableFactor) -> Relation {
         match factor {
-            TableFactor::Derived { subquery, alias, .. } => Relation {
+            TableFactor::Derived {
+                subquery, alias, ..
+            } => Relation {
                 name: alias.as_ref().map(|alias| alias.name.clone()),
                 columns: self.of_query(subquery),
             },
-            TableFactor::Table { alias, args: Some(TableFunctionArgs { args, .. }), .. } => {
+            TableFactor::Table {
+                alias,
+                args: Some(TableFunctionArgs { args, .. }),
+                ..
+            } => {
                 let columns = match args.first() {
-                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))) => self.of_query(query),
+                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))) => {
+                        self.of_query(query)
+                    }
                     _ => Vec::new(),
                 };
-                Relation { name: alias.as_ref().map(|alias| alias.name.clone()), columns }
+                Relation {
+                    name: alias.as_ref().map(|alias| alias.name.clone()),
+                    columns,
+                }
             }
             TableFactor::Table { name, alias, .. } => {
                 let last = name.0.last().and_then(ObjectNamePart::as_ident);
@@ -104,13 +118,22 @@ impl Fields {
                 let name = alias.as_ref().map(|alias| &alias.name).or(last).cloned();
                 Relation { name, columns }
             }
-            _ => Relation { name: None, columns: Vec::new() },
+            _ => Relation {
+                name: None,
+                columns: Vec::new(),
+            },
         }
     }
 
     fn of_cte(&self, name: &Ident) -> Vec<Column> {
-        let mut ctes = self.scopes.iter().rev().flat_map(|scope| scope.iter().rev());
-        ctes.find(|(cte, _)| same_name(cte, name)).map(|(_, columns)| columns.clone()).unwrap_or_default()
+        let mut ctes = self
+            .scopes
+            .iter()
+            .rev()
+            .flat_map(|scope| scope.iter().rev());
+        ctes.find(|(cte, _)| same_name(cte, name))
+            .map(|(_, columns)| columns.clone())
+            .unwrap_or_default()
     }
 
     /// The struct columns a query gives.
@@ -133,11 +156,18 @@ impl Fields {
         for item in &select.projection {
             match item {
                 SelectItem::Wildcard(_) => {
-                    columns.extend(relations.iter().flat_map(|relation| relation.columns.iter().cloned()));
+                    columns.extend(
+                        relations
+                            .iter()
+                            .flat_map(|relation| relation.columns.iter().cloned()),
+                    );
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     if let Some(fields) = of_expr(expr, &relations) {
-                        columns.push(Column { name: alias.clone(), fields });
+                        columns.push(Column {
+                            name: alias.clone(),
+                            fields,
+                        });
                     }
                 }
                 SelectItem::UnnamedExpr(expr) => {
@@ -158,21 +188,36 @@ fn is_star(item: &SelectItem) -> bool {
     match item {
         SelectItem::QualifiedWildcard(..) => true,
         SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { access_chain, .. })
-        | SelectItem::ExprWithAlias { expr: Expr::CompoundFieldAccess { access_chain, .. }, .. } => {
-            access_chain.last().and_then(field).is_some_and(|field| field.value == "*")
-        }
+        | SelectItem::ExprWithAlias {
+            expr: Expr::CompoundFieldAccess { access_chain, .. },
+            ..
+        } => access_chain
+            .last()
+            .and_then(field)
+            .is_some_and(|field| field.value == "*"),
         _ => false,
     }
 }
 
 /// The fields a from_json makes.
 fn of_function(expr: &Expr) -> Option<Struct> {
-    let Expr::Function(function) = expr else { return None };
+    let Expr::Function(function) = expr else {
+        return None;
+    };
     let Value::SingleQuotedString(schema) = &schema_of(function)?.value else {
         return None;
     };
     let columns = parse_spark_schema(schema).ok()?;
-    Some(columns.into_iter().map(|ColumnDef { name, data_type, .. }| (name.value, data_type)).collect())
+    Some(
+        columns
+            .into_iter()
+            .map(
+                |ColumnDef {
+                     name, data_type, ..
+                 }| (name.value, data_type),
+            )
+            .collect(),
+    )
 }
 
 /// The fields of an expression that is a struct.
@@ -188,36 +233,61 @@ fn of_expr(expr: &Expr, relations: &[Relation]) -> Option<Struct> {
 fn of_path(path: &[Ident], relations: &[Relation]) -> Option<Struct> {
     let (first, rest) = path.split_first()?;
     let in_columns = |columns: &[Column], name: &Ident, rest: &[Ident]| {
-        let column = columns.iter().find(|column| same_name(&column.name, name))?;
+        let column = columns
+            .iter()
+            .find(|column| same_name(&column.name, name))?;
         inside(&column.fields, rest)
     };
-    let relation = relations.iter().find(|relation| relation.name.as_ref().is_some_and(|name| same_name(name, first)));
+    let relation = relations.iter().find(|relation| {
+        relation
+            .name
+            .as_ref()
+            .is_some_and(|name| same_name(name, first))
+    });
     if let (Some(relation), Some((name, rest))) = (relation, rest.split_first()) {
         return in_columns(&relation.columns, name, rest);
     }
-    relations.iter().find_map(|relation| in_columns(&relation.columns, first, rest))
+    relations
+        .iter()
+        .find_map(|relation| in_columns(&relation.columns, first, rest))
 }
 
 fn inside(fields: &Struct, path: &[Ident]) -> Option<Struct> {
     let Some((first, rest)) = path.split_first() else {
         return Some(fields.clone());
     };
-    let (_, data_type) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(&first.value))?;
-    let DataType::Struct(fields, _) = data_type else { return None };
+    let (_, data_type) = fields
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(&first.value))?;
+    let DataType::Struct(fields, _) = data_type else {
+        return None;
+    };
     let fields: Struct = fields
         .iter()
-        .filter_map(|field| Some((field.field_name.as_ref()?.value.clone(), field.field_type.clone())))
+        .filter_map(|field| {
+            Some((
+                field.field_name.as_ref()?.value.clone(),
+                field.field_type.clone(),
+            ))
+        })
         .collect();
     inside(&fields, rest)
 }
 
 /// What stands in place of an item, where it is a star over a struct.
-fn fields_of(item: &SelectItem, relations: &[Relation], own: &[SelectItem]) -> Result<Option<Vec<SelectItem>>, ParseError> {
+fn fields_of(
+    item: &SelectItem,
+    relations: &[Relation],
+    own: &[SelectItem],
+) -> Result<Option<Vec<SelectItem>>, ParseError> {
     match item {
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
-            Ok(of_name(name, options, relations, own))
-        }
-        SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { root, access_chain }) if is_star(item) => {
+        SelectItem::QualifiedWildcard(
+            SelectItemQualifiedWildcardKind::ObjectName(name),
+            options,
+        ) => Ok(of_name(name, options, relations, own)),
+        SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { root, access_chain })
+            if is_star(item) =>
+        {
             of_access(root, access_chain, relations, own).map(Some)
         }
         _ => Ok(None),
@@ -230,9 +300,19 @@ fn of_name(
     relations: &[Relation],
     own: &[SelectItem],
 ) -> Option<Vec<SelectItem>> {
-    let path: Vec<Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).cloned().collect();
+    let path: Vec<Ident> = name
+        .0
+        .iter()
+        .filter_map(ObjectNamePart::as_ident)
+        .cloned()
+        .collect();
     let is_relation = match path.as_slice() {
-        [one] => relations.iter().any(|relation| relation.name.as_ref().is_some_and(|name| same_name(name, one))),
+        [one] => relations.iter().any(|relation| {
+            relation
+                .name
+                .as_ref()
+                .is_some_and(|name| same_name(name, one))
+        }),
         _ => false,
     };
     if is_relation || *options != WildcardAdditionalOptions::default() {
@@ -242,27 +322,36 @@ fn of_name(
 }
 
 /// The fields of `e` in `e.*`: a column of FROM, or another item of the same SELECT.
-fn of_column(path: &[Ident], relations: &[Relation], own: &[SelectItem]) -> Option<Vec<SelectItem>> {
+fn of_column(
+    path: &[Ident],
+    relations: &[Relation],
+    own: &[SelectItem],
+) -> Option<Vec<SelectItem>> {
     if let Some(fields) = of_path(path, relations) {
         let item = |(name, _): (String, DataType)| {
             let mut parts = path.to_vec();
             parts.push(exact(&name));
-            SelectItem::ExprWithAlias { expr: Expr::CompoundIdentifier(parts), alias: exact(&name) }
+            SelectItem::ExprWithAlias {
+                expr: Expr::CompoundIdentifier(parts),
+                alias: exact(&name),
+            }
         };
         return Some(fields.into_iter().map(item).collect());
     }
     let (first, rest) = path.split_first()?;
     own.iter().find_map(|item| match item {
-        SelectItem::ExprWithAlias { expr, alias } if same_name(alias, first) => {
-            Some(fields_of_value(expr, rest, &inside(&of_function(expr)?, rest)?))
-        }
+        SelectItem::ExprWithAlias { expr, alias } if same_name(alias, first) => Some(
+            fields_of_value(expr, rest, &inside(&of_function(expr)?, rest)?),
+        ),
         _ => None,
     })
 }
 
 /// `get_field(expr, 'a') AS a, …`.
 fn fields_of_value(expr: &Expr, path: &[Ident], fields: &Struct) -> Vec<SelectItem> {
-    let root = path.iter().fold(expr.clone(), |of, name| get_field(of, &folded(name)));
+    let root = path
+        .iter()
+        .fold(expr.clone(), |of, name| get_field(of, &folded(name)));
     let item = |(name, _): &(String, DataType)| SelectItem::ExprWithAlias {
         expr: get_field(root.clone(), name),
         alias: exact(name),
@@ -277,7 +366,11 @@ fn of_access(
     relations: &[Relation],
     own: &[SelectItem],
 ) -> Result<Vec<SelectItem>, ParseError> {
-    let path: Vec<Ident> = chain.iter().filter_map(field).filter(|field| field.value != "*").collect();
+    let path: Vec<Ident> = chain
+        .iter()
+        .filter_map(field)
+        .filter(|field| field.value != "*")
+        .collect();
     let mut inner = root;
     while let Expr::Nested(nested) = inner {
         inner = nested;
@@ -292,8 +385,11 @@ fn of_access(
             .map(|fields| fields_of_value(inner, &path, &fields)),
     };
     items.ok_or_else(|| {
-        ParseError::invalid("cannot expand .*: the fields are not known here", root.span())
-            .offending(".*")
-            .hint("give from_json a literal schema in the same query, or name the fields: e.a, e.b")
+        ParseError::invalid(
+            "cannot expand .*: the fields are not known here",
+            root.span(),
+        )
+        .offending(".*")
+        .hint("give from_json a literal schema in the same query, or name the fields: e.a, e.b")
     })
 }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, StructBracketKind, StructField, TimezoneInfo};
+use sqlparser::ast::{
+    ArrayElemTypeDef, DataType, ExactNumberInfo, StructBracketKind, StructField, TimezoneInfo,
+};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token};
 
@@ -25,9 +27,34 @@ const MAX_TYPE_NESTING: usize = 64;
 
 /// Names for the hint of a misspelt type.
 const KNOWN: &[&str] = &[
-    "ARRAY", "BIGINT", "BINARY", "BOOLEAN", "BYTEA", "CHAR", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "INT", "INTEGER",
-    "INTERVAL", "LONG", "MAP", "NUMERIC", "REAL", "SHORT", "SMALLINT", "STRING", "STRUCT", "TEXT", "TIME", "TIMESTAMP",
-    "TIMESTAMPTZ", "TINYINT", "UUID", "VARCHAR",
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BOOLEAN",
+    "BYTEA",
+    "CHAR",
+    "DATE",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "LONG",
+    "MAP",
+    "NUMERIC",
+    "REAL",
+    "SHORT",
+    "SMALLINT",
+    "STRING",
+    "STRUCT",
+    "TEXT",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "TINYINT",
+    "UUID",
+    "VARCHAR",
 ];
 
 /// A type as it is printed: nested ones with angle brackets, which is how they are read.
@@ -37,7 +64,9 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             DataType::Map(key, value) => write!(f, "MAP<{}, {}>", Shown(key), Shown(value)),
-            DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => write!(f, "{}[]", Shown(element)),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => {
+                write!(f, "{}[]", Shown(element))
+            }
             DataType::Struct(fields, StructBracketKind::AngleBrackets) => {
                 f.write_str("STRUCT<")?;
                 for (i, field) in fields.iter().enumerate() {
@@ -56,8 +85,18 @@ impl fmt::Display for Shown<'_> {
 
 /// Whether no type follows a column's name.
 pub(crate) fn missing(reader: &Reader<'_>) -> bool {
-    const NEXT: [&str; 10] =
-        ["NOT", "NULL", "COMMENT", "PRIMARY", "UNIQUE", "DEFAULT", "CHECK", "REFERENCES", "AS", "LATENESS"];
+    const NEXT: [&str; 10] = [
+        "NOT",
+        "NULL",
+        "COMMENT",
+        "PRIMARY",
+        "UNIQUE",
+        "DEFAULT",
+        "CHECK",
+        "REFERENCES",
+        "AS",
+        "LATENESS",
+    ];
     match &reader.peek(0).token {
         Token::Word(_) => NEXT.iter().any(|word| reader.word_is(0, word)),
         _ => true,
@@ -66,7 +105,11 @@ pub(crate) fn missing(reader: &Reader<'_>) -> bool {
 
 /// Reads a type.
 pub(crate) fn parse(reader: &mut Reader<'_>, flavour: Flavour) -> Result<DataType, ParseError> {
-    let mut types = Types { flavour, open: 0, spare_closes: 0 };
+    let mut types = Types {
+        flavour,
+        open: 0,
+        spare_closes: 0,
+    };
     types.data_type(reader)
 }
 
@@ -100,7 +143,8 @@ impl Types {
             }
             "STRUCT" | "ARRAY" | "MAP" => {
                 reader.skip(1);
-                return Err(reader.unexpected("write STRUCT<name: TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>"));
+                return Err(reader
+                    .unexpected("write STRUCT<name: TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>"));
             }
             _ => {
                 let parsed = reader.sql(Parser::parse_data_type)?;
@@ -128,7 +172,11 @@ impl Types {
                     reader.string("write COMMENT 'text'")?;
                 }
             }
-            fields.push(StructField { field_name: Some(name), field_type, options: None });
+            fields.push(StructField {
+                field_name: Some(name),
+                field_type,
+                options: None,
+            });
             if self.spare_closes > 0 || !reader.take_token(&Token::Comma) {
                 break;
             }
@@ -156,7 +204,9 @@ impl Types {
         let closes = match &reader.peek(0).token {
             Token::Gt => 1,
             Token::ShiftRight => 2,
-            Token::CustomBinaryOperator(text) if text.bytes().all(|byte| byte == b'>') => text.len(),
+            Token::CustomBinaryOperator(text) if text.bytes().all(|byte| byte == b'>') => {
+                text.len()
+            }
             _ => return Err(reader.unexpected("close the type with >")),
         };
         if closes > self.open + 1 {
@@ -174,7 +224,10 @@ fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
         return Ok(data_type);
     };
     let name = name.to_string();
-    let error = ParseError::invalid(format!("type \"{}\" does not exist", name.to_lowercase()), at);
+    let error = ParseError::invalid(
+        format!("type \"{}\" does not exist", name.to_lowercase()),
+        at,
+    );
     let error = match hints::nearest(&name, KNOWN) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint("types are TEXT, BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), DATE, TIMESTAMPTZ, BYTEA, …"),
@@ -186,9 +239,9 @@ fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
 pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
     match data_type {
         DataType::String(_) => DataType::Text,
-        DataType::CharacterVarying(length) | DataType::CharVarying(length) | DataType::Nvarchar(length) => {
-            DataType::Varchar(length)
-        }
+        DataType::CharacterVarying(length)
+        | DataType::CharVarying(length)
+        | DataType::Nvarchar(length) => DataType::Varchar(length),
         DataType::Character(length) => DataType::Char(length),
         DataType::Dec(info) => DataType::Decimal(info),
         DataType::Decimal(ExactNumberInfo::None) if flavour == Flavour::Spark => {
@@ -196,7 +249,9 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
         }
         DataType::Float(info) => float(&info, flavour),
         DataType::Float32 => DataType::Real,
-        DataType::Float64 | DataType::DoublePrecision | DataType::Float8 => DataType::Double(ExactNumberInfo::None),
+        DataType::Float64 | DataType::DoublePrecision | DataType::Float8 => {
+            DataType::Double(ExactNumberInfo::None)
+        }
         DataType::Float4 => DataType::Real,
         DataType::Int64 => DataType::BigInt(None),
         DataType::Int32 => DataType::Int(None),
@@ -206,18 +261,24 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
         DataType::Timestamp(precision, TimezoneInfo::None) if flavour == Flavour::Spark => {
             DataType::Timestamp(precision, TimezoneInfo::Tz)
         }
-        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone) => DataType::Timestamp(precision, TimezoneInfo::Tz),
+        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone) => {
+            DataType::Timestamp(precision, TimezoneInfo::Tz)
+        }
         DataType::Timestamp(precision, TimezoneInfo::WithoutTimeZone) => {
             DataType::Timestamp(precision, TimezoneInfo::None)
         }
-        DataType::Binary(None) | DataType::Varbinary(None) | DataType::Blob(None) | DataType::Bytes(None) => {
-            DataType::Bytea
-        }
+        DataType::Binary(None)
+        | DataType::Varbinary(None)
+        | DataType::Blob(None)
+        | DataType::Bytes(None) => DataType::Bytea,
         DataType::Array(
             ArrayElemTypeDef::SquareBracket(element, _)
             | ArrayElemTypeDef::AngleBracket(element)
             | ArrayElemTypeDef::Parenthesis(element),
-        ) => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(canonical(*element, flavour)), None)),
+        ) => DataType::Array(ArrayElemTypeDef::SquareBracket(
+            Box::new(canonical(*element, flavour)),
+            None,
+        )),
         DataType::Custom(name, modifiers) => {
             let word = name.to_string().to_ascii_uppercase();
             let precision = modifiers.first().and_then(|modifier| modifier.parse().ok());
@@ -239,9 +300,15 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
 fn float(info: &ExactNumberInfo, flavour: Flavour) -> DataType {
     let four_bytes = match info {
         ExactNumberInfo::None => flavour == Flavour::Spark,
-        ExactNumberInfo::Precision(digits) | ExactNumberInfo::PrecisionAndScale(digits, _) => *digits <= 24,
+        ExactNumberInfo::Precision(digits) | ExactNumberInfo::PrecisionAndScale(digits, _) => {
+            *digits <= 24
+        }
     };
-    if four_bytes { DataType::Real } else { DataType::Double(ExactNumberInfo::None) }
+    if four_bytes {
+        DataType::Real
+    } else {
+        DataType::Double(ExactNumberInfo::None)
+    }
 }
 
 #[cfg(test)]

@@ -47,10 +47,14 @@ fn streams() {
         "CREATE STREAM s (ts TIMESTAMP NOT NULL, WATERMARK FOR ts AS ts - INTERVAL '10 seconds') \
          WITH (connector = 'generator', rows = '10', x = '-1.5', on = 'true')",
     );
-    becomes("CREATE STREAM raw WITH (connector = 'kafka', \"kafka.sasl.username\" = 'it''s')",
-        "CREATE STREAM raw WITH (connector = 'kafka', \"kafka.sasl.username\" = 'it''s')");
-    becomes("CREATE STREAM `Raw`.`a b` (`x` ARRAY<STRUCT<a: INT, b: ARRAY<STRING>>>, y MAP<STRING, LONG>) WITH (c = 1)",
-        "CREATE STREAM \"Raw\".\"a b\" (\"x\" STRUCT<a INT, b TEXT[]>[], y MAP<TEXT, BIGINT>) WITH (c = '1')");
+    becomes(
+        "CREATE STREAM raw WITH (connector = 'kafka', \"kafka.sasl.username\" = 'it''s')",
+        "CREATE STREAM raw WITH (connector = 'kafka', \"kafka.sasl.username\" = 'it''s')",
+    );
+    becomes(
+        "CREATE STREAM `Raw`.`a b` (`x` ARRAY<STRUCT<a: INT, b: ARRAY<STRING>>>, y MAP<STRING, LONG>) WITH (c = 1)",
+        "CREATE STREAM \"Raw\".\"a b\" (\"x\" STRUCT<a INT, b TEXT[]>[], y MAP<TEXT, BIGINT>) WITH (c = '1')",
+    );
 }
 
 #[test]
@@ -64,27 +68,44 @@ fn tables() {
          AS SELECT a FROM STREAM events_bronze",
         "CREATE OR REPLACE TABLE g PARTITIONED BY (date, hour) WITH (commit_interval = '10 seconds') AS SELECT a FROM events_bronze",
     );
-    becomes("CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1 AS a EMIT ON WINDOW CLOSE",
-        "CREATE TABLE IF NOT EXISTS v AS SELECT 1 AS a");
-    becomes("CREATE MATERIALIZED TABLE t WITH (commit_interval = INTERVAL '1' MINUTE) AS VALUES (1), (2) EMIT FINAL",
-        "CREATE TABLE t WITH (commit_interval = '1 minute') AS VALUES (1), (2)");
-    becomes("CREATE TABLE t (a INT, b CHARACTER VARYING(10) NOT NULL, c FLOAT, d INT[])",
-        "CREATE TABLE t (a INT, b VARCHAR(10) NOT NULL, c DOUBLE, d INT[])");
+    becomes(
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1 AS a EMIT ON WINDOW CLOSE",
+        "CREATE TABLE IF NOT EXISTS v AS SELECT 1 AS a",
+    );
+    becomes(
+        "CREATE MATERIALIZED TABLE t WITH (commit_interval = INTERVAL '1' MINUTE) AS VALUES (1), (2) EMIT FINAL",
+        "CREATE TABLE t WITH (commit_interval = '1 minute') AS VALUES (1), (2)",
+    );
+    becomes(
+        "CREATE TABLE t (a INT, b CHARACTER VARYING(10) NOT NULL, c FLOAT, d INT[])",
+        "CREATE TABLE t (a INT, b VARCHAR(10) NOT NULL, c DOUBLE, d INT[])",
+    );
     becomes("CREATE TABLE t ()", "CREATE TABLE t ()");
 }
 
 #[test]
 fn the_rest_of_ours() {
-    becomes("create or replace view if not exists v (a, \"B\") as select 1, 2",
-        "CREATE OR REPLACE VIEW IF NOT EXISTS v (a, \"B\") AS SELECT 1, 2");
-    becomes("CREATE SCHEMA IF NOT EXISTS ops;", "CREATE SCHEMA IF NOT EXISTS ops");
-    becomes("DROP STREAM IF EXISTS a, b.c CASCADE", "DROP STREAM IF EXISTS a, b.c CASCADE");
+    becomes(
+        "create or replace view if not exists v (a, \"B\") as select 1, 2",
+        "CREATE OR REPLACE VIEW IF NOT EXISTS v (a, \"B\") AS SELECT 1, 2",
+    );
+    becomes(
+        "CREATE SCHEMA IF NOT EXISTS ops;",
+        "CREATE SCHEMA IF NOT EXISTS ops",
+    );
+    becomes(
+        "DROP STREAM IF EXISTS a, b.c CASCADE",
+        "DROP STREAM IF EXISTS a, b.c CASCADE",
+    );
     becomes("DROP MATERIALIZED VIEW a RESTRICT", "DROP TABLE a");
     becomes("DROP SOURCE a", "DROP STREAM a");
     becomes("DROP VIEW a", "DROP VIEW a");
     becomes("DROP SCHEMA a", "DROP SCHEMA a");
     becomes("SHOW STREAMS", "SHOW STREAMS");
-    becomes("show tables in gold like 'r%'", "SHOW TABLES FROM gold LIKE 'r%'");
+    becomes(
+        "show tables in gold like 'r%'",
+        "SHOW TABLES FROM gold LIKE 'r%'",
+    );
     becomes("SHOW VIEWS LIKE 'it''s'", "SHOW VIEWS LIKE 'it''s'");
     becomes("SHOW QUERIES", "SHOW QUERIES");
     becomes("SHOW SCHEMAS", "SHOW SCHEMAS");
@@ -98,24 +119,54 @@ fn the_rest_of_ours() {
     becomes("DESCRIBE extended", "DESCRIBE extended");
     becomes("PAUSE QUERY gold.x", "PAUSE QUERY gold.x");
     becomes("resume query x", "RESUME QUERY x");
-    becomes("EXPLAIN ANALYZE VERBOSE SELECT 1", "EXPLAIN ANALYZE VERBOSE SELECT 1");
-    becomes("EXPLAIN (ANALYZE, COSTS off, FORMAT text) SELECT 1", "EXPLAIN ANALYZE SELECT 1");
+    becomes(
+        "EXPLAIN ANALYZE VERBOSE SELECT 1",
+        "EXPLAIN ANALYZE VERBOSE SELECT 1",
+    );
+    becomes(
+        "EXPLAIN (ANALYZE, COSTS off, FORMAT text) SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1",
+    );
     becomes("EXPLAIN (SELECT 1)", "EXPLAIN (SELECT 1)");
-    becomes("EXPLAIN CREATE TABLE t AS SELECT 1 EMIT FINAL", "EXPLAIN CREATE TABLE t AS SELECT 1");
+    becomes(
+        "EXPLAIN CREATE TABLE t AS SELECT 1 EMIT FINAL",
+        "EXPLAIN CREATE TABLE t AS SELECT 1",
+    );
 }
 
 #[test]
 fn variables_and_plain_sql_go_through() {
     for text in [
-        "SHOW server_version", "SHOW ALL", "SHOW TRANSACTION ISOLATION LEVEL", "SHOW search_path", "SHOW transaction_read_only",
-        "SET client_encoding = 'UTF8'", "BEGIN", "COMMIT", "DISCARD ALL", "INSERT INTO t VALUES (1)", "SELECT $1::int + 1",
-        "SELECT E'a\\nb'", "SELECT 'a'::text ~ 'b'", "SELECT a -> 'b' FROM t", "SELECT * EXCEPT (a) FROM t",
-        "SELECT count(*) FILTER (WHERE a > 1) FROM t", "SELECT json_object('a': 1)", "DESCRIBE SELECT 1",
-        "SELECT array[1, 2][1]", "SELECT t.* FROM t", "SELECT current_schema()", "SELECT x AT TIME ZONE 'UTC' FROM t",
-        "SELECT * FROM gold.t VERSION AS OF 3", "SELECT * FROM t TIMESTAMP AS OF '2026-01-01'",
-        "SELECT * FROM generate_series(1, 3) AS g(i)", "SELECT stream FROM stream", "SELECT a FROM t, LATERAL (SELECT 1) AS l",
+        "SHOW server_version",
+        "SHOW ALL",
+        "SHOW TRANSACTION ISOLATION LEVEL",
+        "SHOW search_path",
+        "SHOW transaction_read_only",
+        "SET client_encoding = 'UTF8'",
+        "BEGIN",
+        "COMMIT",
+        "DISCARD ALL",
+        "INSERT INTO t VALUES (1)",
+        "SELECT $1::int + 1",
+        "SELECT E'a\\nb'",
+        "SELECT 'a'::text ~ 'b'",
+        "SELECT a -> 'b' FROM t",
+        "SELECT * EXCEPT (a) FROM t",
+        "SELECT count(*) FILTER (WHERE a > 1) FROM t",
+        "SELECT json_object('a': 1)",
+        "DESCRIBE SELECT 1",
+        "SELECT array[1, 2][1]",
+        "SELECT t.* FROM t",
+        "SELECT current_schema()",
+        "SELECT x AT TIME ZONE 'UTC' FROM t",
+        "SELECT * FROM gold.t VERSION AS OF 3",
+        "SELECT * FROM t TIMESTAMP AS OF '2026-01-01'",
+        "SELECT * FROM generate_series(1, 3) AS g(i)",
+        "SELECT stream FROM stream",
+        "SELECT a FROM t, LATERAL (SELECT 1) AS l",
         "SELECT pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('r', 'v')",
-        "SELECT interval FROM t", "SELECT 1 AS emit",
+        "SELECT interval FROM t",
+        "SELECT 1 AS emit",
     ] {
         assert!(matches!(one(text), Statement::Sql(_)), "{text}");
     }
@@ -138,48 +189,106 @@ fn intervals() {
         ("INTERVAL '90'", "INTERVAL '90 seconds'"),
         ("INTERVAL '1.5 hours'", "INTERVAL '1.5 hours'"),
         ("INTERVAL '01:30:00'", "INTERVAL '01:30:00'"),
-        ("INTERVAL '1-2' YEAR TO MONTH", "INTERVAL '1-2' YEAR TO MONTH"),
+        (
+            "INTERVAL '1-2' YEAR TO MONTH",
+            "INTERVAL '1-2' YEAR TO MONTH",
+        ),
         ("interval - 1", "interval - 1"),
     ] {
-        becomes(&format!("SELECT a - {written} FROM t"), &format!("SELECT a - {canonical} FROM t"));
+        becomes(
+            &format!("SELECT a - {written} FROM t"),
+            &format!("SELECT a - {canonical} FROM t"),
+        );
     }
 }
 
 #[test]
 fn window_table_functions() {
     for (written, canonical) in [
-        ("TUMBLE(events, \"timestamp\", INTERVAL '1 minute')", "TUMBLE(events, \"timestamp\", INTERVAL '1 minute')"),
-        ("tumble(bronze.events, events.ts, INTERVAL '1' MINUTE) AS t", "TUMBLE(bronze.events, ts, INTERVAL '1 minute') AS t"),
-        ("TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) t", "TUMBLE(events, ts, INTERVAL '1 minute') t"),
-        ("TABLE(TUMBLE(DATA => TABLE events, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE))",
-            "TUMBLE(events, ts, INTERVAL '1 minute')"),
-        ("TUMBLE(size => INTERVAL '1 hour', data => events, \"offset\" => INTERVAL '-5 minutes', timecol => ts)",
-            "TUMBLE(events, ts, INTERVAL '1 hour', INTERVAL '-5 minutes')"),
-        ("TUMBLE(data => events, timecol => ts, size => '1 hour', offset => '5m')",
-            "TUMBLE(events, ts, INTERVAL '1 hour', INTERVAL '5 minutes')"),
-        ("TUMBLE((SELECT * FROM events WHERE a > 1), ts, '1m')", "TUMBLE((SELECT * FROM events WHERE a > 1), ts, INTERVAL '1 minute')"),
-        ("TUMBLE((SELECT * FROM events AS e), ts, '1m')", "TUMBLE((SELECT * FROM events AS e), ts, INTERVAL '1 minute')"),
-        ("HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')"),
-        ("SESSION(events, ts, INTERVAL '5 minutes')", "SESSION(events, ts, INTERVAL '5 minutes')"),
-        ("CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')", "CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')"),
-        ("events WATERMARK ts DELAY OF INTERVAL 10 SECONDS", "WATERMARK(events, ts, INTERVAL '10 seconds') AS events"),
-        ("STREAM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS AS e", "WATERMARK(events, ts, INTERVAL '10 seconds') AS e"),
-        ("STREAM(b.events) WATERMARK ts DELAY OF INTERVAL 10 SECONDS e WHERE true",
-            "WATERMARK(b.events, ts, INTERVAL '10 seconds') e WHERE true"),
-        ("b.events AS e WATERMARK ts DELAY OF '10 seconds', x", "WATERMARK(b.events, ts, INTERVAL '10 seconds') AS e, x"),
-        ("(SELECT * FROM raw) WATERMARK ts DELAY OF INTERVAL '1' MINUTE AS e",
-            "WATERMARK(raw, ts, INTERVAL '1 minute') AS e"),
-        ("raw WATERMARK to_timestamp(t) AS ts DELAY OF INTERVAL 1 MINUTE AS e",
-            "WATERMARK((SELECT *, to_timestamp(t) AS ts FROM raw), ts, INTERVAL '1 minute') AS e"),
-        ("TUMBLE(WATERMARK(raw, ts, INTERVAL '0 seconds'), ts, '1m')", "TUMBLE(WATERMARK(raw, ts, INTERVAL '0 seconds'), ts, INTERVAL '1 minute')"),
+        (
+            "TUMBLE(events, \"timestamp\", INTERVAL '1 minute')",
+            "TUMBLE(events, \"timestamp\", INTERVAL '1 minute')",
+        ),
+        (
+            "tumble(bronze.events, events.ts, INTERVAL '1' MINUTE) AS t",
+            "TUMBLE(bronze.events, ts, INTERVAL '1 minute') AS t",
+        ),
+        (
+            "TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) t",
+            "TUMBLE(events, ts, INTERVAL '1 minute') t",
+        ),
+        (
+            "TABLE(TUMBLE(DATA => TABLE events, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE))",
+            "TUMBLE(events, ts, INTERVAL '1 minute')",
+        ),
+        (
+            "TUMBLE(size => INTERVAL '1 hour', data => events, \"offset\" => INTERVAL '-5 minutes', timecol => ts)",
+            "TUMBLE(events, ts, INTERVAL '1 hour', INTERVAL '-5 minutes')",
+        ),
+        (
+            "TUMBLE(data => events, timecol => ts, size => '1 hour', offset => '5m')",
+            "TUMBLE(events, ts, INTERVAL '1 hour', INTERVAL '5 minutes')",
+        ),
+        (
+            "TUMBLE((SELECT * FROM events WHERE a > 1), ts, '1m')",
+            "TUMBLE((SELECT * FROM events WHERE a > 1), ts, INTERVAL '1 minute')",
+        ),
+        (
+            "TUMBLE((SELECT * FROM events AS e), ts, '1m')",
+            "TUMBLE((SELECT * FROM events AS e), ts, INTERVAL '1 minute')",
+        ),
+        (
+            "HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')",
+            "HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')",
+        ),
+        (
+            "SESSION(events, ts, INTERVAL '5 minutes')",
+            "SESSION(events, ts, INTERVAL '5 minutes')",
+        ),
+        (
+            "CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')",
+            "CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')",
+        ),
+        (
+            "events WATERMARK ts DELAY OF INTERVAL 10 SECONDS",
+            "WATERMARK(events, ts, INTERVAL '10 seconds') AS events",
+        ),
+        (
+            "STREAM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS AS e",
+            "WATERMARK(events, ts, INTERVAL '10 seconds') AS e",
+        ),
+        (
+            "STREAM(b.events) WATERMARK ts DELAY OF INTERVAL 10 SECONDS e WHERE true",
+            "WATERMARK(b.events, ts, INTERVAL '10 seconds') e WHERE true",
+        ),
+        (
+            "b.events AS e WATERMARK ts DELAY OF '10 seconds', x",
+            "WATERMARK(b.events, ts, INTERVAL '10 seconds') AS e, x",
+        ),
+        (
+            "(SELECT * FROM raw) WATERMARK ts DELAY OF INTERVAL '1' MINUTE AS e",
+            "WATERMARK(raw, ts, INTERVAL '1 minute') AS e",
+        ),
+        (
+            "raw WATERMARK to_timestamp(t) AS ts DELAY OF INTERVAL 1 MINUTE AS e",
+            "WATERMARK((SELECT *, to_timestamp(t) AS ts FROM raw), ts, INTERVAL '1 minute') AS e",
+        ),
+        (
+            "TUMBLE(WATERMARK(raw, ts, INTERVAL '0 seconds'), ts, '1m')",
+            "TUMBLE(WATERMARK(raw, ts, INTERVAL '0 seconds'), ts, INTERVAL '1 minute')",
+        ),
     ] {
-        becomes(&format!("SELECT * FROM {written}"), &format!("SELECT * FROM {canonical}"));
+        becomes(
+            &format!("SELECT * FROM {written}"),
+            &format!("SELECT * FROM {canonical}"),
+        );
     }
 }
 
 #[test]
 fn the_relation_of_a_window_is_a_subquery_in_the_tree() {
-    let Statement::Sql(statement) = one("SELECT * FROM TUMBLE(events, ts, INTERVAL '1 minute')") else {
+    let Statement::Sql(statement) = one("SELECT * FROM TUMBLE(events, ts, INTERVAL '1 minute')")
+    else {
         panic!("not SQL");
     };
     assert_eq!(
@@ -243,19 +352,40 @@ fn spark_windows() {
 #[test]
 fn functions() {
     for (written, canonical) in [
-        ("percentile_approx(x, 0.95, 100)", "approx_percentile(x, 0.95)"),
-        ("approx_percentile(0.95) WITHIN GROUP (ORDER BY x)", "approx_percentile(x, 0.95)"),
-        ("approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY x ASC)", "approx_percentile(x, 0.95)"),
-        ("APPROX_PERCENTILE_CONT(x, 0.95)", "approx_percentile(x, 0.95)"),
+        (
+            "percentile_approx(x, 0.95, 100)",
+            "approx_percentile(x, 0.95)",
+        ),
+        (
+            "approx_percentile(0.95) WITHIN GROUP (ORDER BY x)",
+            "approx_percentile(x, 0.95)",
+        ),
+        (
+            "approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY x ASC)",
+            "approx_percentile(x, 0.95)",
+        ),
+        (
+            "APPROX_PERCENTILE_CONT(x, 0.95)",
+            "approx_percentile(x, 0.95)",
+        ),
         ("quantile(x, 0.5)", "approx_percentile(x, 0.5)"),
         ("p95(x)", "approx_percentile(x, 0.95)"),
-        ("p99(x) FILTER (WHERE x > 1)", "approx_percentile(x, 0.99) FILTER (WHERE x > 1)"),
+        (
+            "p99(x) FILTER (WHERE x > 1)",
+            "approx_percentile(x, 0.99) FILTER (WHERE x > 1)",
+        ),
         ("approx_median(x)", "approx_percentile(x, 0.5)"),
         ("approx_count_distinct(x, 0.05)", "approx_distinct(x)"),
-        ("percentile_cont(0.95) WITHIN GROUP (ORDER BY x)", "percentile_cont(0.95) WITHIN GROUP (ORDER BY x)"),
+        (
+            "percentile_cont(0.95) WITHIN GROUP (ORDER BY x)",
+            "percentile_cont(0.95) WITHIN GROUP (ORDER BY x)",
+        ),
         ("hour(x)", "CAST(date_part('hour', x) AS INT)"),
         ("if(a, 1, 2)", "CASE WHEN a THEN 1 ELSE 2 END"),
-        ("date_format(x, 'yyyy-MM-dd HH:mm')", "to_char(x, '%Y-%m-%d %H:%M')"),
+        (
+            "date_format(x, 'yyyy-MM-dd HH:mm')",
+            "to_char(x, '%Y-%m-%d %H:%M')",
+        ),
         ("date_format(x, 'EEEE')", "date_format(x, 'EEEE')"),
         ("CAST(value AS STRING)", "CAST(value AS TEXT)"),
         ("value::long", "value::BIGINT"),
@@ -264,7 +394,10 @@ fn functions() {
         ("f(x).a.b", "get_field(get_field(f(x), 'a'), 'b')"),
         ("`a b`.`c`", "\"a b\".\"c\""),
     ] {
-        becomes(&format!("SELECT {written} AS y FROM t"), &format!("SELECT {canonical} AS y FROM t"));
+        becomes(
+            &format!("SELECT {written} AS y FROM t"),
+            &format!("SELECT {canonical} AS y FROM t"),
+        );
     }
 }
 
@@ -273,21 +406,46 @@ fn struct_stars() {
     let from_json = "from_json(CAST(value AS TEXT), 'a STRING, `B c` DOUBLE, s STRUCT<x: INT, `timestamp`: TIMESTAMP>')";
     let stars = "e.a AS a, e.\"B c\" AS \"B c\", e.s AS s";
     for (written, canonical) in [
-        (format!("SELECT e.* FROM (SELECT {from_json} AS e FROM raw_events)"),
-            format!("SELECT {stars} FROM (SELECT {from_json} AS e FROM raw_events)")),
-        (format!("SELECT e.s.* FROM (SELECT {from_json} AS e FROM raw) AS t"),
-            format!("SELECT e.s.x AS x, e.s.\"timestamp\" AS \"timestamp\" FROM (SELECT {from_json} AS e FROM raw) AS t")),
-        (format!("WITH p AS (SELECT {from_json} AS e FROM raw), q AS (SELECT * FROM p) SELECT 1 AS one, e.* FROM q"),
-            format!("WITH p AS (SELECT {from_json} AS e FROM raw), q AS (SELECT * FROM p) SELECT 1 AS one, {stars} FROM q")),
-        ("SELECT from_json(CAST(value AS STRING), 'a STRING, b DOUBLE').* FROM raw".to_owned(),
+        (
+            format!("SELECT e.* FROM (SELECT {from_json} AS e FROM raw_events)"),
+            format!("SELECT {stars} FROM (SELECT {from_json} AS e FROM raw_events)"),
+        ),
+        (
+            format!("SELECT e.s.* FROM (SELECT {from_json} AS e FROM raw) AS t"),
+            format!(
+                "SELECT e.s.x AS x, e.s.\"timestamp\" AS \"timestamp\" FROM (SELECT {from_json} AS e FROM raw) AS t"
+            ),
+        ),
+        (
+            format!(
+                "WITH p AS (SELECT {from_json} AS e FROM raw), q AS (SELECT * FROM p) SELECT 1 AS one, e.* FROM q"
+            ),
+            format!(
+                "WITH p AS (SELECT {from_json} AS e FROM raw), q AS (SELECT * FROM p) SELECT 1 AS one, {stars} FROM q"
+            ),
+        ),
+        (
+            "SELECT from_json(CAST(value AS STRING), 'a STRING, b DOUBLE').* FROM raw".to_owned(),
             "SELECT get_field(from_json(CAST(value AS TEXT), 'a STRING, b DOUBLE'), 'a') AS a, \
-             get_field(from_json(CAST(value AS TEXT), 'a STRING, b DOUBLE'), 'b') AS b FROM raw".to_owned()),
-        ("SELECT (e).* FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
-            "SELECT e.a AS a FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned()),
-        ("SELECT t.e.* FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
-            "SELECT t.e.a AS a FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned()),
-        ("SELECT e.* FROM e".to_owned(), "SELECT e.* FROM e".to_owned()),
-        ("SELECT unknown.* FROM e".to_owned(), "SELECT unknown.* FROM e".to_owned()),
+             get_field(from_json(CAST(value AS TEXT), 'a STRING, b DOUBLE'), 'b') AS b FROM raw"
+                .to_owned(),
+        ),
+        (
+            "SELECT (e).* FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
+            "SELECT e.a AS a FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
+        ),
+        (
+            "SELECT t.e.* FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
+            "SELECT t.e.a AS a FROM (SELECT from_json(v, 'a INT') AS e FROM raw) AS t".to_owned(),
+        ),
+        (
+            "SELECT e.* FROM e".to_owned(),
+            "SELECT e.* FROM e".to_owned(),
+        ),
+        (
+            "SELECT unknown.* FROM e".to_owned(),
+            "SELECT unknown.* FROM e".to_owned(),
+        ),
     ] {
         // CTEs and derived tables print on several lines; their parentheses are glued back by the helper.
         becomes(&written, &canonical);
@@ -316,7 +474,10 @@ fn the_whole_job_in_sparks_spelling() {
 fn statements_keep_their_text_and_place() {
     let text = "-- first\nSELECT 'é;' ;; /* two */ SHOW\n STREAMS -- end\n;";
     let parsed = parse(text).unwrap();
-    let pieces: Vec<(&str, usize)> = parsed.iter().map(|parsed| (parsed.text.as_str(), parsed.offset)).collect();
+    let pieces: Vec<(&str, usize)> = parsed
+        .iter()
+        .map(|parsed| (parsed.text.as_str(), parsed.offset))
+        .collect();
     assert_eq!(pieces, [("SELECT 'é;'", 9), ("SHOW\n STREAMS", 35)]);
     for parsed in &parsed {
         assert!(text.get(parsed.offset..).unwrap().starts_with(&parsed.text));
@@ -327,12 +488,16 @@ fn statements_keep_their_text_and_place() {
 
 #[test]
 fn what_is_printed_is_readable() {
-    let text = one("CREATE STREAM e (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts - INTERVAL '1m') WITH (connector = 'kafka', topic = 'e')");
+    let text = one(
+        "CREATE STREAM e (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts - INTERVAL '1m') WITH (connector = 'kafka', topic = 'e')",
+    );
     assert_eq!(
         text.to_string(),
         "CREATE STREAM e (\n  ts TIMESTAMPTZ,\n  WATERMARK FOR ts AS ts - INTERVAL '1 minute'\n) WITH (\n  connector = 'kafka',\n  topic = 'e'\n)"
     );
-    let text = one("CREATE TABLE g PARTITIONED BY (date DATE) WITH (a = 1) AS SELECT a, b FROM t WHERE a = 'x\ny'");
+    let text = one(
+        "CREATE TABLE g PARTITIONED BY (date DATE) WITH (a = 1) AS SELECT a, b FROM t WHERE a = 'x\ny'",
+    );
     assert_eq!(
         text.to_string(),
         "CREATE TABLE g\nPARTITIONED BY (date DATE)\nWITH (a = '1')\nAS\nSELECT a, b FROM t WHERE a = 'x\ny'"
@@ -346,6 +511,9 @@ fn secrets_are_struck_out() {
     );
     let shown = statement.redacted().to_string();
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert!(shown.contains("_key = 'k'") && shown.contains("'https://me:***@host/x'"), "{shown}");
+    assert!(
+        shown.contains("_key = 'k'") && shown.contains("'https://me:***@host/x'"),
+        "{shown}"
+    );
     assert!(printed(&shown).contains("\"kafka.sasl.password\" = '***'"));
 }
