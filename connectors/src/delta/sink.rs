@@ -8,10 +8,7 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -38,9 +35,6 @@ const PASSES: usize = 1_000;
 /// Puts of one entry whose outcome stayed open.
 const PUTS: u32 = 4;
 
-/// After this long without a look, the log may have been cleaned up past the version the sink knows.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
 /// A table that is appended to.
 #[derive(Debug)]
 pub struct DeltaSink {
@@ -53,7 +47,6 @@ pub struct DeltaSink {
     created_ms: i64,
     /// What is known of applications as of `version`: `None` for one that has no transaction.
     known: HashMap<String, Option<Recorded>>,
-    looked: Instant,
 }
 
 /// The newest transaction of an application.
@@ -104,7 +97,6 @@ impl DeltaSink {
             id,
             created_ms,
             known: HashMap::new(),
-            looked: Instant::now(),
         };
         let failed = match made.log.put(0, body).await {
             Put::Done => return Ok(made),
@@ -135,7 +127,6 @@ impl DeltaSink {
             created_ms: state.metadata().created_time().unwrap_or_default(),
             log,
             known: HashMap::new(),
-            looked: Instant::now(),
         })
     }
 
@@ -388,25 +379,35 @@ impl DeltaSink {
     }
 
     /// Makes sure that the next version is really the next: after a long while others may have gone on and cleaned up behind them,
-    /// and a put into the gap would succeed and be lost.
-    async fn check_head(&mut self) -> Result<()> {
-        if self.looked.elapsed() < LOOK_AGAIN {
+    /// or the folder may be gone, and a put into the gap would succeed and be lost.
+    async fn check_head(&self) -> Result<()> {
+        // Entries go from the oldest on: while the one we know is there, nothing after it is missing.
+        if self.log.stamp(self.version).await?.is_some() {
             return Ok(());
         }
-        if let Some(checkpoint) = self.log.last_checkpoint().await?
-            && checkpoint > self.version
-            && self.log.read(self.version + 1).await?.is_none()
-        {
-            return Err(self.changed(checkpoint, "has cleaned the log up past the version known here"));
+        match self.log.last_checkpoint().await? {
+            Some(checkpoint) if checkpoint == self.version => Ok(()),
+            Some(checkpoint) if checkpoint > self.version => {
+                if self.log.stamp(self.version + 1).await?.is_some() {
+                    return Ok(());
+                }
+                let what = "has cleaned the log up past the version known here";
+                Err(self.changed(checkpoint, what))
+            }
+            _ => Err(ConnectorError::DataLost {
+                message: format!(
+                    "version {} of the Delta table in {} is not there any more",
+                    self.version, self.log.path
+                ),
+                hint: Some("Somebody has deleted files of it; put them back, or drop the table and create it again.".into()),
+            }),
         }
-        self.looked = Instant::now();
-        Ok(())
     }
 
     fn changed(&self, version: i64, what: &str) -> ConnectorError {
         ConnectorError::Conflict {
             message: format!(
-                "another writer {what} of {} (version {version})",
+                "another writer {what} (version {version} of {})",
                 self.log.path
             ),
             hint: Some("Tables that a query feeds have one writer; stop the other one and resume the query.".into()),
@@ -443,7 +444,6 @@ impl DeltaSink {
     /// Our own entry is there.
     fn advance(&mut self, version: i64, txn: Option<(&str, i64)>) {
         self.version = version;
-        self.looked = Instant::now();
         if let Some((app_id, txn)) = txn {
             let at = Some(version);
             self.known
@@ -454,7 +454,6 @@ impl DeltaSink {
     /// An entry has been read.
     fn absorb(&mut self, version: i64, entry: &Entry) {
         self.version = version;
-        self.looked = Instant::now();
         for txn in &entry.transactions {
             let recorded = Recorded {
                 txn: txn.version,
