@@ -20,7 +20,8 @@ use uuid::Uuid;
 use super::{
     Committed, DataFile, TableSpec,
     commit::{Attempt, Verdict, judge},
-    log::{ENGINE, Entry, INFO_KEY, Log, Put},
+    entry::{commit_info, definition, lines, transaction},
+    log::{Entry, INFO_KEY, Log, Put},
     spec::check_writable,
     write,
 };
@@ -462,61 +463,4 @@ impl DeltaSink {
             self.known.insert(txn.app_id.clone(), Some(recorded));
         }
     }
-}
-
-fn transaction((app_id, version): (&str, i64)) -> Value {
-    json!({ "txn": {
-        "appId": app_id,
-        "version": version,
-        "lastUpdated": Utc::now().timestamp_millis(),
-    }})
-}
-
-/// What `DESCRIBE HISTORY` shows of a definition.
-fn definition(spec: &TableSpec) -> Value {
-    let text = |value: Value| value.to_string();
-    json!({
-        "isManaged": "false",
-        "description": spec.description,
-        "partitionBy": text(json!(spec.partition_columns)),
-        "properties": text(json!(spec.properties)),
-    })
-}
-
-fn commit_info(
-    id: &str,
-    operation: &str,
-    parameters: Value,
-    files: Option<&[DataFile]>,
-    info: &Map<String, Value>,
-) -> Value {
-    // Metrics are texts to Spark.
-    let metrics = files.map(|files| {
-        json!({
-            "numAddedFiles": files.len().to_string(),
-            "numOutputRows": files.iter().map(DataFile::rows).sum::<u64>().to_string(),
-            "numOutputBytes": files.iter().map(DataFile::size).sum::<i64>().to_string(),
-        })
-    });
-    json!({ "commitInfo": {
-        "timestamp": Utc::now().timestamp_millis(),
-        "operation": operation,
-        "operationParameters": parameters,
-        "isolationLevel": "Serializable",
-        "isBlindAppend": files.is_some(),
-        "operationMetrics": metrics.unwrap_or_else(|| json!({})),
-        "engineInfo": ENGINE,
-        "txnId": id,
-        INFO_KEY: info,
-    }})
-}
-
-/// One JSON object a line.
-fn lines(actions: &[Value]) -> Bytes {
-    let mut text = String::new();
-    for action in actions {
-        text.push_str(&action.to_string());
-        text.push('\n');
-    }
-    text.into()
 }
