@@ -8,10 +8,7 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -23,7 +20,8 @@ use uuid::Uuid;
 use super::{
     Committed, DataFile, TableSpec,
     commit::{Attempt, Verdict, judge},
-    log::{ENGINE, Entry, INFO_KEY, Log, Put},
+    entry::{commit_info, definition, lines, transaction},
+    log::{Entry, INFO_KEY, Log, Put},
     spec::check_writable,
     write,
 };
@@ -38,9 +36,6 @@ const PASSES: usize = 1_000;
 /// Puts of one entry whose outcome stayed open.
 const PUTS: u32 = 4;
 
-/// After this long without a look, the log may have been cleaned up past the version the sink knows.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
 /// A table that is appended to.
 #[derive(Debug)]
 pub struct DeltaSink {
@@ -53,7 +48,6 @@ pub struct DeltaSink {
     created_ms: i64,
     /// What is known of applications as of `version`: `None` for one that has no transaction.
     known: HashMap<String, Option<Recorded>>,
-    looked: Instant,
 }
 
 /// The newest transaction of an application.
@@ -104,7 +98,6 @@ impl DeltaSink {
             id,
             created_ms,
             known: HashMap::new(),
-            looked: Instant::now(),
         };
         let failed = match made.log.put(0, body).await {
             Put::Done => return Ok(made),
@@ -135,7 +128,6 @@ impl DeltaSink {
             created_ms: state.metadata().created_time().unwrap_or_default(),
             log,
             known: HashMap::new(),
-            looked: Instant::now(),
         })
     }
 
@@ -388,25 +380,35 @@ impl DeltaSink {
     }
 
     /// Makes sure that the next version is really the next: after a long while others may have gone on and cleaned up behind them,
-    /// and a put into the gap would succeed and be lost.
-    async fn check_head(&mut self) -> Result<()> {
-        if self.looked.elapsed() < LOOK_AGAIN {
+    /// or the folder may be gone, and a put into the gap would succeed and be lost.
+    async fn check_head(&self) -> Result<()> {
+        // Entries go from the oldest on: while the one we know is there, nothing after it is missing.
+        if self.log.stamp(self.version).await?.is_some() {
             return Ok(());
         }
-        if let Some(checkpoint) = self.log.last_checkpoint().await?
-            && checkpoint > self.version
-            && self.log.read(self.version + 1).await?.is_none()
-        {
-            return Err(self.changed(checkpoint, "has cleaned the log up past the version known here"));
+        match self.log.last_checkpoint().await? {
+            Some(checkpoint) if checkpoint == self.version => Ok(()),
+            Some(checkpoint) if checkpoint > self.version => {
+                if self.log.stamp(self.version + 1).await?.is_some() {
+                    return Ok(());
+                }
+                let what = "has cleaned the log up past the version known here";
+                Err(self.changed(checkpoint, what))
+            }
+            _ => Err(ConnectorError::DataLost {
+                message: format!(
+                    "version {} of the Delta table in {} is not there any more",
+                    self.version, self.log.path
+                ),
+                hint: Some("Somebody has deleted files of it; put them back, or drop the table and create it again.".into()),
+            }),
         }
-        self.looked = Instant::now();
-        Ok(())
     }
 
     fn changed(&self, version: i64, what: &str) -> ConnectorError {
         ConnectorError::Conflict {
             message: format!(
-                "another writer {what} of {} (version {version})",
+                "another writer {what} (version {version} of {})",
                 self.log.path
             ),
             hint: Some("Tables that a query feeds have one writer; stop the other one and resume the query.".into()),
@@ -443,7 +445,6 @@ impl DeltaSink {
     /// Our own entry is there.
     fn advance(&mut self, version: i64, txn: Option<(&str, i64)>) {
         self.version = version;
-        self.looked = Instant::now();
         if let Some((app_id, txn)) = txn {
             let at = Some(version);
             self.known
@@ -454,7 +455,6 @@ impl DeltaSink {
     /// An entry has been read.
     fn absorb(&mut self, version: i64, entry: &Entry) {
         self.version = version;
-        self.looked = Instant::now();
         for txn in &entry.transactions {
             let recorded = Recorded {
                 txn: txn.version,
@@ -463,61 +463,4 @@ impl DeltaSink {
             self.known.insert(txn.app_id.clone(), Some(recorded));
         }
     }
-}
-
-fn transaction((app_id, version): (&str, i64)) -> Value {
-    json!({ "txn": {
-        "appId": app_id,
-        "version": version,
-        "lastUpdated": Utc::now().timestamp_millis(),
-    }})
-}
-
-/// What `DESCRIBE HISTORY` shows of a definition.
-fn definition(spec: &TableSpec) -> Value {
-    let text = |value: Value| value.to_string();
-    json!({
-        "isManaged": "false",
-        "description": spec.description,
-        "partitionBy": text(json!(spec.partition_columns)),
-        "properties": text(json!(spec.properties)),
-    })
-}
-
-fn commit_info(
-    id: &str,
-    operation: &str,
-    parameters: Value,
-    files: Option<&[DataFile]>,
-    info: &Map<String, Value>,
-) -> Value {
-    // Metrics are texts to Spark.
-    let metrics = files.map(|files| {
-        json!({
-            "numAddedFiles": files.len().to_string(),
-            "numOutputRows": files.iter().map(DataFile::rows).sum::<u64>().to_string(),
-            "numOutputBytes": files.iter().map(DataFile::size).sum::<i64>().to_string(),
-        })
-    });
-    json!({ "commitInfo": {
-        "timestamp": Utc::now().timestamp_millis(),
-        "operation": operation,
-        "operationParameters": parameters,
-        "isolationLevel": "Serializable",
-        "isBlindAppend": files.is_some(),
-        "operationMetrics": metrics.unwrap_or_else(|| json!({})),
-        "engineInfo": ENGINE,
-        "txnId": id,
-        INFO_KEY: info,
-    }})
-}
-
-/// One JSON object a line.
-fn lines(actions: &[Value]) -> Bytes {
-    let mut text = String::new();
-    for action in actions {
-        text.push_str(&action.to_string());
-        text.push('\n');
-    }
-    text.into()
 }

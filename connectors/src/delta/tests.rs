@@ -3,6 +3,7 @@
 
 mod commit;
 mod faulty;
+mod interop;
 mod read;
 mod write;
 

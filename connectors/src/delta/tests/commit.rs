@@ -1,10 +1,6 @@
 //! Commits: once, whatever is answered, whoever else commits.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use deltalake::{DeltaTable, kernel::transaction::CommitProperties, open_table};
 use serde_json::Map;
@@ -112,18 +108,12 @@ async fn a_transaction_is_committed_once() {
     let zero = Some(("q", 0));
     assert_eq!(other.commit(&[], zero, &info(0)).await.unwrap(), old(1));
     assert_eq!(other.txn_version("q").await.unwrap(), Some(1));
-    assert_eq!(
-        other.last_commit_of("q").await.unwrap(),
-        Some((1, info(1)))
-    );
+    assert_eq!(other.last_commit_of("q").await.unwrap(), Some((1, info(1))));
     // A transaction without rows, and one of somebody else.
     sink.commit(&[], Some(("q", 7)), &info(7)).await.unwrap();
     sink.commit(&[], Some(("p", 3)), &info(3)).await.unwrap();
     assert_eq!(other.txn_version("q").await.unwrap(), Some(7));
-    assert_eq!(
-        other.last_commit_of("q").await.unwrap(),
-        Some((2, info(7)))
-    );
+    assert_eq!(other.last_commit_of("q").await.unwrap(), Some((2, info(7))));
     assert_eq!(other.version(), 3);
     assert_eq!(count(&root).await, 90);
 }
@@ -307,7 +297,7 @@ async fn a_table_redefined_by_others_takes_no_more() {
         assert!(matches!(error, ConnectorError::Conflict { .. }), "{error}");
         assert_eq!(
             error.to_string(),
-            format!("another writer changed the table's definition of {TABLE} (version 1)")
+            format!("another writer changed the table's definition (version 1 of {TABLE})")
         );
     }
     assert!(sink.txn_version("q").await.is_err());
@@ -381,7 +371,10 @@ async fn replacing_empties_the_table_and_keeps_its_history() {
     assert_eq!(sink.replace(&narrower, txn, &info(1)).await.unwrap(), 3);
     let batch = rows(0, 6).project(&[2, 3]).unwrap();
     let files = sink.write_files(&[batch], "q2-2").await.unwrap();
-    let done = sink.commit(&files, Some(("q2", 2)), &info(2)).await.unwrap();
+    let done = sink
+        .commit(&files, Some(("q2", 2)), &info(2))
+        .await
+        .unwrap();
     assert_eq!(done, new(4));
     assert_eq!(count(&root).await, 6);
     let mut before = foreign(&root).await;
@@ -450,13 +443,29 @@ async fn a_log_that_was_cleaned_up_past_us_is_not_written_into() {
     for version in 0..=50 {
         root.delete(&entry(version)).await.unwrap();
     }
-    stale.looked = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
     let error = stale
         .commit(&[], Some(("p", 1)), &info(1))
         .await
         .unwrap_err();
     assert!(error.to_string().contains("cleaned the log up"), "{error}");
     assert!(root.read(&entry(1)).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_folder_is_gone_is_not_begun_in_the_middle() {
+    let (_folder, root) = root();
+    let mut sink = table(&root).await;
+    sink.commit(&[], Some(("q", 1)), &info(1)).await.unwrap();
+    root.delete_all(TABLE).await.unwrap();
+    for _ in 0..2 {
+        let error = sink
+            .commit(&[], Some(("q", 2)), &info(2))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ConnectorError::DataLost { .. }), "{error}");
+    }
+    assert!(root.list(TABLE).await.unwrap().is_empty());
+    assert!(DeltaSink::open(&root, TABLE).await.unwrap().is_none());
 }
 
 #[test]
@@ -469,10 +478,22 @@ fn entries_in_the_way_are_judged() {
     };
     let judged = |text: &str| judge(&Entry::parse(text.as_bytes()).unwrap(), &attempt);
     assert_eq!(judged(r#"{"commitInfo":{"txnId":"mine"}}"#), Verdict::Done);
-    assert_eq!(judged(r#"{"txn":{"appId":"q","version":5}}"#), Verdict::Done);
-    assert_eq!(judged(r#"{"txn":{"appId":"q","version":6}}"#), Verdict::Done);
-    assert_eq!(judged(r#"{"txn":{"appId":"q","version":4}}"#), Verdict::Next);
-    assert_eq!(judged(r#"{"txn":{"appId":"p","version":9}}"#), Verdict::Next);
+    assert_eq!(
+        judged(r#"{"txn":{"appId":"q","version":5}}"#),
+        Verdict::Done
+    );
+    assert_eq!(
+        judged(r#"{"txn":{"appId":"q","version":6}}"#),
+        Verdict::Done
+    );
+    assert_eq!(
+        judged(r#"{"txn":{"appId":"q","version":4}}"#),
+        Verdict::Next
+    );
+    assert_eq!(
+        judged(r#"{"txn":{"appId":"p","version":9}}"#),
+        Verdict::Next
+    );
     assert_eq!(
         judged("{\"txn\":{\"appId\":\"q\",\"version\":5}}\n{\"metaData\":{\"id\":\"x\"}}\n"),
         Verdict::Done,
@@ -487,7 +508,10 @@ fn entries_in_the_way_are_judged() {
     for text in conflicts {
         assert!(matches!(judged(&text), Verdict::Conflict(_)), "{text}");
     }
-    assert_eq!(judged(r#"{"remove":{"path":"other.parquet"}}"#), Verdict::Next);
+    assert_eq!(
+        judged(r#"{"remove":{"path":"other.parquet"}}"#),
+        Verdict::Next
+    );
     assert_eq!(judged(r#"{"somethingNew":{"a":1}}"#), Verdict::Next);
     assert!(Entry::parse(b"{\"add\":{\"path\":").is_err());
 }

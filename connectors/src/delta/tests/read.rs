@@ -90,10 +90,7 @@ async fn a_snapshot_has_the_tables_columns_and_stays_as_it_is() {
 async fn filters_choose_files_and_rows() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
-    let files = sink
-        .write_files(&[rows(0, 24 * 60)], "q-1")
-        .await
-        .unwrap();
+    let files = sink.write_files(&[rows(0, 24 * 60)], "q-1").await.unwrap();
     assert_eq!(files.len(), 24);
     sink.commit(&files, Some(("q", 1)), &info(1)).await.unwrap();
     let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
@@ -202,5 +199,19 @@ async fn a_reader_lives_through_replacement_recreation_and_many_versions() {
         .unwrap();
     let anew = reader.refresh().await.unwrap();
     assert_eq!((anew.version(), anew.spec()), (0, &spec()));
-    assert_eq!(last.files().len(), 1, "an old snapshot still knows its files");
+    assert_eq!(
+        last.files().len(),
+        1,
+        "an old snapshot still knows its files"
+    );
+    // Made anew once more, and at a version beyond the one that was seen.
+    root.delete_all(TABLE).await.unwrap();
+    let mut sink = table(&root).await;
+    for epoch in 1..=3 {
+        let txn = Some(("r", epoch));
+        sink.commit(&[], txn, &info(epoch)).await.unwrap();
+    }
+    let anew = reader.refresh().await.unwrap();
+    assert_eq!(anew.version(), 3);
+    assert_eq!(anew.txn_version("q").await.unwrap(), None);
 }

@@ -170,7 +170,11 @@ async fn statistics_bound_the_values() {
         ("zero", floats([0.0, 0.0, 0.0])),
         (
             "s",
-            Arc::new(StringArray::from(vec![Some("b\"quoted\""), None, Some("a")])),
+            Arc::new(StringArray::from(vec![
+                Some("b\"quoted\""),
+                None,
+                Some("a"),
+            ])),
         ),
         ("long", Arc::new(StringArray::from(vec![long.as_str(); 3]))),
         (
@@ -223,9 +227,19 @@ async fn statistics_bound_the_values() {
     }
     assert_eq!(stats["nullCount"]["i"], 1);
     // Every reader must understand them: bounds that cannot be read would hide rows.
-    let got = query(&root, "t", "select count(*) from t where c > 1 and i < 0 and t > '2026-01-01'").await;
+    let got = query(
+        &root,
+        "t",
+        "select count(*) from t where c > 1 and i < 0 and t > '2026-01-01'",
+    )
+    .await;
     assert_eq!(got, ["0"]);
-    let got = query(&root, "t", "select count(*) from t where nan > 1.5 or long > 'zz'").await;
+    let got = query(
+        &root,
+        "t",
+        "select count(*) from t where nan > 1.5 or long > 'zz'",
+    )
+    .await;
     assert_eq!(got, ["3"]);
 }
 
