@@ -19,7 +19,10 @@ use arrow::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
     client::DefaultClientContext,
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
@@ -389,6 +392,60 @@ async fn rows_bad_rows_and_metadata() {
         ..heard.found[&1].0.clone()
     };
     source.advertise(&[position]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_codec_and_ten_megabytes() {
+    let Some(broker) = broker("every_codec_and_ten_megabytes") else {
+        return;
+    };
+    let topic = Topic::new(broker, 1).await;
+    let config = AlterConfig::new(ResourceSpecifier::Topic(&topic.name))
+        .set("max.message.bytes", "20000000");
+    let done = topic
+        .admin
+        .alter_configs([&config], &AdminOptions::new())
+        .await;
+    assert!(done.unwrap().iter().all(Result::is_ok));
+    for (index, codec) in ["none", "gzip", "snappy", "lz4", "zstd"].iter().enumerate() {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &topic.broker)
+            .set("compression.type", *codec)
+            .set("message.max.bytes", "20000000")
+            .create()
+            .unwrap();
+        let first = index as i64 * 100;
+        for n in first..first + 99 {
+            put(
+                &producer,
+                &topic.name,
+                0,
+                &format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(200)),
+            );
+        }
+        producer.flush(WAIT).unwrap();
+        let last = format!(
+            "{{\"x\":\"{}\",\"n\":{}}}",
+            "z".repeat(10 << 20),
+            first + 99
+        );
+        put(&producer, &topic.name, 0, &last);
+        // Ten megabytes that are cut off.
+        put(&producer, &topic.name, 0, &last[..last.len() - 3]);
+        producer.flush(WAIT).unwrap();
+    }
+    let mut reader = topic.source(&[]).read(request(&["n"])).unwrap();
+    let mut heard = Heard::default();
+    heard
+        .listen(&mut reader, |heard| heard.ends.get(&0) == Some(&505))
+        .await;
+    assert_eq!(heard.rows[&0], (0..500).collect::<Vec<_>>());
+    assert_eq!(heard.bad.len(), 5);
+    let bad = heard.batches.iter().flat_map(|batch| &batch.bad);
+    assert!(
+        bad.map(|bad| bad.payload.as_ref().unwrap().len())
+            .all(|length| length > 10 << 20)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
