@@ -6,12 +6,17 @@ use arrow::datatypes::SchemaRef;
 
 use crate::{
     error::{ConnectorError, Result},
+    generator,
     kafka::KafkaSource,
     source::Source,
 };
 
 /// Connectors that can be read from.
 pub const SOURCES: [&str; 2] = ["generator", "kafka"];
+
+/// Options that every stream has, whatever its connector. The server takes them out before a source is opened; here they are known so
+/// that a misspelt one is recognised.
+const STREAM_OPTIONS: [&str; 3] = ["idle_timeout", "max_future_skew", "on_error"];
 
 /// Opens a source for the declared columns. Options are those of the connector and its format; a `connector` among them is ignored.
 ///
@@ -22,7 +27,7 @@ pub fn open_source(
     options: &BTreeMap<String, String>,
 ) -> Result<Arc<dyn Source>> {
     match connector {
-        "generator" => crate::generator::open(schema, options),
+        "generator" => generator::open(schema, options),
         "kafka" => Ok(Arc::new(KafkaSource::open(schema, options)?)),
         other => Err(ConnectorError::Option {
             message: format!("unknown connector '{other}'"),
@@ -48,10 +53,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 pub fn unknown_option(name: &str, of: &str, known: &[&str]) -> ConnectorError {
     ConnectorError::Option {
         message: format!("unknown option {name} for {of}"),
-        hint: Some(match nearest(name, known.iter().copied()) {
-            Some(known) => format!("did you mean {known}?"),
-            None => format!("known options: {}", known.join(", ")),
-        }),
+        hint: Some(
+            match nearest(name, known.iter().copied().chain(STREAM_OPTIONS)) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("known options: {}", known.join(", ")),
+            },
+        ),
     }
 }
 

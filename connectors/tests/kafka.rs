@@ -19,7 +19,10 @@ use arrow::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
     client::DefaultClientContext,
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
@@ -389,6 +392,60 @@ async fn rows_bad_rows_and_metadata() {
         ..heard.found[&1].0.clone()
     };
     source.advertise(&[position]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_codec_and_ten_megabytes() {
+    let Some(broker) = broker("every_codec_and_ten_megabytes") else {
+        return;
+    };
+    let topic = Topic::new(broker, 1).await;
+    let config = AlterConfig::new(ResourceSpecifier::Topic(&topic.name))
+        .set("max.message.bytes", "20000000");
+    let done = topic
+        .admin
+        .alter_configs([&config], &AdminOptions::new())
+        .await;
+    assert!(done.unwrap().iter().all(Result::is_ok));
+    for (index, codec) in ["none", "gzip", "snappy", "lz4", "zstd"].iter().enumerate() {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &topic.broker)
+            .set("compression.type", *codec)
+            .set("message.max.bytes", "20000000")
+            .create()
+            .unwrap();
+        let first = index as i64 * 100;
+        for n in first..first + 99 {
+            put(
+                &producer,
+                &topic.name,
+                0,
+                &format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(200)),
+            );
+        }
+        producer.flush(WAIT).unwrap();
+        let last = format!(
+            "{{\"x\":\"{}\",\"n\":{}}}",
+            "z".repeat(10 << 20),
+            first + 99
+        );
+        put(&producer, &topic.name, 0, &last);
+        // Ten megabytes that are cut off.
+        put(&producer, &topic.name, 0, &last[..last.len() - 3]);
+        producer.flush(WAIT).unwrap();
+    }
+    let mut reader = topic.source(&[]).read(request(&["n"])).unwrap();
+    let mut heard = Heard::default();
+    heard
+        .listen(&mut reader, |heard| heard.ends.get(&0) == Some(&505))
+        .await;
+    assert_eq!(heard.rows[&0], (0..500).collect::<Vec<_>>());
+    assert_eq!(heard.bad.len(), 5);
+    let bad = heard.batches.iter().flat_map(|batch| &batch.bad);
+    assert!(
+        bad.map(|bad| bad.payload.as_ref().unwrap().len())
+            .all(|length| length > 10 << 20)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -801,4 +858,98 @@ async fn a_broker_that_stands_still_is_trouble_and_then_over() {
         })
         .await;
     assert_eq!(heard.rows[&0], (0..20).collect::<Vec<_>>());
+}
+
+/// `host:port user password` of a listener with SASL PLAIN in `SLUICE_TEST_KAFKA_SASL`.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_credentials_are_told_without_the_password() {
+    let test = "refused_credentials_are_told_without_the_password";
+    let (Some(broker), Ok(secured)) = (broker(test), std::env::var("SLUICE_TEST_KAFKA_SASL"))
+    else {
+        eprintln!("{test}: skipped, SLUICE_TEST_KAFKA_SASL names no listener");
+        return;
+    };
+    let topic = Topic::new(broker, 1).await;
+    topic.send(numbered(0, 0..3));
+    let parts: Vec<&str> = secured.split_whitespace().collect();
+    let source = |password: &str| {
+        topic.source(&[
+            ("bootstrap_servers", parts[0]),
+            ("kafka.security.protocol", "sasl_plaintext"),
+            ("kafka.sasl.mechanism", "PLAIN"),
+            ("kafka.sasl.username", parts[1]),
+            ("kafka.sasl.password", password),
+        ])
+    };
+    let right = source(parts[2]);
+    assert_eq!(right.probe().await.unwrap()[0].end_offset, 3);
+    let mut reader = right.read(request(&["n"])).unwrap();
+    let mut heard = Heard::default();
+    heard.listen(&mut reader, |heard| heard.total() == 3).await;
+
+    let wrong = source("wrong-canary");
+    let begun = Instant::now();
+    let error = wrong.probe().await.unwrap_err();
+    assert!(matches!(error, ConnectorError::Denied { .. }), "{error:?}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
+    let failed = Heard::default()
+        .failure(&mut wrong.read(request(&["n"])).unwrap())
+        .await;
+    assert!(
+        matches!(failed, ConnectorError::Denied { .. }),
+        "{failed:?}"
+    );
+    eprintln!("wrong password: {error}");
+    for text in [
+        format!("{error:?}"),
+        format!("{failed:?}"),
+        format!("{wrong:?}"),
+    ] {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+/// `host:port ca.pem other-ca.pem` of a listener with TLS in `SLUICE_TEST_KAFKA_TLS`.
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_and_certificates_are_checked() {
+    let test = "tls_is_spoken_and_certificates_are_checked";
+    let (Some(broker), Ok(secured)) = (broker(test), std::env::var("SLUICE_TEST_KAFKA_TLS")) else {
+        eprintln!("{test}: skipped, SLUICE_TEST_KAFKA_TLS names no listener");
+        return;
+    };
+    let topic = Topic::new(broker, 1).await;
+    let parts: Vec<&str> = secured.split_whitespace().collect();
+    let source = |protocol: &str, ca: &str| {
+        topic.source(&[
+            ("bootstrap_servers", parts[0]),
+            ("connect_timeout", "2 s"),
+            ("kafka.security.protocol", protocol),
+            ("kafka.ssl.ca.location", ca),
+        ])
+    };
+    source("ssl", parts[1]).probe().await.unwrap();
+    let error = source("ssl", parts[2]).probe().await.unwrap_err();
+    assert!(
+        matches!(error, ConnectorError::Unreachable { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("certificate"), "{error}");
+    eprintln!("wrong certificate: {error}");
+    let error = source("plaintext", parts[1]).probe().await.unwrap_err();
+    assert!(
+        matches!(error, ConnectorError::Unreachable { .. }),
+        "{error:?}"
+    );
+    eprintln!("no TLS on a TLS port: {error}");
+    let options = [
+        ("kafka.security.protocol", "ssl"),
+        ("kafka.ssl.ca.location", "/nowhere.pem"),
+    ];
+    let error = topic.source(&options).probe().await.unwrap_err();
+    assert!(matches!(error, ConnectorError::Option { .. }), "{error:?}");
+    assert!(error.to_string().contains("ssl.ca.location"), "{error}");
 }

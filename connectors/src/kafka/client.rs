@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::{
     failure,
@@ -309,15 +309,12 @@ impl Control {
             .client()
             .fetch_metadata(Some(topic), wait)
             .map_err(|error| failure::native(&error))?;
-        let missing = NativeError {
-            code: Code::UnknownTopicOrPartition,
-            reason: "unknown topic".into(),
-        };
+        let missing = NativeError::of(Code::UnknownTopicOrPartition);
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Err(missing);
         };
         if let Some(error) = found.error() {
-            return Err(answer_error(error));
+            return Err(NativeError::of(error.into()));
         }
         let mut partitions: Vec<i32> = found.partitions().iter().map(|part| part.id()).collect();
         partitions.sort_unstable();
@@ -332,13 +329,5 @@ impl Control {
             .client()
             .fetch_watermarks(&self.options.topic, partition, wait)
             .map_err(|error| failure::native(&error))
-    }
-}
-
-fn answer_error(error: RDKafkaRespErr) -> NativeError {
-    let code = Code::from(error);
-    NativeError {
-        code,
-        reason: code.to_string(),
     }
 }

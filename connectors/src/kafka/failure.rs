@@ -39,11 +39,7 @@ pub(super) fn is_lost(code: Code) -> bool {
 
 /// The code inside of an error of the `rdkafka` crate.
 pub(super) fn native(error: &KafkaError) -> NativeError {
-    let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-    NativeError {
-        code,
-        reason: code.to_string(),
-    }
+    NativeError::of(error.rdkafka_error_code().unwrap_or(Code::Fail))
 }
 
 /// An error of a call, as far as it is known; `reason` is what the client reported on its own, which says more than a timeout does.

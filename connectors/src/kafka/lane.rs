@@ -16,8 +16,22 @@ use crate::{
     source::{BadRow, SplitBatch, SplitId, SplitPosition},
 };
 
-/// Payload bytes after which a batch is handed over, however few rows it has.
-const BATCH_BYTES: u64 = 4 << 20;
+/// When a batch is large enough to be handed over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BatchLimit {
+    rows: usize,
+    payload_bytes: u64,
+}
+
+impl BatchLimit {
+    /// So many rows, or a quarter of the inbox, or 4 MiB of payload, whatever comes first.
+    pub(super) fn new(rows: usize, inbox_bytes: usize) -> Self {
+        Self {
+            rows: rows.max(1),
+            payload_bytes: (inbox_bytes as u64 / 4).clamp(64 << 10, 4 << 20),
+        }
+    }
+}
 
 /// The state of one partition.
 #[derive(Debug)]
@@ -99,7 +113,7 @@ impl Lane {
     }
 
     /// Decodes a message in place.
-    pub(super) fn push(&mut self, message: &MessageRef<'_>, batch_rows: usize) -> Taken {
+    pub(super) fn push(&mut self, message: &MessageRef<'_>, limit: BatchLimit) -> Taken {
         let offset = message.offset();
         if offset < self.position || self.finished {
             return Taken::Ignored;
@@ -129,7 +143,8 @@ impl Lane {
         }
         self.payload_bytes += payload.map_or(0, <[u8]>::len) as u64;
         self.position = offset + 1;
-        if self.offsets.len() + self.bad.len() >= batch_rows || self.payload_bytes >= BATCH_BYTES {
+        let rows = self.offsets.len() + self.bad.len();
+        if rows >= limit.rows || self.payload_bytes >= limit.payload_bytes {
             return Taken::Full;
         }
         Taken::Added

@@ -225,10 +225,16 @@ impl Start {
 }
 
 impl NativeError {
-    fn of(code: RDKafkaErrorCode) -> Self {
+    /// A code with librdkafka's words for it.
+    pub(super) fn of(code: RDKafkaErrorCode) -> Self {
+        let told = code.to_string();
+        // The crate writes "Name (Local: words)".
+        let words = told
+            .split_once('(')
+            .and_then(|(_, words)| words.strip_suffix(')'));
         Self {
             code,
-            reason: code.to_string(),
+            reason: words.unwrap_or(&told).to_owned(),
         }
     }
 }

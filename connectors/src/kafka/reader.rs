@@ -21,7 +21,7 @@ use super::{
     client::{Control, Report},
     columns::Projection,
     failure,
-    lane::{Lane, Taken},
+    lane::{BatchLimit, Lane, Taken},
     native::{Handle, NativeError, Start},
     options::KafkaOptions,
     queue::{MessageQueue, MessageRef},
@@ -80,7 +80,7 @@ pub(super) fn spawn(job: Job) -> Result<()> {
         options: Arc::clone(&job.options),
         declared: job.declared,
         projection: Arc::new(job.columns),
-        batch_rows: job.request.batch_rows.max(1),
+        limit: BatchLimit::new(job.request.batch_rows, job.request.inbox_bytes),
         until: job.request.until,
         queue,
         events: job.events,
@@ -133,7 +133,7 @@ struct Reader {
     options: Arc<KafkaOptions>,
     declared: SchemaRef,
     projection: Arc<Projection>,
-    batch_rows: usize,
+    limit: BatchLimit,
     until: std::collections::BTreeMap<crate::source::SplitId, i64>,
     queue: Arc<MessageQueue>,
     events: mpsc::Sender<SourceEvent>,
@@ -213,11 +213,11 @@ impl Reader {
     }
 
     fn take(&mut self, message: &MessageRef<'_>) -> Result<(), End> {
-        let batch_rows = self.batch_rows;
+        let limit = self.limit;
         let Some(lane) = self.lane(message.partition()) else {
             return Ok(());
         };
-        match lane.push(message, batch_rows) {
+        match lane.push(message, limit) {
             Taken::Added => Ok(()),
             Taken::Full => {
                 lane.note_epoch(message);

@@ -301,7 +301,33 @@ async fn a_reader_without_a_broker_says_so_and_goes_on_trying() {
         unreachable!("{event:?}");
     };
     assert!(error.to_string().contains("Connection refused"), "{error}");
-    // Dropping the reader ends its threads; nothing else is said meanwhile.
+    // Nothing else is said meanwhile.
     let more = tokio::time::timeout(Duration::from_millis(700), reader.events.recv()).await;
     assert!(more.is_err(), "{more:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dropped_reader_ends_its_threads() {
+    // The kernel keeps 15 bytes of a thread's name; the topic makes it this test's own.
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
+            .filter(|name| name.starts_with("kafka") && name.contains(" zq"))
+            .count()
+    };
+    let options = options(&[("topic", "zq"), ("connect_timeout", "300 ms")]);
+    let source = KafkaSource::open(declared(), &options).unwrap();
+    let reader = source.read(request(&["a"])).unwrap();
+    assert_eq!(threads(), 2);
+    drop(reader);
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while threads() > 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "still there after 10 s"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
