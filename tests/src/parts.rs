@@ -1,0 +1,7 @@
+//! Real counterparts, one module each: install once, start on a free loopback port, wait until ready, stop by process id.
+
+pub mod kafka;
+pub mod producer;
+pub mod psql;
+pub mod python;
+pub mod spark;
