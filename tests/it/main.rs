@@ -10,5 +10,18 @@
     reason = "tests fail by panicking, with a message"
 )]
 
+mod bad_input;
+mod bad_json;
+mod broker_faults;
+mod cli;
+mod clients;
+mod crate_doors;
+mod demo;
+mod house;
+mod kills;
+mod lifecycle;
 mod main_job;
+mod places;
+mod slt;
+mod spark_spellings;
 mod support;

@@ -4,7 +4,9 @@
 //! `system.splits` and `system.events` say.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
@@ -69,6 +71,7 @@ pub struct Server {
     flight: u16,
     http: u16,
     args: Vec<String>,
+    env: Vec<(String, OsString)>,
     process: Option<Process>,
 }
 
@@ -99,6 +102,7 @@ impl Server {
             flight: ports::free(),
             http: ports::free(),
             args: Vec::new(),
+            env: Vec::new(),
             process: None,
         }
     }
@@ -117,8 +121,14 @@ impl Server {
             .arg("--http-listen")
             .arg(format!("127.0.0.1:{}", self.http))
             .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path());
         command
+    }
+
+    /// Sets an environment variable for the next start.
+    pub fn set_env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.push((name.to_owned(), value.into()));
     }
 
     /// Starts it and waits until `/readyz` says so.
