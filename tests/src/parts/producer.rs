@@ -49,10 +49,15 @@ pub struct Producer<'a> {
 impl<'a> Producer<'a> {
     /// To an empty topic of this many partitions.
     pub fn new(broker: &'a Broker, topic: &str, partitions: usize) -> Self {
+        Self::with_linger(broker, topic, partitions, 5)
+    }
+
+    /// As [`Producer::new`]; messages wait at most this many milliseconds for company.
+    pub fn with_linger(broker: &'a Broker, topic: &str, partitions: usize, linger_ms: u32) -> Self {
         let inner = ClientConfig::new()
             .set("bootstrap.servers", broker.bootstrap())
             .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
+            .set("linger.ms", linger_ms.to_string())
             .set("batch.num.messages", "20000")
             .set("queue.buffering.max.messages", "200000")
             .set("message.max.bytes", "20000000")
