@@ -1,3 +1,4 @@
 //! Statements to continuous plans: binding, streaming rewrite, incremental operators and their state.
 
 pub mod api;
+pub mod functions;

@@ -8,7 +8,7 @@ mod file;
 mod object;
 
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
-pub use object::{Object, fold, relations, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject};
+pub use object::{Object, fold, relations, schema_name, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject};
 
 use std::{collections::BTreeMap, sync::Arc};
 

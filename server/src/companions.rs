@@ -13,12 +13,13 @@ use crate::{
     table::{TableState, external},
 };
 
+/// Commits shown, newest first.
+const HISTORY: usize = 1000;
+
 /// Files of the newest snapshot.
 pub fn files(table: &TableState) -> Result<RecordBatch> {
     let files = match table.snapshot() {
-        Some(snapshot) => snapshot
-            .files()
-            .map_err(|error| external(storage_error(error)))?,
+        Some(snapshot) => snapshot.files(),
         None => Vec::new(),
     };
     batch(vec![
@@ -38,11 +39,14 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
         ),
         (
             "size_bytes",
-            Arc::new(Int64Array::from_iter_values(files.iter().map(|file| file.size_bytes))),
+            Arc::new(Int64Array::from_iter_values(files.iter().map(|file| file.size))),
         ),
         (
             "rows",
-            Arc::new(files.iter().map(|file| file.num_records).collect::<Int64Array>()),
+            Arc::new(files
+                .iter()
+                .map(|file| i64::try_from(file.num_records?).ok())
+                .collect::<Int64Array>()),
         ),
     ])
 }
@@ -51,7 +55,7 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
 pub async fn history(table: &TableState) -> Result<RecordBatch> {
     let history = match table.snapshot() {
         Some(snapshot) => snapshot
-            .history()
+            .history(HISTORY)
             .await
             .map_err(|error| external(storage_error(error)))?,
         None => Vec::new(),
@@ -74,7 +78,7 @@ pub async fn history(table: &TableState) -> Result<RecordBatch> {
             Arc::new(StringArray::from_iter_values(
                 history
                     .iter()
-                    .map(|commit| serde_json::Value::Object(commit.info.clone()).to_string()),
+                    .map(|commit| serde_json::Value::from(commit.info.clone()).to_string()),
             )),
         ),
     ])

@@ -14,13 +14,11 @@ use datafusion::catalog::TableProvider;
 use parking_lot::RwLock;
 use sluice_connectors::{
     delta::{DeltaReader, Snapshot},
+    error::ConnectorError,
     store::Root,
 };
 
 use crate::{catalog::QualifiedName, error::Result, root::storage_error};
-
-/// Snapshots of a long-lived reader grow with each refresh; it is opened anew after so many.
-const REFRESHES_PER_READER: u32 = 500;
 
 /// A table's rows, committed and not.
 #[derive(Debug)]
@@ -33,14 +31,8 @@ pub struct TableState {
     path: String,
     /// Delta application id of the query that feeds it; `None` for a table that no query feeds.
     app_id: Option<String>,
-    reader: tokio::sync::Mutex<Reader>,
+    reader: tokio::sync::Mutex<Option<DeltaReader>>,
     rows: RwLock<Rows>,
-}
-
-#[derive(Debug, Default)]
-struct Reader {
-    open: Option<DeltaReader>,
-    refreshes: u32,
 }
 
 #[derive(Debug, Default)]
@@ -126,24 +118,26 @@ impl TableState {
     /// Reads the newest committed state; tail rows that it holds are dropped in the same step.
     pub async fn refresh(&self) -> Result<()> {
         let mut reader = self.reader.lock().await;
-        if reader.refreshes >= REFRESHES_PER_READER {
-            *reader = Reader::default();
+        if reader.is_none() {
+            match DeltaReader::open(&self.root, &self.path).await {
+                Ok(open) => *reader = Some(open),
+                // A companion has no folder before its first rows.
+                Err(ConnectorError::NotFound { .. }) => return Ok(()),
+                Err(error) => return Err(storage_error(error)),
+            }
         }
-        if reader.open.is_none() {
-            reader.open = DeltaReader::open(&self.root, &self.path)
-                .await
-                .map_err(storage_error)?;
-        }
-        let Some(open) = reader.open.as_mut() else {
+        let Some(open) = reader.as_mut() else {
             return Ok(());
         };
         let snapshot = Arc::new(open.refresh().await.map_err(storage_error)?);
-        reader.refreshes += 1;
-        let committed_epoch = self
-            .app_id
-            .as_deref()
-            .and_then(|app_id| snapshot.txn_version(app_id))
-            .unwrap_or(i64::MIN);
+        let committed_epoch = match &self.app_id {
+            Some(app_id) => snapshot
+                .txn_version(app_id)
+                .await
+                .map_err(storage_error)?
+                .unwrap_or(i64::MIN),
+            None => i64::MIN,
+        };
         let mut rows = self.rows.write();
         rows.snapshot = Some(snapshot);
         rows.committed_epoch = committed_epoch;
@@ -168,8 +162,8 @@ impl TableState {
             committed: rows
                 .snapshot
                 .as_ref()
-                .map(|snapshot| Arc::clone(&snapshot.provider)),
-            version: rows.snapshot.as_ref().map(|snapshot| snapshot.version),
+                .map(|snapshot| snapshot.provider()),
+            version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
             tail: rows.tail.iter().map(|(_, batch)| batch.clone()).collect(),
             restoring: rows.restoring,
         }

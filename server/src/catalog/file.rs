@@ -62,15 +62,20 @@ impl CatalogFiles {
     /// Reads everything.
     pub async fn load(&self) -> Result<Catalog> {
         let mut catalog = Catalog::new();
-        for path in self.root.list("catalog/schemas").await.map_err(storage_error)? {
-            if let Some(name) = path.rsplit('/').next().and_then(|file| file.strip_suffix(".sql")) {
+        for file in self.root.list("catalog/schemas").await.map_err(storage_error)? {
+            if let Some(name) = file.strip_suffix(".sql") {
                 catalog.put_schema(name);
             }
         }
-        for path in self.root.list("catalog/objects").await.map_err(storage_error)? {
-            let text = self.read(&path).await?;
-            catalog.put_schema(&parse_header(&path, &text)?.name.schema);
-            catalog.put(std::sync::Arc::new(parse_object(&path, &text)?));
+        let schemas = self.root.list_folders("catalog/objects").await;
+        for schema in schemas.map_err(storage_error)? {
+            let folder = format!("catalog/objects/{schema}");
+            for file in self.root.list(&folder).await.map_err(storage_error)? {
+                let path = format!("{folder}/{file}");
+                let text = self.read(&path).await?;
+                catalog.put_schema(&parse_header(&path, &text)?.name.schema);
+                catalog.put(std::sync::Arc::new(parse_object(&path, &text)?));
+            }
         }
         Ok(catalog)
     }
@@ -103,7 +108,8 @@ impl CatalogFiles {
     /// Objects that were dropped and not yet swept.
     pub async fn dropped(&self) -> Result<Vec<Dropped>> {
         let mut dropped = Vec::new();
-        for path in self.root.list("catalog/dropped").await.map_err(storage_error)? {
+        for file in self.root.list("catalog/dropped").await.map_err(storage_error)? {
+            let path = format!("catalog/dropped/{file}");
             let header = parse_header(&path, &self.read(&path).await?)?;
             dropped.push(Dropped {
                 name: header.name,

@@ -72,6 +72,17 @@ pub fn fold(ident: &ast::Ident) -> String {
     }
 }
 
+/// The name of a schema in a statement.
+pub fn schema_name(name: &ast::ObjectName) -> Result<String> {
+    match name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(ident)] => Ok(fold(ident)),
+        _ => Err(Error::user(
+            SqlState::InvalidName,
+            format!("\"{name}\" is not a name of a schema"),
+        )),
+    }
+}
+
 /// What SQL text cannot say of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectMeta {

@@ -90,7 +90,7 @@ impl Engine {
                 Error::internal(format!("table \"{}\" no longer reads a stream", object.name))
             })?;
         let stream = plan
-            .streams()
+            .streams
             .first()
             .map(|stream| {
                 crate::catalog::QualifiedName::new(&stream.schema_name, &stream.name)
@@ -111,9 +111,9 @@ impl Engine {
             ))
         };
         let tables = JobTables {
-            table: state("", plan.output_schema()),
-            late: state("__late", plan.late_schema()),
-            dead: state("__dead_letter", plan.dead_letter_schema()),
+            table: state("", &plan.output_schema),
+            late: state("__late", &plan.late_schema),
+            dead: state("__dead_letter", &plan.dead_letter_schema),
         };
         let parts = JobParts {
             name: object.name.clone(),
@@ -149,13 +149,13 @@ impl Engine {
                 for suffix in ["", "__late", "__dead_letter"] {
                     let path = format!("{}{suffix}", execute::table_path(&dropped.name));
                     self.root()
-                        .delete_folder(&path)
+                        .delete_all(&path)
                         .await
                         .map_err(storage_error)?;
                 }
             }
             self.root()
-                .delete_folder(&crate::job::checkpoint_folder(&dropped.id))
+                .delete_all(&crate::job::checkpoint_folder(&dropped.id))
                 .await
                 .map_err(storage_error)?;
             self.files().forget_dropped(&dropped).await?;

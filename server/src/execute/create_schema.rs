@@ -4,7 +4,7 @@ use sluice_sql::CreateSchema;
 
 use super::Outcome;
 use crate::{
-    catalog::{RESERVED_SCHEMAS, fold},
+    catalog::{RESERVED_SCHEMAS, schema_name},
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outcome> {
     let engine = session.engine();
     let _ddl = engine.ddl.lock().await;
-    let name = fold(&create.name);
+    let name = schema_name(&create.name)?;
     if RESERVED_SCHEMAS.contains(&name.as_str()) || engine.catalog().has_schema(&name) {
         let error = Error::user(
             SqlState::DuplicateSchema,

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arrow::datatypes::DataType;
+use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
 use sluice_connectors::source::{ReadRequest, SourceEvent, SplitInfo};
 use sluice_sql::CreateStream;
 
@@ -47,8 +49,7 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
         statement,
     };
     let runtime = Arc::new(StreamRuntime::open(engine, &object)?);
-    sluice_planner::check_stream(&engine.context(crate::table::Freshness::Latest).state(), &runtime.definition)
-        .map_err(super::plan_error)?;
+    check_watermark(session, &runtime)?;
     let splits = runtime.source.probe().await.map_err(storage_error)?;
     if let Some(notice) = sample(&runtime, &splits).await? {
         session.notice(notice);
@@ -59,6 +60,27 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
     engine.put_stream(name, runtime);
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())
+}
+
+/// A watermark must be a timestamp that the stream's columns give.
+fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
+    let Some(watermark) = &stream.definition.watermark else {
+        return Ok(());
+    };
+    let schema = DFSchema::try_from(stream.definition.columns.as_ref().clone())
+        .map_err(super::engine_error)?;
+    let state = session.context().state();
+    let expr = sluice_planner::parse_expr(&state, &watermark.expr, &schema)
+        .map_err(super::plan_error)?;
+    let data_type = expr.get_type(&schema).map_err(super::engine_error)?;
+    if matches!(data_type, DataType::Timestamp(_, _)) {
+        return Ok(());
+    }
+    Err(Error::user(
+        SqlState::DatatypeMismatch,
+        format!("the watermark {} is not a timestamp", watermark.expr),
+    )
+    .with_hint("Write something like WATERMARK FOR ts AS ts - INTERVAL '10 seconds'."))
 }
 
 /// Reads a few of the newest messages of each split and says what would not decode.

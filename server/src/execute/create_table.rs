@@ -62,7 +62,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         (Some(plan), _) => {
             object.continuous = true;
             let partitions = partition_names(create);
-            claim_folder(engine, &object, plan.output_schema(), partitions).await?;
+            claim_folder(engine, &object, &plan.output_schema, partitions).await?;
             for suffix in ["__late", "__dead_letter"] {
                 clear_companion(engine, &object, suffix).await?;
             }
@@ -193,9 +193,10 @@ async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &st
     // Its schema comes with its first rows; until then there is nothing to read.
     engine
         .root()
-        .delete_folder(&table_path(&name))
+        .delete_all(&table_path(&name))
         .await
-        .map_err(storage_error)
+        .map_err(storage_error)?;
+    Ok(())
 }
 
 /// Runs a query over tables and commits its result as the table's first version.

@@ -6,7 +6,7 @@ use sluice_sql::{Drop, ObjectKind, ast};
 
 use super::Outcome;
 use crate::{
-    catalog::{Object, QualifiedName, READY_MADE_SCHEMAS, RESERVED_SCHEMAS, fold},
+    catalog::{Object, QualifiedName, READY_MADE_SCHEMAS, RESERVED_SCHEMAS, schema_name},
     clock::rfc3339,
     engine::Engine,
     error::{Error, Result, SqlState},
@@ -80,15 +80,7 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
 
 async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> Result<()> {
     let engine = session.engine();
-    let schema = match name.0.as_slice() {
-        [ast::ObjectNamePart::Identifier(ident)] => fold(ident),
-        _ => {
-            return Err(Error::user(
-                SqlState::InvalidName,
-                format!("\"{name}\" is not a name of a schema"),
-            ));
-        }
-    };
+    let schema = schema_name(name)?;
     if READY_MADE_SCHEMAS.contains(&schema.as_str()) || RESERVED_SCHEMAS.contains(&schema.as_str()) {
         return Err(Error::user(
             SqlState::DependentObjectsStillExist,

@@ -31,7 +31,7 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
             let name = QualifiedName::from_sql(&create.name)?;
             match (continuous_plan(session.context(), &name, create).await?, &create.query) {
                 (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
-                (Some(plan), _) => plan.explain().to_owned(),
+                (Some(plan), _) => plan.explain(),
                 (None, Some(query)) => {
                     query_plan(session, explain, ast::Statement::Query(query.clone())).await?
                 }

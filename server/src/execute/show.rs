@@ -9,9 +9,9 @@ use arrow::{
 use sluice_sql::{Show, ShowFilter, ast::ObjectName};
 
 use crate::{
-    catalog::{Object, QualifiedName, fold},
+    catalog::{Object, QualifiedName, schema_name},
     engine::Engine,
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
 };
 
 /// Columns of each kind of SHOW.
@@ -32,9 +32,9 @@ pub(super) fn schema(show: &Show) -> SchemaRef {
 
 pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
     let rows = match show {
-        Show::Streams(filter) => objects(engine, filter, "stream"),
-        Show::Tables(filter) => objects(engine, filter, "table"),
-        Show::Views(filter) => objects(engine, filter, "view"),
+        Show::Streams(filter) => objects(engine, filter, "stream")?,
+        Show::Tables(filter) => objects(engine, filter, "table")?,
+        Show::Views(filter) => objects(engine, filter, "view")?,
         Show::Queries(filter) => queries(engine, filter),
         Show::Schemas(filter) => {
             let catalog = engine.catalog();
@@ -59,10 +59,16 @@ pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
 
 type Row = Vec<Option<String>>;
 
-fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Vec<Row> {
+fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<Row>> {
     let catalog = engine.catalog();
-    let in_schema = filter.schema.as_ref().map(fold);
-    catalog
+    let in_schema = filter.schema.as_ref().map(schema_name).transpose()?;
+    if let Some(schema) = in_schema.as_ref().filter(|schema| !catalog.has_schema(schema)) {
+        return Err(Error::user(
+            SqlState::InvalidSchemaName,
+            format!("schema \"{schema}\" does not exist"),
+        ));
+    }
+    Ok(catalog
         .all()
         .filter(|object| object.kind() == kind)
         .filter(|object| in_schema.as_ref().is_none_or(|schema| *schema == object.name().schema))
@@ -79,7 +85,7 @@ fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Vec<Row> {
                 Some(object.meta().created_at.clone()),
             ]
         })
-        .collect()
+        .collect())
 }
 
 fn queries(engine: &Arc<Engine>, filter: &ShowFilter) -> Vec<Row> {

@@ -263,15 +263,21 @@ impl Committer {
                 .await?
                 .into_iter()
                 .flat_map(|(_, manifest)| manifest.panes)
-                .map(|pane| format!("{}/{}", self.folder, pane.segment))
+                .map(|pane| pane.segment)
                 .collect();
             let segments = self
                 .root
                 .list(&format!("{}/state", self.folder))
                 .await
                 .map_err(storage_error)?;
-            for segment in segments.iter().filter(|path| !named.contains(*path)) {
-                self.root.delete(segment).await.map_err(storage_error)?;
+            for file in segments {
+                let segment = format!("state/{file}");
+                if !named.contains(&segment) {
+                    self.root
+                        .delete(&format!("{}/{segment}", self.folder))
+                        .await
+                        .map_err(storage_error)?;
+                }
             }
             Ok(())
         }

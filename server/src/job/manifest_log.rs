@@ -146,10 +146,10 @@ impl<T: LogEntry> ManifestLog<T> {
     }
 
     async fn numbers(&self) -> Result<Vec<u64>> {
-        let paths = self.root.list(&self.folder).await.map_err(storage_error)?;
-        Ok(paths
+        let files = self.root.list(&self.folder).await.map_err(storage_error)?;
+        Ok(files
             .iter()
-            .filter_map(|path| path.rsplit('/').next()?.strip_suffix(".json")?.parse().ok())
+            .filter_map(|file| file.strip_suffix(".json")?.parse().ok())
             .collect())
     }
 

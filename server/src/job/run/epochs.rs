@@ -98,7 +98,7 @@ impl<'a> Running<'a> {
             next_number: 1,
             owner: parts.owner.clone(),
             app_id: super::super::app_id(&parts.id),
-            fingerprint: parts.plan.fingerprint().to_owned(),
+            fingerprint: parts.plan.fingerprint.clone(),
             tables: parts.tables.clone(),
             sinks: BTreeMap::new(),
             written_panes: Vec::new(),
@@ -111,7 +111,7 @@ impl<'a> Running<'a> {
         let query = parts.plan.start(restored.state).map_err(plan_error)?;
 
         let head = JournalHead {
-            fingerprint: parts.plan.fingerprint().to_owned(),
+            fingerprint: parts.plan.fingerprint.clone(),
             build: parts.build.clone(),
             after_epoch: restored.epoch,
         };
@@ -140,7 +140,7 @@ impl<'a> Running<'a> {
         let reader = parts
             .source
             .read(ReadRequest {
-                columns: parts.plan.columns_to_read().to_vec(),
+                columns: parts.plan.columns_to_read.clone(),
                 positions: restored.positions.clone(),
                 until: BTreeMap::new(),
                 inbox_bytes: parts.options.inbox_bytes,
@@ -385,7 +385,7 @@ impl<'a> Running<'a> {
 
     /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
     async fn next_epoch(&mut self) -> Result<()> {
-        let watermarks = self.query.split_watermarks();
+        let watermarks = self.query.split_watermarks_us();
         let sets = SplitSets {
             known: self.splits.known(),
             excluded: self
@@ -647,7 +647,7 @@ impl<'a> Running<'a> {
     }
 
     fn publish_status(&self) {
-        let watermarks = self.query.split_watermarks();
+        let watermarks = self.query.split_watermarks_us();
         let splits: Vec<SplitStatus> = self
             .splits
             .iter()

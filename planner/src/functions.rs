@@ -1,0 +1,30 @@
+//! Functions that DataFusion lacks and that our users expect by name: one function per file.
+//!
+//! Whatever stands here is used by continuous queries: a function must be a pure function of its arguments (or, an aggregate, of the
+//! multiset of its values), must give the same bytes on every run, and must answer a bad row with NULL, never with the end of the query.
+
+mod approx_percentile;
+mod from_json;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+pub use approx_percentile::ApproxPercentile;
+pub use from_json::FromJson;
+
+/// Adds all of them to a session's functions.
+pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    registry.register_udaf(Arc::new(AggregateUDF::from(ApproxPercentile::default())))?;
+    registry.register_expr_planner(Arc::new(approx_percentile::PercentilePlanner))?;
+    registry.register_udaf(Arc::new(
+        (*approx_distinct_udaf())
+            .clone()
+            .with_aliases(["approx_count_distinct"]),
+    ))?;
+    registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
+    Ok(())
+}

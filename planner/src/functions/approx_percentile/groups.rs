@@ -1,0 +1,367 @@
+//! Many groups at once: the accumulator that grouped aggregation runs on.
+//!
+//! What is hard is to be fast with few large groups and with many small ones. A vector per group costs an allocation per group, so the
+//! values of all exact groups lie in one pair of columns (group, key) in order of arrival and are laid out by group only when groups
+//! leave. A group that grows past the limit counts in buckets from then on; its earlier values stay behind in the columns as stale rows
+//! and are moved over together once they are half of them, so a row is touched a constant number of times on average.
+//! Nothing here may take time proportional to the number of groups per batch.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, Float64Array,
+};
+use arrow::datatypes::Float64Type;
+use datafusion::common::{Result, exec_err, internal_err, resources_err};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+
+use super::encoding::{self, State};
+use super::sketch::{Buckets, EXACT_LIMIT, exact_percentile, key_of};
+
+/// A slot up to this is the number of values the group has in the columns …
+const FULL: u32 = EXACT_LIMIT as u32;
+/// … and from here on, where its buckets are.
+const FIRST_BUCKETS: u32 = FULL + 1;
+
+/// The accumulator.
+#[derive(Debug)]
+pub(super) struct PercentileGroups {
+    percentile: f64,
+    /// One per group, see [`FULL`].
+    slots: Vec<u32>,
+    pending_groups: Vec<u32>,
+    pending_keys: Vec<u64>,
+    /// How many pending rows belong to groups that have buckets by now.
+    stale: usize,
+    buckets: Vec<Buckets>,
+    /// Heap bytes of all `buckets`.
+    bucket_bytes: usize,
+}
+
+/// Groups that left, laid out one after the other.
+struct Emitted {
+    slots: Vec<u32>,
+    keys: Vec<u64>,
+    buckets: Vec<Option<Buckets>>,
+}
+
+/// What one of them holds.
+enum Held<'a> {
+    Exact(&'a mut [u64]),
+    Buckets(Buckets),
+}
+
+impl PercentileGroups {
+    /// No groups yet.
+    pub(super) fn new(percentile: f64) -> Self {
+        Self {
+            percentile,
+            slots: vec![],
+            pending_groups: vec![],
+            pending_keys: vec![],
+            stale: 0,
+            buckets: vec![],
+            bucket_bytes: 0,
+        }
+    }
+
+    fn grow_to(&mut self, groups: usize) -> Result<()> {
+        if groups > (u32::MAX - FIRST_BUCKETS) as usize {
+            return resources_err!("approx_percentile: {groups} groups are too many");
+        }
+        if groups > self.slots.len() {
+            self.slots.resize(groups, 0);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, group: usize, key: u64) {
+        let slot = self.slots[group];
+        if slot < FULL {
+            self.slots[group] = slot + 1;
+            self.pending_groups.push(group as u32);
+            self.pending_keys.push(key);
+        } else {
+            let buckets = self.buckets_of(group);
+            self.bucket_bytes += self.buckets[buckets].add(key);
+        }
+    }
+
+    /// Where the group's buckets are; makes them if need be.
+    #[inline]
+    fn buckets_of(&mut self, group: usize) -> usize {
+        let slot = self.slots[group];
+        if slot < FIRST_BUCKETS {
+            self.stale += slot as usize;
+            self.slots[group] = FIRST_BUCKETS + self.buckets.len() as u32;
+            self.buckets.push(Buckets::new());
+        }
+        (self.slots[group] - FIRST_BUCKETS) as usize
+    }
+
+    fn merge(&mut self, group: usize, state: &[u8]) -> Result<()> {
+        match encoding::decode(state)? {
+            State::Exact(keys) => {
+                for key in keys.iter() {
+                    self.push(group, key);
+                }
+            }
+            State::Buckets(histogram) => {
+                let buckets = self.buckets_of(group);
+                self.bucket_bytes += self.buckets[buckets]
+                    .merge(&histogram)
+                    .ok_or_else(encoding::too_many)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the pending rows of groups that have buckets into them.
+    fn move_stale(&mut self) {
+        let mut kept = 0;
+        for at in 0..self.pending_keys.len() {
+            let (group, key) = (self.pending_groups[at], self.pending_keys[at]);
+            let slot = self.slots[group as usize];
+            if slot < FIRST_BUCKETS {
+                self.pending_groups[kept] = group;
+                self.pending_keys[kept] = key;
+                kept += 1;
+            } else {
+                self.bucket_bytes += self.buckets[(slot - FIRST_BUCKETS) as usize].add(key);
+            }
+        }
+        self.pending_groups.truncate(kept);
+        self.pending_keys.truncate(kept);
+        self.stale = 0;
+    }
+
+    fn move_stale_if_many(&mut self) {
+        if self.stale * 2 > self.pending_keys.len() {
+            self.move_stale();
+        }
+    }
+
+    fn emit(&mut self, emit_to: EmitTo) -> Emitted {
+        if self.stale > 0 {
+            self.move_stale();
+        }
+        let slots = emit_to.take_needed(&mut self.slots);
+        let keys = self.take_keys(&slots);
+        let buckets = self.take_buckets();
+        Emitted {
+            slots,
+            keys,
+            buckets,
+        }
+    }
+
+    /// The keys of the first groups, group after group (a counting sort); the others' rows stay, renumbered.
+    fn take_keys(&mut self, slots: &[u32]) -> Vec<u64> {
+        let mut end = 0;
+        let mut next: Vec<usize> = slots
+            .iter()
+            .map(|&slot| {
+                let start = end;
+                end += if slot < FIRST_BUCKETS {
+                    slot as usize
+                } else {
+                    0
+                };
+                start
+            })
+            .collect();
+        let mut keys = vec![0; end];
+        let groups = std::mem::take(&mut self.pending_groups);
+        for (group, key) in groups
+            .into_iter()
+            .zip(std::mem::take(&mut self.pending_keys))
+        {
+            if let Some(place) = next.get_mut(group as usize) {
+                keys[*place] = key;
+                *place += 1;
+            } else {
+                self.pending_groups.push(group - slots.len() as u32);
+                self.pending_keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// All buckets, less those of groups that stay, which are renumbered.
+    fn take_buckets(&mut self) -> Vec<Option<Buckets>> {
+        let mut taken: Vec<_> = self.buckets.drain(..).map(Some).collect();
+        self.bucket_bytes = 0;
+        for slot in self.slots.iter_mut().filter(|slot| **slot >= FIRST_BUCKETS) {
+            if let Some(buckets) = taken[(*slot - FIRST_BUCKETS) as usize].take() {
+                *slot = FIRST_BUCKETS + self.buckets.len() as u32;
+                self.bucket_bytes += buckets.heap_bytes();
+                self.buckets.push(buckets);
+            }
+        }
+        taken
+    }
+}
+
+impl Emitted {
+    fn for_each(mut self, mut then: impl FnMut(Held<'_>) -> Result<()>) -> Result<()> {
+        let mut keys = self.keys.as_mut_slice();
+        for slot in self.slots {
+            if slot < FIRST_BUCKETS {
+                let (own, rest) = keys.split_at_mut(slot as usize);
+                keys = rest;
+                then(Held::Exact(own))?;
+            } else {
+                let buckets = self
+                    .buckets
+                    .get_mut((slot - FIRST_BUCKETS) as usize)
+                    .and_then(Option::take);
+                let Some(buckets) = buckets else {
+                    return internal_err!("approx_percentile: a group has lost its buckets");
+                };
+                then(Held::Buckets(buckets))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl GroupsAccumulator for PercentileGroups {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.grow_to(total_num_groups)?;
+        let values = floats(values)?;
+        let rows = group_indices.iter().zip(values.values());
+        if values.null_count() == 0 && opt_filter.is_none() {
+            for (&group, &value) in rows {
+                self.push(group, key_of(value));
+            }
+        } else {
+            for (row, (&group, &value)) in rows.enumerate() {
+                if values.is_valid(row) && passes(opt_filter, row) {
+                    self.push(group, key_of(value));
+                }
+            }
+        }
+        self.move_stale_if_many();
+        Ok(())
+    }
+
+    fn merge_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.grow_to(total_num_groups)?;
+        let states = states(values)?;
+        for (&group, state) in group_indices.iter().zip(states) {
+            if let Some(state) = state {
+                self.merge(group, state)?;
+            }
+        }
+        self.move_stale_if_many();
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let emitted = self.emit(emit_to);
+        let percentile = self.percentile;
+        let mut answers = Vec::with_capacity(emitted.slots.len());
+        emitted.for_each(|held| {
+            answers.push(match held {
+                Held::Exact(keys) => exact_percentile(keys, percentile),
+                Held::Buckets(buckets) => buckets.percentile(percentile),
+            });
+            Ok(())
+        })?;
+        Ok(Arc::new(Float64Array::from(answers)))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let emitted = self.emit(emit_to);
+        let bytes = emitted.slots.len() + emitted.keys.len() * size_of::<u64>();
+        let mut states = BinaryBuilder::with_capacity(emitted.slots.len(), bytes);
+        let mut state = vec![];
+        emitted.for_each(|held| {
+            state.clear();
+            match held {
+                Held::Exact([]) => {
+                    states.append_null();
+                    return Ok(());
+                }
+                Held::Exact(keys) => encoding::encode_exact(keys, &mut state),
+                Held::Buckets(buckets) => encoding::encode_buckets(&buckets, &mut state),
+            }
+            append(&mut states, &state)
+        })?;
+        Ok(vec![Arc::new(states.finish())])
+    }
+
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        opt_filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        let values = floats(values)?;
+        let mut states = BinaryBuilder::with_capacity(values.len(), values.len() * 9);
+        let mut state = vec![];
+        for (row, value) in values.iter().enumerate() {
+            match value.filter(|_| passes(opt_filter, row)) {
+                Some(value) => {
+                    state.clear();
+                    encoding::encode_exact(&[key_of(value)], &mut state);
+                    append(&mut states, &state)?;
+                }
+                None => states.append_null(),
+            }
+        }
+        Ok(vec![Arc::new(states.finish())])
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.pending_groups.capacity() * size_of::<u32>()
+            + self.pending_keys.capacity() * size_of::<u64>()
+            + self.buckets.capacity() * size_of::<Buckets>()
+            + self.bucket_bytes
+    }
+}
+
+fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+}
+
+/// A binary column is limited to 2 GiB, and its builder panics beyond.
+fn append(states: &mut BinaryBuilder, state: &[u8]) -> Result<()> {
+    if states.values_slice().len() + state.len() > i32::MAX as usize {
+        return resources_err!("approx_percentile: the state of these groups is above 2 GiB");
+    }
+    states.append_value(state);
+    Ok(())
+}
+
+/// The first argument's column.
+pub(super) fn floats(values: &[ArrayRef]) -> Result<&Float64Array> {
+    match values
+        .first()
+        .and_then(|v| v.as_primitive_opt::<Float64Type>())
+    {
+        Some(values) => Ok(values),
+        None => exec_err!("approx_percentile needs values of type double"),
+    }
+}
+
+/// The states' column.
+pub(super) fn states(values: &[ArrayRef]) -> Result<&BinaryArray> {
+    match values.first().and_then(|v| v.as_binary_opt::<i32>()) {
+        Some(states) => Ok(states),
+        None => exec_err!("corrupt state of approx_percentile: it is not binary"),
+    }
+}

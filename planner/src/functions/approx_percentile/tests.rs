@@ -1,0 +1,466 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
+use arrow::datatypes::Float64Type;
+use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use proptest::prelude::*;
+
+use super::encoding::{State, decode, encode_buckets};
+use super::groups::PercentileGroups;
+use super::single::PercentileAccumulator;
+use super::sketch::{Buckets, EXACT_LIMIT, bucket_of, key_of, nearest_rank, value_of};
+
+/// The definition, word for word: values sorted as PostgreSQL sorts them, the one at the nearest rank.
+fn by_definition(values: &[f64], percentile: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|a, b| match (a.is_nan(), b.is_nan()) {
+        (false, false) => a.partial_cmp(b).unwrap(),
+        (a, b) => a.cmp(&b),
+    });
+    let rank = nearest_rank(percentile, sorted.len() as u64);
+    sorted.get(rank as usize - 1).copied()
+}
+
+fn column(values: &[f64]) -> ArrayRef {
+    Arc::new(Float64Array::from(values.to_vec()))
+}
+
+/// One group's answer when nothing is split.
+fn at_once(values: &[f64], percentile: f64) -> Option<f64> {
+    let mut groups = PercentileGroups::new(percentile);
+    let indices = vec![0; values.len()];
+    groups
+        .update_batch(&[column(values)], &indices, None, 1)
+        .unwrap();
+    answers(&mut groups, EmitTo::All)[0]
+}
+
+fn answers(groups: &mut PercentileGroups, emit_to: EmitTo) -> Vec<Option<f64>> {
+    let answers = groups.evaluate(emit_to).unwrap();
+    answers.as_primitive::<Float64Type>().iter().collect()
+}
+
+fn same(a: Option<f64>, b: Option<f64>) -> bool {
+    a.map(f64::to_bits) == b.map(f64::to_bits)
+}
+
+#[test]
+fn keys_sort_as_postgres_sorts() {
+    let rising = [
+        f64::NEG_INFINITY,
+        f64::MIN,
+        -1.0,
+        -f64::MIN_POSITIVE,
+        -5e-324,
+        0.0,
+        5e-324,
+        f64::MIN_POSITIVE,
+        1.0,
+        f64::MAX,
+        f64::INFINITY,
+        f64::NAN,
+    ];
+    for pair in rising.windows(2) {
+        assert!(key_of(pair[0]) < key_of(pair[1]), "{pair:?}");
+        assert!(bucket_of(key_of(pair[0])) <= bucket_of(key_of(pair[1])));
+    }
+    assert_eq!(key_of(-0.0), key_of(0.0));
+    assert_eq!(
+        key_of(-f64::NAN),
+        key_of(f64::from_bits(0x7ff0_0000_0000_0001))
+    );
+}
+
+#[test]
+fn ranks_are_those_of_percentile_disc() {
+    assert_eq!(nearest_rank(0.0, 10), 1);
+    assert_eq!(nearest_rank(1.0, 10), 10);
+    assert_eq!(nearest_rank(0.5, 10), 5);
+    assert_eq!(nearest_rank(0.5, 11), 6);
+    assert_eq!(nearest_rank(0.95, 20), 19);
+    assert_eq!(nearest_rank(0.95, 21), 20);
+}
+
+#[test]
+fn exact_up_to_the_limit_and_in_buckets_above() {
+    let values: Vec<f64> = (0..EXACT_LIMIT).map(|i| 1000.0 + i as f64).collect();
+    assert_eq!(at_once(&values, 0.95), by_definition(&values, 0.95));
+    let more: Vec<f64> = (0..=EXACT_LIMIT).map(|i| 1000.0 + i as f64).collect();
+    let exact = by_definition(&more, 0.95).unwrap();
+    let answer = at_once(&more, 0.95).unwrap();
+    assert_ne!(answer, exact);
+    assert!((answer - exact).abs() <= 0.004 * exact);
+}
+
+#[test]
+fn many_equal_values_give_that_value() {
+    for value in [
+        0.0,
+        -0.0,
+        1.0,
+        -3.7,
+        1e300,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+    ] {
+        assert_eq!(at_once(&[value; 5000], 0.5), Some(value), "{value}");
+    }
+    assert!(at_once(&[f64::NAN; 5000], 0.5).unwrap().is_nan());
+}
+
+#[test]
+fn nan_is_largest_and_zero_stays_zero_in_buckets() {
+    let mut values = vec![-1.0; 1000];
+    values.extend([0.0; 1000]);
+    values.extend([f64::NAN; 1000]);
+    assert_eq!(at_once(&values, 0.2), Some(-1.0));
+    assert_eq!(at_once(&values, 0.5), Some(0.0));
+    assert!(at_once(&values, 0.9).unwrap().is_nan());
+}
+
+#[test]
+fn nulls_filter_and_empty_groups() {
+    let values: ArrayRef = Arc::new(Float64Array::from(vec![
+        Some(1.0),
+        None,
+        Some(3.0),
+        Some(9.0),
+        Some(7.0),
+    ]));
+    let filter = BooleanArray::from(vec![Some(true), Some(true), None, Some(true), Some(false)]);
+    let indices = [0, 0, 0, 2, 2];
+    let mut groups = PercentileGroups::new(1.0);
+    groups
+        .update_batch(&[Arc::clone(&values)], &indices, Some(&filter), 4)
+        .unwrap();
+    assert_eq!(
+        answers(&mut groups, EmitTo::All),
+        [Some(1.0), None, Some(9.0), None]
+    );
+
+    let state = groups.convert_to_state(&[values], Some(&filter)).unwrap();
+    groups.merge_batch(&state, &indices, 4).unwrap();
+    assert_eq!(
+        answers(&mut groups, EmitTo::All),
+        [Some(1.0), None, Some(9.0), None]
+    );
+}
+
+#[test]
+fn emitting_the_first_groups_leaves_the_others_whole() {
+    let mut groups = PercentileGroups::new(1.0);
+    // Group g has 500 · (g + 1) values: two exact ones, three in buckets.
+    for batch in 0..100 {
+        let mut indices = vec![];
+        let mut values = vec![];
+        for group in 0..5 {
+            for i in 0..5 * (group + 1) {
+                indices.push(group);
+                values.push((group * 1_000_000 + batch * 100 + i) as f64);
+            }
+        }
+        groups
+            .update_batch(&[column(&values)], &indices, None, 5)
+            .unwrap();
+    }
+    let last = |g: usize| Some((g * 1_000_000 + 9900 + 5 * (g + 1) - 1) as f64);
+    assert_eq!(answers(&mut groups, EmitTo::First(1)), [last(0)]);
+    assert_eq!(answers(&mut groups, EmitTo::First(2)), [last(1), last(2)]);
+    groups
+        .update_batch(&[column(&[1e9])], &[1], None, 3)
+        .unwrap();
+    assert_eq!(
+        answers(&mut groups, EmitTo::All),
+        [last(3), Some(1e9), None]
+    );
+    assert_eq!(answers(&mut groups, EmitTo::All), []);
+}
+
+#[test]
+fn memory_is_accounted_and_given_back() {
+    let mut groups = PercentileGroups::new(0.5);
+    let empty = groups.size();
+    let values: Vec<f64> = (0..100_000).map(|i| f64::from(i).exp2() % 1e12).collect();
+    groups
+        .update_batch(&[column(&values)], &vec![0; values.len()], None, 1)
+        .unwrap();
+    let many: Vec<f64> = (1..100_000).map(|i| f64::from(i) / 7.0).collect();
+    groups
+        .update_batch(&[column(&many)], &vec![0; many.len()], None, 1)
+        .unwrap();
+    let full = groups.size();
+    // 16 binary orders of magnitude of 128 buckets, 8 bytes each, and room to grow; not 8 bytes for each of the 200,000 values.
+    assert!(full - empty > 16 * 128 * 8, "{full}");
+    assert!(full - empty < 200_000, "{full}");
+    answers(&mut groups, EmitTo::All);
+    assert!(groups.size() < full / 2);
+}
+
+#[test]
+fn values_far_apart_in_falling_order() {
+    let values: Vec<f64> = (0..20_000)
+        .map(|i| 10f64.powf(300.0 - f64::from(i) * 0.03))
+        .collect();
+    let exact = by_definition(&values, 0.25).unwrap();
+    let answer = at_once(&values, 0.25).unwrap();
+    assert!((answer - exact).abs() <= 0.004 * exact, "{answer} {exact}");
+}
+
+#[test]
+fn the_single_accumulator_may_be_asked_at_any_time() {
+    let mut single = PercentileAccumulator::new(0.95);
+    let mut seen = vec![];
+    for i in 0..2000 {
+        let value = f64::from(i * 7919 % 2003);
+        seen.push(value);
+        single.update_batch(&[column(&[value])]).unwrap();
+        if i % 100 == 0 || (1000..1050).contains(&i) {
+            let answer = single.evaluate().unwrap();
+            assert_eq!(answer, at_once(&seen, 0.95).into());
+        }
+    }
+}
+
+#[test]
+fn corrupt_states_are_errors() {
+    let mut buckets = Buckets::new();
+    for i in 0..5000 {
+        buckets.add(key_of(f64::from(i)));
+    }
+    let mut good = vec![];
+    encode_buckets(&buckets, &mut good);
+    assert!(decode(&good).is_ok());
+    for end in 0..good.len() {
+        assert!(decode(&good[..end]).is_err(), "cut at {end}");
+    }
+    assert!(decode(&[]).is_err());
+    assert!(decode(&[9, 1, 2]).is_err());
+    assert!(decode(&[1]).is_err());
+    assert!(decode(&[1, 2, 3]).is_err());
+    assert!(decode(&[1; 1 + 8 * (EXACT_LIMIT + 1)]).is_err());
+
+    let mut groups = PercentileGroups::new(0.5);
+    let states: ArrayRef = Arc::new(BinaryArray::from(vec![b"\x02nonsense".as_slice()]));
+    let error = groups.merge_batch(&[states], &[0], 1).unwrap_err();
+    assert!(error.to_string().contains("corrupt state"), "{error}");
+    let error = groups.merge_batch(&[column(&[1.0])], &[0], 1).unwrap_err();
+    assert!(error.to_string().contains("not binary"), "{error}");
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => -1e6..1e6f64,
+        2 => any::<f64>(),
+        1 => prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0]),
+    ]
+}
+
+/// Which of some workers takes a value, and whether it hands over its state right after.
+fn any_rows() -> impl Strategy<Value = Vec<(f64, usize, bool)>> {
+    let row = || (any_value(), 0..4usize, prop::bool::weighted(0.01));
+    prop_oneof![
+        prop::collection::vec(row(), 0..200),
+        prop::collection::vec(row(), 900..3000),
+    ]
+}
+
+/// Three workers take values and hand their states to a last one, in an order that the rows decide; the fourth's rows go there at once.
+fn split_and_merged(rows: &[(f64, usize, bool)], percentile: f64) -> Option<f64> {
+    let mut last = PercentileGroups::new(percentile);
+    let mut workers = [0; 3].map(|_| PercentileGroups::new(percentile));
+    let hand_over = |worker: &mut PercentileGroups, last: &mut PercentileGroups| {
+        let states = worker.state(EmitTo::All).unwrap();
+        let groups = vec![0; states[0].len()];
+        last.merge_batch(&states, &groups, 1).unwrap();
+    };
+    for &(value, at, now) in rows {
+        let worker = workers.get_mut(at);
+        let values = [column(&[value])];
+        match worker {
+            None => last.update_batch(&values, &[0], None, 1).unwrap(),
+            Some(worker) => {
+                worker.update_batch(&values, &[0], None, 1).unwrap();
+                if now {
+                    hand_over(worker, &mut last);
+                }
+            }
+        }
+    }
+    for worker in workers.iter_mut().rev() {
+        hand_over(worker, &mut last);
+    }
+    answers(&mut last, EmitTo::All).first().copied().flatten()
+}
+
+/// The same through row accumulators.
+fn merged_singles(rows: &[(f64, usize, bool)], percentile: f64) -> Option<f64> {
+    let mut last = PercentileAccumulator::new(percentile);
+    for worker in 0..4 {
+        let own: Vec<f64> = rows.iter().filter(|r| r.1 == worker).map(|r| r.0).collect();
+        let mut single = PercentileAccumulator::new(percentile);
+        single.update_batch(&[column(&own)]).unwrap();
+        let states: Vec<ArrayRef> = single
+            .state()
+            .unwrap()
+            .iter()
+            .map(|state| state.to_array().unwrap())
+            .collect();
+        last.merge_batch(&states).unwrap();
+    }
+    match last.evaluate().unwrap() {
+        datafusion::scalar::ScalarValue::Float64(answer) => answer,
+        other => unreachable!("{other}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn order_batches_and_merges_do_not_show(rows in any_rows(), percentile in 0.0..=1.0f64, seed in any::<u64>()) {
+        let values: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        let whole = at_once(&values, percentile);
+        let mut shuffled = rows.clone();
+        let mut state = seed;
+        for i in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            shuffled.swap(i, (state >> 33) as usize % (i + 1));
+        }
+        for answer in [
+            split_and_merged(&rows, percentile),
+            split_and_merged(&shuffled, percentile),
+            merged_singles(&shuffled, percentile),
+        ] {
+            prop_assert!(same(answer, whole), "{answer:?} {whole:?}");
+        }
+    }
+
+    #[test]
+    fn never_further_off_than_promised(rows in any_rows(), percentile in 0.0..=1.0f64) {
+        let values: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        let answer = at_once(&values, percentile);
+        let exact = by_definition(&values, percentile);
+        match (answer, exact) {
+            (Some(answer), Some(exact)) if exact.is_finite() => {
+                let allowed = if values.len() > EXACT_LIMIT {
+                    (exact.abs() * 0.004).max(f64::MIN_POSITIVE)
+                } else {
+                    0.0
+                };
+                prop_assert!((answer - exact).abs() <= allowed, "{answer} {exact}");
+            }
+            (Some(answer), Some(exact)) => prop_assert!(answer == exact || exact.is_nan() && answer.is_nan()),
+            (answer, exact) => prop_assert!(answer.is_none() && exact.is_none()),
+        }
+    }
+
+    #[test]
+    fn keys_and_values_are_one_to_one(value in any::<f64>().prop_filter("numbers", |v| !v.is_nan())) {
+        prop_assert_eq!(value_of(key_of(value)), value);
+    }
+
+    #[test]
+    fn any_bytes_are_a_state_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        for first in [0, 1, 2] {
+            let mut state = vec![first];
+            state.extend(&bytes);
+            if let Ok(State::Buckets(histogram)) = decode(&state) {
+                let mut buckets = Buckets::new();
+                prop_assert!(buckets.merge(&histogram).is_some());
+                prop_assert_eq!(buckets.count(), histogram.count);
+            }
+        }
+    }
+}
+
+fn session(partitions: usize) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(97);
+    let mut context = SessionContext::new_with_config(config);
+    crate::functions::register_all(&mut context).unwrap();
+    context
+}
+
+async fn text(context: &SessionContext, sql: &str) -> Result<String, String> {
+    let rows = match context.sql(sql).await {
+        Ok(frame) => frame.collect().await,
+        Err(e) => Err(e),
+    };
+    let rows = rows.map_err(|e| e.strip_backtrace())?;
+    Ok(arrow::util::pretty::pretty_format_batches(&rows)
+        .unwrap()
+        .to_string())
+}
+
+#[tokio::test]
+async fn through_sql_at_any_parallelism() {
+    let sql = "SELECT value % 3 AS g, approx_percentile(value, 0.95) AS p95,
+                      percentile_approx(value, 1 - 0.5) FILTER (WHERE value < 100) AS p50,
+                      approx_percentile(CAST(value AS DECIMAL(10, 2)), 0) AS smallest,
+                      approx_percentile(CAST(NULL AS DOUBLE), 0.5) AS nothing
+               FROM generate_series(1, 9000) AS t(value) GROUP BY g ORDER BY g";
+    let one = text(&session(1), sql).await.unwrap();
+    assert_eq!(
+        one,
+        "\
++---+--------+------+----------+---------+
+| g | p95    | p50  | smallest | nothing |
++---+--------+------+----------+---------+
+| 0 | 8544.0 | 51.0 | 3.0      |         |
+| 1 | 8544.0 | 49.0 | 1.0      |         |
+| 2 | 8544.0 | 50.0 | 2.0      |         |
++---+--------+------+----------+---------+"
+    );
+    assert_eq!(text(&session(4), sql).await.unwrap(), one);
+}
+
+#[tokio::test]
+async fn over_a_window_and_over_nothing() {
+    let context = session(2);
+    let rows = text(
+        &context,
+        "SELECT max(p) FROM (SELECT approx_percentile(v, 0.5) OVER (ORDER BY v) AS p FROM generate_series(1, 9) AS t(v)) s",
+    );
+    assert!(rows.await.unwrap().contains("| 5.0      |"));
+    let rows = text(
+        &context,
+        "SELECT approx_percentile(v, 0.5) AS p FROM generate_series(1, 9) AS t(v) WHERE v > 9",
+    )
+    .await;
+    assert!(rows.unwrap().contains("|   |"));
+}
+
+#[tokio::test]
+async fn wrong_calls_are_refused_while_planning() {
+    let context = session(1);
+    for (call, reason) in [
+        (
+            "approx_percentile(v, 95)",
+            "percentile 95 of approx_percentile is not between 0 and 1",
+        ),
+        ("approx_percentile(v, -0.1)", "is not between 0 and 1"),
+        ("approx_percentile(v, v)", "must be a constant"),
+        ("approx_percentile(v, random())", "must be a constant"),
+        ("approx_percentile(v, NULL)", "must not be null"),
+        (
+            "approx_percentile(v, 'NaN'::double)",
+            "is not between 0 and 1",
+        ),
+        ("approx_percentile(v, 'p95')", "must be one number"),
+        (
+            "approx_percentile(v, make_array(0.5, 0.9))",
+            "must be one number",
+        ),
+        ("approx_percentile(DISTINCT v, 0.5)", "subquery"),
+        ("approx_percentile(v::text, 0.5)", "approx_percentile"),
+        ("approx_percentile(v)", "approx_percentile"),
+    ] {
+        let sql = format!("SELECT {call} FROM generate_series(1, 9) AS t(v)");
+        let error = context.sql(&sql).await.unwrap_err().strip_backtrace();
+        assert!(error.contains(reason), "{call}: {error}");
+    }
+}
