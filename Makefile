@@ -27,7 +27,7 @@ demo: build ## Build, then watch gold fill from generated events (Ctrl-C ends it
 	@$(CLEAN_ENV) $(DEBUG)/sluice demo
 
 demo-kafka: build ## The same on a real Apache Kafka broker, installed and started for it
-	@SLUICE_CACHE="$(SLUICE_CACHE)" $(DEBUG)/parts kafka -- $(CLEAN_ENV) $(DEBUG)/sluice demo --kafka "{bootstrap}"
+	@SLUICE_CACHE="$(SLUICE_CACHE)" $(DEBUG)/parts kafka --feed events -- $(CLEAN_ENV) $(DEBUG)/sluice demo --kafka "{bootstrap}" --topic events
 
 test: build parts ## Everything CI runs: all tests of all crates, on real parts
 	@echo "== tests: unit tests of every crate, then the black-box tests (a few minutes; $(TEST_THREADS) at a time)"

@@ -41,9 +41,13 @@ pub(crate) fn ends(mut command: Command) -> Output {
     output
 }
 
-/// It left with `code` and said each of `says` on standard error.
+/// It left with `code` and said each of `says`; what it said.
 pub(crate) fn left_saying(output: &Output, code: i32, says: &[&str]) -> String {
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    let err = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(output.status.code(), Some(code), "exit code; said:\n{err}");
     for said in says {
         assert!(err.contains(said), "should say {said:?}, but says:\n{err}");

@@ -1,22 +1,30 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|spark]…` puts them into the cache; `parts kafka [--port N] [-- COMMAND…]` starts a broker and runs
-//! COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for Ctrl-C.
+//! `parts install [kafka|python|psql|spark]…` puts them into the cache; `parts kafka [--port N] [--feed TOPIC] [-- COMMAND…]` starts a
+//! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
+//! Ctrl-C.
 
-use std::process::{Command, ExitCode};
+use std::{
+    process::{Command, ExitCode},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use sluice_tests::{
     install,
-    parts::{kafka, python, spark},
+    parts::{feed, kafka, python, spark},
     ports,
 };
+
+/// Events a second of `--feed`.
+const RATE: usize = 2_000;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|spark]... | parts kafka [--port N] [-- COMMAND...]".into()),
+        _ => Err("usage: parts install [kafka|python|psql|spark]... | parts kafka [--port N] [--feed TOPIC] [-- COMMAND...]".into()),
     };
     match done {
         Ok(code) => code,
@@ -42,28 +50,61 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What `parts kafka` was asked for.
+#[derive(Default)]
+struct Kafka {
+    port: Option<u16>,
+    /// A topic to make and to feed with events.
+    feed: Option<String>,
+    command: Vec<String>,
+}
+
+impl Kafka {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let mut wanted = Self::default();
+        let mut args = args.iter();
+        while let Some(flag) = args.next() {
+            let mut value = || args.next().ok_or(format!("{flag} needs a value"));
+            match flag.as_str() {
+                "--port" => {
+                    let port = value()?;
+                    wanted.port = Some(port.parse().map_err(|e| format!("--port {port}: {e}"))?);
+                }
+                "--feed" => wanted.feed = Some(value()?.clone()),
+                "--" => wanted.command = args.by_ref().cloned().collect(),
+                other => return Err(format!("unknown argument {other}")),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
 fn run_kafka(args: &[String]) -> Result<ExitCode, String> {
-    let (options, command) = match args.iter().position(|arg| arg == "--") {
-        Some(at) => (&args[..at], &args[at + 1..]),
-        None => (args, &[][..]),
-    };
+    let wanted = Kafka::parse(args)?;
     // Blocked here, before any thread starts, so that only `wait_for_signal` takes them (children start with a clean mask).
-    if command.is_empty() {
+    if wanted.command.is_empty() {
         change_mask(libc::SIG_BLOCK);
     }
-    let port = match options {
-        [] => ports::free(),
-        [flag, port] if flag == "--port" => {
-            port.parse().map_err(|e| format!("--port {port}: {e}"))?
-        }
-        _ => return Err(format!("unknown arguments: {options:?}")),
-    };
-    let broker = kafka::Broker::start_on(port)?;
+    let broker = kafka::Broker::start_on(wanted.port.unwrap_or_else(ports::free))?;
     eprintln!(
         "[parts] Apache Kafka {} listens on {}",
         kafka::VERSION,
         broker.bootstrap()
     );
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        if let Some(topic) = &wanted.feed {
+            broker.create_topic(topic, feed::PARTITIONS as i32);
+            eprintln!("[parts] feeding topic {topic} with {RATE} events a second");
+            scope.spawn(|| feed::feed(&broker, topic, RATE, || over.load(Ordering::Relaxed)));
+        }
+        let ended = run_beside(&broker, &wanted.command);
+        over.store(true, Ordering::Relaxed);
+        ended
+    })
+}
+
+fn run_beside(broker: &kafka::Broker, command: &[String]) -> Result<ExitCode, String> {
     let Some(program) = command.first() else {
         eprintln!("[parts] Ctrl-C stops it");
         wait_for_signal();
