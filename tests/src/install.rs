@@ -102,8 +102,9 @@ pub fn run(what: &str, command: &mut Command) -> Result<(), String> {
     Err(format!("{what} failed ({}):\n{tail}", output.status))
 }
 
-/// Puts the runtime jars of Maven coordinates `group:artifact:version` and all they need into `libs`.
-pub fn maven(dir: &Path, libs: &Path, coordinates: &[&str], exclude: &str) -> Result<(), String> {
+/// Puts the runtime jars of Maven coordinates `group:artifact:version` and all they need into `libs`; of these `groups` only, where
+/// some are named.
+pub fn maven(dir: &Path, libs: &Path, coordinates: &[&str], groups: &str) -> Result<(), String> {
     program("java", "default-jdk-headless")?;
     let mvn = program("mvn", "maven")?;
     let pom = dir.join("pom.xml");
@@ -115,8 +116,8 @@ pub fn maven(dir: &Path, libs: &Path, coordinates: &[&str], exclude: &str) -> Re
         .arg(&pom)
         .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", libs.display()));
-    if !exclude.is_empty() {
-        command.arg(format!("-DexcludeArtifactIds={exclude}"));
+    if !groups.is_empty() {
+        command.arg(format!("-DincludeGroupIds={groups}"));
     }
     run("mvn dependency:copy-dependencies", &mut command)
 }

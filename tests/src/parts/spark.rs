@@ -11,21 +11,17 @@ use crate::{
 };
 
 const DELTA: [&str; 1] = ["io.delta:delta-spark_2.13:4.4.0"];
-/// What Spark's wheel ships already; copies clash.
-const SHIPPED: &str = "spark-sql_2.13,spark-core_2.13,spark-catalyst_2.13,scala-library,hadoop-client-api,hadoop-client-runtime,slf4j-api,jackson-databind,jackson-core,jackson-annotations";
+/// Everything else Spark's wheel ships already; copies clash.
+const GROUPS: &str = "io.delta,io.unitycatalog";
 
 /// Installs pyspark and Delta's jars: the interpreter and the folder of the jars.
 pub fn install() -> Result<(PathBuf, PathBuf), String> {
     install::program("java", "default-jdk-headless")?;
     let python = python::venv("pyspark-4.2.0", &["pyspark==4.2.0"])?;
-    let jars = cache::part(
-        "delta-spark-4.4.0",
-        &format!("{DELTA:?} {SHIPPED}"),
-        |dir| {
-            say("installing delta-spark 4.4.0 (Maven)");
-            install::maven(dir, &dir.join("libs"), &DELTA, SHIPPED)
-        },
-    )?;
+    let jars = cache::part("delta-spark-4.4.0", &format!("{DELTA:?} {GROUPS}"), |dir| {
+        say("installing delta-spark 4.4.0 (Maven)");
+        install::maven(dir, &dir.join("libs"), &DELTA, GROUPS)
+    })?;
     Ok((python, jars.join("libs")))
 }
 
