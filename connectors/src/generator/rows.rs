@@ -340,7 +340,7 @@ impl Filler {
         };
         let row = self.rows(&split, &[offset])?;
         let mut json = Vec::new();
-        let mut writer = arrow_json::LineDelimitedWriter::new(&mut json);
+        let mut writer = arrow::json::LineDelimitedWriter::new(&mut json);
         writer.write(&row)?;
         writer.finish()?;
         drop(writer);

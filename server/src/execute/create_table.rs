@@ -57,7 +57,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         continuous: false,
     };
     let context = session.context();
-    let plan = continuous_plan(context, &name, create).await?;
+    let plan = continuous_plan(&context, &name, create).await?;
     let tag = match (&plan, &create.query) {
         (Some(plan), _) => {
             object.continuous = true;

@@ -396,7 +396,7 @@ impl<'a> Running<'a> {
         if self.pending.is_empty() && sets == self.sets {
             return Ok(());
         }
-        let inputs = std::mem::take(&mut self.pending)
+        let inputs: Vec<SplitInput> = std::mem::take(&mut self.pending)
             .into_iter()
             .map(|(split, batches)| SplitInput {
                 split,
