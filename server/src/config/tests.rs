@@ -1,0 +1,104 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+
+use super::*;
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn refused(text: &str) -> (String, String) {
+    let file = file(text);
+    let error = load(Some(file.path()), &Overrides::default()).unwrap_err();
+    let name = file.path().display().to_string();
+    (
+        error.message.replace(&name, "F"),
+        error.hint.unwrap_or_default(),
+    )
+}
+
+#[test]
+fn flag_over_file_over_default() {
+    let file = file("pg_listen = '0.0.0.0:1'\nroot = 'elsewhere' # why not\n");
+    let overrides = Overrides {
+        root: Some("here".to_owned()),
+        ..Overrides::default()
+    };
+    let config = load(Some(file.path()), &overrides).unwrap();
+    assert_eq!(config.root, "here");
+    assert_eq!(config.pg_listen.as_str(), "0.0.0.0:1");
+    assert_eq!(config.http_listen.as_str(), "127.0.0.1:5457");
+    assert_eq!(
+        load(None, &Overrides::default()).unwrap(),
+        Config::default()
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name_and_line() {
+    let (message, hint) = refused("root = 'x'\n\npg_lisen = '127.0.0.1:1'\n");
+    assert_eq!(message, "F:3: unknown configuration key \"pg_lisen\"");
+    assert_eq!(hint, "Did you mean pg_listen?");
+    let (message, hint) = refused("[kafka]\nx = 1\n");
+    assert_eq!(message, "F:1: unknown configuration key \"kafka\"");
+    assert_eq!(
+        hint,
+        "There are: root, pg_listen, flight_listen, http_listen."
+    );
+}
+
+#[test]
+fn wrong_values_and_broken_files_say_where() {
+    let (message, _) = refused("\nroot = 5\n");
+    assert!(
+        message.starts_with("F:2: configuration key \"root\" must be a string"),
+        "{message}"
+    );
+    let (message, _) = refused("root = 'x'\npg_listen = 'nowhere'\n");
+    assert!(
+        message.starts_with("F:2: configuration key \"pg_listen\": \"nowhere\" is not an address"),
+        "{message}"
+    );
+    let (message, _) = refused("root = 'x'\nroot = = 3\n");
+    assert!(message.starts_with("F:2: "), "{message}");
+    let missing = load(Some(Path::new("/no/such/file.toml")), &Overrides::default());
+    let message = missing.unwrap_err().message;
+    assert!(message.contains("/no/such/file.toml"), "{message}");
+}
+
+#[test]
+fn addresses() {
+    for good in ["127.0.0.1:5455", "localhost:0", "[::1]:5455"] {
+        assert!(good.parse::<Address>().is_ok(), "{good}");
+    }
+    for bad in ["5455", ":5455", "host:", "host:70000", "host:x", ""] {
+        assert!(bad.parse::<Address>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn unknown_variables_are_refused() {
+    let check = |names: &[&str]| check_environment(names.iter().map(ToString::to_string));
+    check(&[
+        "PATH",
+        "SLUICE_ROOT",
+        "SLUICE_HTTP_LISTEN",
+        "SLUICE_CONFIG",
+        "SLUICE_CACHE",
+        "SLUICE_LOG",
+        "SLUICE_TEST_X",
+    ])
+    .unwrap();
+    let error = check(&["SLUICE_ROOT", "SLUICE_PG_LISTENS"]).unwrap_err();
+    assert_eq!(
+        error.message,
+        "unknown environment variable SLUICE_PG_LISTENS"
+    );
+    assert_eq!(
+        error.hint.as_deref(),
+        Some("Did you mean SLUICE_PG_LISTEN?")
+    );
+}
