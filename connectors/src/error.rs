@@ -28,6 +28,14 @@ pub enum ConnectorError {
         /// What to look at.
         hint: Option<String>,
     },
+    /// The outside answers, and refuses us: credentials, permissions.
+    #[error("{message}")]
+    Denied {
+        /// Who refused what, and the reason given.
+        message: String,
+        /// What to look at.
+        hint: Option<String>,
+    },
     /// The topic, table or folder is not there.
     #[error("{message}")]
     NotFound {
@@ -77,6 +85,7 @@ impl ConnectorError {
         match self {
             Self::Option { hint, .. }
             | Self::Unreachable { hint, .. }
+            | Self::Denied { hint, .. }
             | Self::NotFound { hint, .. }
             | Self::DataLost { hint, .. }
             | Self::Conflict { hint, .. } => hint.as_deref(),

@@ -21,9 +21,7 @@ use tokio::sync::mpsc;
 use crate::error::{ConnectorError, Result};
 
 /// One independently readable, ordered part of a source: a Kafka partition, one lane of the generator.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SplitId {
     /// Topic, or the generator's shape.
     pub topic: String,

@@ -27,6 +27,10 @@ pub enum SqlState {
     UndefinedTable,
     /// 42703
     UndefinedColumn,
+    /// 42702
+    AmbiguousColumn,
+    /// 42701
+    DuplicateColumn,
     /// 42883
     UndefinedFunction,
     /// 42P07
@@ -59,6 +63,10 @@ pub enum SqlState {
     DataException,
     /// 0A000
     FeatureNotSupported,
+    /// 42704
+    UndefinedObject,
+    /// 55P02
+    CantChangeRuntimeParam,
     /// 2BP01
     DependentObjectsStillExist,
     /// 55000
@@ -104,6 +112,8 @@ impl SqlState {
             Self::SyntaxError => "42601",
             Self::UndefinedTable => "42P01",
             Self::UndefinedColumn => "42703",
+            Self::AmbiguousColumn => "42702",
+            Self::DuplicateColumn => "42701",
             Self::UndefinedFunction => "42883",
             Self::DuplicateTable => "42P07",
             Self::DuplicateSchema => "42P06",
@@ -120,6 +130,8 @@ impl SqlState {
             Self::DivisionByZero => "22012",
             Self::DataException => "22000",
             Self::FeatureNotSupported => "0A000",
+            Self::UndefinedObject => "42704",
+            Self::CantChangeRuntimeParam => "55P02",
             Self::DependentObjectsStillExist => "2BP01",
             Self::ObjectNotInPrerequisiteState => "55000",
             Self::ObjectInUse => "55006",

@@ -1,4 +1,22 @@
 //! The Sluice process: catalog, jobs, epochs, commits, and the doors people come in by.
+//!
+//! ```text
+//! doors (pg, flight, http) ──► session ──► execute (our statements) ──► engine: catalog, streams, tables
+//!                                     └──► DataFusion over `table` cuts          │
+//!                                          job: reader ► journal ► epoch ► tail ► commit
+//! ```
 
+pub mod catalog;
+pub mod clock;
+mod companions;
+pub mod doors;
+pub mod engine;
 pub mod error;
+pub mod events;
+mod execute;
+mod job;
+mod options;
+mod root;
 pub mod session;
+mod system;
+mod table;

@@ -3,18 +3,34 @@
 //! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
 //! cancellation and notices are the session's; what exists is the engine's.
 
+mod settings;
+
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::{
+    array::{RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
 use datafusion::{
-    execution::SendableRecordBatchStream, logical_expr::LogicalPlan, prelude::SessionContext,
+    common::ParamValues,
+    execution::SendableRecordBatchStream,
+    logical_expr::LogicalPlan,
+    physical_plan::stream::RecordBatchStreamAdapter,
+    prelude::SessionContext,
     scalar::ScalarValue,
 };
-use parking_lot::Mutex;
-use sluice_sql::Parsed;
+use futures::StreamExt;
+use parking_lot::{Mutex, RwLock};
+use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result, SqlState};
+use self::settings::Settings;
+use crate::{
+    engine::Engine,
+    error::{Error, Result, SqlState},
+    execute::{self, Outcome, engine_error, parse_error, plan_error},
+    table::{Freshness, external},
+};
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +45,9 @@ pub enum Door {
 
 /// One session.
 pub struct Session {
-    context: SessionContext,
+    engine: Arc<Engine>,
+    context: RwLock<SessionContext>,
+    settings: Mutex<Settings>,
     user: String,
     door: Door,
     running: Mutex<CancellationToken>,
@@ -68,77 +86,197 @@ pub enum Answer {
     },
 }
 
+/// Where doors get sessions from.
+pub trait Sessions: Send + Sync {
+    /// A new session for `user`, or why there is none (57P03 while the server starts, 3D000 for another database).
+    fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>>;
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("user", &self.user)
-            .field("door", &self.door)
-            .finish_non_exhaustive()
+        write!(f, "Session({} by {:?})", self.user, self.door)
     }
 }
 
 impl Session {
-    /// A session over `context`.
-    pub fn new(context: SessionContext, user: &str, door: Door) -> Self {
-        Self {
-            context,
+    /// A session of this engine.
+    pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
+        let context = engine.context(Freshness::Latest);
+        if door == Door::Postgres {
+            crate::doors::pg::install(&context)?;
+        }
+        Ok(Self {
+            context: RwLock::new(context),
+            engine,
+            settings: Mutex::new(Settings::new(user)),
             user: user.to_owned(),
             door,
             running: Mutex::new(CancellationToken::new()),
             notices: Mutex::default(),
-        }
+        })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Parses a text of any number of statements; an empty or comments-only text gives none.
     pub fn parse(&self, text: &str) -> Result<Vec<Parsed>> {
-        sluice_sql::parse(text).map_err(|e| Error::user(SqlState::SyntaxError, e))
+        sluice_sql::parse(text).map_err(parse_error)
     }
 
     /// Plans one statement; `hints` are the parameter types the client gave, by position.
-    pub async fn prepare(&self, parsed: &Parsed, _hints: &[Option<DataType>]) -> Result<Prepared> {
-        let plan = self
-            .context
-            .state()
-            .create_logical_plan(&parsed.text)
-            .await
-            .map_err(|e| Error::user(SqlState::SyntaxError, e.to_string()))?;
+    pub async fn prepare(
+        &self,
+        parsed: &Parsed,
+        hints: &[Option<DataType>],
+    ) -> Result<Prepared> {
+        let Statement::Sql(statement) = &parsed.statement else {
+            return Ok(Prepared {
+                schema: execute::outcome_schema(&parsed.statement),
+                parsed: parsed.clone(),
+                parameters: Vec::new(),
+                plan: None,
+            });
+        };
+        if let Some(schema) = settings::shown_schema(statement) {
+            return Ok(Prepared {
+                parsed: parsed.clone(),
+                schema,
+                parameters: Vec::new(),
+                plan: None,
+            });
+        }
+        let plan = self.plan(statement, &parsed.text).await?;
+        let parameters = parameters(&plan, hints)?;
         Ok(Prepared {
             parsed: parsed.clone(),
             schema: Some(Arc::clone(plan.schema().inner())),
-            parameters: vec![],
+            parameters,
             plan: Some(Arc::new(plan)),
         })
+    }
+
+    async fn plan(&self, statement: &ast::Statement, text: &str) -> Result<LogicalPlan> {
+        if !matches!(statement, ast::Statement::Query(_)) {
+            return Err(not_offered(statement, text));
+        }
+        let statement = match self.door {
+            Door::Postgres => crate::doors::pg::rewrite(statement.clone()),
+            Door::FlightSql | Door::Embedded => statement.clone(),
+        };
+        let state = self.context().state();
+        sluice_planner::logical_plan(&state, &statement)
+            .await
+            .map_err(plan_error)
     }
 
     /// Runs a prepared statement.
     pub async fn execute(
         &self,
         prepared: &Prepared,
-        _parameters: Vec<ScalarValue>,
+        parameters: Vec<ScalarValue>,
     ) -> Result<Answer> {
-        let plan = prepared
-            .plan
-            .as_deref()
-            .cloned()
-            .ok_or_else(|| Error::internal("statement has no plan"))?;
-        let stream = self
-            .context
+        let token = CancellationToken::new();
+        *self.running.lock() = token.clone();
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Err(cancelled()),
+            answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+        }
+    }
+
+    async fn execute_until(
+        &self,
+        prepared: &Prepared,
+        parameters: Vec<ScalarValue>,
+        token: CancellationToken,
+    ) -> Result<Answer> {
+        let Statement::Sql(statement) = &prepared.parsed.statement else {
+            return match execute::run(self, &prepared.parsed.statement).await? {
+                Outcome::Done(tag) => Ok(Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                }),
+                Outcome::Rows(batch) => Ok(rows_of(tag_of(&prepared.parsed.statement), batch)),
+            };
+        };
+        let Some(plan) = prepared.plan.as_deref() else {
+            return self.setting(statement);
+        };
+        let plan = if parameters.is_empty() {
+            plan.clone()
+        } else {
+            let values: Vec<_> = parameters.into_iter().map(Into::into).collect();
+            plan.clone()
+                .with_param_values(ParamValues::List(values))
+                .map_err(engine_error)?
+        };
+        let rows = self
+            .context()
             .execute_logical_plan(plan)
             .await
-            .map_err(|e| Error::internal(e.to_string()))?
+            .map_err(engine_error)?
             .execute_stream()
             .await
-            .map_err(|e| Error::internal(e.to_string()))?;
+            .map_err(engine_error)?;
         Ok(Answer::Rows {
             tag: "SELECT".into(),
-            schema: stream.schema(),
-            stream,
+            schema: rows.schema(),
+            stream: cancellable(rows, token),
         })
+    }
+
+    /// SET, SHOW, RESET and the transaction statements that change nothing here.
+    fn setting(&self, statement: &ast::Statement) -> Result<Answer> {
+        let (effect, freshness, zone) = {
+            let mut settings = self.settings.lock();
+            let effect = settings.apply(statement)?;
+            (effect, settings.freshness(), settings.time_zone())
+        };
+        match effect {
+            settings::Effect::Shown { name, value } => {
+                let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, true)]));
+                let values = Arc::new(StringArray::from(vec![value]));
+                let batch = RecordBatch::try_new(schema, vec![values])
+                    .map_err(|error| Error::internal(error.to_string()))?;
+                Ok(rows_of("SHOW", batch))
+            }
+            settings::Effect::Changed { tag, parameters } => {
+                self.rebuild_context(freshness, &zone)?;
+                Ok(Answer::Done { tag, parameters })
+            }
+            settings::Effect::Nothing { tag } => Ok(Answer::Done {
+                tag,
+                parameters: Vec::new(),
+            }),
+        }
+    }
+
+    /// Settings that planning depends on are part of the context.
+    fn rebuild_context(&self, freshness: Freshness, zone: &str) -> Result<()> {
+        let context = self.engine.context(freshness);
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
+        }
+        if self.door == Door::Postgres {
+            crate::doors::pg::install(&context)?;
+        }
+        *self.context.write() = context;
+        Ok(())
     }
 
     /// Cancels what runs now; harmless when nothing does.
     pub fn cancel(&self) {
         self.running.lock().cancel();
+    }
+
+    /// Keeps a notice for the client.
+    pub(crate) fn notice(&self, notice: Error) {
+        self.notices.lock().push(notice);
     }
 
     /// Notices since the last call, to be sent before the completion tag.
@@ -148,7 +286,7 @@ impl Session {
 
     /// A run-time parameter's value, as SHOW gives it (`server_version`, `TimeZone`, `DateStyle`, …).
     pub fn parameter(&self, name: &str) -> Option<String> {
-        (name == "TimeZone").then(|| "UTC".to_owned())
+        self.settings.lock().get(name)
     }
 
     /// Who is on the other end.
@@ -162,13 +300,76 @@ impl Session {
     }
 
     /// The session's query context: its catalogs, functions and settings.
-    pub fn context(&self) -> &SessionContext {
-        &self.context
+    pub fn context(&self) -> SessionContext {
+        self.context.read().clone()
     }
 }
 
-/// Where doors get sessions from.
-pub trait Sessions: Send + Sync {
-    /// A new session for `user`, or why there is none (57P03 while the server starts, 3D000 for another database).
-    fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>>;
+fn tag_of(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Explain(_) => "EXPLAIN",
+        Statement::Describe(_) => "DESCRIBE",
+        _ => "SHOW",
+    }
+}
+
+fn rows_of(tag: &str, batch: RecordBatch) -> Answer {
+    let schema = batch.schema();
+    let rows = futures::stream::iter([Ok(batch)]);
+    Answer::Rows {
+        tag: tag.to_owned(),
+        schema: Arc::clone(&schema),
+        stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
+    }
+}
+
+/// Types of the parameters a plan has; what the client said goes before what can be inferred.
+fn parameters(plan: &LogicalPlan, hints: &[Option<DataType>]) -> Result<Vec<Option<DataType>>> {
+    let inferred = plan.get_parameter_types().map_err(engine_error)?;
+    let highest = inferred
+        .keys()
+        .filter_map(|name| name.strip_prefix('$')?.parse::<usize>().ok())
+        .max()
+        .unwrap_or(0);
+    Ok((0..highest)
+        .map(|index| {
+            let hint = hints.get(index).cloned().flatten();
+            hint.or_else(|| inferred.get(&format!("${}", index + 1)).cloned().flatten())
+        })
+        .collect())
+}
+
+/// The rows until the token is cancelled; then one error.
+fn cancellable(rows: SendableRecordBatchStream, token: CancellationToken) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let stream = futures::stream::unfold(Some((rows, token)), |state| async move {
+        let (mut rows, token) = state?;
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Some((Err(external(cancelled())), None)),
+            next = rows.next() => Some((next?, Some((rows, token)))),
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream))
+}
+
+fn cancelled() -> Error {
+    Error::user(
+        SqlState::QueryCanceled,
+        "canceling statement due to user request",
+    )
+}
+
+fn not_offered(statement: &ast::Statement, text: &str) -> Error {
+    let word = text.split_whitespace().next().unwrap_or("this").to_uppercase();
+    let error = Error::user(
+        SqlState::FeatureNotSupported,
+        format!("{word} is not supported"),
+    );
+    match statement {
+        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
+            error.with_hint("Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …")
+        }
+        _ => error,
+    }
 }

@@ -1,37 +1,49 @@
 //! Text to statements: Sluice's SQL dialect over `sqlparser`.
+//!
+//! PostgreSQL is the base. The streaming part has RisingWave's and Flink's form (`WATERMARK FOR`, window table
+//! functions), and Spark's spellings are rewritten to it, so nobody behind this crate sees a synonym. It knows no table,
+//! connector or engine: names are not resolved, options are not checked, types are only spelled alike.
+//!
+//! * [`parse`] gives the statements of a text, each with its own text and place.
+//! * [`Statement`]'s `Display` prints the canonical form, which parses back to an equal statement; the catalog stores it.
+//! * [`ParseError`] says what, where (line, column, character) and what to write instead.
+//!
+//! # Canonical trees
+//! A window table function is `TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')` in the tree, always positional
+//! and with its relation as a subquery; it prints as `TUMBLE(events, ts, INTERVAL '1 minute')`. The others are
+//! `HOP(relation, time, slide, size)`, `CUMULATE(relation, time, step, size)`, `SESSION(relation, time, gap)` and, for a
+//! watermark in a query, `WATERMARK(relation, time, delay)`. An interval is `INTERVAL '10 seconds'`. A percentile is
+//! `approx_percentile(x, 0.95)`.
+//!
+//! # Where a new statement goes
+//! A file in `statement/` with its struct, `Display` and `parse`, a variant of [`Statement`], and a line in
+//! `statement.rs`. A new spelling of something old goes into `rewrite/`.
+
+mod canonical;
+mod dialect;
+mod error;
+mod hints;
+mod interval;
+mod limits;
+mod parser;
+mod reader;
+mod rewrite;
+mod spark_schema;
+mod statement;
+mod text;
+
+pub use canonical::Canonical;
+pub use error::{ParseError, ParseErrorKind};
+pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
+pub use parser::{Parsed, parse};
+pub use spark_schema::parse_spark_schema;
+pub use statement::{
+    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain, ObjectKind, Options,
+    PartitionColumn, REDACTED, Show, ShowFilter, Statement, Watermark, is_secret,
+};
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.
 pub use sqlparser::ast;
 
-/// One statement of ours or of SQL.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Statement {
-    /// Everything that is not ours.
-    Sql(Box<ast::Statement>),
-}
-
-/// A statement and where it stood.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parsed {
-    /// The statement.
-    pub statement: Statement,
-    /// Its own text.
-    pub text: String,
-    /// Byte offset in the whole text.
-    pub offset: usize,
-}
-
-/// All statements of a text.
-pub fn parse(text: &str) -> Result<Vec<Parsed>, String> {
-    let statements =
-        sqlparser::parser::Parser::parse_sql(&sqlparser::dialect::PostgreSqlDialect {}, text)
-            .map_err(|e| e.to_string())?;
-    Ok(statements
-        .into_iter()
-        .map(|statement| Parsed {
-            text: statement.to_string(),
-            statement: Statement::Sql(Box::new(statement)),
-            offset: 0,
-        })
-        .collect())
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The table's log: its entries, and the one conditional put that makes a new one.
+//!
+//! An answer to that put is one of four, and they must be told apart: it is there, somebody else's is there, it is there but may be
+//! lost with the next loss of power, or nobody knows. Only what a decision needs is read from an entry; actions unknown to us are
+//! passed over, as the protocol wants it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deltalake::{
+    DeltaTableError,
+    kernel::transaction::TransactionError,
+    logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_with},
+    table::state::DeltaTableState,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    error::{ConnectorError, Result},
+    store::{Root, is_unsynced, storage_error},
+};
+
+/// The log of one table.
+#[derive(Clone)]
+pub(super) struct Log {
+    pub(super) root: Root,
+    /// The table's folder below the root.
+    pub(super) path: String,
+    pub(super) store: LogStoreRef,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Log({})", self.path)
+    }
+}
+
+/// What a put of an entry came to.
+pub(super) enum Put {
+    /// The entry is there and durable.
+    Done,
+    /// There is an entry of that version; it may be this very one.
+    Exists,
+    /// The entry is there but may be lost: it must not be taken for written.
+    Unsynced(ConnectorError),
+    /// Nobody knows.
+    Unknown(ConnectorError),
+}
+
+/// What an entry says, as far as anybody here asks.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) transactions: Vec<Transaction>,
+    /// It changes the table's definition or protocol.
+    pub(super) redefines: bool,
+    /// Paths added or removed.
+    pub(super) touched: Vec<String>,
+    pub(super) info: Option<Map<String, Value>>,
+}
+
+/// The `txn` action.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transaction {
+    pub(super) app_id: String,
+    pub(super) version: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    txn: Option<Transaction>,
+    meta_data: Option<serde::de::IgnoredAny>,
+    protocol: Option<serde::de::IgnoredAny>,
+    add: Option<Touched>,
+    remove: Option<Touched>,
+    commit_info: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct Touched {
+    path: String,
+}
+
+#[derive(Deserialize)]
+struct LastCheckpoint {
+    version: i64,
+}
+
+impl Entry {
+    /// Reads an entry's actions, one JSON object a line.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut entry = Self::default();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let line: Line = serde_json::from_slice(line)?;
+            entry.transactions.extend(line.txn);
+            entry.redefines |= line.meta_data.is_some() || line.protocol.is_some();
+            entry
+                .touched
+                .extend(line.add.into_iter().chain(line.remove).map(|file| file.path));
+            entry.info = entry.info.or(line.commit_info);
+        }
+        Ok(entry)
+    }
+
+    /// The id its writer gave it.
+    pub(super) fn commit_id(&self) -> Option<&str> {
+        self.info.as_ref()?.get("txnId")?.as_str()
+    }
+}
+
+impl Log {
+    pub(super) fn new(root: &Root, path: &str) -> Result<Self> {
+        let url = root.url_of(path)?;
+        let store = logstore_with(Arc::clone(&root.base), &url, StorageConfig::default())
+            .map_err(|error| delta_error(&format!("open {path}"), error))?;
+        Ok(Self {
+            root: root.clone(),
+            path: path.to_owned(),
+            store,
+        })
+    }
+
+    /// The table at its newest version (or at `version`), with its list of files; `None` where there is no table.
+    pub(super) async fn load(&self, version: Option<i64>) -> Result<Option<DeltaTableState>> {
+        match DeltaTableState::try_new(self.store.as_ref(), version.map(i64::cast_unsigned)).await {
+            Ok(state) => Ok(Some(state)),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(delta_error(&format!("read the log of {}", self.path), error)),
+        }
+    }
+
+    /// As [`Log::load`], of a table that must be there.
+    pub(super) async fn load_present(&self, version: Option<i64>) -> Result<DeltaTableState> {
+        self.load(version).await?.ok_or_else(|| ConnectorError::NotFound {
+            message: format!("there is no Delta table in {}", self.path),
+            hint: None,
+        })
+    }
+
+    /// One entry; `None` where there is none of that version.
+    pub(super) async fn read(&self, version: i64) -> Result<Option<Entry>> {
+        let path = format!("{}/{}", self.path, entry_name(version));
+        let Some(bytes) = self.root.read(&path).await? else {
+            return Ok(None);
+        };
+        Entry::parse(&bytes)
+            .map(Some)
+            .map_err(|error| ConnectorError::Corrupt {
+                message: format!("{path} is not a Delta log entry: {error}"),
+            })
+    }
+
+    /// Puts an entry unless there is one of that version.
+    pub(super) async fn put(&self, version: i64, body: Bytes) -> Put {
+        let told = |error| storage_error(&format!("commit version {version} of {}", self.path), error);
+        let answer = self
+            .store
+            .write_commit_entry(
+                version.cast_unsigned(),
+                CommitOrBytes::LogBytes(body),
+                Uuid::nil(),
+            )
+            .await;
+        match answer {
+            Ok(()) => Put::Done,
+            Err(TransactionError::VersionAlreadyExists(_)) => Put::Exists,
+            Err(TransactionError::ObjectStore { source }) if is_unsynced(&source) => {
+                Put::Unsynced(told(source))
+            }
+            Err(TransactionError::ObjectStore { source }) => Put::Unknown(told(source)),
+            Err(error) => Put::Unknown(ConnectorError::Storage {
+                message: format!("cannot commit version {version} of {}: {error}", self.path),
+                retry: true,
+            }),
+        }
+    }
+
+    /// The version of the newest checkpoint, where one is noted.
+    pub(super) async fn last_checkpoint(&self) -> Result<Option<i64>> {
+        let path = format!("{}/_delta_log/_last_checkpoint", self.path);
+        // A note that cannot be read is no note: it is a hint, and is rewritten in place by other engines.
+        Ok(self
+            .root
+            .read(&path)
+            .await?
+            .and_then(|bytes| serde_json::from_slice::<LastCheckpoint>(&bytes).ok())
+            .map(|noted| noted.version))
+    }
+}
+
+/// The entry's path below the table's folder.
+fn entry_name(version: i64) -> String {
+    format!("_delta_log/{version:020}.json")
+}
+
+/// Who we are, in `commitInfo` and in data files.
+pub(super) const ENGINE: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
+
+/// The field of `commitInfo` that holds what the caller says.
+pub(super) const INFO_KEY: &str = "sluice";
+
+/// A failure of delta-rs as ours.
+pub(super) fn delta_error(what: &str, error: DeltaTableError) -> ConnectorError {
+    match error {
+        DeltaTableError::ObjectStore { source } => storage_error(what, source),
+        DeltaTableError::NotATable(_) => ConnectorError::NotFound {
+            message: format!("cannot {what}: there is no Delta table"),
+            hint: None,
+        },
+        DeltaTableError::InvalidJsonLog { .. } | DeltaTableError::InvalidStatsJson { .. } => {
+            ConnectorError::Corrupt {
+                message: format!("cannot {what}: {error}"),
+            }
+        }
+        other => ConnectorError::Storage {
+            message: format!("cannot {what}: {other}"),
+            retry: true,
+        },
+    }
+}

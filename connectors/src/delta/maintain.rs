@@ -1,0 +1,79 @@
+//! Upkeep of a table's log, off the commit path.
+//!
+//! A log without checkpoints is read from its first entry by every reader. A checkpoint holds the list of files and the newest
+//! transaction of every application; entries before it go once they are older than the table's retention.
+
+use deltalake::{DeltaTable, DeltaTableError, checkpoints};
+
+use super::log::{Log, delta_error};
+use crate::{
+    error::{ConnectorError, Result},
+    store::Root,
+};
+
+/// Versions between two checkpoints, unless the table says otherwise.
+const CHECKPOINT_INTERVAL: i64 = 100;
+
+/// What upkeep has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maintained {
+    /// The table's version.
+    pub version: i64,
+    /// The version of the checkpoint that was made, if one was due.
+    pub checkpoint: Option<i64>,
+    /// Log entries that went.
+    pub entries_removed: usize,
+}
+
+/// Makes a checkpoint of the table in the folder `path` when one is due, and then removes log entries past their retention.
+///
+/// To be called from time to time beside the table's sink; the two do not get in each other's way.
+pub async fn maintain(root: &Root, path: &str) -> Result<Maintained> {
+    let log = Log::new(root, path)?;
+    let state = log.load_present(None).await?;
+    let version = state.version().cast_signed();
+    let property = |name: &str| state.metadata().configuration().get(name).cloned();
+    let interval = property("delta.checkpointInterval")
+        .and_then(|text| text.parse::<i64>().ok())
+        .filter(|interval| *interval > 0)
+        .unwrap_or(CHECKPOINT_INTERVAL);
+    let since = match log.last_checkpoint().await? {
+        Some(last) => version - last,
+        None => version + 1,
+    };
+    if since < interval {
+        return Ok(Maintained {
+            version,
+            checkpoint: None,
+            entries_removed: 0,
+        });
+    }
+    let clean_up = property("delta.enableExpiredLogCleanup").is_none_or(|text| text != "false");
+    let mut table = DeltaTable::new(log.store.clone());
+    table.state = Some(state);
+    let runtime = tokio::runtime::Handle::current();
+    // delta-rs calls the kernel's blocking checkpoint writer from its async function: it needs a thread that may block.
+    let work = move || -> Result<usize, DeltaTableError> {
+        runtime.block_on(async {
+            checkpoints::create_checkpoint(&table, None).await?;
+            if clean_up {
+                checkpoints::cleanup_metadata(&table, None).await
+            } else {
+                Ok(0)
+            }
+        })
+    };
+    let what = format!("make a checkpoint of {path}");
+    let entries_removed = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ConnectorError::Storage {
+            message: format!("cannot {what}: {error}"),
+            retry: true,
+        })?
+        .map_err(|error| delta_error(&what, error))?;
+    Ok(Maintained {
+        version,
+        checkpoint: Some(version),
+        entries_removed,
+    })
+}

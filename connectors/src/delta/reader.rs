@@ -1,0 +1,236 @@
+//! A table as of one version, for queries and for system tables.
+//!
+//! A [`Snapshot`] never changes; [`DeltaReader::refresh`] makes the next one from the entries that are new. The list of active files
+//! comes along with every snapshot, so a refresh costs what the table has files, and belongs off the path of queries. delta-rs appends
+//! to that list in pieces and never joins them, so the reader starts over every so often.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use deltalake::{
+    delta_datafusion::{DeltaScanConfig, DeltaScanNext},
+    table::state::DeltaTableState,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    TableSpec,
+    log::{INFO_KEY, Log, delta_error},
+};
+use crate::{
+    error::{ConnectorError, Result},
+    store::Root,
+};
+
+/// Versions after which the reader starts over.
+const START_OVER: i64 = 200;
+
+/// Reads a table, again and again.
+#[derive(Debug)]
+pub struct DeltaReader {
+    log: Log,
+    state: Option<DeltaTableState>,
+    /// The version at which the list of files was last read from the start.
+    whole_at: i64,
+}
+
+/// A table as of one version.
+#[derive(Clone)]
+pub struct Snapshot {
+    version: i64,
+    spec: TableSpec,
+    provider: Arc<dyn TableProvider>,
+    state: DeltaTableState,
+    log: Log,
+}
+
+/// An active data file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableFile {
+    /// Path below the table's folder.
+    pub path: String,
+    /// Partition columns and their values as text.
+    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Size in bytes.
+    pub size: i64,
+    /// When it was written, in milliseconds since the epoch.
+    pub modified_ms: i64,
+    /// Its number of rows, where its statistics say so.
+    pub num_records: Option<u64>,
+    /// Its statistics as the log has them: JSON.
+    pub stats: Option<String>,
+}
+
+/// A version of the table and how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    /// The version.
+    pub version: i64,
+    /// When it was committed, in milliseconds since the epoch.
+    pub timestamp_ms: Option<i64>,
+    /// What was done.
+    pub operation: Option<String>,
+    /// Its parameters.
+    pub parameters: Map<String, Value>,
+    /// Its figures.
+    pub metrics: Map<String, Value>,
+    /// Who did it.
+    pub engine: Option<String>,
+    /// What a query of ours said with it: positions, watermarks, epoch.
+    pub info: Option<Map<String, Value>>,
+}
+
+impl DeltaReader {
+    /// Opens the table in the folder `path` below the root.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    pub async fn open(root: &Root, path: &str) -> Result<Self> {
+        let mut reader = Self {
+            log: Log::new(root, path)?,
+            state: None,
+            whole_at: 0,
+        };
+        reader.start_over().await?;
+        Ok(reader)
+    }
+
+    async fn start_over(&mut self) -> Result<DeltaTableState> {
+        let state = self.log.load_present(None).await?;
+        self.whole_at = state.version().cast_signed();
+        self.state = Some(state.clone());
+        Ok(state)
+    }
+
+    /// The table as it is now.
+    pub async fn refresh(&mut self) -> Result<Snapshot> {
+        let state = match self.state.take() {
+            Some(mut state) if state.version().cast_signed() - self.whole_at < START_OVER => {
+                // A failure may mean that the table was made anew, or the log cleaned up; reading it whole tells.
+                match state.update(self.log.store.as_ref(), None).await {
+                    Ok(()) => {
+                        self.state = Some(state.clone());
+                        state
+                    }
+                    Err(_) => self.start_over().await?,
+                }
+            }
+            _ => self.start_over().await?,
+        };
+        Snapshot::of(self.log.clone(), state)
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot({} at version {})", self.log.path, self.version)
+    }
+}
+
+impl Snapshot {
+    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
+        let spec = TableSpec::of(state.metadata())?;
+        // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
+        let config = DeltaScanConfig {
+            schema_force_view_types: false,
+            wrap_partition_values: false,
+            ..DeltaScanConfig::new()
+        };
+        let provider = DeltaScanNext::new(state.snapshot().clone(), config).map_err(|error| {
+            ConnectorError::Conflict {
+                message: format!("cannot read the Delta table in {}: {error}", log.path),
+                hint: None,
+            }
+        })?;
+        Ok(Self {
+            version: state.version().cast_signed(),
+            spec,
+            provider: Arc::new(provider),
+            state,
+            log,
+        })
+    }
+
+    /// The version.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// What the table is.
+    pub fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    /// The table's columns, and the provider's.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.spec.schema)
+    }
+
+    /// The rows, for a DataFusion session that has the root's store for the root's scheme (every session has the local one).
+    pub fn provider(&self) -> Arc<dyn TableProvider> {
+        Arc::clone(&self.provider)
+    }
+
+    /// The newest transaction of an application in this version.
+    pub async fn txn_version(&self, app_id: &str) -> Result<Option<i64>> {
+        self.state
+            .transaction_version(self.log.store.as_ref(), app_id)
+            .await
+            .map_err(|error| {
+                delta_error(&format!("read the transactions of {}", self.log.path), error)
+            })
+    }
+
+    /// The active files.
+    pub fn files(&self) -> Vec<TableFile> {
+        self.state
+            .log_data()
+            .iter()
+            .map(|file| TableFile {
+                path: file.path().into_owned(),
+                partition_values: file.partition_values_map().into_iter().collect(),
+                size: file.size(),
+                modified_ms: file.modification_time(),
+                num_records: file.num_records().map(|rows| rows as u64),
+                stats: file.stats(),
+            })
+            .collect()
+    }
+
+    /// The newest `limit` versions up to this one, newest first; it ends where the log has been cleaned up.
+    pub async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>> {
+        let mut history = Vec::new();
+        let mut version = self.version;
+        while version >= 0 && history.len() < limit {
+            let Some(entry) = self.log.read(version).await? else {
+                break;
+            };
+            history.push(HistoryEntry::of(version, entry.info.unwrap_or_default()));
+            version -= 1;
+        }
+        Ok(history)
+    }
+}
+
+impl HistoryEntry {
+    fn of(version: i64, mut info: Map<String, Value>) -> Self {
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let map = |value: Option<Value>| match value {
+            Some(Value::Object(map)) => Some(map),
+            _ => None,
+        };
+        Self {
+            version,
+            timestamp_ms: info.get("timestamp").and_then(Value::as_i64),
+            operation: text(info.remove("operation")),
+            parameters: map(info.remove("operationParameters")).unwrap_or_default(),
+            metrics: map(info.remove("operationMetrics")).unwrap_or_default(),
+            engine: text(info.remove("engineInfo")),
+            info: map(info.remove(INFO_KEY)),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Rows to data files.
+//!
+//! A file is encoded in memory and put whole: nothing half written can be seen, and a store of any kind makes it durable with one
+//! request. Files end at a size that keeps that affordable. Encoding runs off the async threads.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, SchemaRef},
+};
+use bytes::Bytes;
+use deltalake::kernel::Add;
+use futures::{StreamExt, TryStreamExt};
+use parquet::{
+    arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
+    basic::{Compression, ZstdLevel},
+    errors::ParquetError,
+    file::properties::WriterProperties,
+};
+use uuid::Uuid;
+
+use super::{DataFile, TableSpec, partition, stats::Gathered};
+use crate::{
+    error::{ConnectorError, Result},
+    store::Root,
+};
+
+/// Encoded bytes after which a file ends and the next begins.
+const FILE_BYTES: usize = 64 << 20;
+
+/// Rows between two looks at a file's size.
+const STEP_ROWS: usize = 65_536;
+
+/// Files put at the same time: their syncs wait for the disk together.
+const PUTS: usize = 8;
+
+/// Writes rows as data files below `path`; all of them are durable on return.
+pub(super) async fn write_files(
+    root: &Root,
+    path: &str,
+    spec: &TableSpec,
+    rows: &[RecordBatch],
+    tag: &str,
+) -> Result<Vec<DataFile>> {
+    let rows: Vec<RecordBatch> = rows
+        .iter()
+        .filter(|batch| batch.num_rows() > 0)
+        .map(|batch| conform(batch, spec))
+        .collect::<Result<_>>()?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spec = spec.clone();
+    let tag = file_tag(tag);
+    let encoded = tokio::task::spawn_blocking(move || encode(&spec, &rows, &tag))
+        .await
+        .map_err(|error| ConnectorError::Storage {
+            message: format!("the writer of data files of {path} ended: {error}"),
+            retry: false,
+        })??;
+    futures::stream::iter(encoded)
+        .map(|(add, bytes)| async move {
+            root.put(&format!("{path}/{}", add.path), bytes).await?;
+            Ok(DataFile { add })
+        })
+        .buffered(PUTS)
+        .try_collect()
+        .await
+}
+
+/// A batch with exactly the table's columns, by name, in the table's types.
+fn conform(batch: &RecordBatch, spec: &TableSpec) -> Result<RecordBatch> {
+    let wrong = |message: String| ConnectorError::Option {
+        message,
+        hint: Some("The rows must have the table's columns; was the table defined anew?".into()),
+    };
+    if batch.num_columns() != spec.schema.fields().len() {
+        return Err(wrong(format!(
+            "rows of {} columns do not fit a table of {}",
+            batch.num_columns(),
+            spec.schema.fields().len()
+        )));
+    }
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for field in spec.schema.fields() {
+        let column = batch
+            .column_by_name(field.name())
+            .ok_or_else(|| wrong(format!("column \"{}\" is missing from the rows", field.name())))?;
+        let column = if column.data_type() == field.data_type() {
+            Arc::clone(column)
+        } else if same_kind(column.data_type(), field.data_type()) {
+            cast(column, field.data_type())?
+        } else {
+            return Err(wrong(format!(
+                "column \"{}\" has type {} in the rows and {} in the table",
+                field.name(),
+                column.data_type(),
+                field.data_type()
+            )));
+        };
+        if !field.is_nullable() && column.null_count() > 0 {
+            return Err(wrong(format!(
+                "column \"{}\" is NOT NULL and has a null in the rows",
+                field.name()
+            )));
+        }
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(Arc::clone(&spec.schema), columns)?)
+}
+
+/// Whether a cast between the two keeps every value (a timestamp's nanoseconds aside).
+fn same_kind(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (DataType::Dictionary(_, value), to) => value.as_ref() == to || same_kind(value, to),
+        (DataType::LargeUtf8 | DataType::Utf8View, DataType::Utf8)
+        | (
+            DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_),
+            DataType::Binary,
+        )
+        | (DataType::Date64, DataType::Date32)
+        | (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, Some(_)))
+        | (DataType::Timestamp(_, None), DataType::Timestamp(_, None)) => true,
+        (
+            DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal256(p, s),
+            DataType::Decimal128(p2, s2),
+        ) => p == p2 && s == s2,
+        (DataType::List(_) | DataType::LargeList(_) | DataType::ListView(_), DataType::List(_))
+        | (DataType::FixedSizeList(..), DataType::List(_))
+        | (DataType::Map(..), DataType::Map(..)) => true,
+        (DataType::Struct(from), DataType::Struct(to)) => {
+            from.len() == to.len() && from.iter().zip(to).all(|(a, b)| a.name() == b.name())
+        }
+        _ => false,
+    }
+}
+
+/// The caller's tag as part of a file's name.
+fn file_tag(tag: &str) -> String {
+    tag.chars()
+        .take(100)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+fn encode(spec: &TableSpec, rows: &[RecordBatch], tag: &str) -> Result<Vec<(Add, Bytes)>> {
+    let schema: SchemaRef = Arc::new(spec.file_schema());
+    let indices: Vec<usize> = schema
+        .fields()
+        .iter()
+        .map(|field| spec.schema.index_of(field.name()))
+        .collect::<Result<_, _>>()?;
+    let mut files = Vec::new();
+    for (values, batches) in partition::split(spec, rows)? {
+        let folder = partition::folder(&values);
+        let mut open: Option<OpenFile> = None;
+        for batch in batches {
+            let batch = batch.project(&indices)?;
+            for start in (0..batch.num_rows()).step_by(STEP_ROWS) {
+                let step = batch.slice(start, STEP_ROWS.min(batch.num_rows() - start));
+                let mut file = match open.take() {
+                    Some(file) => file,
+                    None => OpenFile::begin(&schema, spec)?,
+                };
+                file.add(&step)?;
+                if file.bytes() < FILE_BYTES {
+                    open = Some(file);
+                } else {
+                    let name = format!("{folder}{}", file_name(files.len(), tag));
+                    files.push(file.finish(name, &values)?);
+                }
+            }
+        }
+        if let Some(file) = open {
+            let name = format!("{folder}{}", file_name(files.len(), tag));
+            files.push(file.finish(name, &values)?);
+        }
+    }
+    Ok(files)
+}
+
+fn file_name(number: usize, tag: &str) -> String {
+    format!(
+        "part-{number:05}-{tag}-{}.zstd.parquet",
+        Uuid::new_v4().simple()
+    )
+}
+
+/// A file being encoded.
+struct OpenFile {
+    writer: ArrowWriter<Vec<u8>>,
+    stats: Gathered,
+}
+
+impl OpenFile {
+    fn begin(schema: &SchemaRef, spec: &TableSpec) -> Result<Self> {
+        let level = ZstdLevel::try_new(1).map_err(|error| parquet_error(&error))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_created_by(super::log::ENGINE.to_owned())
+            .build();
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            // Every reader takes the types from the table; the copy of the Arrow schema would only cost bytes.
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)
+            .map_err(|error| parquet_error(&error))?;
+        let indexed = spec
+            .properties
+            .get("delta.dataSkippingNumIndexedCols")
+            .map(String::as_str);
+        Ok(Self {
+            writer,
+            stats: Gathered::new(schema.fields(), indexed),
+        })
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.stats.add(batch);
+        self.writer
+            .write(batch)
+            .map_err(|error| parquet_error(&error))
+    }
+
+    fn bytes(&self) -> usize {
+        self.writer.bytes_written() + self.writer.in_progress_size()
+    }
+
+    fn finish(self, path: String, values: &partition::Values) -> Result<(Add, Bytes)> {
+        let bytes = self
+            .writer
+            .into_inner()
+            .map_err(|error| parquet_error(&error))?;
+        let stats = self
+            .stats
+            .to_json()
+            .map_err(|error| ConnectorError::Corrupt {
+                message: format!("the statistics of {path} cannot be written as JSON: {error}"),
+            })?;
+        let size = i64::try_from(bytes.len()).map_err(|_| ConnectorError::Storage {
+            message: format!("{path} is too large"),
+            retry: false,
+        })?;
+        let add = Add {
+            path,
+            partition_values: values.iter().cloned().collect(),
+            size,
+            modification_time: chrono::Utc::now().timestamp_millis(),
+            data_change: true,
+            stats: Some(stats),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+            clustering_provider: None,
+        };
+        Ok((add, bytes.into()))
+    }
+}
+
+fn parquet_error(error: &ParquetError) -> ConnectorError {
+    ConnectorError::Storage {
+        message: format!("cannot encode a data file: {error}"),
+        retry: false,
+    }
+}

@@ -1,0 +1,303 @@
+//! One column under construction: values are appended while a message is read and taken back when the message turns out to be bad.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{
+        Array, ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, Date32Array,
+        Decimal128Array, ListArray, NullBufferBuilder, PrimitiveArray, StringArray, StructArray,
+    },
+    buffer::{Buffer, OffsetBuffer, ScalarBuffer},
+    compute::cast,
+    datatypes::{
+        ArrowPrimitiveType, DataType, Field, FieldRef, Float32Type, Float64Type, Int8Type,
+        Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    },
+    error::ArrowError,
+};
+
+use super::{JsonOptions, object::Object};
+use crate::error::{ConnectorError, Result};
+
+/// Values of one column and which of them are null.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) values: Values,
+    pub(super) nulls: NullBufferBuilder,
+    field: FieldRef,
+}
+
+/// The values, null slots included.
+#[derive(Debug)]
+pub(super) enum Values {
+    Bool(BooleanBufferBuilder),
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Decimal {
+        values: Vec<i128>,
+        precision: u8,
+        scale: i8,
+    },
+    Date(Vec<i32>),
+    /// Microseconds, whatever unit the column has: other units are cast at the end.
+    Timestamp(Vec<i64>),
+    Text(Bytes),
+    /// The value's own JSON text.
+    Json(Bytes),
+    Binary(Bytes),
+    Struct(Box<Object>),
+    List {
+        offsets: Vec<i32>,
+        item: Box<Column>,
+    },
+}
+
+/// Values of different lengths, end to end.
+#[derive(Debug)]
+pub(super) struct Bytes {
+    offsets: Vec<i32>,
+    pub(super) data: Vec<u8>,
+}
+
+impl Bytes {
+    fn new() -> Self {
+        Self {
+            offsets: vec![0],
+            data: Vec::new(),
+        }
+    }
+
+    /// Ends a value whose bytes have been appended to `data`; `false` when the column is full.
+    #[inline]
+    pub(super) fn end(&mut self) -> bool {
+        match i32::try_from(self.data.len()) {
+            Ok(end) => {
+                self.offsets.push(end);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.offsets.truncate(rows + 1);
+        let end = self.offsets.last().copied().unwrap_or_default();
+        self.data.truncate(usize::try_from(end).unwrap_or_default());
+    }
+
+    fn take(&mut self) -> Result<(OffsetBuffer<i32>, Vec<u8>), ArrowError> {
+        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
+        Ok((offsets_of(offsets)?, std::mem::take(&mut self.data)))
+    }
+}
+
+fn offsets_of(offsets: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
+    // OffsetBuffer::new panics on what is not monotonic; ours only ever grow, and this keeps it an error even if that broke.
+    if offsets.first() != Some(&0) || !offsets.is_sorted() {
+        return Err(ArrowError::InvalidArgumentError(
+            "offsets of a column are not in order".into(),
+        ));
+    }
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
+}
+
+impl Column {
+    /// An empty column for `field`, or why JSON cannot fill it.
+    pub(super) fn new(field: &FieldRef, options: &JsonOptions) -> Result<Self> {
+        let raw_json = field
+            .metadata()
+            .get("sluice.type")
+            .is_some_and(|kind| kind == "json");
+        let values = match field.data_type() {
+            DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
+            DataType::Int8 => Values::I8(Vec::new()),
+            DataType::Int16 => Values::I16(Vec::new()),
+            DataType::Int32 => Values::I32(Vec::new()),
+            DataType::Int64 => Values::I64(Vec::new()),
+            DataType::Float32 => Values::F32(Vec::new()),
+            DataType::Float64 => Values::F64(Vec::new()),
+            DataType::Decimal128(precision, scale) => Values::Decimal {
+                values: Vec::new(),
+                precision: *precision,
+                scale: *scale,
+            },
+            DataType::Date32 => Values::Date(Vec::new()),
+            DataType::Timestamp(..) => Values::Timestamp(Vec::new()),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if raw_json => {
+                Values::Json(Bytes::new())
+            }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Values::Text(Bytes::new()),
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+                Values::Binary(Bytes::new())
+            }
+            DataType::Struct(fields) => {
+                Values::Struct(Box::new(Object::new(fields, None, options)?))
+            }
+            DataType::List(item) => Values::List {
+                offsets: vec![0],
+                item: Box::new(Self::new(item, options)?),
+            },
+            other => {
+                return Err(ConnectorError::Option {
+                    message: format!(
+                        "column \"{}\" of type {other} cannot be read from JSON",
+                        field.name()
+                    ),
+                    hint: Some("declare it TEXT and cast it in the query".into()),
+                });
+            }
+        };
+        Ok(Self {
+            values,
+            nulls: NullBufferBuilder::new(0),
+            field: Arc::clone(field),
+        })
+    }
+
+    pub(super) fn field(&self) -> &Field {
+        &self.field
+    }
+
+    pub(super) fn nullable(&self) -> bool {
+        self.field.is_nullable()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nulls.len()
+    }
+
+    /// Appends a null; whether the column may have one is the caller's question.
+    pub(super) fn append_null(&mut self) {
+        match &mut self.values {
+            Values::Bool(values) => values.append(false),
+            Values::I8(values) => values.push(0),
+            Values::I16(values) => values.push(0),
+            Values::I32(values) | Values::Date(values) => values.push(0),
+            Values::I64(values) | Values::Timestamp(values) => values.push(0),
+            Values::F32(values) => values.push(0.0),
+            Values::F64(values) => values.push(0.0),
+            Values::Decimal { values, .. } => values.push(0),
+            Values::Text(values) | Values::Json(values) | Values::Binary(values) => {
+                values.end();
+            }
+            Values::Struct(object) => object.append_null(),
+            Values::List { offsets, .. } => {
+                let end = offsets.last().copied().unwrap_or_default();
+                offsets.push(end);
+            }
+        }
+        self.nulls.append_null();
+    }
+
+    /// Takes back everything from row `rows` on, a half-appended value included.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Bool(values) => values.truncate(rows),
+            Values::I8(values) => values.truncate(rows),
+            Values::I16(values) => values.truncate(rows),
+            Values::I32(values) | Values::Date(values) => values.truncate(rows),
+            Values::I64(values) | Values::Timestamp(values) => values.truncate(rows),
+            Values::F32(values) => values.truncate(rows),
+            Values::F64(values) => values.truncate(rows),
+            Values::Decimal { values, .. } => values.truncate(rows),
+            Values::Text(values) | Values::Json(values) | Values::Binary(values) => {
+                values.truncate(rows);
+            }
+            Values::Struct(object) => object.truncate(rows),
+            Values::List { offsets, item } => {
+                offsets.truncate(rows + 1);
+                let end = offsets.last().copied().unwrap_or_default();
+                item.truncate(usize::try_from(end).unwrap_or_default());
+            }
+        }
+        self.nulls.truncate(rows);
+    }
+
+    /// The column as an array of its declared type; empty afterwards.
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.nulls.finish();
+        let array: ArrayRef = match &mut self.values {
+            Values::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::I8(values) => primitive::<Int8Type>(values, nulls)?,
+            Values::I16(values) => primitive::<Int16Type>(values, nulls)?,
+            Values::I32(values) => primitive::<Int32Type>(values, nulls)?,
+            Values::I64(values) => primitive::<Int64Type>(values, nulls)?,
+            Values::F32(values) => primitive::<Float32Type>(values, nulls)?,
+            Values::F64(values) => primitive::<Float64Type>(values, nulls)?,
+            Values::Decimal {
+                values,
+                precision,
+                scale,
+            } => Arc::new(
+                Decimal128Array::try_new(ScalarBuffer::from(std::mem::take(values)), nulls)?
+                    .with_precision_and_scale(*precision, *scale)?,
+            ),
+            Values::Date(values) => Arc::new(Date32Array::try_new(
+                ScalarBuffer::from(std::mem::take(values)),
+                nulls,
+            )?),
+            Values::Timestamp(values) => {
+                let zone = match self.field.data_type() {
+                    DataType::Timestamp(_, zone) => zone.clone(),
+                    _ => None,
+                };
+                let values = ScalarBuffer::from(std::mem::take(values));
+                Arc::new(
+                    PrimitiveArray::<TimestampMicrosecondType>::try_new(values, nulls)?
+                        .with_timezone_opt(zone),
+                )
+            }
+            Values::Text(values) | Values::Json(values) => {
+                let (offsets, data) = values.take()?;
+                Arc::new(StringArray::try_new(
+                    offsets,
+                    Buffer::from_vec(data),
+                    nulls,
+                )?)
+            }
+            Values::Binary(values) => {
+                let (offsets, data) = values.take()?;
+                Arc::new(BinaryArray::try_new(
+                    offsets,
+                    Buffer::from_vec(data),
+                    nulls,
+                )?)
+            }
+            Values::Struct(object) => {
+                let (fields, arrays, rows) = object.finish()?;
+                Arc::new(StructArray::try_new_with_length(
+                    fields, arrays, nulls, rows,
+                )?)
+            }
+            Values::List { offsets, item } => {
+                let offsets = offsets_of(std::mem::replace(offsets, vec![0]))?;
+                let field = Arc::clone(&item.field);
+                Arc::new(ListArray::try_new(field, offsets, item.finish()?, nulls)?)
+            }
+        };
+        if array.data_type() == self.field.data_type() {
+            return Ok(array);
+        }
+        cast(&array, self.field.data_type())
+    }
+}
+
+/// Whether JSON times fit the column's unit; nanoseconds reach only from 1677 to 2262.
+pub(super) fn fits_unit(data_type: &DataType, micros: i64) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => micros.checked_mul(1000).is_some(),
+        _ => true,
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    values: &mut Vec<T::Native>,
+    nulls: Option<arrow::buffer::NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
+    let values = ScalarBuffer::from(std::mem::take(values));
+    Ok(Arc::new(PrimitiveArray::<T>::try_new(values, nulls)?))
+}

@@ -1,0 +1,283 @@
+//! Objects to rows: fields are found by the order in which the last messages had them, and by name where that fails.
+//!
+//! Writers put fields in the same order, message after message. So the keys of one message are remembered, quotes and colon included,
+//! and the next message is compared against them literally; a mismatch costs a look-up by name, never a wrong field.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::{
+    array::ArrayRef,
+    datatypes::{FieldRef, Fields},
+    error::ArrowError,
+};
+
+use super::{
+    JsonOptions,
+    column::Column,
+    cursor::{Cursor, Quoted},
+    problem::Problem,
+    value::read_value,
+};
+use crate::error::Result;
+
+/// Fields remembered per object; what comes later is looked up by name.
+const LEARNED_MAX: usize = 256;
+/// Mismatches after which an order is no longer learned: the writer has none.
+const LEARN_TRIES: u32 = 512;
+
+/// The members of one object type and the order in which they come.
+#[derive(Debug)]
+pub(super) struct Object {
+    fields: Fields,
+    members: Vec<Member>,
+    index: HashMap<Box<str>, usize>,
+    learned: Vec<Learned>,
+    learn_tries: u32,
+    /// Counts objects, so that a member knows whether this one has had it.
+    stamp: u64,
+    rows: usize,
+    /// Whether there are members that are checked and not kept.
+    checked_only: bool,
+    options: JsonOptions,
+}
+
+#[derive(Debug)]
+struct Member {
+    column: Column,
+    /// Whether the values are kept; a member that is not wanted is checked all the same.
+    wanted: bool,
+    seen: u64,
+}
+
+#[derive(Debug)]
+struct Learned {
+    /// The key with its quotes and colon, as the writer wrote it.
+    literal: Box<[u8]>,
+    target: Option<usize>,
+}
+
+impl Object {
+    /// An object with these fields; `wanted` names those that are kept (all of them without it).
+    pub(super) fn new(
+        fields: &Fields,
+        wanted: Option<&[usize]>,
+        options: &JsonOptions,
+    ) -> Result<Self> {
+        let mut members = Vec::with_capacity(fields.len());
+        let mut index = HashMap::with_capacity(fields.len());
+        for (position, field) in fields.iter().enumerate() {
+            index
+                .entry(field.name().as_str().into())
+                .or_insert(position);
+            members.push(Member {
+                column: Column::new(field, options)?,
+                wanted: wanted.is_none_or(|wanted| wanted.contains(&position)),
+                seen: 0,
+            });
+        }
+        Ok(Self {
+            fields: fields.clone(),
+            index,
+            learned: Vec::new(),
+            learn_tries: 0,
+            stamp: 0,
+            rows: 0,
+            checked_only: members.iter().any(|member| !member.wanted),
+            members,
+            options: options.clone(),
+        })
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Reads the object that begins here and appends one row; on error the caller truncates.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+        cursor.expect(b'{', "an object")?;
+        self.stamp += 1;
+        let mut missing = self.members.len();
+        cursor.skip_space();
+        if cursor.peek() == Some(b'}') {
+            cursor.expect(b'}', "'}'")?;
+        } else {
+            let mut position = 0;
+            loop {
+                let target = self.key(cursor, position)?;
+                cursor.skip_space();
+                match target.and_then(|target| self.members.get_mut(target)) {
+                    Some(member) => {
+                        if member.seen == self.stamp {
+                            // The same key again: the last one counts, as in most readers.
+                            let rows = member.column.len().saturating_sub(1);
+                            member.column.truncate(rows);
+                        } else {
+                            member.seen = self.stamp;
+                            missing -= 1;
+                        }
+                        read_member(member, cursor, &self.options)?;
+                    }
+                    None => cursor.skip_value()?,
+                }
+                position += 1;
+                cursor.skip_space();
+                match cursor.peek() {
+                    Some(b',') => cursor.expect(b',', "','")?,
+                    Some(b'}') => {
+                        cursor.expect(b'}', "'}'")?;
+                        break;
+                    }
+                    _ => return Err(cursor.unexpected("',' or '}'")),
+                }
+                cursor.skip_space();
+            }
+        }
+        self.end_row(missing, cursor.at())
+    }
+
+    fn end_row(&mut self, missing: usize, at: usize) -> Result<(), Problem> {
+        if missing > 0 {
+            for member in &mut self.members {
+                if member.seen == self.stamp {
+                    continue;
+                }
+                if !member.column.nullable() {
+                    let name = member.column.field().name();
+                    return Err(
+                        Problem::new("missing, and the column is NOT NULL", at).within(name)
+                    );
+                }
+                member.column.append_null();
+            }
+        }
+        if self.checked_only {
+            for member in &mut self.members {
+                if !member.wanted {
+                    member.column.truncate(0);
+                }
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Steps over a key and its colon, and says which member it is.
+    #[inline]
+    fn key(&mut self, cursor: &mut Cursor<'_>, position: usize) -> Result<Option<usize>, Problem> {
+        if let Some(learned) = self.learned.get(position)
+            && cursor.take(&learned.literal)
+        {
+            return Ok(learned.target);
+        }
+        self.key_by_name(cursor, position)
+    }
+
+    fn key_by_name(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        position: usize,
+    ) -> Result<Option<usize>, Problem> {
+        if cursor.peek() != Some(b'"') {
+            return Err(cursor.unexpected("a field name in quotes"));
+        }
+        let from = cursor.at();
+        let key = cursor.string()?;
+        let close = cursor.at();
+        cursor.skip_space();
+        let spaced = cursor.at() != close;
+        cursor.expect(b':', "':' after a field name")?;
+        if key.escaped {
+            return self.key_with_escapes(key);
+        }
+        let target = self.index.get(key.raw).copied();
+        if !spaced && position < LEARNED_MAX && self.learn_tries < LEARN_TRIES {
+            let learned = Learned {
+                literal: cursor.between(from, cursor.at()).as_bytes().into(),
+                target,
+            };
+            if let Some(slot) = self.learned.get_mut(position) {
+                *slot = learned;
+                self.learn_tries += 1;
+            } else if position == self.learned.len() {
+                self.learned.push(learned);
+            }
+        }
+        Ok(target)
+    }
+
+    fn key_with_escapes(&self, key: Quoted<'_>) -> Result<Option<usize>, Problem> {
+        let mut name = Vec::new();
+        key.resolve(&mut name)?;
+        Ok(std::str::from_utf8(&name)
+            .ok()
+            .and_then(|name| self.index.get(name).copied()))
+    }
+
+    pub(super) fn append_null(&mut self) {
+        for member in &mut self.members {
+            member.column.append_null();
+            if !member.wanted {
+                member.column.truncate(0);
+            }
+        }
+        self.rows += 1;
+    }
+
+    pub(super) fn truncate(&mut self, rows: usize) {
+        for member in &mut self.members {
+            member.column.truncate(if member.wanted { rows } else { 0 });
+        }
+        self.rows = rows;
+    }
+
+    /// All columns; empty afterwards.
+    pub(super) fn finish(&mut self) -> Result<(Fields, Vec<ArrayRef>, usize), ArrowError> {
+        let arrays = self
+            .members
+            .iter_mut()
+            .map(|member| member.column.finish())
+            .collect::<Result<_, _>>()?;
+        Ok((self.fields.clone(), arrays, std::mem::take(&mut self.rows)))
+    }
+
+    /// Some columns, in the order given; empty afterwards.
+    pub(super) fn finish_some(&mut self, wanted: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.rows = 0;
+        let mut done: HashMap<usize, ArrayRef> = HashMap::with_capacity(wanted.len());
+        let mut arrays = Vec::with_capacity(wanted.len());
+        for position in wanted {
+            let array = match done.get(position) {
+                Some(array) => Arc::clone(array),
+                None => match self.members.get_mut(*position) {
+                    Some(member) => member.column.finish()?,
+                    None => {
+                        return Err(ArrowError::SchemaError(format!("no column {position}")));
+                    }
+                },
+            };
+            done.insert(*position, Arc::clone(&array));
+            arrays.push(array);
+        }
+        Ok(arrays)
+    }
+}
+
+#[inline]
+fn read_member(
+    member: &mut Member,
+    cursor: &mut Cursor<'_>,
+    options: &JsonOptions,
+) -> Result<(), Problem> {
+    match read_value(&mut member.column, cursor, options) {
+        Ok(()) => Ok(()),
+        Err(problem) => Err(problem.within(member.column.field().name())),
+    }
+}
+
+/// The fields of a list of columns, for the decoder's schema.
+pub(super) fn fields_of(fields: &Fields, wanted: &[usize]) -> Vec<FieldRef> {
+    wanted
+        .iter()
+        .filter_map(|position| fields.get(*position).cloned())
+        .collect()
+}

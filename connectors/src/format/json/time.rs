@@ -1,0 +1,128 @@
+//! Dates and times as text, in the forms that JSON writers use: RFC 3339 and `YYYY-MM-DD HH:MM:SS[.f]`, UTC where no zone is written.
+//!
+//! Years reach from 1 to 9999: what Delta, Spark and Postgres clients can all show. A number of the wrong unit (microseconds taken for
+//! milliseconds) lands far beyond that and is a bad row, not an event of the year 55000.
+
+/// Microseconds of 0001-01-01 00:00:00 UTC.
+const FIRST_US: i64 = -62_135_596_800_000_000;
+/// Microseconds of the last microsecond of 9999.
+const LAST_US: i64 = 253_402_300_799_999_999;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// Microseconds since the epoch, if a calendar of years 1 to 9999 has them.
+pub(super) fn in_calendar(micros: i128) -> Option<i64> {
+    let micros = i64::try_from(micros).ok()?;
+    (FIRST_US..=LAST_US).contains(&micros).then_some(micros)
+}
+
+/// Days since the epoch of `YYYY-MM-DD`.
+pub(super) fn parse_date(text: &str) -> Option<i32> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 10 {
+        return None;
+    }
+    date(bytes)
+}
+
+/// Microseconds since the epoch of a timestamp; digits beyond microseconds are dropped.
+pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let days = i64::from(date(bytes.get(..10)?)?);
+    let mut micros = days * DAY_US;
+    if bytes.len() > 10 {
+        if !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
+            return None;
+        }
+        let mut rest = bytes.get(11..)?;
+        micros += time(&mut rest)?;
+        micros -= zone(rest)?;
+    }
+    in_calendar(i128::from(micros))
+}
+
+fn date(bytes: &[u8]) -> Option<i32> {
+    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+        return None;
+    }
+    let year = number(bytes.get(..4)?)?;
+    let month = number(bytes.get(5..7)?)?;
+    let day = number(bytes.get(8..10)?)?;
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    if year == 0 || day == 0 || day > last {
+        return None;
+    }
+    // Days from a civil date, after Howard Hinnant ("chrono-Compatible Low-Level Date Algorithms"): years begin in March.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted / 400;
+    let year_of_era = shifted % 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// `HH:MM[:SS[.f]]` in microseconds; `rest` is left at what follows. Second 60 is a leap second and counts as the next one.
+fn time(rest: &mut &[u8]) -> Option<i64> {
+    let hour = number(rest.get(..2)?)?;
+    if rest.get(2) != Some(&b':') {
+        return None;
+    }
+    let minute = number(rest.get(3..5)?)?;
+    let mut second = 0;
+    let mut fraction = 0;
+    *rest = rest.get(5..)?;
+    if rest.first() == Some(&b':') {
+        second = number(rest.get(1..3)?)?;
+        *rest = rest.get(3..)?;
+        if rest.first() == Some(&b'.') {
+            *rest = rest.get(1..)?;
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if digits == 0 {
+                return None;
+            }
+            fraction = number(rest.get(..digits.min(6))?)? * 10_i32.pow(6 - digits.min(6) as u32);
+            *rest = rest.get(digits..)?;
+        }
+    }
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = i64::from(hour * 3600 + minute * 60 + second);
+    Some(seconds * 1_000_000 + i64::from(fraction))
+}
+
+/// The zone's distance from UTC in microseconds: nothing, `Z`, `UTC`, `+HH`, `+HHMM`, `+HH:MM`.
+fn zone(rest: &[u8]) -> Option<i64> {
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let (sign, digits) = match rest {
+        b"" | b"Z" | b"z" | b"UTC" => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let hours = number(digits.get(..2)?)?;
+    let minutes = match digits.get(2..)? {
+        [] => 0,
+        [b':', minutes @ ..] | minutes if minutes.len() == 2 => number(minutes)?,
+        _ => return None,
+    };
+    if hours > 18 || minutes > 59 {
+        return None;
+    }
+    Some(sign * i64::from(hours * 60 + minutes) * 60_000_000)
+}
+
+fn number(digits: &[u8]) -> Option<i32> {
+    digits.iter().try_fold(0_i32, |value, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| value * 10 + i32::from(digit - b'0'))
+    })
+}

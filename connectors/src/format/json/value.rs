@@ -1,0 +1,248 @@
+//! JSON values to column values: one rule per column type (the table in `json.rs`), and what is said when a value does not fit.
+
+use std::borrow::Cow;
+
+use super::{
+    JsonOptions,
+    column::{Column, Values, fits_unit},
+    cursor::{Cursor, Number},
+    number::{self, Excess},
+    problem::Problem,
+    time,
+};
+
+/// Reads the value that begins here and appends it to the column.
+pub(super) fn read_value(
+    column: &mut Column,
+    cursor: &mut Cursor<'_>,
+    options: &JsonOptions,
+) -> Result<(), Problem> {
+    let at = cursor.at();
+    if cursor.peek() == Some(b'n') && cursor.take(b"null") {
+        if !column.nullable() {
+            return Err(Problem::new("null in a NOT NULL column", at));
+        }
+        column.append_null();
+        return Ok(());
+    }
+    match &mut column.values {
+        Values::Bool(values) => {
+            if cursor.take(b"true") {
+                values.append(true);
+            } else if cursor.take(b"false") {
+                values.append(false);
+            } else {
+                return Err(cursor.unexpected("true or false"));
+            }
+        }
+        Values::I8(values) => values.push(integer(cursor, "SMALLINT of one byte")?),
+        Values::I16(values) => values.push(integer(cursor, "SMALLINT")?),
+        Values::I32(values) => values.push(integer(cursor, "INTEGER")?),
+        Values::I64(values) => values.push(integer(cursor, "BIGINT")?),
+        Values::F32(values) => values.push(float(
+            cursor,
+            |number| number.as_f32(),
+            |word| word as f32,
+            "REAL",
+        )?),
+        Values::F64(values) => values.push(float(
+            cursor,
+            |number| number.as_f64(),
+            |word| word,
+            "DOUBLE PRECISION",
+        )?),
+        Values::Decimal {
+            values,
+            precision,
+            scale,
+        } => values.push(decimal(cursor, *precision, *scale)?),
+        Values::Date(values) => {
+            let text = cursor_text(cursor, "a date 'YYYY-MM-DD'")?;
+            let date = time::parse_date(&text);
+            values.push(date.ok_or_else(|| unreadable(&text, "a date YYYY-MM-DD", at))?);
+        }
+        Values::Timestamp(_) => {
+            let micros = timestamp(cursor, options)?;
+            if !fits_unit(column.field().data_type(), micros) {
+                return Err(Problem::new("timestamp out of range of its column", at));
+            }
+            if let Values::Timestamp(values) = &mut column.values {
+                values.push(micros);
+            }
+        }
+        Values::Text(values) => {
+            if cursor.peek() != Some(b'"') {
+                return Err(cursor.unexpected("a string"));
+            }
+            let text = cursor.string()?;
+            let start = values.data.len();
+            text.resolve(&mut values.data)?;
+            if text.escaped && values.data.iter().skip(start).any(|byte| *byte == 0) {
+                return Err(Problem::new(
+                    "\\u0000 in a string: TEXT cannot hold it",
+                    text.at,
+                ));
+            }
+            end(values.end(), at)?;
+        }
+        Values::Json(values) => {
+            cursor.skip_value()?;
+            let text = cursor.between(at, cursor.at());
+            values.data.extend_from_slice(text.as_bytes());
+            end(values.end(), at)?;
+        }
+        Values::Binary(values) => {
+            let text = cursor_text(cursor, "a base64 string")?;
+            super::base64::decode(&text, &mut values.data)
+                .ok_or_else(|| Problem::new("a string that is not base64", at))?;
+            end(values.end(), at)?;
+        }
+        Values::Struct(object) => object.read(cursor)?,
+        Values::List { offsets, item } => {
+            cursor.expect(b'[', "an array")?;
+            items(item, cursor, options)?;
+            match i32::try_from(item.len()) {
+                Ok(length) => offsets.push(length),
+                Err(_) => return end(false, at),
+            }
+        }
+    }
+    column.nulls.append_non_null();
+    Ok(())
+}
+
+fn items(item: &mut Column, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<(), Problem> {
+    cursor.skip_space();
+    if cursor.peek() == Some(b']') {
+        return cursor.expect(b']', "']'");
+    }
+    loop {
+        cursor.skip_space();
+        read_value(item, cursor, options)?;
+        cursor.skip_space();
+        match cursor.peek() {
+            Some(b',') => cursor.expect(b',', "','")?,
+            Some(b']') => return cursor.expect(b']', "']'"),
+            _ => return Err(cursor.unexpected("',' or ']'")),
+        }
+    }
+}
+
+fn end(room: bool, at: usize) -> Result<(), Problem> {
+    if room {
+        return Ok(());
+    }
+    Err(Problem::new("a column of this batch is full (2 GiB)", at))
+}
+
+/// A string's text with escapes resolved.
+fn cursor_text<'a>(cursor: &mut Cursor<'a>, what: &str) -> Result<Cow<'a, str>, Problem> {
+    if cursor.peek() != Some(b'"') {
+        return Err(cursor.unexpected(what));
+    }
+    let quoted = cursor.string()?;
+    if !quoted.escaped {
+        return Ok(quoted.raw.into());
+    }
+    let mut text = Vec::new();
+    quoted.resolve(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned().into())
+}
+
+#[cold]
+fn unreadable(text: &str, what: &str, at: usize) -> Problem {
+    let shown: String = text.chars().take(40).collect();
+    let dots = if shown.len() < text.len() { "…" } else { "" };
+    Problem::new(format!("'{shown}{dots}' is not {what}"), at)
+}
+
+#[inline]
+fn integer<T: TryFrom<i128>>(cursor: &mut Cursor<'_>, what: &str) -> Result<T, Problem> {
+    let at = cursor.at();
+    let number = match cursor.peek() {
+        Some(b'-' | b'0'..=b'9') => cursor.number()?,
+        Some(b'"') => {
+            let text = cursor_text(cursor, "an integer")?;
+            return number::parse(&text)
+                .and_then(|number| number.scaled(0, Excess::Refuse))
+                .and_then(|value| T::try_from(value).ok())
+                .ok_or_else(|| unreadable(&text, &format!("a whole number of type {what}"), at));
+        }
+        _ => return Err(cursor.unexpected("a number")),
+    };
+    number
+        .scaled(0, Excess::Refuse)
+        .and_then(|value| T::try_from(value).ok())
+        .ok_or_else(|| unreadable(number.text, &format!("a whole number of type {what}"), at))
+}
+
+#[inline]
+fn float<T>(
+    cursor: &mut Cursor<'_>,
+    convert: impl Fn(&Number<'_>) -> Option<T>,
+    word: impl Fn(f64) -> T,
+    what: &str,
+) -> Result<T, Problem> {
+    let at = cursor.at();
+    let out_of_range = |text: &str| unreadable(text, &format!("a number within {what}"), at);
+    match cursor.peek() {
+        Some(b'-' | b'0'..=b'9') => {
+            let number = cursor.number()?;
+            convert(&number).ok_or_else(|| out_of_range(number.text))
+        }
+        Some(b'"') => {
+            let text = cursor_text(cursor, "a number")?;
+            // The words that JSON has no numbers for, as PostgreSQL spells them.
+            match text.as_ref() {
+                "NaN" => return Ok(word(f64::NAN)),
+                "Infinity" | "inf" => return Ok(word(f64::INFINITY)),
+                "-Infinity" | "-inf" => return Ok(word(f64::NEG_INFINITY)),
+                _ => {}
+            }
+            number::parse(&text)
+                .and_then(|number| convert(&number))
+                .ok_or_else(|| out_of_range(&text))
+        }
+        _ => Err(cursor.unexpected("a number")),
+    }
+}
+
+fn decimal(cursor: &mut Cursor<'_>, precision: u8, scale: i8) -> Result<i128, Problem> {
+    let at = cursor.at();
+    let text = match cursor.peek() {
+        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(cursor.number()?.text),
+        Some(b'"') => cursor_text(cursor, "a number")?,
+        _ => return Err(cursor.unexpected("a number")),
+    };
+    let limit = 10_i128.checked_pow(u32::from(precision));
+    number::parse(&text)
+        .and_then(|number| number.scaled(i32::from(scale), Excess::Round))
+        .filter(|value| limit.is_none_or(|limit| value.unsigned_abs() < limit.unsigned_abs()))
+        .ok_or_else(|| unreadable(&text, &format!("a NUMERIC({precision},{scale})"), at))
+}
+
+fn timestamp(cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<i64, Problem> {
+    let at = cursor.at();
+    match cursor.peek() {
+        Some(b'"') => {
+            let text = cursor_text(cursor, "a timestamp")?;
+            time::parse_timestamp(&text)
+                .ok_or_else(|| unreadable(&text, "a timestamp of the years 1 to 9999", at))
+        }
+        Some(b'-' | b'0'..=b'9') => {
+            let number = cursor.number()?;
+            let unit = options.timestamp_unit;
+            number
+                .scaled(unit.scale_to_micros(), Excess::Floor)
+                .and_then(time::in_calendar)
+                .ok_or_else(|| {
+                    let what = format!(
+                        "a time of the years 1 to 9999 in {} since 1970 (option timestamp_unit)",
+                        unit.name()
+                    );
+                    unreadable(number.text, &what, at)
+                })
+        }
+        _ => Err(cursor.unexpected("a timestamp")),
+    }
+}

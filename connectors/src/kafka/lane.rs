@@ -1,0 +1,182 @@
+//! One partition being read: from messages to batches without gap or overlap.
+
+use std::{sync::Arc, time::Instant};
+
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+
+use super::{
+    columns::{MetadataBuilder, Projection},
+    options::{Format, KafkaOptions},
+    queue::MessageRef,
+};
+use crate::{
+    error::Result,
+    format::{RowDecoder, json::JsonDecoder, raw::RawDecoder},
+    source::{BadRow, SplitBatch, SplitId, SplitPosition},
+};
+
+/// Payload bytes after which a batch is handed over, however few rows it has.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// The state of one partition.
+#[derive(Debug)]
+pub(super) struct Lane {
+    split: SplitId,
+    projection: Arc<Projection>,
+    decoder: Box<dyn RowDecoder>,
+    metadata: MetadataBuilder,
+    /// What the batch under construction covers.
+    start: i64,
+    position: i64,
+    offsets: Vec<i64>,
+    timestamps_ms: Vec<i64>,
+    bad: Vec<BadRow>,
+    payload_bytes: u64,
+    leader_epoch: Option<i32>,
+    /// When the batch under construction got its first message.
+    pub(super) since: Option<Instant>,
+    until: Option<i64>,
+    finished: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the batch under construction.
+    Added,
+    /// It is in the batch, and the batch is large enough to be handed over.
+    Full,
+    /// It is not wanted: before the position, or after the bound.
+    Ignored,
+}
+
+impl Lane {
+    /// A partition that goes on at `position`, up to `until` if there is a bound.
+    pub(super) fn new(
+        options: &KafkaOptions,
+        declared: &SchemaRef,
+        projection: &Arc<Projection>,
+        position: &SplitPosition,
+        until: Option<i64>,
+    ) -> Result<Self> {
+        let wanted = &projection.declared;
+        let decoder: Box<dyn RowDecoder> = match options.format {
+            Format::Json => Box::new(JsonDecoder::projected(declared, wanted, &options.json)?),
+            Format::Raw => Box::new(RawDecoder::new(declared, wanted)?),
+        };
+        Ok(Self {
+            split: position.split.clone(),
+            metadata: MetadataBuilder::new(projection),
+            projection: Arc::clone(projection),
+            decoder,
+            start: position.next_offset,
+            position: position.next_offset,
+            offsets: Vec::new(),
+            timestamps_ms: Vec::new(),
+            bad: Vec::new(),
+            payload_bytes: 0,
+            leader_epoch: position.leader_epoch,
+            since: None,
+            until,
+            finished: false,
+        })
+    }
+
+    pub(super) fn split(&self) -> &SplitId {
+        &self.split
+    }
+
+    /// The offset that is read next.
+    pub(super) fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Whether the bound is reached and has not been told yet.
+    pub(super) fn just_finished(&mut self) -> bool {
+        let reached = self.until.is_some_and(|until| self.position >= until);
+        reached && !std::mem::replace(&mut self.finished, true)
+    }
+
+    /// Decodes a message in place.
+    pub(super) fn push(&mut self, message: &MessageRef<'_>, batch_rows: usize) -> Taken {
+        let offset = message.offset();
+        if offset < self.position || self.finished {
+            return Taken::Ignored;
+        }
+        if self.until.is_some_and(|until| offset >= until) {
+            self.advance(offset);
+            return Taken::Ignored;
+        }
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+        let (key, payload) = (message.key(), message.payload());
+        let timestamp_ms = message.timestamp_ms();
+        match self.decoder.push(key, payload) {
+            Ok(()) => {
+                self.offsets.push(offset);
+                self.timestamps_ms.push(timestamp_ms);
+                self.metadata.push(message);
+            }
+            Err(error) => self.bad.push(BadRow {
+                offset,
+                timestamp_ms,
+                key: key.map(Bytes::copy_from_slice),
+                payload: payload.map(Bytes::copy_from_slice),
+                error,
+            }),
+        }
+        self.payload_bytes += payload.map_or(0, <[u8]>::len) as u64;
+        self.position = offset + 1;
+        if self.offsets.len() + self.bad.len() >= batch_rows || self.payload_bytes >= BATCH_BYTES {
+            return Taken::Full;
+        }
+        Taken::Added
+    }
+
+    /// Notes the epoch of the newest message: asked once per run of messages, not for each.
+    pub(super) fn note_epoch(&mut self, message: &MessageRef<'_>) {
+        if message.offset() < self.position {
+            self.leader_epoch = message.leader_epoch().or(self.leader_epoch);
+        }
+    }
+
+    /// Moves on to an offset over markers, aborted messages and compacted ones; never beyond the bound.
+    pub(super) fn advance(&mut self, offset: i64) {
+        let offset = self.until.map_or(offset, |until| offset.min(until));
+        if offset > self.position {
+            self.position = offset;
+        }
+    }
+
+    /// The batch under construction; `None` when nothing was read since the last one.
+    pub(super) fn flush(&mut self) -> Result<Option<SplitBatch>> {
+        self.since = None;
+        if self.position == self.start {
+            return Ok(None);
+        }
+        let decoded = self.decoder.finish()?;
+        let offsets = std::mem::take(&mut self.offsets);
+        let timestamps_ms = std::mem::take(&mut self.timestamps_ms);
+        let rows = self.metadata.assemble(
+            &self.projection,
+            &decoded,
+            &self.split.topic,
+            self.split.partition,
+            &offsets,
+            &timestamps_ms,
+        )?;
+        let start = std::mem::replace(&mut self.start, self.position);
+        Ok(Some(SplitBatch {
+            split: self.split.clone(),
+            range: start..self.position,
+            rows,
+            offsets,
+            timestamps_ms,
+            bad: std::mem::take(&mut self.bad),
+            payload_bytes: std::mem::take(&mut self.payload_bytes),
+            leader_epoch: self.leader_epoch,
+        }))
+    }
+}

@@ -1,0 +1,114 @@
+//! What a disk says when it fails, told so that a person can act on it.
+//!
+//! The one fault that must never be taken for a plain failure is [`Unsynced`]: the file is there under its name, but nobody knows
+//! whether it survives a loss of power. Whoever finds it there later must not take it for written.
+
+use std::{error::Error, fmt, io, path::Path};
+
+use object_store::Error as StoreError;
+
+use crate::error::ConnectorError;
+
+/// The name under which the local store signs its errors.
+pub(super) const STORE: &str = "DurableLocal";
+
+/// An I/O error with the file it was about.
+#[derive(Debug)]
+pub(super) struct FileFault {
+    path: String,
+    source: io::Error,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.source)
+    }
+}
+
+impl Error for FileFault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// A file is visible, but its folder could not be synced; or that happened before and the store takes no more writes.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    pub(super) reason: String,
+}
+
+impl fmt::Display for Unsynced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the disk failed to make a write durable: {}", self.reason)
+    }
+}
+
+impl Error for Unsynced {}
+
+/// An I/O error as the store's error; a missing or an existing file keeps its kind.
+pub(super) fn generic(source: io::Error, path: &Path) -> StoreError {
+    let text = path.display().to_string();
+    match source.kind() {
+        io::ErrorKind::NotFound => StoreError::NotFound {
+            path: text,
+            source: source.into(),
+        },
+        io::ErrorKind::AlreadyExists => StoreError::AlreadyExists {
+            path: text,
+            source: source.into(),
+        },
+        _ => StoreError::Generic {
+            store: STORE,
+            source: Box::new(FileFault { path: text, source }),
+        },
+    }
+}
+
+/// Whether a file that is now visible may be lost with the next loss of power.
+pub(crate) fn is_unsynced(error: &StoreError) -> bool {
+    chain(error).any(|cause| cause.is::<Unsynced>())
+}
+
+fn chain(error: &StoreError) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| (*cause).source())
+}
+
+/// The store's error as ours. `what` says what was being done, as in "write tables/gold/x".
+pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
+    if matches!(error, StoreError::NotFound { .. }) {
+        return ConnectorError::NotFound {
+            message: format!("cannot {what}: it is not there"),
+            hint: None,
+        };
+    }
+    let cause = chain(&error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    let (text, retry) = match cause.map(|cause| (cause.kind(), cause.raw_os_error())) {
+        Some((io::ErrorKind::StorageFull, _)) => ("disk full".to_owned(), true),
+        Some((io::ErrorKind::QuotaExceeded, _)) => ("disk quota exceeded".to_owned(), true),
+        Some((io::ErrorKind::ReadOnlyFilesystem, _)) => {
+            ("the file system is mounted read-only".to_owned(), false)
+        }
+        Some((io::ErrorKind::PermissionDenied, _)) => ("permission denied".to_owned(), false),
+        // EIO: the device itself; trying again may seem to work and lose data (fsync reports an error once only).
+        Some((_, Some(5))) => ("the disk reports an input/output error".to_owned(), false),
+        _ if chain(&error).any(|cause| cause.is::<Unsynced>()) => (
+            chain(&error)
+                .last()
+                .map_or_else(String::new, ToString::to_string),
+            false,
+        ),
+        _ => (String::new(), true),
+    };
+    let detail = chain(&error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    let message = if text.is_empty() {
+        format!("cannot {what}: {error}")
+    } else if text == detail {
+        format!("cannot {what}: {text}")
+    } else {
+        format!("cannot {what}: {text} ({detail})")
+    };
+    ConnectorError::Storage { message, retry }
+}

@@ -1,0 +1,127 @@
+//! Companion relations that are read from a moment's facts: `__files`, `__history`, `__checkpoints`.
+
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch, StringArray};
+use datafusion::common::Result;
+use sluice_connectors::store::Root;
+
+use crate::{
+    job::{Manifest, ManifestLog, checkpoint_folder},
+    root::storage_error,
+    system::{batch, timestamps},
+    table::{TableState, external},
+};
+
+/// Commits shown, newest first.
+const HISTORY: usize = 1000;
+
+/// Files of the newest snapshot.
+pub fn files(table: &TableState) -> Result<RecordBatch> {
+    let files = match table.snapshot() {
+        Some(snapshot) => snapshot.files(),
+        None => Vec::new(),
+    };
+    batch(vec![
+        (
+            "path",
+            Arc::new(StringArray::from_iter_values(files.iter().map(|file| &file.path))),
+        ),
+        (
+            "partition",
+            Arc::new(StringArray::from_iter_values(files.iter().map(|file| {
+                let values = file
+                    .partition_values
+                    .iter()
+                    .map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("")));
+                values.collect::<Vec<_>>().join("/")
+            }))),
+        ),
+        (
+            "size_bytes",
+            Arc::new(Int64Array::from_iter_values(files.iter().map(|file| file.size))),
+        ),
+        (
+            "rows",
+            Arc::new(files
+                .iter()
+                .map(|file| i64::try_from(file.num_records?).ok())
+                .collect::<Int64Array>()),
+        ),
+    ])
+}
+
+/// Commits, newest first.
+pub async fn history(table: &TableState) -> Result<RecordBatch> {
+    let history = match table.snapshot() {
+        Some(snapshot) => snapshot
+            .history(HISTORY)
+            .await
+            .map_err(|error| external(storage_error(error)))?,
+        None => Vec::new(),
+    };
+    batch(vec![
+        (
+            "version",
+            Arc::new(Int64Array::from_iter_values(history.iter().map(|commit| commit.version))),
+        ),
+        (
+            "at",
+            timestamps(history.iter().map(|commit| commit.timestamp_ms.map(|ms| ms * 1000))),
+        ),
+        (
+            "operation",
+            Arc::new(history.iter().map(|commit| commit.operation.as_deref()).collect::<StringArray>()),
+        ),
+        (
+            "info",
+            Arc::new(StringArray::from_iter_values(
+                history
+                    .iter()
+                    .map(|commit| serde_json::Value::from(commit.info.clone()).to_string()),
+            )),
+        ),
+    ])
+}
+
+/// Checkpoints that are kept, oldest first.
+pub async fn checkpoints(root: &Root, id: &str) -> Result<RecordBatch> {
+    let log: ManifestLog<Manifest> =
+        ManifestLog::new(root.clone(), format!("{}/manifests", checkpoint_folder(id)));
+    let all = log.all().await.map_err(external)?;
+    let number = |value: fn(&Manifest) -> i64| -> Arc<Int64Array> {
+        Arc::new(all.iter().map(|(_, manifest)| Some(value(manifest))).collect())
+    };
+    batch(vec![
+        ("number", number(|manifest| manifest.number.cast_signed())),
+        ("epoch", number(|manifest| manifest.epoch)),
+        (
+            "watermark",
+            timestamps(all.iter().map(|(_, manifest)| manifest.watermark_us.filter(|us| *us < i64::MAX))),
+        ),
+        ("open_windows", number(|manifest| i64::try_from(manifest.panes.len()).unwrap_or(i64::MAX))),
+        (
+            "files",
+            number(|manifest| {
+                let files: usize = manifest.files.values().map(Vec::len).sum();
+                i64::try_from(files).unwrap_or(i64::MAX)
+            }),
+        ),
+        (
+            "positions",
+            Arc::new(StringArray::from_iter_values(all.iter().map(|(_, manifest)| {
+                let positions = manifest.positions.iter().map(|position| {
+                    format!(
+                        "{}[{}]={}",
+                        position.split.topic, position.split.partition, position.next_offset
+                    )
+                });
+                positions.collect::<Vec<_>>().join(" ")
+            }))),
+        ),
+        (
+            "written_at",
+            Arc::new(StringArray::from_iter_values(all.iter().map(|(_, manifest)| &manifest.written_at))),
+        ),
+    ])
+}

@@ -1,0 +1,4 @@
+//! The doors people come in by. A door knows a protocol and nothing of the engine: it takes text to a
+//! [`Session`](crate::session::Session) and carries the answer back.
+
+pub mod pg;

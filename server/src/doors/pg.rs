@@ -1,0 +1,246 @@
+//! The Postgres wire door.
+//!
+//! `pgwire` gives the messages; what to do with them is here, because its handlers buffer, cancel and limit in ways that do not fit a server
+//! of endless results. Hard here: every byte before the session comes from a stranger, and a slow, silent or vanished client must cost
+//! nothing but its own connection. Nothing in this door plans, knows a table, or may take the process down.
+
+mod cancel;
+mod catalog;
+mod columns;
+mod command;
+mod connection;
+mod encode;
+mod extended;
+mod failure;
+mod frontend;
+mod parameters;
+mod perform;
+mod portal;
+mod simple;
+mod startup;
+mod transaction;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::catalog::{install, rewrite};
+
+use self::{
+    cancel::{Canceller, Registry},
+    connection::Connection,
+    failure::{Failure, Severity, Trouble},
+    startup::{Opening, Start},
+    wire::Wire,
+};
+use crate::session::{Door, Sessions};
+
+/// What a door bears.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest message after login, in bytes.
+    pub message_bytes: usize,
+    /// Sessions at a time.
+    pub connections: usize,
+    /// Of these, kept for [`Limits::owner`].
+    pub reserved: usize,
+    /// Who may use the reserve.
+    pub owner: String,
+    /// How long a client may take to log in.
+    pub startup_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 16 * 1024 * 1024,
+            connections: 500,
+            reserved: 3,
+            owner: "sluice".into(),
+            startup_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Connections that have not logged in, beyond those that have.
+const STRANGERS: usize = 200;
+/// How long connections have to say goodbye at the end.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Serves clients until `shutdown`, with the default limits.
+pub async fn serve(
+    listener: TcpListener,
+    sessions: Arc<dyn Sessions>,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    serve_with(listener, sessions, Limits::default(), shutdown).await
+}
+
+/// Serves clients until `shutdown`.
+pub async fn serve_with(
+    listener: TcpListener,
+    sessions: Arc<dyn Sessions>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let house = Arc::new(House {
+        sessions,
+        limits,
+        registry: Arc::default(),
+        open: AtomicUsize::new(0),
+        shutdown,
+    });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = house.shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if connections.len() < house.limits.connections + STRANGERS => {
+                    let house = Arc::clone(&house);
+                    connections.spawn(async move { house.receive(stream).await });
+                }
+                Ok(_) => tracing::warn!("a connection was closed: too many have not logged in"),
+                // Out of file descriptors, most likely: those who leave give some back.
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection broke down");
+                }
+            }
+        }
+    }
+    let goodbye = async { while connections.join_next().await.is_some() {} };
+    // Those who do not listen are cut off with the set.
+    let _ = timeout(GOODBYE, goodbye).await;
+    Ok(())
+}
+
+/// What all connections share.
+struct House {
+    sessions: Arc<dyn Sessions>,
+    limits: Limits,
+    registry: Arc<Registry>,
+    open: AtomicUsize,
+    shutdown: CancellationToken,
+}
+
+impl House {
+    async fn receive(&self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended early");
+            return;
+        }
+        let mut wire = Wire::new(stream, self.limits.message_bytes);
+        let greeting = timeout(self.limits.startup_timeout, startup::greet(&mut wire));
+        let opening = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            greeted = greeting => match greeted {
+                Ok(Ok(Start::Session(opening))) => opening,
+                Ok(Ok(Start::Cancel { process, key })) => {
+                    return self.registry.cancel(process, &key);
+                }
+                Ok(Ok(Start::Nothing)) | Err(_) => return,
+                Ok(Err(trouble)) => return turn_away(wire, trouble).await,
+            }
+        };
+        let served = self.serve(wire, &opening).await;
+        if let Err(error) = served {
+            tracing::debug!(%error, user = opening.user, "a client went away");
+        }
+    }
+
+    async fn serve(&self, mut wire: Wire<TcpStream>, opening: &Opening) -> io::Result<()> {
+        let _slot = match self.slot(&opening.user) {
+            Ok(slot) => slot,
+            Err(failure) => {
+                turn_away(wire, failure.into()).await;
+                return Ok(());
+            }
+        };
+        let opened = self
+            .sessions
+            .open(&opening.user, &opening.database, Door::Postgres);
+        let session = match opened {
+            Ok(session) => session,
+            Err(error) => {
+                turn_away(wire, error.into()).await;
+                return Ok(());
+            }
+        };
+        let warnings = opening.apply(&session).await;
+        let canceller = Arc::new(Canceller::new(
+            Arc::clone(&session),
+            self.shutdown.clone(),
+        ));
+        let entry = self.registry.enter(opening.key_length(), &canceller);
+        opening.welcome(&mut wire, &session, entry.process, &entry.key);
+        let mut connection = Connection::new(wire, session, canceller);
+        for warning in &warnings {
+            connection.notice(warning);
+        }
+        connection.run(&self.shutdown).await
+    }
+
+    fn slot(&self, user: &str) -> Result<Slot<'_>, Failure> {
+        let slot = Slot(&self.open);
+        let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
+        let Limits {
+            connections,
+            reserved,
+            owner,
+            ..
+        } = &self.limits;
+        if open > *connections {
+            return Err(Failure::fatal("53300", "sorry, too many clients already"));
+        }
+        if open + reserved > *connections && user != owner {
+            return Err(Failure::fatal(
+                "53300",
+                format!("remaining connection slots are reserved for \"{owner}\""),
+            ));
+        }
+        Ok(slot)
+    }
+}
+
+/// One of the connections that may be open.
+struct Slot<'a>(&'a AtomicUsize);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Tells a client that never got a session why, and closes.
+async fn turn_away(mut wire: Wire<TcpStream>, trouble: Trouble) {
+    if let Trouble::Told(failure) = trouble {
+        wire.put(
+            &failure
+                .with_severity(Severity::Fatal)
+                .error_response(),
+        );
+        // It may not be listening any more.
+        let _ = timeout(Duration::from_secs(2), wire.close()).await;
+    }
+}

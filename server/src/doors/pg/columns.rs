@@ -1,0 +1,223 @@
+//! Which Postgres type an Arrow type is, and back.
+//!
+//! The table is the contract with every driver: a client picks its decoder by the OID alone. Types Postgres lacks become the next larger
+//! one (unsigned integers) or JSON (structs and maps, which drivers turn into their own maps).
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, TimeUnit};
+use pgwire::messages::data::{FieldDescription, RowDescription};
+use postgres_types::{Kind, Type};
+
+use super::failure::{Failure, without_nul};
+
+/// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
+const OID_ALIAS: &str = "pg.oid_alias";
+/// Field metadata by which they mark a text as the one-byte type `"char"`.
+const CHAR: &str = "pg.char";
+
+/// A result column as the client sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) pg: Type,
+    modifier: i32,
+}
+
+/// The columns of a result.
+pub(super) fn columns(schema: &Schema) -> Vec<Column> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| Column {
+            name: without_nul(field.name()),
+            pg: pg_type(field),
+            modifier: modifier(field.data_type()),
+        })
+        .collect()
+}
+
+/// The description a client gets of them; `formats` as in [`format_of`].
+pub(super) fn row_description(
+    columns: &[Column],
+    formats: &[i16],
+) -> Result<RowDescription, Failure> {
+    if i16::try_from(columns.len()).is_err() {
+        return Err(Failure::error("54011", "result has too many columns")
+            .with_detail(format!("It has {}, the protocol allows 32767.", columns.len())));
+    }
+    let fields = columns.iter().enumerate().map(|(i, column)| {
+        FieldDescription::new(
+            column.name.clone(),
+            0,
+            0,
+            column.pg.oid(),
+            size(&column.pg),
+            column.modifier,
+            format_of(formats, i),
+        )
+    });
+    Ok(RowDescription::new(fields.collect()))
+}
+
+/// The format of the `i`th value: none given means text, one given is for all.
+pub(super) fn format_of(formats: &[i16], i: usize) -> i16 {
+    match formats {
+        [] => 0,
+        [all] => *all,
+        each => each.get(i).copied().unwrap_or(0),
+    }
+}
+
+/// The Postgres type of a column.
+pub(super) fn pg_type(field: &Field) -> Type {
+    if let Some(alias) = field.metadata().get(OID_ALIAS)
+        && field.data_type() == &DataType::Int32
+    {
+        return match alias.as_str() {
+            "regclass" => Type::REGCLASS,
+            "regtype" => Type::REGTYPE,
+            "regproc" => Type::REGPROC,
+            "regprocedure" => Type::REGPROCEDURE,
+            "regoper" => Type::REGOPER,
+            "regoperator" => Type::REGOPERATOR,
+            "regnamespace" => Type::REGNAMESPACE,
+            "regrole" => Type::REGROLE,
+            "regcollation" => Type::REGCOLLATION,
+            _ => Type::OID,
+        };
+    }
+    if field.metadata().contains_key(CHAR) && field.data_type() == &DataType::Utf8 {
+        return Type::CHAR;
+    }
+    of_arrow(field.data_type())
+}
+
+/// The Postgres type of an Arrow type.
+pub(super) fn of_arrow(data_type: &DataType) -> Type {
+    match data_type {
+        DataType::Boolean => Type::BOOL,
+        DataType::Int8 | DataType::UInt8 | DataType::Int16 => Type::INT2,
+        DataType::UInt16 | DataType::Int32 => Type::INT4,
+        DataType::UInt32 | DataType::Int64 => Type::INT8,
+        DataType::UInt64
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => Type::NUMERIC,
+        DataType::Float16 | DataType::Float32 => Type::FLOAT4,
+        DataType::Float64 => Type::FLOAT8,
+        DataType::Date32 | DataType::Date64 => Type::DATE,
+        DataType::Time32(_) | DataType::Time64(_) => Type::TIME,
+        DataType::Timestamp(_, None) => Type::TIMESTAMP,
+        DataType::Timestamp(_, Some(_)) => Type::TIMESTAMPTZ,
+        DataType::Interval(_) | DataType::Duration(_) => Type::INTERVAL,
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => Type::BYTEA,
+        DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => Type::JSON,
+        DataType::Dictionary(_, value) => of_arrow(value),
+        DataType::RunEndEncoded(_, value) => of_arrow(value.data_type()),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => array_of(&of_arrow(item.data_type())),
+        DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Type::TEXT,
+    }
+}
+
+/// An array of JSON is itself JSON, an array of arrays the same type as the inner one: PostgreSQL counts dimensions in the value.
+fn array_of(element: &Type) -> Type {
+    if let Kind::Array(_) = element.kind() {
+        return element.clone();
+    }
+    match *element {
+        Type::BOOL => Type::BOOL_ARRAY,
+        Type::INT2 => Type::INT2_ARRAY,
+        Type::INT4 => Type::INT4_ARRAY,
+        Type::INT8 => Type::INT8_ARRAY,
+        Type::NUMERIC => Type::NUMERIC_ARRAY,
+        Type::FLOAT4 => Type::FLOAT4_ARRAY,
+        Type::FLOAT8 => Type::FLOAT8_ARRAY,
+        Type::DATE => Type::DATE_ARRAY,
+        Type::TIME => Type::TIME_ARRAY,
+        Type::TIMESTAMP => Type::TIMESTAMP_ARRAY,
+        Type::TIMESTAMPTZ => Type::TIMESTAMPTZ_ARRAY,
+        Type::INTERVAL => Type::INTERVAL_ARRAY,
+        Type::BYTEA => Type::BYTEA_ARRAY,
+        Type::JSON => Type::JSON,
+        _ => Type::TEXT_ARRAY,
+    }
+}
+
+/// The Arrow type a parameter of this type is handed to the engine as; `None`: not a type we take.
+pub(super) fn to_arrow(pg: &Type) -> Option<DataType> {
+    if let Kind::Array(element) = pg.kind() {
+        let item = Field::new_list_field(to_arrow(element)?, true);
+        return Some(DataType::List(item.into()));
+    }
+    Some(match *pg {
+        Type::BOOL => DataType::Boolean,
+        Type::INT2 => DataType::Int16,
+        Type::INT4 => DataType::Int32,
+        Type::INT8 | Type::OID => DataType::Int64,
+        Type::FLOAT4 => DataType::Float32,
+        Type::FLOAT8 => DataType::Float64,
+        // Exact type and scale are the value's; 38 digits is what the engine has.
+        Type::NUMERIC => DataType::Decimal128(38, 10),
+        Type::DATE => DataType::Date32,
+        Type::TIME => DataType::Time64(TimeUnit::Microsecond),
+        Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
+        Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
+        Type::BYTEA => DataType::Binary,
+        Type::TEXT
+        | Type::VARCHAR
+        | Type::BPCHAR
+        | Type::NAME
+        | Type::CHAR
+        | Type::UNKNOWN
+        | Type::JSON
+        | Type::JSONB
+        | Type::UUID => DataType::Utf8,
+        _ => return None,
+    })
+}
+
+fn size(pg: &Type) -> i16 {
+    match *pg {
+        Type::BOOL | Type::CHAR => 1,
+        Type::INT2 => 2,
+        Type::INT4
+        | Type::FLOAT4
+        | Type::DATE
+        | Type::OID
+        | Type::REGCLASS
+        | Type::REGTYPE
+        | Type::REGPROC
+        | Type::REGPROCEDURE
+        | Type::REGOPER
+        | Type::REGOPERATOR
+        | Type::REGNAMESPACE
+        | Type::REGROLE
+        | Type::REGCOLLATION => 4,
+        Type::INT8 | Type::FLOAT8 | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => 8,
+        Type::INTERVAL => 16,
+        _ => -1,
+    }
+}
+
+/// Precision and scale, as `numeric(p,s)` keeps them.
+fn modifier(data_type: &DataType) -> i32 {
+    match data_type {
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s)
+            if *s >= 0 =>
+        {
+            ((i32::from(*p) << 16) | i32::from(*s)) + 4
+        }
+        _ => -1,
+    }
+}

@@ -1,0 +1,239 @@
+//! Statements that belong to the conversation and not to the engine: transaction blocks, cursors, prepared statements, channels.
+//!
+//! They are read from their words here, not from the engine's syntax tree: the parser behind the engine lacks some (`MOVE`, `ABORT`,
+//! `DECLARE … SCROLL`), and none of them has anything in it but keywords and a name.
+
+use super::failure::Failure;
+
+mod words;
+
+use words::Words;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    /// BEGIN, or START TRANSACTION.
+    Begin { tag: &'static str },
+    /// COMMIT, or END.
+    Commit { chain: bool },
+    /// ROLLBACK, or ABORT.
+    Rollback { chain: bool },
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
+    /// SET TRANSACTION and SET SESSION CHARACTERISTICS: there is one isolation level, so there is nothing to set.
+    SetTransaction,
+    Declare {
+        name: String,
+        binary: bool,
+        hold: bool,
+        query: String,
+        /// Byte offset of the query in the statement.
+        offset: usize,
+    },
+    /// FETCH, or MOVE when `silent`.
+    Fetch {
+        name: String,
+        /// `None`: all that are left.
+        count: Option<u64>,
+        silent: bool,
+    },
+    /// `None`: all.
+    Close(Option<String>),
+    /// `None`: all.
+    Deallocate(Option<String>),
+    DiscardAll,
+    Discard(&'static str),
+    Listen,
+    Unlisten,
+}
+
+impl Command {
+    /// The command `text` is, if it is one; an error if it begins as one and does not end as one.
+    pub(super) fn of(text: &str) -> Option<Result<Self, Failure>> {
+        let mut words = Words::new(text);
+        let first = words.keyword()?;
+        let command = match first.as_str() {
+            "BEGIN" => begin(&mut words, "BEGIN"),
+            "START" if words.eat("TRANSACTION") => begin(&mut words, "START TRANSACTION"),
+            "COMMIT" | "END" => {
+                words.eat_any(&["WORK", "TRANSACTION"]);
+                if words.peek_is("PREPARED") {
+                    return None;
+                }
+                chain(&mut words).map(|chain| Self::Commit { chain })
+            }
+            "ROLLBACK" | "ABORT" => {
+                words.eat_any(&["WORK", "TRANSACTION"]);
+                if words.peek_is("PREPARED") {
+                    return None;
+                }
+                if words.eat("TO") {
+                    words.eat("SAVEPOINT");
+                    words.name().map(Self::RollbackTo)
+                } else {
+                    chain(&mut words).map(|chain| Self::Rollback { chain })
+                }
+            }
+            "SAVEPOINT" => words.name().map(Self::Savepoint),
+            "RELEASE" => {
+                words.eat("SAVEPOINT");
+                words.name().map(Self::Release)
+            }
+            "SET" => return set_transaction(words),
+            "DECLARE" => declare(&mut words),
+            "FETCH" => fetch(&mut words, false),
+            "MOVE" => fetch(&mut words, true),
+            "CLOSE" => words.name_or_all().map(Self::Close),
+            "DEALLOCATE" => {
+                words.eat("PREPARE");
+                words.name_or_all().map(Self::Deallocate)
+            }
+            "DISCARD" => discard(&mut words),
+            "LISTEN" => words.name().map(|_| Self::Listen),
+            "UNLISTEN" if words.eat_symbol('*') => Ok(Self::Unlisten),
+            "UNLISTEN" => words.name().map(|_| Self::Unlisten),
+            _ => return None,
+        };
+        Some(command.and_then(|command| {
+            words.end()?;
+            Ok(command)
+        }))
+    }
+
+    /// Whether it may run in a transaction block that has failed: it ends it.
+    pub(super) fn ends_failed_block(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit { .. } | Self::Rollback { .. } | Self::RollbackTo(_)
+        )
+    }
+}
+
+fn begin(words: &mut Words<'_>, tag: &'static str) -> Result<Command, Failure> {
+    words.eat_any(&["WORK", "TRANSACTION"]);
+    modes(words)?;
+    Ok(Command::Begin { tag })
+}
+
+/// Isolation level, access mode and deferrability: read and let be.
+fn modes(words: &mut Words<'_>) -> Result<(), Failure> {
+    loop {
+        if words.eat("ISOLATION") {
+            words.expect("LEVEL")?;
+            if words.eat("READ") {
+                words.expect_any(&["COMMITTED", "UNCOMMITTED"])?;
+            } else if words.eat("REPEATABLE") {
+                words.expect("READ")?;
+            } else {
+                words.expect("SERIALIZABLE")?;
+            }
+        } else if words.eat("READ") {
+            words.expect_any(&["ONLY", "WRITE"])?;
+        } else if words.eat("NOT") {
+            words.expect("DEFERRABLE")?;
+        } else if !words.eat("DEFERRABLE") {
+            return Ok(());
+        }
+        words.eat_symbol(',');
+    }
+}
+
+fn chain(words: &mut Words<'_>) -> Result<bool, Failure> {
+    if !words.eat("AND") {
+        return Ok(false);
+    }
+    let chain = !words.eat("NO");
+    words.expect("CHAIN")?;
+    Ok(chain)
+}
+
+fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
+    if words.eat("SESSION") {
+        if !words.eat("CHARACTERISTICS") {
+            return None;
+        }
+        if let Err(failure) = words.expect("AS").and_then(|()| words.expect("TRANSACTION")) {
+            return Some(Err(failure));
+        }
+    } else {
+        words.eat("LOCAL");
+        if !words.eat("TRANSACTION") {
+            return None;
+        }
+    }
+    let rest = modes(&mut words).and_then(|()| words.end());
+    Some(rest.map(|()| Command::SetTransaction))
+}
+
+fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
+    let name = words.name()?;
+    let mut binary = false;
+    loop {
+        if words.eat("BINARY") {
+            binary = true;
+        } else if words.eat("NO") {
+            words.expect("SCROLL")?;
+        } else if !words.eat_any(&["INSENSITIVE", "ASENSITIVE", "SCROLL"]) {
+            break;
+        }
+    }
+    words.expect("CURSOR")?;
+    let hold = words.eat("WITH");
+    if hold || words.eat("WITHOUT") {
+        words.expect("HOLD")?;
+    }
+    words.expect("FOR")?;
+    let (query, offset) = words.rest();
+    Ok(Command::Declare {
+        name,
+        binary,
+        hold,
+        query: query.to_owned(),
+        offset,
+    })
+}
+
+fn fetch(words: &mut Words<'_>, silent: bool) -> Result<Command, Failure> {
+    // A direction is also a possible cursor name: `FETCH next` with nothing behind it.
+    let mut count = Some(1);
+    if !words.only_one_left() {
+        let forward = words.eat("FORWARD") || (silent && words.eat("RELATIVE"));
+        if words.eat("ALL") {
+            count = None;
+        } else if let Some(number) = words.number()? {
+            count = Some(number);
+        } else if !forward
+            && !words.eat("NEXT")
+            && words.eat_any(&["PRIOR", "FIRST", "LAST", "BACKWARD", "ABSOLUTE", "RELATIVE"])
+        {
+            return Err(forward_only());
+        }
+        words.eat_any(&["FROM", "IN"]);
+    }
+    Ok(Command::Fetch {
+        name: words.name()?,
+        count,
+        silent,
+    })
+}
+
+fn forward_only() -> Failure {
+    Failure::error("55000", "cursor can only scan forward")
+        .with_hint("Cursors here are NO SCROLL; read on, or declare the cursor anew.")
+}
+
+fn discard(words: &mut Words<'_>) -> Result<Command, Failure> {
+    for (word, command) in [
+        ("ALL", Command::DiscardAll),
+        ("PLANS", Command::Discard("DISCARD PLANS")),
+        ("SEQUENCES", Command::Discard("DISCARD SEQUENCES")),
+        ("TEMPORARY", Command::Discard("DISCARD TEMP")),
+        ("TEMP", Command::Discard("DISCARD TEMP")),
+    ] {
+        if words.eat(word) {
+            return Ok(command);
+        }
+    }
+    Err(words.unexpected())
+}

@@ -1,0 +1,248 @@
+//! The extended protocol: parse, bind, describe, execute, close, each its own message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pgwire::messages::{
+    data::{NoData, ParameterDescription},
+    extendedquery::{BindComplete, CloseComplete, ParseComplete},
+};
+use postgres_types::Type;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    columns::{Column, format_of, row_description},
+    command::Command,
+    connection::Connection,
+    failure::{Failure, Trouble},
+    frontend::Target,
+    parameters::{decode, hint},
+    portal::{Kind, Portal, Progress, Statement},
+    simple::Piece,
+};
+
+/// More prepared statements than any driver keeps; fewer than would hurt.
+const MOST_STATEMENTS: usize = 10_000;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// Parse.
+    pub(super) async fn parse(
+        &mut self,
+        name: &str,
+        query: &str,
+        oids: &[u32],
+    ) -> Result<(), Trouble> {
+        if name.is_empty() {
+            self.statements.remove(name);
+        } else if self.statements.contains_key(name) {
+            return Err(Failure::error(
+                "42P05",
+                format!("prepared statement \"{name}\" already exists"),
+            )
+            .into());
+        } else if self.statements.len() >= MOST_STATEMENTS {
+            return Err(
+                Failure::error("54000", "this connection has too many prepared statements")
+                    .with_hint("DEALLOCATE those that are no longer needed.")
+                    .into(),
+            );
+        }
+        let mut pieces = self.pieces(query)?;
+        if pieces.len() > 1 {
+            return Err(Failure::error(
+                "42601",
+                "cannot insert multiple commands into a prepared statement",
+            )
+            .into());
+        }
+        let piece = pieces.pop().unwrap_or(Piece {
+            command: None,
+            parsed: None,
+            before: "",
+        });
+        if piece.command.is_some() || piece.parsed.is_some() {
+            self.transaction.admit(piece.command.as_ref())?;
+        }
+        let named: Vec<Option<Type>> = oids
+            .iter()
+            .map(|oid| match oid {
+                0 => None,
+                oid => Some(Type::from_oid(*oid).unwrap_or(Type::TEXT)),
+            })
+            .collect();
+        let hints: Vec<_> = named
+            .iter()
+            .map(|named| named.as_ref().and_then(hint))
+            .collect();
+        let running = self.canceller.start();
+        let before = piece.before;
+        let planned = self.plan(piece, &hints, &running).await;
+        let mut statement = planned.map_err(|trouble| match trouble {
+            Trouble::Told(failure) => failure.after(before).into(),
+            lost => lost,
+        })?;
+        // What the client named stands; what it left open is as planned.
+        for (i, named) in named.into_iter().enumerate() {
+            let named = named.filter(|pg| *pg != Type::UNKNOWN);
+            match (statement.types.get_mut(i), named) {
+                (Some(known), Some(named)) => *known = named,
+                (None, named) => statement.types.push(named.unwrap_or(Type::TEXT)),
+                (Some(_), None) => {}
+            }
+        }
+        self.statements.insert(name.to_owned(), Arc::new(statement));
+        self.send_notices();
+        self.wire.put(&ParseComplete::new());
+        Ok(())
+    }
+
+    /// Bind.
+    pub(super) fn bind(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        formats: &[i16],
+        values: &[Option<Bytes>],
+        result_formats: Vec<i16>,
+    ) -> Result<(), Trouble> {
+        let name = statement;
+        let statement = self.statement(name)?;
+        self.admit(&statement)?;
+        if formats.len() > 1 && formats.len() != values.len() {
+            return Err(Failure::protocol(format!(
+                "bind message has {} parameter formats but {} parameters",
+                formats.len(),
+                values.len()
+            ))
+            .into());
+        }
+        if values.len() != statement.types.len() {
+            return Err(Failure::protocol(format!(
+                "bind message supplies {} parameters, but prepared statement \"{name}\" requires {}",
+                values.len(),
+                statement.types.len()
+            ))
+            .into());
+        }
+        let columns = self.described(&statement)?;
+        let columns = columns.as_ref().map_or(0, Vec::len);
+        if result_formats.len() > 1 && result_formats.len() != columns {
+            return Err(Failure::protocol(format!(
+                "bind message has {} result formats but query has {columns} columns",
+                result_formats.len()
+            ))
+            .into());
+        }
+        let parameters = statement.types.iter().zip(values).enumerate();
+        let parameters = parameters
+            .map(|(i, (pg, value))| decode(i + 1, pg, format_of(formats, i), value.as_deref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.portals.admit(portal)?;
+        let bound = Portal {
+            statement,
+            formats: result_formats,
+            progress: Progress::Ready(parameters),
+            held: false,
+        };
+        self.portals.put(portal, bound);
+        self.wire.put(&BindComplete::new());
+        Ok(())
+    }
+
+    /// Describe.
+    pub(super) fn describe(&mut self, target: Target, name: &str) -> Result<(), Trouble> {
+        let (statement, formats) = match target {
+            Target::Statement => {
+                let statement = self.statement(name)?;
+                self.admit(&statement)?;
+                let oids = statement.types.iter().map(Type::oid).collect();
+                self.wire.put(&ParameterDescription::new(oids));
+                (statement, Vec::new())
+            }
+            Target::Portal => {
+                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                (Arc::clone(&portal.statement), portal.formats.clone())
+            }
+        };
+        self.admit(&statement)?;
+        match self.described(&statement)? {
+            Some(columns) => self.wire.put(&row_description(&columns, &formats)?),
+            None => self.wire.put(&NoData::new()),
+        }
+        Ok(())
+    }
+
+    /// Execute.
+    pub(super) async fn execute(&mut self, name: &str, limit: Option<u64>) -> Result<(), Trouble> {
+        let mut portal = self.portals.take(name).ok_or_else(|| no_portal(name))?;
+        self.admit(&portal.statement)?;
+        let running = self.canceller.start();
+        let fresh = matches!(portal.progress, Progress::Ready(_));
+        self.begin(&mut portal, &running).await?;
+        if let Progress::Rows(rows) = &portal.progress
+            && fresh
+            && !same_types(rows.columns(), portal.statement.columns.as_deref())
+        {
+            return Err(
+                Failure::error("0A000", "cached plan must not change result type").into(),
+            );
+        }
+        self.advance(&mut portal, limit, &running).await?;
+        // COMMIT and its like ended the portal that ran them, too.
+        if !portal
+            .statement
+            .command()
+            .is_some_and(Command::ends_failed_block)
+        {
+            self.portals.put(name, portal);
+        }
+        Ok(())
+    }
+
+    /// Close, which what does not exist survives.
+    pub(super) fn close(&mut self, target: Target, name: &str) {
+        match target {
+            Target::Statement => drop(self.statements.remove(name)),
+            Target::Portal => drop(self.portals.take(name)),
+        }
+        self.wire.put(&CloseComplete::new());
+    }
+
+    fn statement(&self, name: &str) -> Result<Arc<Statement>, Failure> {
+        self.statements.get(name).cloned().ok_or_else(|| {
+            let message = match name {
+                "" => "unnamed prepared statement does not exist".to_owned(),
+                name => format!("prepared statement \"{name}\" does not exist"),
+            };
+            Failure::error("26000", message)
+        })
+    }
+
+    /// Refuses what may not run in a failed block; nothing at all always may.
+    fn admit(&self, statement: &Statement) -> Result<(), Failure> {
+        match statement.kind {
+            Kind::Empty => Ok(()),
+            _ => self.transaction.admit(statement.command()),
+        }
+    }
+
+    /// The columns a statement is described with.
+    fn described(&self, statement: &Statement) -> Result<Option<Vec<Column>>, Failure> {
+        match &statement.kind {
+            Kind::Command(command @ Command::Fetch { silent: false, .. }) => {
+                self.columns_of_cursor(command).map(Some)
+            }
+            _ => Ok(statement.columns.clone()),
+        }
+    }
+}
+
+/// Whether rows are of the types the client was told.
+fn same_types(rows: &[Column], told: Option<&[Column]>) -> bool {
+    let types = |columns: &[Column]| columns.iter().map(|c| c.pg.clone()).collect::<Vec<_>>();
+    told.is_some_and(|told| types(told) == types(rows))
+}
+
+fn no_portal(name: &str) -> Failure {
+    Failure::error("34000", format!("portal \"{name}\" does not exist"))
+}

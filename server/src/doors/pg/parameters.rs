@@ -1,0 +1,72 @@
+//! Parameter values from clients to the engine's scalars.
+//!
+//! Values are never pasted into a statement's text: what is decoded here stays a value. Each comes as text or in binary and with the type
+//! its client, or the planned statement, named for it. Bytes are a stranger's: wrong lengths answer 22P03, wrong texts 22P02 or 22007.
+
+mod binary;
+mod numeric;
+mod text;
+
+use arrow::datatypes::DataType;
+use datafusion::scalar::ScalarValue;
+use postgres_types::{Kind, Type};
+
+use super::{columns::to_arrow, failure::Failure};
+
+/// What the engine is told beforehand of a parameter whose type the client named. Of a numeric nothing: its scale is the value's.
+pub(super) fn hint(pg: &Type) -> Option<DataType> {
+    match *pg {
+        Type::NUMERIC | Type::NUMERIC_ARRAY | Type::UNKNOWN => None,
+        _ => to_arrow(pg),
+    }
+}
+
+/// The value of parameter `number` (from 1), given as `format` (1 is binary).
+pub(super) fn decode(
+    number: usize,
+    pg: &Type,
+    format: i16,
+    bytes: Option<&[u8]>,
+) -> Result<ScalarValue, Failure> {
+    let Some(data_type) = to_arrow(pg) else {
+        return Err(Failure::error(
+            "0A000",
+            format!("parameter ${number} has a type that is not supported: {pg}"),
+        )
+        .with_hint(format!("Write a cast, such as ${number}::text.")));
+    };
+    let Some(bytes) = bytes else {
+        return Ok(ScalarValue::try_from(&data_type)?);
+    };
+    if format == 1 {
+        return binary::decode(pg, bytes).ok_or_else(|| {
+            Failure::error(
+                "22P03",
+                format!("incorrect binary data format in bind parameter {number}"),
+            )
+        });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        Failure::error("22021", "invalid byte sequence for encoding \"UTF8\"")
+            .with_detail(format!("In parameter ${number}."))
+    })?;
+    text::decode(pg, text)
+}
+
+/// A list of scalars of one type.
+fn list(mut values: Vec<ScalarValue>, element: &Type) -> Option<ScalarValue> {
+    let mut data_type = to_arrow(element)?;
+    if *element == Type::NUMERIC {
+        data_type = numeric::same_scale(&mut values)?;
+    }
+    Some(ScalarValue::List(ScalarValue::new_list(
+        &values, &data_type, true,
+    )))
+}
+
+fn element_of(pg: &Type) -> Option<&Type> {
+    match pg.kind() {
+        Kind::Array(element) => Some(element),
+        _ => None,
+    }
+}

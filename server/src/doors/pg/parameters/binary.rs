@@ -1,0 +1,109 @@
+//! Values in binary, as PostgreSQL's `*_recv` functions read them. `None` means the bytes are not such a value.
+
+use arrow::datatypes::IntervalMonthDayNano;
+use datafusion::scalar::ScalarValue;
+use postgres_types::Type;
+use uuid::Uuid;
+
+use super::{element_of, list, numeric};
+
+/// Days from 1970 to 2000.
+const EPOCH_DAYS: i32 = 10_957;
+/// Microseconds from 1970 to 2000.
+const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
+
+/// The value of these bytes.
+pub(super) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
+    if let Some(element) = element_of(pg) {
+        return array(element, bytes);
+    }
+    Some(match *pg {
+        Type::BOOL => ScalarValue::Boolean(Some(u8::from_be_bytes(bytes.try_into().ok()?) != 0)),
+        Type::INT2 => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
+        Type::INT4 => ScalarValue::Int32(Some(i32::from_be_bytes(bytes.try_into().ok()?))),
+        Type::INT8 => ScalarValue::Int64(Some(int8(bytes)?)),
+        Type::OID => {
+            ScalarValue::Int64(Some(i64::from(u32::from_be_bytes(bytes.try_into().ok()?))))
+        }
+        Type::FLOAT4 => ScalarValue::Float32(Some(f32::from_be_bytes(bytes.try_into().ok()?))),
+        Type::FLOAT8 => ScalarValue::Float64(Some(f64::from_be_bytes(bytes.try_into().ok()?))),
+        Type::NUMERIC => numeric::from_binary(bytes)?,
+        Type::DATE => {
+            let days = i32::from_be_bytes(bytes.try_into().ok()?);
+            ScalarValue::Date32(Some(days.checked_add(EPOCH_DAYS)?))
+        }
+        Type::TIME => ScalarValue::Time64Microsecond(Some(int8(bytes)?)),
+        Type::TIMESTAMP => {
+            ScalarValue::TimestampMicrosecond(Some(int8(bytes)?.checked_add(EPOCH)?), None)
+        }
+        Type::TIMESTAMPTZ => ScalarValue::TimestampMicrosecond(
+            Some(int8(bytes)?.checked_add(EPOCH)?),
+            Some("UTC".into()),
+        ),
+        Type::INTERVAL => {
+            let (micros, rest) = bytes.split_first_chunk::<8>()?;
+            let (days, months) = rest.split_first_chunk::<4>()?;
+            ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano {
+                months: i32::from_be_bytes(months.try_into().ok()?),
+                days: i32::from_be_bytes(*days),
+                nanoseconds: i64::from_be_bytes(*micros).checked_mul(1000)?,
+            }))
+        }
+        Type::BYTEA => ScalarValue::Binary(Some(bytes.to_vec())),
+        Type::UUID => ScalarValue::Utf8(Some(Uuid::from_slice(bytes).ok()?.to_string())),
+        // A version byte goes before the text.
+        Type::JSONB => match bytes.split_first()? {
+            (1, text) => string(text)?,
+            _ => return None,
+        },
+        _ => string(bytes)?,
+    })
+}
+
+fn int8(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn string(bytes: &[u8]) -> Option<ScalarValue> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(ScalarValue::Utf8(Some(text.to_owned())))
+}
+
+fn array(element: &Type, bytes: &[u8]) -> Option<ScalarValue> {
+    let mut rest = bytes;
+    let mut int4 = || {
+        let (head, tail) = rest.split_first_chunk::<4>()?;
+        rest = tail;
+        Some(i32::from_be_bytes(*head))
+    };
+    let (dimensions, _flags, oid) = (int4()?, int4()?, int4()? as u32);
+    if oid != element.oid() {
+        return None;
+    }
+    let count = match dimensions {
+        0 => 0,
+        1 => {
+            let count = int4()?;
+            int4()?;
+            count
+        }
+        _ => return None,
+    };
+    let mut values = Vec::new();
+    for _ in 0..count {
+        let (head, tail) = rest.split_first_chunk::<4>()?;
+        rest = tail;
+        values.push(match i32::from_be_bytes(*head) {
+            -1 => ScalarValue::try_from(&super::to_arrow(element)?).ok()?,
+            length => {
+                let (value, tail) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+                rest = tail;
+                decode(element, value)?
+            }
+        });
+    }
+    if !rest.is_empty() {
+        return None;
+    }
+    list(values, element)
+}

@@ -1,0 +1,169 @@
+//! Values as text, as PostgreSQL's `*_in` functions read them.
+
+use datafusion::scalar::ScalarValue;
+use postgres_types::Type;
+use uuid::Uuid;
+
+use super::{element_of, list, numeric, to_arrow};
+use crate::doors::pg::failure::Failure;
+
+/// The value of a text.
+pub(super) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
+    if let Some(element) = element_of(pg) {
+        return array(pg, element, text);
+    }
+    let trimmed = text.trim();
+    let value = match *pg {
+        Type::BOOL => boolean(trimmed).map(|b| ScalarValue::Boolean(Some(b))),
+        Type::INT2 => trimmed.parse().ok().map(|n| ScalarValue::Int16(Some(n))),
+        Type::INT4 => trimmed.parse().ok().map(|n| ScalarValue::Int32(Some(n))),
+        Type::INT8 | Type::OID => trimmed.parse().ok().map(|n| ScalarValue::Int64(Some(n))),
+        Type::FLOAT4 => trimmed.parse().ok().map(|n| ScalarValue::Float32(Some(n))),
+        Type::FLOAT8 => trimmed.parse().ok().map(|n| ScalarValue::Float64(Some(n))),
+        Type::NUMERIC => numeric::from_text(trimmed),
+        Type::BYTEA => bytes(text).map(|b| ScalarValue::Binary(Some(b))),
+        Type::UUID => Uuid::try_parse(trimmed)
+            .ok()
+            .map(|id| ScalarValue::Utf8(Some(id.to_string()))),
+        Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
+            to_arrow(pg).and_then(|data_type| {
+                let text = ScalarValue::Utf8(Some(trimmed.to_owned()));
+                text.cast_to(&data_type).ok().filter(|v| !v.is_null())
+            })
+        }
+        _ => Some(ScalarValue::Utf8(Some(text.to_owned()))),
+    };
+    value.ok_or_else(|| invalid(pg, text))
+}
+
+fn invalid(pg: &Type, text: &str) -> Failure {
+    let integer = matches!(*pg, Type::INT2 | Type::INT4 | Type::INT8);
+    let digits = text.trim().strip_prefix('-').unwrap_or(text.trim());
+    if integer && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Failure::error(
+            "22003",
+            format!("value \"{text}\" is out of range for type {}", name(pg)),
+        );
+    }
+    let code = match *pg {
+        Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => "22007",
+        _ => "22P02",
+    };
+    Failure::error(
+        code,
+        format!("invalid input syntax for type {}: \"{text}\"", name(pg)),
+    )
+}
+
+/// The name PostgreSQL's messages use.
+fn name(pg: &Type) -> &str {
+    match *pg {
+        Type::BOOL => "boolean",
+        Type::INT2 => "smallint",
+        Type::INT4 => "integer",
+        Type::INT8 => "bigint",
+        Type::FLOAT4 => "real",
+        Type::FLOAT8 => "double precision",
+        Type::TIMESTAMPTZ => "timestamp with time zone",
+        _ => pg.name(),
+    }
+}
+
+/// `boolin`: any beginning of the words that is not also another's.
+fn boolean(text: &str) -> Option<bool> {
+    let text = text.to_ascii_lowercase();
+    let begins = |word: &str| !text.is_empty() && word.starts_with(&text);
+    match text.as_str() {
+        "1" | "on" => Some(true),
+        "0" | "of" | "off" => Some(false),
+        _ if begins("true") || begins("yes") => Some(true),
+        _ if begins("false") || begins("no") => Some(false),
+        _ => None,
+    }
+}
+
+/// Hex (`\x0aff`) or the older escapes (`a\\b\001`).
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    if let Some(digits) = text.strip_prefix("\\x") {
+        let digits: Vec<u8> = digits
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .map(|c| c.to_digit(16).map(|d| d as u8))
+            .collect::<Option<_>>()?;
+        if digits.len() % 2 == 1 {
+            return None;
+        }
+        return Some(digits.chunks(2).map(|d| d[0] << 4 | d[1]).collect());
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        if *first != b'\\' {
+            out.push(*first);
+            rest = tail;
+        } else if tail.first() == Some(&b'\\') {
+            out.push(b'\\');
+            rest = tail.get(1..)?;
+        } else {
+            let octal = std::str::from_utf8(tail.get(..3)?).ok()?;
+            out.push(u8::from_str_radix(octal, 8).ok()?);
+            rest = tail.get(3..)?;
+        }
+    }
+    Some(out)
+}
+
+/// `array_in`, one dimension.
+fn array(pg: &Type, element: &Type, text: &str) -> Result<ScalarValue, Failure> {
+    let malformed = || {
+        Failure::error("22P02", format!("malformed array literal: \"{text}\""))
+            .with_detail("Arrays of one dimension are taken, such as {1,2,NULL}.")
+    };
+    let inside = text
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .ok_or_else(malformed)?;
+    let mut values = Vec::new();
+    let mut chars = inside.chars().peekable();
+    while chars.peek().is_some() {
+        let mut item = String::new();
+        let mut quoted = false;
+        let mut in_quotes = false;
+        let mut ended = false;
+        let mut escaped = false;
+        for c in chars.by_ref() {
+            match c {
+                c if escaped => {
+                    item.push(c);
+                    escaped = false;
+                }
+                '\\' => (escaped, quoted) = (true, true),
+                '"' => {
+                    quoted = true;
+                    in_quotes = !in_quotes;
+                }
+                ',' if !in_quotes => {
+                    ended = true;
+                    break;
+                }
+                '{' | '}' if !in_quotes => return Err(malformed()),
+                c => item.push(c),
+            }
+        }
+        if in_quotes || escaped || (ended && chars.peek().is_none()) {
+            return Err(malformed());
+        }
+        let item = if quoted { item.as_str() } else { item.trim() };
+        if !quoted && item.is_empty() {
+            return Err(malformed());
+        }
+        values.push(if !quoted && item.eq_ignore_ascii_case("null") {
+            let data_type = to_arrow(element).ok_or_else(|| invalid(pg, text))?;
+            ScalarValue::try_from(&data_type)?
+        } else {
+            decode(element, item)?
+        });
+    }
+    list(values, element).ok_or_else(malformed)
+}

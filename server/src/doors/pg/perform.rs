@@ -1,0 +1,307 @@
+//! Planning and running statements, whichever protocol asked.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::scalar::ScalarValue;
+use pgwire::messages::{
+    extendedquery::PortalSuspended,
+    response::{CommandComplete, EmptyQueryResponse},
+};
+use postgres_types::Type;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    cancel::Running,
+    columns::{Column, columns, of_arrow},
+    command::Command,
+    connection::Connection,
+    failure::{Failure, Trouble, without_nul},
+    portal::{Kind, Portal, Progress, Rows, Sent, Statement},
+    simple::Piece,
+    startup::{parameter_status, run},
+};
+use crate::session::{Answer, Prepared};
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// Plans a statement; `hints` are the types the client named for its parameters.
+    pub(super) async fn plan(
+        &mut self,
+        piece: Piece<'_>,
+        hints: &[Option<DataType>],
+        running: &Running,
+    ) -> Result<Statement, Trouble> {
+        let nothing = |kind| Statement {
+            kind,
+            types: Vec::new(),
+            columns: None,
+        };
+        if let Some(command) = piece.command {
+            return Ok(nothing(Kind::Command(command)));
+        }
+        let Some(parsed) = piece.parsed else {
+            return Ok(nothing(Kind::Empty));
+        };
+        let session = Arc::clone(&self.session);
+        let planning = session.prepare(&parsed, hints);
+        let prepared = running.wait(&mut self.wire, planning).await??;
+        let types = prepared.parameters.iter();
+        Ok(Statement {
+            types: types
+                .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
+                .collect(),
+            columns: prepared.schema.as_deref().map(columns),
+            kind: Kind::Engine(Box::new(prepared)),
+        })
+    }
+
+    /// Starts a portal that has not run yet. Afterwards it has rows, or is done and its answer but for the tag has been given.
+    pub(super) async fn begin(
+        &mut self,
+        portal: &mut Portal,
+        running: &Running,
+    ) -> Result<(), Trouble> {
+        let Progress::Ready(values) = &mut portal.progress else {
+            return Ok(());
+        };
+        let values = std::mem::take(values);
+        let statement = Arc::clone(&portal.statement);
+        portal.progress = match &statement.kind {
+            Kind::Empty => Progress::Done(String::new()),
+            Kind::Command(command) => {
+                Progress::Done(self.command(command, &portal.formats, running).await?)
+            }
+            Kind::Engine(prepared) => {
+                self.open(prepared, values, &portal.formats, running).await?
+            }
+        };
+        Ok(())
+    }
+
+    /// Starts a statement of the engine's.
+    async fn open(
+        &mut self,
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+        formats: &[i16],
+        running: &Running,
+    ) -> Result<Progress, Trouble> {
+        let session = Arc::clone(&self.session);
+        let work = session.execute(prepared, values);
+        let answer = if prepared.schema.is_some() {
+            running.wait(&mut self.wire, work).await??
+        } else {
+            running.see_through(work).await?
+        };
+        Ok(match answer {
+            Answer::Rows { tag, stream, .. } => {
+                let rows = Rows::new(tag, stream, formats, self.style());
+                Progress::Rows(Box::new(rows))
+            }
+            Answer::Done { tag, parameters } => {
+                for (name, value) in &parameters {
+                    self.wire.put(&parameter_status(name, value));
+                }
+                Progress::Done(tag)
+            }
+        })
+    }
+
+    /// Sends what a portal has, up to `limit` rows, and how it went.
+    pub(super) async fn advance(
+        &mut self,
+        portal: &mut Portal,
+        limit: Option<u64>,
+        running: &Running,
+    ) -> Result<(), Trouble> {
+        let tag = match &mut portal.progress {
+            Progress::Rows(rows) => {
+                let sent = rows.send(&mut self.wire, running, limit, false).await?;
+                if sent.suspended {
+                    self.send_notices();
+                    self.wire.put(&PortalSuspended::new());
+                    return Ok(());
+                }
+                let tag = counted(&rows.tag, sent);
+                // Run again, it would give no more rows.
+                portal.progress = Progress::Done(counted(&rows.tag, NONE));
+                tag
+            }
+            Progress::Done(tag) => tag.clone(),
+            Progress::Ready(_) => return Err(Failure::protocol("portal has not started").into()),
+        };
+        self.send_notices();
+        if matches!(portal.statement.kind, Kind::Empty) {
+            self.wire.put(&EmptyQueryResponse::new());
+        } else {
+            self.wire.put(&CommandComplete::new(without_nul(&tag)));
+        }
+        Ok(())
+    }
+
+    /// Does a command of the door's and gives its completion tag.
+    async fn command(
+        &mut self,
+        command: &Command,
+        formats: &[i16],
+        running: &Running,
+    ) -> Result<String, Trouble> {
+        if let Some(outcome) = self.transaction.run(command) {
+            let outcome = outcome?;
+            if outcome.ended {
+                self.portals.end_transaction();
+            }
+            if let Some(warning) = &outcome.warning {
+                self.notice(warning);
+            }
+            return Ok(outcome.tag.to_owned());
+        }
+        Ok(match command {
+            Command::Declare { .. } => self.declare(command, running).await?,
+            Command::Fetch {
+                name,
+                count,
+                silent,
+            } => {
+                let mut cursor = self.portals.take(name).ok_or_else(|| no_cursor(name))?;
+                let mut sent = NONE;
+                if let Progress::Rows(rows) = &mut cursor.progress {
+                    rows.set_formats(if cursor.formats.is_empty() {
+                        formats
+                    } else {
+                        &cursor.formats
+                    });
+                    sent = rows.send(&mut self.wire, running, *count, *silent).await?;
+                    if !sent.suspended {
+                        cursor.progress = Progress::Done(String::new());
+                    }
+                }
+                self.portals.put(name, cursor);
+                counted(if *silent { "MOVE" } else { "FETCH" }, sent)
+            }
+            Command::Close(Some(name)) => {
+                self.portals.take(name).ok_or_else(|| no_cursor(name))?;
+                "CLOSE CURSOR".into()
+            }
+            Command::Close(None) => {
+                self.portals.clear();
+                "CLOSE CURSOR ALL".into()
+            }
+            Command::Deallocate(Some(name)) => {
+                self.statements.remove(name).ok_or_else(|| {
+                    Failure::error(
+                        "26000",
+                        format!("prepared statement \"{name}\" does not exist"),
+                    )
+                })?;
+                "DEALLOCATE".into()
+            }
+            Command::Deallocate(None) => {
+                self.statements.clear();
+                "DEALLOCATE ALL".into()
+            }
+            Command::DiscardAll => {
+                if self.transaction.in_block() {
+                    return Err(Failure::error(
+                        "25001",
+                        "DISCARD ALL cannot run inside a transaction block",
+                    )
+                    .into());
+                }
+                run(&self.session, "RESET ALL").await?;
+                self.portals.clear();
+                self.statements.clear();
+                "DISCARD ALL".into()
+            }
+            Command::Discard(tag) => (*tag).into(),
+            Command::Listen => {
+                return Err(Failure::error("0A000", "LISTEN is not supported")
+                    .with_hint("Nothing sends notifications here.")
+                    .into());
+            }
+            Command::Unlisten => "UNLISTEN".into(),
+            // Done above.
+            Command::Begin { .. }
+            | Command::Commit { .. }
+            | Command::Rollback { .. }
+            | Command::Savepoint(_)
+            | Command::Release(_)
+            | Command::RollbackTo(_)
+            | Command::SetTransaction => String::new(),
+        })
+    }
+
+    async fn declare(&mut self, command: &Command, running: &Running) -> Result<String, Trouble> {
+        let Command::Declare {
+            name,
+            binary,
+            hold,
+            query,
+            offset: _,
+        } = command
+        else {
+            return Ok(String::new());
+        };
+        if !hold && !self.transaction.in_block() {
+            return Err(Failure::error(
+                "25P01",
+                "DECLARE CURSOR can only be used in transaction blocks",
+            )
+            .with_hint("Begin a transaction block, or declare the cursor WITH HOLD.")
+            .into());
+        }
+        self.portals.admit(name)?;
+        let parsed = match <[_; 1]>::try_from(self.session.parse(query)?) {
+            Ok([parsed]) => parsed,
+            Err(_) => return Err(Failure::error("42601", "a cursor needs one query").into()),
+        };
+        let piece = Piece {
+            command: None,
+            parsed: Some(parsed),
+            before: "",
+        };
+        let statement = self.plan(piece, &[], running).await?;
+        let (Kind::Engine(prepared), Some(_)) = (&statement.kind, &statement.columns) else {
+            return Err(Failure::error("42601", "a cursor needs a query that gives rows").into());
+        };
+        let formats = if *binary { vec![1] } else { Vec::new() };
+        let progress = self.open(prepared, Vec::new(), &formats, running).await?;
+        let cursor = Portal {
+            statement: Arc::new(statement),
+            formats,
+            progress,
+            held: *hold,
+        };
+        self.portals.put(name, cursor);
+        Ok("DECLARE CURSOR".into())
+    }
+
+    /// The columns FETCH gives.
+    pub(super) fn columns_of_cursor(&self, command: &Command) -> Result<Vec<Column>, Failure> {
+        let Command::Fetch { name, .. } = command else {
+            return Ok(Vec::new());
+        };
+        let cursor = self.portals.get(name).ok_or_else(|| no_cursor(name))?;
+        Ok(match &cursor.progress {
+            Progress::Rows(rows) => rows.columns().to_vec(),
+            _ => cursor.statement.columns.clone().unwrap_or_default(),
+        })
+    }
+}
+
+const NONE: Sent = Sent {
+    rows: 0,
+    suspended: false,
+};
+
+/// A completion tag: some count their rows.
+fn counted(tag: &str, sent: Sent) -> String {
+    match tag {
+        "SELECT" | "FETCH" | "MOVE" => format!("{tag} {}", sent.rows),
+        _ => tag.to_owned(),
+    }
+}
+
+fn no_cursor(name: &str) -> Failure {
+    Failure::error("34000", format!("cursor \"{name}\" does not exist"))
+}

@@ -1,0 +1,209 @@
+//! A statement on its way: planned, bound, running, done. Cursors are portals with a name of the user's.
+
+use std::{collections::HashMap, sync::Arc};
+
+use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
+use futures::{FutureExt, StreamExt};
+use postgres_types::Type;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    cancel::Running,
+    columns::Column,
+    command::Command,
+    encode::{Encoder, Page, Style},
+    failure::{Failure, Trouble},
+    wire::Wire,
+};
+use crate::session::Prepared;
+
+/// A planned statement.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) kind: Kind,
+    /// Types of its parameters.
+    pub(super) types: Vec<Type>,
+    /// Columns of its rows as far as planning tells; `None` when it gives none.
+    pub(super) columns: Option<Vec<Column>>,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Empty,
+    Command(Command),
+    Engine(Box<Prepared>),
+}
+
+impl Statement {
+    pub(super) fn command(&self) -> Option<&Command> {
+        match &self.kind {
+            Kind::Command(command) => Some(command),
+            _ => None,
+        }
+    }
+}
+
+/// A statement with its parameters.
+#[derive(Debug)]
+pub(super) struct Portal {
+    pub(super) statement: Arc<Statement>,
+    pub(super) formats: Vec<i16>,
+    pub(super) progress: Progress,
+    /// Outlives its transaction.
+    pub(super) held: bool,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub(super) enum Progress {
+    Ready(Vec<ScalarValue>),
+    Rows(Box<Rows>),
+    /// Its completion tag; empty for a statement that was empty.
+    Done(String),
+}
+
+/// All portals of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Portals(HashMap<String, Portal>);
+
+impl Portals {
+    pub(super) fn get(&self, name: &str) -> Option<&Portal> {
+        self.0.get(name)
+    }
+
+    /// Takes a portal out; what goes wrong with it then takes it along.
+    pub(super) fn take(&mut self, name: &str) -> Option<Portal> {
+        self.0.remove(name)
+    }
+
+    pub(super) fn put(&mut self, name: &str, portal: Portal) {
+        self.0.insert(name.to_owned(), portal);
+    }
+
+    /// Refuses a name that is taken; the unnamed portal is replaced.
+    pub(super) fn admit(&mut self, name: &str) -> Result<(), Failure> {
+        if name.is_empty() {
+            self.0.remove(name);
+        } else if self.0.contains_key(name) {
+            return Err(Failure::error(
+                "42P03",
+                format!("cursor \"{name}\" already exists"),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The transaction is over.
+    pub(super) fn end_transaction(&mut self) {
+        self.0.retain(|_, portal| portal.held);
+    }
+}
+
+/// Rows that come.
+pub(super) struct Rows {
+    /// First word of the completion tag.
+    pub(super) tag: String,
+    encoder: Encoder,
+    stream: SendableRecordBatchStream,
+    page: Option<Page>,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("tag", &self.tag).finish()
+    }
+}
+
+/// How a run of a portal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) rows: u64,
+    /// There may be more.
+    pub(super) suspended: bool,
+}
+
+impl Rows {
+    pub(super) fn new(
+        tag: String,
+        stream: SendableRecordBatchStream,
+        formats: &[i16],
+        style: Style,
+    ) -> Self {
+        Self {
+            tag,
+            encoder: Encoder::new(&stream.schema(), formats, style),
+            stream,
+            page: None,
+        }
+    }
+
+    pub(super) fn columns(&self) -> &[Column] {
+        self.encoder.columns()
+    }
+
+    pub(super) fn set_formats(&mut self, formats: &[i16]) {
+        self.encoder.set_formats(formats);
+    }
+
+    /// Sends up to `limit` rows (or only passes them by), at the client's pace.
+    pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &mut Wire<S>,
+        running: &Running,
+        limit: Option<u64>,
+        silent: bool,
+    ) -> Result<Sent, Trouble> {
+        let mut rows = 0;
+        loop {
+            while let Some(page) = &mut self.page {
+                if limit == Some(rows) {
+                    break;
+                }
+                let more = if silent {
+                    page.skip()
+                } else {
+                    self.encoder.row(page, wire.out())?
+                };
+                if !more {
+                    self.page = None;
+                    break;
+                }
+                rows += 1;
+                if wire.is_full() {
+                    running.race(wire.flush()).await??;
+                }
+            }
+            if limit == Some(rows) {
+                return Ok(Sent {
+                    rows,
+                    suspended: true,
+                });
+            }
+            // What has come is sent before anything is waited for: rows of a stream show at once.
+            let batch = match self.stream.next().now_or_never() {
+                Some(batch) => {
+                    running.race(tokio::task::yield_now()).await?;
+                    batch
+                }
+                None => {
+                    running.race(wire.flush()).await??;
+                    running.wait(wire, self.stream.next()).await?
+                }
+            };
+            match batch {
+                Some(batch) => self.page = Some(self.encoder.page(&batch?)?),
+                None => {
+                    return Ok(Sent {
+                        rows,
+                        suspended: false,
+                    });
+                }
+            }
+        }
+    }
+}

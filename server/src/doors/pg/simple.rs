@@ -1,0 +1,96 @@
+//! The simple protocol: a text of any number of statements, answered one after another in text format.
+
+use std::sync::Arc;
+
+use pgwire::messages::response::EmptyQueryResponse;
+use sluice_sql::Parsed;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    columns::row_description,
+    command::Command,
+    connection::Connection,
+    failure::{Failure, Trouble},
+    portal::{Kind, Portal, Progress},
+};
+
+/// A statement of a text, and what stood before it.
+pub(super) struct Piece<'a> {
+    pub(super) command: Option<Command>,
+    pub(super) parsed: Option<Parsed>,
+    pub(super) before: &'a str,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// Answers a Query message up to ReadyForQuery. The first error is the last answer.
+    pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), Trouble> {
+        self.statements.remove("");
+        self.portals.take("");
+        let pieces = self.pieces(text)?;
+        if pieces.is_empty() {
+            self.wire.put(&EmptyQueryResponse::new());
+        }
+        for piece in pieces {
+            let before = piece.before;
+            let outcome = self.simple_statement(piece).await;
+            outcome.map_err(|trouble| match trouble {
+                Trouble::Told(failure) => failure.after(before).into(),
+                lost => lost,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a text apart into statements. Nothing of it runs unless all of it can be read.
+    pub(super) fn pieces<'a>(&self, text: &'a str) -> Result<Vec<Piece<'a>>, Failure> {
+        // A command alone may be one the parser does not know.
+        if let Some(Ok(command)) = Command::of(text) {
+            let alone = match &command {
+                Command::Declare { query, .. } => {
+                    self.session.parse(query).is_ok_and(|all| all.len() == 1)
+                }
+                _ => true,
+            };
+            if alone {
+                return Ok(vec![Piece {
+                    command: Some(command),
+                    parsed: None,
+                    before: "",
+                }]);
+            }
+        }
+        let pieces = self.session.parse(text)?.into_iter().map(|parsed| {
+            let before = text.get(..parsed.offset).unwrap_or_default();
+            let command = Command::of(&parsed.text)
+                .transpose()
+                .map_err(|failure| failure.after(before))?;
+            Ok(Piece {
+                command,
+                parsed: Some(parsed),
+                before,
+            })
+        });
+        pieces.collect()
+    }
+
+    async fn simple_statement(&mut self, piece: Piece<'_>) -> Result<(), Trouble> {
+        self.transaction.admit(piece.command.as_ref())?;
+        let running = self.canceller.start();
+        let statement = Arc::new(self.plan(piece, &[], &running).await?);
+        let mut portal = Portal {
+            statement: Arc::clone(&statement),
+            formats: Vec::new(),
+            progress: Progress::Ready(Vec::new()),
+            held: false,
+        };
+        if let Kind::Command(command @ Command::Fetch { silent: false, .. }) = &statement.kind {
+            let columns = self.columns_of_cursor(command)?;
+            self.wire.put(&row_description(&columns, &[])?);
+        }
+        self.begin(&mut portal, &running).await?;
+        if let Progress::Rows(rows) = &portal.progress {
+            self.wire.put(&row_description(rows.columns(), &[])?);
+        }
+        self.advance(&mut portal, None, &running).await
+    }
+}

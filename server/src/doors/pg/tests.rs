@@ -1,0 +1,7 @@
+//! The door as a client sees it: a real listener on loopback, a real driver, and bytes by hand where a driver is too polite.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod client;
+mod fixture;
+mod manual;

@@ -1,0 +1,262 @@
+//! The engine: the root it holds, what exists in it, and the jobs that run.
+//!
+//! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
+
+mod peek;
+mod provider;
+mod restore;
+mod stream;
+
+pub use provider::SluiceCatalog;
+pub use stream::StreamRuntime;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use datafusion::{execution::SessionState, prelude::SessionContext};
+use parking_lot::RwLock;
+use sluice_connectors::store::Root;
+
+use crate::{
+    catalog::{Catalog, CatalogFiles, QualifiedName},
+    clock::{Clock, SystemClock},
+    error::{Error, Result, SqlState},
+    events::Events,
+    execute::plan_error,
+    job::{JobHandle, JobTables, QueryStatus},
+    root::{self, HeldRoot},
+    session::{Door, Session, Sessions},
+    table::{Freshness, TableState},
+};
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The root: a path or URL.
+    pub root: String,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    held: HeldRoot,
+    files: CatalogFiles,
+    catalog: ArcSwap<Catalog>,
+    pub(crate) ddl: tokio::sync::Mutex<()>,
+    running: RwLock<Running>,
+    base: SessionState,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    owner: String,
+    build: String,
+    ready: AtomicBool,
+    stopping: AtomicBool,
+}
+
+/// What runs, by name.
+#[derive(Debug, Default)]
+struct Running {
+    streams: BTreeMap<QualifiedName, Arc<StreamRuntime>>,
+    tables: BTreeMap<QualifiedName, RunningTable>,
+}
+
+/// A table that can be read, and the job that feeds it.
+#[derive(Clone, Debug)]
+pub struct RunningTable {
+    /// The table; companions are the table's own when no query feeds it.
+    pub tables: JobTables,
+    /// The job; `None` for a table that no query feeds.
+    pub job: Option<JobHandle>,
+}
+
+impl Engine {
+    /// Takes the root and restores what is in it. Queries go on restoring themselves after this returns: see [`Engine::is_ready`].
+    pub async fn start(config: EngineConfig) -> Result<Arc<Self>> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let held = root::hold(&config.root).await?;
+        let files = CatalogFiles::new(held.root.clone());
+        let catalog = files.load().await?;
+        let config = sluice_planner::session_config()
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema("sluice", "public");
+        let base = sluice_planner::new_session_state(config, Arc::default(), None).map_err(plan_error)?;
+        let engine = Arc::new(Self {
+            held,
+            files,
+            catalog: ArcSwap::from_pointee(catalog),
+            ddl: tokio::sync::Mutex::default(),
+            running: RwLock::default(),
+            base,
+            events: Events::new(Arc::clone(&clock)),
+            clock,
+            owner: uuid::Uuid::now_v7().to_string(),
+            build: build_id(),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        engine.restore().await?;
+        engine.ready.store(true, Ordering::Release);
+        Ok(engine)
+    }
+
+    /// Commits what is final and ends every job.
+    pub async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let jobs: Vec<JobHandle> = self
+            .running
+            .read()
+            .tables
+            .values()
+            .filter_map(|table| table.job.clone())
+            .collect();
+        futures::future::join_all(jobs.iter().map(|job| job.stop(true))).await;
+    }
+
+    /// Whether queries have been restored and statements are taken.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Root {
+        &self.held.root
+    }
+
+    /// The catalog at this moment.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// The catalog's files.
+    pub(crate) fn files(&self) -> &CatalogFiles {
+        &self.files
+    }
+
+    /// Changes the catalog; the caller holds the DDL lock.
+    pub(crate) fn change_catalog(&self, change: impl FnOnce(&mut Catalog)) {
+        let mut catalog = Catalog::clone(&self.catalog.load());
+        change(&mut catalog);
+        self.catalog.store(Arc::new(catalog));
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What happened.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// This process, in manifests.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// This build, in journals.
+    pub(crate) fn build(&self) -> &str {
+        &self.build
+    }
+
+    /// The status of every query, by name.
+    pub fn query_statuses(&self) -> Vec<QueryStatus> {
+        self.running
+            .read()
+            .tables
+            .values()
+            .filter_map(|table| Some(table.job.as_ref()?.status.get()))
+            .collect()
+    }
+
+    /// A running table.
+    pub fn table(&self, name: &QualifiedName) -> Option<RunningTable> {
+        self.running.read().tables.get(name).cloned()
+    }
+
+    /// A running stream.
+    pub fn stream(&self, name: &QualifiedName) -> Option<Arc<StreamRuntime>> {
+        self.running.read().streams.get(name).cloned()
+    }
+
+    pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
+        self.running.write().tables.insert(name, table);
+    }
+
+    pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {
+        self.running.write().tables.remove(name)
+    }
+
+    pub(crate) fn put_stream(&self, name: QualifiedName, stream: Arc<StreamRuntime>) {
+        self.running.write().streams.insert(name, stream);
+    }
+
+    pub(crate) fn take_stream(&self, name: &QualifiedName) {
+        self.running.write().streams.remove(name);
+    }
+
+    /// A query context with our catalog, as a session with this freshness sees it.
+    pub fn context(self: &Arc<Self>, freshness: Freshness) -> SessionContext {
+        let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
+        let catalog = Arc::new(SluiceCatalog::new(Arc::clone(self), freshness));
+        datafusion::catalog::CatalogProviderList::register_catalog(
+            &catalogs,
+            "sluice".to_owned(),
+            catalog,
+        );
+        let state = datafusion::execution::SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_catalog_list(Arc::new(catalogs))
+            .with_session_id(uuid::Uuid::new_v4().to_string())
+            .build();
+        SessionContext::new_with_state(state)
+    }
+
+    /// Table states of a table that no query feeds: the companions are empty relations of no columns.
+    pub(crate) fn plain_tables(table: Arc<TableState>) -> JobTables {
+        JobTables {
+            late: Arc::clone(&table),
+            dead: Arc::clone(&table),
+            table,
+        }
+    }
+}
+
+impl Sessions for Arc<Engine> {
+    fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>> {
+        if !self.is_ready() {
+            return Err(Error::outside(
+                SqlState::CannotConnectNow,
+                "the server is starting or stopping",
+            ));
+        }
+        if database != "sluice" {
+            return Err(Error::user(
+                SqlState::InvalidCatalogName,
+                format!("database \"{database}\" does not exist"),
+            )
+            .with_hint("There is one database: sluice."));
+        }
+        Ok(Arc::new(Session::new(Arc::clone(self), user, door)?))
+    }
+}
+
+/// Another executable may compute other bits: its version, size and time tell it apart.
+fn build_id() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let (len, modified) = file.map_or((0, 0), |file| {
+        let modified = file
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |since| since.as_nanos());
+        (file.len(), modified)
+    });
+    format!("{}/{len}/{modified}", env!("CARGO_PKG_VERSION"))
+}

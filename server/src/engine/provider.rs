@@ -1,0 +1,184 @@
+//! The catalog as DataFusion sees it: names to relations, companions included.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{CatalogProvider, SchemaProvider, TableProvider},
+    common::Result,
+    datasource::{MemTable, ViewTable},
+};
+use parking_lot::RwLock;
+use sluice_planner::StreamTable;
+
+use super::{Engine, RunningTable, peek::Peek};
+use crate::{
+    catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
+    companions,
+    system::SystemSchema,
+    table::{Freshness, LiveTable, SluiceTable, external},
+};
+
+/// Our one catalog, as a session with this freshness sees it.
+pub struct SluiceCatalog {
+    engine: Arc<Engine>,
+    freshness: Freshness,
+    /// Schemas that a door adds (`pg_catalog`).
+    added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
+}
+
+impl SluiceCatalog {
+    /// Of this engine.
+    pub fn new(engine: Arc<Engine>, freshness: Freshness) -> Self {
+        Self {
+            engine,
+            freshness,
+            added: RwLock::default(),
+        }
+    }
+}
+
+impl fmt::Debug for SluiceCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SluiceCatalog")
+    }
+}
+
+impl CatalogProvider for SluiceCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        let catalog = self.engine.catalog();
+        let mut names: Vec<String> = catalog.schemas().map(str::to_owned).collect();
+        names.push("system".to_owned());
+        names.extend(self.added.read().keys().cloned());
+        names
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if let Some(added) = self.added.read().get(name) {
+            return Some(Arc::clone(added));
+        }
+        if name == "system" {
+            return Some(Arc::new(SystemSchema::new(Arc::clone(&self.engine))));
+        }
+        self.engine.catalog().has_schema(name).then(|| {
+            Arc::new(UserSchema {
+                engine: Arc::clone(&self.engine),
+                name: name.to_owned(),
+                freshness: self.freshness,
+            }) as Arc<dyn SchemaProvider>
+        })
+    }
+
+    fn register_schema(
+        &self,
+        name: &str,
+        schema: Arc<dyn SchemaProvider>,
+    ) -> Result<Option<Arc<dyn SchemaProvider>>> {
+        Ok(self.added.write().insert(name.to_owned(), schema))
+    }
+}
+
+/// One schema of the user's.
+struct UserSchema {
+    engine: Arc<Engine>,
+    name: String,
+    freshness: Freshness,
+}
+
+impl fmt::Debug for UserSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserSchema({})", self.name)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for UserSchema {
+    fn table_names(&self) -> Vec<String> {
+        let catalog = self.engine.catalog();
+        catalog
+            .objects(&self.name)
+            .map(|object| object.name().name.clone())
+            .collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let catalog = self.engine.catalog();
+        let qualified = QualifiedName::new(&self.name, name);
+        if let Some(object) = catalog.get(&qualified) {
+            return self.relation(object).await;
+        }
+        let companion = COMPANION_SUFFIXES
+            .iter()
+            .find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)));
+        let Some((base, suffix)) = companion else {
+            return Ok(None);
+        };
+        let base = QualifiedName::new(&self.name, base);
+        match catalog.get(&base).map(Arc::as_ref) {
+            Some(Object::Stream(_)) if suffix == "__dead_letter" => {
+                let stream = self.engine.stream(&base);
+                Ok(stream.map(|stream| self.plain(&stream.dead_letters.table)))
+            }
+            Some(Object::Table(table)) => match self.engine.table(&base) {
+                Some(running) => self.companion(&running, &table.meta.id, suffix).await,
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        let name = QualifiedName::new(&self.name, name);
+        self.engine.catalog().get(&name).is_some()
+    }
+}
+
+impl UserSchema {
+    async fn relation(&self, object: &Object) -> Result<Option<Arc<dyn TableProvider>>> {
+        match object {
+            Object::Stream(stream) => Ok(self.engine.stream(&stream.name).map(|stream| {
+                let peek = Arc::new(Peek::new(&stream));
+                Arc::new(StreamTable::new(Arc::clone(&stream.definition), Some(peek))) as _
+            })),
+            Object::View(view) => self.view(view).await.map(Some),
+            Object::Table(table) => Ok(self
+                .engine
+                .table(&table.name)
+                .map(|running| self.plain(&running.tables.table))),
+        }
+    }
+
+    fn plain(&self, table: &Arc<crate::table::TableState>) -> Arc<dyn TableProvider> {
+        Arc::new(SluiceTable::new(Arc::clone(table), self.freshness))
+    }
+
+    /// A view is its query, planned where it is used.
+    async fn view(&self, view: &ViewObject) -> Result<Arc<dyn TableProvider>> {
+        let plan = crate::execute::view_plan(&self.engine, self.freshness, &view.statement)
+            .await
+            .map_err(external)?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.statement.query.to_string()))))
+    }
+
+    async fn companion(
+        &self,
+        running: &RunningTable,
+        id: &str,
+        suffix: &str,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let batch = match (suffix, &running.job) {
+            ("__late", Some(_)) => return Ok(Some(self.plain(&running.tables.late))),
+            ("__dead_letter", Some(_)) => return Ok(Some(self.plain(&running.tables.dead))),
+            ("__live", Some(job)) => {
+                let live = LiveTable::new(Arc::clone(&running.tables.table), job.clone());
+                return Ok(Some(Arc::new(live)));
+            }
+            ("__files", _) => companions::files(&running.tables.table)?,
+            ("__history", _) => companions::history(&running.tables.table).await?,
+            ("__checkpoints", Some(_)) => companions::checkpoints(self.engine.root(), id).await?,
+            _ => return Ok(None),
+        };
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
+        Ok(Some(Arc::new(table)))
+    }
+}

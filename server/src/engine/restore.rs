@@ -1,0 +1,165 @@
+//! From the catalog to what runs: streams are opened, tables become readable, queries start.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Engine, RunningTable, StreamRuntime};
+use crate::{
+    catalog::{Object, TableObject},
+    clock::rfc3339,
+    error::{Error, Result, SqlState},
+    execute,
+    job::{JobHandle, JobParts, JobTables, app_id},
+    options::table_options,
+    root::storage_error,
+    table::{Freshness, TableState},
+};
+
+impl Engine {
+    /// Opens everything in the catalog. One object that cannot be opened is told in `system.events` and does not keep the others back.
+    pub(super) async fn restore(self: &Arc<Self>) -> Result<()> {
+        let catalog = self.catalog();
+        for object in catalog.all() {
+            if let Object::Stream(stream) = object.as_ref() {
+                match StreamRuntime::open(self, stream) {
+                    Ok(runtime) => {
+                        runtime.dead_letters.table.refresh().await?;
+                        self.put_stream(stream.name.clone(), Arc::new(runtime));
+                    }
+                    Err(error) => self.events().error(&stream.name, error.to_string()),
+                }
+            }
+        }
+        for object in catalog.all() {
+            if let Object::Table(table) = object.as_ref()
+                && let Err(error) = self.start_table(table).await
+            {
+                self.events().error(&table.name, error.to_string());
+            }
+        }
+        self.sweep_dropped().await
+    }
+
+    /// Makes a table readable and starts the query that feeds it.
+    pub(crate) async fn start_table(self: &Arc<Self>, object: &TableObject) -> Result<()> {
+        if object.continuous {
+            let (parts, tables) = self.job_parts(object).await?;
+            let job = JobHandle::start(parts);
+            self.put_table(
+                object.name.clone(),
+                RunningTable {
+                    tables,
+                    job: Some(job),
+                },
+            );
+            return Ok(());
+        }
+        let path = execute::table_path(&object.name);
+        let reader = sluice_connectors::delta::DeltaSink::open(self.root(), &path)
+            .await
+            .map_err(storage_error)?
+            .ok_or_else(|| {
+                Error::outside(
+                    SqlState::UndefinedTable,
+                    format!("the Delta folder of table \"{}\" is gone", object.name),
+                )
+            })?;
+        let table = Arc::new(TableState::new(
+            object.name.clone(),
+            Arc::clone(&reader.spec().schema),
+            self.root().clone(),
+            path,
+            None,
+        ));
+        table.refresh().await?;
+        self.put_table(
+            object.name.clone(),
+            RunningTable {
+                tables: Self::plain_tables(table),
+                job: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// Plans a continuous table and puts its job together.
+    async fn job_parts(self: &Arc<Self>, object: &TableObject) -> Result<(JobParts, JobTables)> {
+        let context = self.context(Freshness::Latest);
+        let plan = execute::continuous_plan(&context, &object.name, &object.statement)
+            .await?
+            .ok_or_else(|| {
+                Error::internal(format!("table \"{}\" no longer reads a stream", object.name))
+            })?;
+        let stream = plan
+            .streams
+            .first()
+            .map(|stream| {
+                crate::catalog::QualifiedName::new(&stream.schema_name, &stream.name)
+            })
+            .and_then(|name| self.stream(&name))
+            .ok_or_else(|| {
+                Error::internal(format!("the stream of table \"{}\" is not open", object.name))
+            })?;
+        let state = |suffix: &str, schema: &arrow::datatypes::SchemaRef| {
+            let mut name = object.name.clone();
+            name.name.push_str(suffix);
+            Arc::new(TableState::new(
+                name.clone(),
+                Arc::clone(schema),
+                self.root().clone(),
+                execute::table_path(&name),
+                Some(app_id(&object.meta.id)),
+            ))
+        };
+        let tables = JobTables {
+            table: state("", &plan.output_schema),
+            late: state("__late", &plan.late_schema),
+            dead: state("__dead_letter", &plan.dead_letter_schema),
+        };
+        let parts = JobParts {
+            name: object.name.clone(),
+            id: object.meta.id.clone(),
+            owner: self.owner().to_owned(),
+            build: self.build().to_owned(),
+            plan,
+            stream: stream.name.clone(),
+            source: Arc::clone(&stream.source),
+            root: self.root().clone(),
+            tables: tables.clone(),
+            stream_dead_letters: Arc::clone(&stream.dead_letters),
+            options: table_options(&object.statement.options, &stream.options)?,
+            clock: Arc::clone(self.clock()),
+            events: self.events().clone(),
+            paused: object.meta.paused,
+        };
+        Ok((parts, tables))
+    }
+
+    /// Deletes folders of tables whose week of grace is over.
+    async fn sweep_dropped(&self) -> Result<()> {
+        let grace = Duration::from_secs(86_400 * crate::catalog::GRACE_DAYS.unsigned_abs());
+        let grace_us = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+        let oldest = rfc3339(self.clock().now_us().saturating_sub(grace_us));
+        for dropped in self.files().dropped().await? {
+            if dropped.dropped_at >= oldest {
+                continue;
+            }
+            // A table made since then under the same name has taken the folder over.
+            let taken = self.catalog().get(&dropped.name).is_some();
+            if dropped.kind != "view" && !taken {
+                for suffix in ["", "__late", "__dead_letter"] {
+                    let path = format!("{}{suffix}", execute::table_path(&dropped.name));
+                    self.root()
+                        .delete_all(&path)
+                        .await
+                        .map_err(storage_error)?;
+                }
+            }
+            self.root()
+                .delete_all(&crate::job::checkpoint_folder(&dropped.id))
+                .await
+                .map_err(storage_error)?;
+            self.files().forget_dropped(&dropped).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! A stream that can be read: its source, its definition for the planner, its dead letters.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use sluice_connectors::source::Source;
+use sluice_planner::api::{StreamDefinition, WatermarkDefinition};
+use sluice_sql::CreateStream;
+
+use super::Engine;
+use crate::{
+    catalog::{QualifiedName, StreamObject, fold},
+    error::{Error, Result, SqlState},
+    execute::plan_error,
+    job::{DeadLetters, app_id, dead_letter_schema},
+    options::{StreamOptions, stream_options},
+    root::storage_error,
+    table::TableState,
+};
+
+/// A stream that can be read.
+#[derive(Debug)]
+pub struct StreamRuntime {
+    /// Its name.
+    pub name: QualifiedName,
+    /// For the planner.
+    pub definition: Arc<StreamDefinition>,
+    /// Where its rows come from.
+    pub source: Arc<dyn Source>,
+    /// Its options.
+    pub options: StreamOptions,
+    /// Messages that did not decode.
+    pub dead_letters: Arc<DeadLetters>,
+}
+
+impl StreamRuntime {
+    /// From its statement; touches nothing outside.
+    pub fn open(engine: &Engine, object: &StreamObject) -> Result<Self> {
+        let options = stream_options(&object.statement.options)?;
+        let declared = declared_columns(&object.statement)?;
+        let count = declared.fields().len();
+        let source = sluice_connectors::open_source(
+            &options.connector,
+            declared,
+            &options.connector_options,
+        )
+        .map_err(storage_error)?;
+        let schema = source.schema();
+        let watermark = watermark(&object.statement, &schema)?;
+        let definition = StreamDefinition {
+            schema_name: object.name.schema.clone(),
+            name: object.name.name.clone(),
+            columns: schema,
+            declared: count,
+            watermark,
+            time: options.time.clone(),
+        };
+        let name = QualifiedName::new(
+            &object.name.schema,
+            format!("{}__dead_letter", object.name.name),
+        );
+        let letters = TableState::new(
+            name.clone(),
+            dead_letter_schema(),
+            engine.root().clone(),
+            format!("tables/{}/{}", name.schema, name.name),
+            Some(app_id(&object.meta.id)),
+        );
+        Ok(Self {
+            name: object.name.clone(),
+            definition: Arc::new(definition),
+            source,
+            options,
+            dead_letters: Arc::new(DeadLetters::new(
+                engine.root().clone(),
+                &object.meta.id,
+                engine.owner(),
+                Arc::new(letters),
+            )),
+        })
+    }
+}
+
+fn declared_columns(statement: &CreateStream) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::new();
+    for column in &statement.columns {
+        let name = fold(&column.name);
+        if fields.iter().any(|field| *field.name() == name) {
+            return Err(Error::user(
+                SqlState::InvalidObjectDefinition,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        let data_type = sluice_planner::arrow_type(&column.data_type).map_err(plan_error)?;
+        fields.push(Field::new(name, data_type, !column.not_null));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn watermark(
+    statement: &CreateStream,
+    schema: &SchemaRef,
+) -> Result<Option<WatermarkDefinition>> {
+    let Some(watermark) = &statement.watermark else {
+        return Ok(None);
+    };
+    let column = fold(&watermark.column);
+    let Ok(field) = schema.field_with_name(&column) else {
+        return Err(Error::user(
+            SqlState::UndefinedColumn,
+            format!("column \"{column}\" named in WATERMARK FOR does not exist in the stream"),
+        )
+        .with_hint("Name one of the stream's TIMESTAMPTZ or TIMESTAMP columns."));
+    };
+    if !matches!(
+        field.data_type(),
+        arrow::datatypes::DataType::Timestamp(_, _)
+    ) {
+        return Err(Error::user(
+            SqlState::DatatypeMismatch,
+            format!("column \"{column}\" named in WATERMARK FOR is not a timestamp"),
+        )
+        .with_hint("Declare it as TIMESTAMPTZ."));
+    }
+    Ok(Some(WatermarkDefinition {
+        column: watermark.column.clone(),
+        expr: watermark.expr.clone(),
+    }))
+}

@@ -1,0 +1,267 @@
+//! Statements to deeds: one statement of ours per file, and the few things they share.
+
+mod create_schema;
+mod create_stream;
+mod create_table;
+mod create_view;
+mod describe;
+mod drop;
+mod explain;
+mod pause;
+mod show;
+
+use std::sync::Arc;
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
+use sluice_planner::{
+    ContinuousPlan, PlanError, PlanErrorKind,
+    api::TargetDefinition,
+};
+use sluice_sql::{CreateTable, CreateView, Statement, ast};
+
+use crate::{
+    catalog::{ObjectMeta, QualifiedName, fold},
+    clock::rfc3339,
+    engine::Engine,
+    error::{Error, Fault, Result, SqlState},
+    session::Session,
+    table::Freshness,
+};
+
+/// What a statement of ours gives.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Only a completion tag.
+    Done(String),
+    /// Rows.
+    Rows(RecordBatch),
+}
+
+/// Columns of the rows a statement of ours gives; `None` when it gives none.
+pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
+    match statement {
+        Statement::Show(show) => Some(show::schema(show)),
+        Statement::Describe(_) => Some(describe::schema()),
+        Statement::Explain(_) => Some(explain::schema()),
+        _ => None,
+    }
+}
+
+/// Carries out a statement of ours.
+pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
+    let engine = session.engine();
+    match statement {
+        Statement::CreateStream(create) => create_stream::run(session, create).await,
+        Statement::CreateView(create) => create_view::run(session, create).await,
+        Statement::CreateTable(create) => create_table::run(session, create).await,
+        Statement::CreateSchema(create) => create_schema::run(session, create).await,
+        Statement::Drop(drop) => drop::run(session, drop).await,
+        Statement::Show(show) => show::run(engine, show).map(Outcome::Rows),
+        Statement::Describe(describe) => describe::run(session, describe).await.map(Outcome::Rows),
+        Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
+        Statement::PauseQuery(name) => pause::run(engine, name, true).await,
+        Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
+        Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
+    }
+}
+
+/// The Delta folder of a table, under the root.
+pub fn table_path(name: &QualifiedName) -> String {
+    format!("tables/{}/{}", name.schema, name.name)
+}
+
+/// A new object's id and time.
+pub(crate) fn new_meta(engine: &Engine) -> ObjectMeta {
+    ObjectMeta {
+        id: uuid::Uuid::now_v7().to_string(),
+        created_at: rfc3339(engine.clock().now_us()),
+        paused: false,
+    }
+}
+
+/// Plans a table's query as a continuous one; `None` when it reads no stream.
+pub(crate) async fn continuous_plan(
+    context: &SessionContext,
+    name: &QualifiedName,
+    statement: &CreateTable,
+) -> Result<Option<ContinuousPlan>> {
+    let Some(query) = &statement.query else {
+        return Ok(None);
+    };
+    let target = TargetDefinition {
+        name: name.to_string(),
+        partitioned_by: statement
+            .partitioned_by
+            .iter()
+            .map(|column| {
+                let data_type = column
+                    .data_type
+                    .as_ref()
+                    .map(sluice_planner::arrow_type)
+                    .transpose()
+                    .map_err(plan_error)?;
+                Ok((fold(&column.name), data_type))
+            })
+            .collect::<Result<_>>()?,
+    };
+    sluice_planner::plan_continuous(&context.state(), query, &target)
+        .await
+        .map_err(plan_error)
+}
+
+/// A view's query as a plan, with the view's column names.
+pub(crate) async fn view_plan(
+    engine: &Arc<Engine>,
+    freshness: Freshness,
+    view: &CreateView,
+) -> Result<LogicalPlan> {
+    let context = engine.context(freshness);
+    let statement = ast::Statement::Query(view.query.clone());
+    let plan = sluice_planner::logical_plan(&context.state(), &statement)
+        .await
+        .map_err(plan_error)?;
+    if view.columns.is_empty() {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns();
+    if columns.len() < view.columns.len() {
+        return Err(Error::user(
+            SqlState::SyntaxError,
+            "CREATE VIEW specifies more column names than columns",
+        ));
+    }
+    let exprs = columns.into_iter().enumerate().map(|(index, column)| {
+        let expr = datafusion::logical_expr::Expr::Column(column);
+        match view.columns.get(index) {
+            Some(name) => expr.alias(fold(name)),
+            None => expr,
+        }
+    });
+    datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+        .project(exprs.collect::<Vec<_>>())
+        .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
+        .map_err(engine_error)
+}
+
+/// The planner's error as people see it.
+pub fn plan_error(error: PlanError) -> Error {
+    let (fault, state) = match error.kind {
+        PlanErrorKind::UndefinedTable => (Fault::User, SqlState::UndefinedTable),
+        PlanErrorKind::UndefinedColumn => (Fault::User, SqlState::UndefinedColumn),
+        PlanErrorKind::AmbiguousColumn => (Fault::User, SqlState::AmbiguousColumn),
+        PlanErrorKind::DuplicateColumn => (Fault::User, SqlState::DuplicateColumn),
+        PlanErrorKind::UndefinedFunction => (Fault::User, SqlState::UndefinedFunction),
+        PlanErrorKind::DatatypeMismatch => (Fault::User, SqlState::DatatypeMismatch),
+        PlanErrorKind::Unsupported => (Fault::User, SqlState::FeatureNotSupported),
+        PlanErrorKind::Invalid => (Fault::User, SqlState::InvalidObjectDefinition),
+        PlanErrorKind::Data => (Fault::User, SqlState::DataException),
+        PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
+        PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),
+    };
+    Error {
+        message: error.message,
+        detail: error.detail,
+        hint: error.hint,
+        position: None,
+        state,
+        fault,
+    }
+}
+
+/// An engine error as people see it; our own errors come out of it unchanged.
+pub fn engine_error(error: DataFusionError) -> Error {
+    match find_ours(&error) {
+        Some(ours) => ours,
+        None => plan_error(PlanError::from(error)),
+    }
+}
+
+fn find_ours(error: &DataFusionError) -> Option<Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return Some(ours.clone());
+        }
+        if let Some(DataFusionError::External(inner)) = error.downcast_ref::<DataFusionError>()
+            && let Some(ours) = inner.downcast_ref::<Error>()
+        {
+            return Some(ours.clone());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The parser's error as people see it.
+pub fn parse_error(error: sluice_sql::ParseError) -> Error {
+    let state = match error.kind {
+        sluice_sql::ParseErrorKind::Syntax => SqlState::SyntaxError,
+        sluice_sql::ParseErrorKind::Unsupported => SqlState::FeatureNotSupported,
+        sluice_sql::ParseErrorKind::TooDeep | sluice_sql::ParseErrorKind::TooLong => {
+            SqlState::StatementTooComplex
+        }
+    };
+    let mut converted = Error::user(state, error.message.clone()).at(error.offset + 1);
+    converted.detail = Some(format!("At line {}, column {}.", error.line, error.column));
+    converted.hint = error.hint;
+    converted
+}
+
+/// What IF NOT EXISTS and OR REPLACE mean for a name that is taken.
+pub(crate) enum Taken {
+    /// Go on: the name is free.
+    Free,
+    /// Leave it, with a notice.
+    Skip,
+    /// It is there and is to be replaced.
+    Replace,
+}
+
+/// Decides what to do about a name; the error is PostgreSQL's.
+pub(crate) fn check_taken(
+    session: &Session,
+    name: &QualifiedName,
+    kind: &str,
+    if_not_exists: bool,
+    or_replace: bool,
+) -> Result<Taken> {
+    let catalog = session.engine().catalog();
+    catalog.check_new_name(name)?;
+    let Some(found) = catalog.get(name) else {
+        return Ok(Taken::Free);
+    };
+    if found.kind() != kind && (or_replace || if_not_exists) {
+        return Err(Error::user(
+            SqlState::WrongObjectType,
+            format!("\"{name}\" is a {}, not a {kind}", found.kind()),
+        ));
+    }
+    if if_not_exists {
+        session.notice(Error::user(
+            SqlState::DuplicateTable,
+            format!("relation \"{name}\" already exists, skipping"),
+        ));
+        return Ok(Taken::Skip);
+    }
+    if or_replace {
+        return Ok(Taken::Replace);
+    }
+    Err(Error::user(
+        SqlState::DuplicateTable,
+        format!("relation \"{name}\" already exists"),
+    )
+    .with_hint(format!("DROP {} {name}; removes it.", kind.to_uppercase())))
+}
+
+/// `CREATE OR REPLACE` of something else than what is there.
+pub(crate) fn replace_refused(name: &QualifiedName, kind: &str) -> Error {
+    Error::user(
+        SqlState::FeatureNotSupported,
+        format!("{kind} \"{name}\" exists with another definition, and replacing it in place is not supported yet"),
+    )
+    .with_hint(format!(
+        "Create it under another name, or DROP {} {name} first (a table's folder is kept for a week).",
+        kind.to_uppercase()
+    ))
+}

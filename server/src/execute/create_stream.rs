@@ -1,0 +1,162 @@
+//! `CREATE STREAM`: the outside is looked at once, a few messages are tried, and the stream is there. Nothing is read until a query asks.
+
+use std::{sync::Arc, time::Duration};
+
+use arrow::datatypes::DataType;
+use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
+use sluice_connectors::source::{ReadRequest, SourceEvent, SplitInfo};
+use sluice_sql::CreateStream;
+
+use super::{Outcome, Taken, check_taken, new_meta, replace_refused};
+use crate::{
+    catalog::{Object, QualifiedName, StreamObject},
+    engine::StreamRuntime,
+    error::{Error, Result, SqlState},
+    root::storage_error,
+    session::Session,
+};
+
+/// Messages tried.
+const SAMPLE: usize = 100;
+/// How long trying them may take.
+const SAMPLE_TIME: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outcome> {
+    let engine = session.engine();
+    let _ddl = engine.ddl.lock().await;
+    let name = QualifiedName::from_sql(&create.name)?;
+    let done = || Outcome::Done("CREATE STREAM".into());
+    match check_taken(session, &name, "stream", create.if_not_exists, create.or_replace)? {
+        Taken::Free => {}
+        Taken::Skip => return Ok(done()),
+        Taken::Replace => {
+            if let Object::Stream(stream) = engine.catalog().require(&name)?.as_ref()
+                && stream.statement.columns == create.columns
+                && stream.statement.watermark == create.watermark
+                && stream.statement.options == create.options
+            {
+                return Ok(done());
+            }
+            return Err(replace_refused(&name, "stream"));
+        }
+    }
+    let mut statement = create.clone();
+    statement.or_replace = false;
+    statement.if_not_exists = false;
+    let object = StreamObject {
+        name: name.clone(),
+        meta: new_meta(engine),
+        statement,
+    };
+    let runtime = Arc::new(StreamRuntime::open(engine, &object)?);
+    check_watermark(session, &runtime)?;
+    let splits = runtime.source.probe().await.map_err(storage_error)?;
+    if let Some(notice) = sample(&runtime, &splits).await? {
+        session.notice(notice);
+    }
+    runtime.dead_letters.table.refresh().await?;
+    let object = Object::Stream(object);
+    engine.files().put(&object).await?;
+    engine.put_stream(name, runtime);
+    engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
+    Ok(done())
+}
+
+/// A watermark must be a timestamp that the stream's columns give.
+fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
+    let Some(watermark) = &stream.definition.watermark else {
+        return Ok(());
+    };
+    let schema = DFSchema::try_from(stream.definition.columns.as_ref().clone())
+        .map_err(super::engine_error)?;
+    let state = session.context().state();
+    let expr = sluice_planner::parse_expr(&state, &watermark.expr, &schema)
+        .map_err(super::plan_error)?;
+    let data_type = expr.get_type(&schema).map_err(super::engine_error)?;
+    if matches!(data_type, DataType::Timestamp(_, _)) {
+        return Ok(());
+    }
+    Err(Error::user(
+        SqlState::DatatypeMismatch,
+        format!("the watermark {} is not a timestamp", watermark.expr),
+    )
+    .with_hint("Write something like WATERMARK FOR ts AS ts - INTERVAL '10 seconds'."))
+}
+
+/// Reads a few of the newest messages of each split and says what would not decode.
+async fn sample(stream: &StreamRuntime, splits: &[SplitInfo]) -> Result<Option<Error>> {
+    let filled: Vec<&SplitInfo> = splits
+        .iter()
+        .filter(|split| split.end_offset > split.first_offset)
+        .collect();
+    if filled.is_empty() {
+        return Ok(None);
+    }
+    let each = i64::try_from(SAMPLE.div_ceil(filled.len())).unwrap_or(1);
+    let positions = filled
+        .iter()
+        .map(|split| sluice_connectors::source::SplitPosition {
+            split: split.split.clone(),
+            next_offset: split.first_offset.max(split.end_offset - each),
+            topic_id: split.topic_id.clone(),
+            leader_epoch: None,
+        })
+        .collect();
+    let until = splits
+        .iter()
+        .map(|split| (split.split.clone(), split.end_offset))
+        .collect();
+    let columns = stream
+        .definition
+        .columns
+        .fields()
+        .iter()
+        .take(stream.definition.declared)
+        .map(|field| field.name().clone())
+        .collect();
+    let mut reader = stream
+        .source
+        .read(ReadRequest {
+            columns,
+            positions,
+            until,
+            inbox_bytes: 8 << 20,
+            batch_rows: SAMPLE,
+        })
+        .map_err(storage_error)?;
+    let (mut tried, mut bad, mut first) = (0, 0, None);
+    let mut unfinished = splits.len();
+    let deadline = tokio::time::Instant::now() + SAMPLE_TIME;
+    while unfinished > 0 {
+        match tokio::time::timeout_at(deadline, reader.events.recv()).await {
+            Ok(Some(SourceEvent::Batch(batch))) => {
+                reader.release(&batch);
+                tried += batch.rows.num_rows() + batch.bad.len();
+                bad += batch.bad.len();
+                if first.is_none() {
+                    first = batch.bad.into_iter().next().map(|row| (batch.split, row));
+                }
+            }
+            Ok(Some(SourceEvent::Finished { .. })) => unfinished -= 1,
+            Ok(Some(SourceEvent::Failed(error) | SourceEvent::Trouble(error))) => {
+                return Err(storage_error(error));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Ok(first.map(|(split, row)| {
+        Error::user(
+            SqlState::DataException,
+            format!("{bad} of {tried} messages tried do not decode and would be dead letters"),
+        )
+        .with_detail(format!(
+            "{}[{}] offset {}: {}",
+            split.topic, split.partition, row.offset, row.error
+        ))
+        .with_hint(format!(
+            "They will be kept in {}__dead_letter; on_error = 'skip' or 'fail' does otherwise.",
+            stream.name
+        ))
+    }))
+}

@@ -1,0 +1,248 @@
+//! `CREATE TABLE`: over a stream it starts a query that keeps the table up to date; over tables it runs once; with columns alone it is empty.
+//!
+//! The order is Delta first, catalog second: a crash between the two leaves a Delta folder that carries an id no catalog has, which the
+//! next CREATE of that name takes over.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use futures::StreamExt;
+use serde_json::{Map, Value};
+use sluice_connectors::delta::{DataFile, DeltaSink, TableSpec};
+use sluice_sql::{CreateTable, ast};
+
+use super::{
+    Outcome, Taken, check_taken, continuous_plan, engine_error, new_meta, plan_error,
+    replace_refused, table_path,
+};
+use crate::{
+    catalog::{Object, QualifiedName, TableObject, fold},
+    engine::Engine,
+    error::{Error, Result, SqlState},
+    options::check_table_options,
+    root::storage_error,
+    session::Session,
+};
+
+/// Table property that says whose a Delta folder is.
+const ID_PROPERTY: &str = "sluice.table.id";
+/// Bytes of a run-once result that go into one round of files.
+const ROUND_BYTES: usize = 64 << 20;
+
+pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outcome> {
+    let engine = session.engine();
+    let _ddl = engine.ddl.lock().await;
+    let name = QualifiedName::from_sql(&create.name)?;
+    let done = || Outcome::Done("CREATE TABLE".into());
+    match check_taken(session, &name, "table", create.if_not_exists, create.or_replace)? {
+        Taken::Free => {}
+        Taken::Skip => return Ok(done()),
+        Taken::Replace => {
+            if let Object::Table(table) = engine.catalog().require(&name)?.as_ref()
+                && same_definition(&table.statement, create)
+            {
+                return Ok(done());
+            }
+            return Err(replace_refused(&name, "table"));
+        }
+    }
+    check_table_options(&create.options)?;
+    let mut statement = create.clone();
+    statement.or_replace = false;
+    statement.if_not_exists = false;
+    let mut object = TableObject {
+        name: name.clone(),
+        meta: new_meta(engine),
+        statement,
+        continuous: false,
+    };
+    let context = session.context();
+    let plan = continuous_plan(context, &name, create).await?;
+    let tag = match (&plan, &create.query) {
+        (Some(plan), _) => {
+            object.continuous = true;
+            let partitions = partition_names(create);
+            claim_folder(engine, &object, &plan.output_schema, partitions).await?;
+            for suffix in ["__late", "__dead_letter"] {
+                clear_companion(engine, &object, suffix).await?;
+            }
+            "CREATE TABLE".to_owned()
+        }
+        (None, Some(query)) => {
+            let rows = run_once(session, &object, query).await?;
+            format!("SELECT {rows}")
+        }
+        (None, None) => {
+            let schema = declared_schema(create)?;
+            claim_folder(engine, &object, &schema, partition_names(create)).await?;
+            "CREATE TABLE".to_owned()
+        }
+    };
+    engine.files().put(&Object::Table(object.clone())).await?;
+    engine.start_table(&object).await?;
+    engine.change_catalog(|catalog| catalog.put(Arc::new(Object::Table(object))));
+    Ok(Outcome::Done(tag))
+}
+
+fn same_definition(found: &CreateTable, wanted: &CreateTable) -> bool {
+    found.columns == wanted.columns
+        && found.partitioned_by == wanted.partitioned_by
+        && found.options == wanted.options
+        && found.query == wanted.query
+}
+
+fn partition_names(create: &CreateTable) -> Vec<String> {
+    create
+        .partitioned_by
+        .iter()
+        .map(|column| fold(&column.name))
+        .collect()
+}
+
+fn declared_schema(create: &CreateTable) -> Result<SchemaRef> {
+    if create.columns.is_empty() {
+        return Err(Error::user(
+            SqlState::InvalidObjectDefinition,
+            "a table needs columns or a query",
+        )
+        .with_hint("Write CREATE TABLE t (a INT, …) or CREATE TABLE t AS SELECT …"));
+    }
+    let fields = create
+        .columns
+        .iter()
+        .map(|column| {
+            let data_type = sluice_planner::arrow_type(&column.data_type).map_err(plan_error)?;
+            Ok(Field::new(fold(&column.name), data_type, !column.not_null))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Makes the Delta table, or takes a folder over that was ours; somebody else's is refused.
+async fn claim_folder(
+    engine: &Arc<Engine>,
+    object: &TableObject,
+    schema: &SchemaRef,
+    partition_columns: Vec<String>,
+) -> Result<DeltaSink> {
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    if let Some(missing) = partition_columns
+        .iter()
+        .find(|column| !names.contains(column))
+    {
+        return Err(Error::user(
+            SqlState::UndefinedColumn,
+            format!("partition column \"{missing}\" is not a column of the table"),
+        ));
+    }
+    let path = table_path(&object.name);
+    let spec = TableSpec {
+        schema: Arc::clone(schema),
+        partition_columns,
+        properties: BTreeMap::from([(ID_PROPERTY.to_owned(), object.meta.id.clone())]),
+        description: None,
+        name: Some(object.name.to_string()),
+    };
+    let info = Map::from_iter([(
+        "statement".to_owned(),
+        Value::from(object.statement.to_string()),
+    )]);
+    match DeltaSink::open(engine.root(), &path)
+        .await
+        .map_err(storage_error)?
+    {
+        None => DeltaSink::create(engine.root(), &path, &spec, &info)
+            .await
+            .map_err(storage_error),
+        Some(mut sink) => {
+            check_ours(engine, object, &sink).await?;
+            sink.replace(&spec, None, &info)
+                .await
+                .map_err(storage_error)?;
+            Ok(sink)
+        }
+    }
+}
+
+/// A folder is ours when a dropped table left it, or a CREATE that did not finish.
+async fn check_ours(engine: &Arc<Engine>, object: &TableObject, sink: &DeltaSink) -> Result<()> {
+    let foreign = || {
+        Error::user(
+            SqlState::ObjectNotInPrerequisiteState,
+            format!(
+                "folder {} holds a Delta table that is not ours",
+                table_path(&object.name)
+            ),
+        )
+        .with_hint("Move that folder away, or create the table under another name.")
+    };
+    let Some(id) = sink.spec().properties.get(ID_PROPERTY) else {
+        return Err(foreign());
+    };
+    let taken = engine
+        .catalog()
+        .all()
+        .any(|object| object.meta().id == *id);
+    if taken { Err(foreign()) } else { Ok(()) }
+}
+
+/// A companion of an earlier table of this name starts afresh.
+async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &str) -> Result<()> {
+    let mut name = object.name.clone();
+    name.name.push_str(suffix);
+    // Its schema comes with its first rows; until then there is nothing to read.
+    engine
+        .root()
+        .delete_all(&table_path(&name))
+        .await
+        .map_err(storage_error)?;
+    Ok(())
+}
+
+/// Runs a query over tables and commits its result as the table's first version.
+async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -> Result<u64> {
+    let engine = session.engine();
+    let statement = ast::Statement::Query(Box::new(query.clone()));
+    let context = session.context();
+    let plan = sluice_planner::logical_plan(&context.state(), &statement)
+        .await
+        .map_err(plan_error)?;
+    let mut stream = context
+        .execute_logical_plan(plan)
+        .await
+        .map_err(engine_error)?
+        .execute_stream()
+        .await
+        .map_err(engine_error)?;
+    // A computed column may claim not to be null; a table that grows makes no such promise.
+    let fields: Vec<Field> = stream
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
+    let mut sink = claim_folder(engine, object, &schema, partition_names(&object.statement)).await?;
+    let (mut files, mut round, mut bytes, mut rows) = (Vec::<DataFile>::new(), Vec::new(), 0, 0);
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(engine_error)?;
+        rows += batch.num_rows() as u64;
+        bytes += batch.get_array_memory_size();
+        let batch = batch
+            .with_schema(Arc::clone(&schema))
+            .map_err(|error| Error::internal(error.to_string()))?;
+        round.push(batch);
+        if bytes >= ROUND_BYTES {
+            files.extend(sink.write_files(&round, "ctas").await.map_err(storage_error)?);
+            round.clear();
+            bytes = 0;
+        }
+    }
+    if !round.is_empty() {
+        files.extend(sink.write_files(&round, "ctas").await.map_err(storage_error)?);
+    }
+    sink.commit(&files, None, &Map::new())
+        .await
+        .map_err(storage_error)?;
+    Ok(rows)
+}

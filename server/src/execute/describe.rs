@@ -1,0 +1,146 @@
+//! `DESCRIBE`: the columns of a relation; with EXTENDED or DETAIL, what it is and where it lies.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+use datafusion::common::TableReference;
+use sluice_sql::Describe;
+
+use super::{engine_error, table_path};
+use crate::{
+    catalog::{Object, QualifiedName},
+    error::{Error, Result},
+    session::Session,
+};
+
+/// Columns of the answer.
+pub(super) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("column_name", DataType::Utf8, true),
+        Field::new("data_type", DataType::Utf8, true),
+        Field::new("nullable", DataType::Utf8, true),
+    ]))
+}
+
+pub(super) async fn run(session: &Session, describe: &Describe) -> Result<RecordBatch> {
+    let name = QualifiedName::from_sql(&describe.name)?;
+    let context = session.context();
+    let reference = TableReference::partial(name.schema.clone(), name.name.clone());
+    let provider = match context.table_provider(reference).await {
+        Ok(provider) => provider,
+        Err(error) => {
+            let error = engine_error(error);
+            return Err(if error.state == crate::error::SqlState::UndefinedTable {
+                session.engine().catalog().undefined(&name)
+            } else {
+                error
+            });
+        }
+    };
+    let mut rows: Vec<[String; 3]> = provider
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            [
+                field.name().clone(),
+                sql_type(field.data_type()),
+                if field.is_nullable() { "YES" } else { "NO" }.to_owned(),
+            ]
+        })
+        .collect();
+    if describe.extended {
+        rows.extend(details(session, &name));
+    }
+    let column = |index: usize| {
+        Arc::new(StringArray::from_iter_values(
+            rows.iter().map(|row| row.get(index).map_or("", String::as_str)),
+        ))
+    };
+    RecordBatch::try_new(schema(), vec![column(0), column(1), column(2)])
+        .map_err(|error| Error::internal(error.to_string()))
+}
+
+fn details(session: &Session, name: &QualifiedName) -> Vec<[String; 3]> {
+    let engine = session.engine();
+    let catalog = engine.catalog();
+    let Some(object) = catalog.get(name) else {
+        return Vec::new();
+    };
+    let mut facts = vec![
+        ("# kind", object.kind().to_owned()),
+        ("# id", object.meta().id.clone()),
+        ("# created_at", object.meta().created_at.clone()),
+        ("# reads", {
+            let reads: Vec<String> = object.reads().iter().map(ToString::to_string).collect();
+            reads.join(", ")
+        }),
+    ];
+    if let Object::Table(table) = object.as_ref() {
+        let partitions: Vec<String> = table
+            .statement
+            .partitioned_by
+            .iter()
+            .map(|column| column.name.value.clone())
+            .collect();
+        facts.push(("# format", "delta".to_owned()));
+        facts.push(("# location", format!("{}/{}", engine.root().url, table_path(name))));
+        facts.push(("# partition_columns", partitions.join(", ")));
+        if let Some(running) = engine.table(name) {
+            let version = running.tables.table.cut().version;
+            facts.push(("# version", version.map_or_else(String::new, |version| version.to_string())));
+            let (rows, bytes) = running.tables.table.tail_size();
+            facts.push(("# uncommitted_rows", rows.to_string()));
+            facts.push(("# uncommitted_bytes", bytes.to_string()));
+        }
+    }
+    facts
+        .into_iter()
+        .map(|(key, value)| [key.to_owned(), value, String::new()])
+        .collect()
+}
+
+/// A type as PostgreSQL spells it.
+pub(crate) fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".into(),
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => "smallint".into(),
+        DataType::Int32 | DataType::UInt16 => "integer".into(),
+        DataType::Int64 | DataType::UInt32 => "bigint".into(),
+        DataType::UInt64 => "numeric(20,0)".into(),
+        DataType::Float16 | DataType::Float32 => "real".into(),
+        DataType::Float64 => "double precision".into(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("numeric({precision},{scale})")
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "bytea".into()
+        }
+        DataType::Date32 | DataType::Date64 => "date".into(),
+        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond, zone) => {
+            if zone.is_some() {
+                "timestamp with time zone".into()
+            } else {
+                "timestamp without time zone".into()
+            }
+        }
+        DataType::Time32(_) | DataType::Time64(_) => "time without time zone".into(),
+        DataType::Interval(_) | DataType::Duration(_) => "interval".into(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            format!("{}[]", sql_type(item.data_type()))
+        }
+        DataType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{} {}", field.name(), sql_type(field.data_type())))
+                .collect();
+            format!("struct({})", fields.join(", "))
+        }
+        DataType::Map(..) => "map".into(),
+        other => other.to_string().to_lowercase(),
+    }
+}

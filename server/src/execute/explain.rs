@@ -1,0 +1,93 @@
+//! `EXPLAIN`: the plan of a query, or of the continuous query that a CREATE TABLE would start.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use datafusion::physical_plan::{collect, displayable, display::DisplayableExecutionPlan};
+use sluice_sql::{Explain, Statement, ast};
+
+use super::{continuous_plan, engine_error, plan_error};
+use crate::{
+    catalog::QualifiedName,
+    error::{Error, Result, SqlState},
+    session::Session,
+};
+
+/// One column, as PostgreSQL has it.
+pub(super) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(
+        "QUERY PLAN",
+        DataType::Utf8,
+        false,
+    )]))
+}
+
+pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBatch> {
+    let text = match explain.statement.as_ref() {
+        Statement::CreateTable(create) => {
+            let name = QualifiedName::from_sql(&create.name)?;
+            match (continuous_plan(session.context(), &name, create).await?, &create.query) {
+                (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
+                (Some(plan), _) => plan.explain(),
+                (None, Some(query)) => {
+                    query_plan(session, explain, ast::Statement::Query(query.clone())).await?
+                }
+                (None, None) => return Err(nothing_to_explain()),
+            }
+        }
+        Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
+        _ => return Err(nothing_to_explain()),
+    };
+    let lines = StringArray::from_iter_values(text.lines());
+    RecordBatch::try_new(schema(), vec![Arc::new(lines)])
+        .map_err(|error| Error::internal(error.to_string()))
+}
+
+async fn query_plan(
+    session: &Session,
+    explain: &Explain,
+    statement: ast::Statement,
+) -> Result<String> {
+    let context = session.context();
+    let state = context.state();
+    let plan = sluice_planner::logical_plan(&state, &statement)
+        .await
+        .map_err(plan_error)?;
+    let optimized = state.optimize(&plan).map_err(engine_error)?;
+    let physical = state
+        .create_physical_plan(&optimized)
+        .await
+        .map_err(engine_error)?;
+    if explain.analyze {
+        collect(Arc::clone(&physical), context.task_ctx())
+            .await
+            .map_err(engine_error)?;
+        let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
+        return Ok(shown.indent(explain.verbose).to_string());
+    }
+    let shown = displayable(physical.as_ref());
+    Ok(format!(
+        "{}\n\n{}",
+        optimized.display_indent(),
+        shown.indent(explain.verbose)
+    ))
+}
+
+fn cannot_analyze() -> Error {
+    Error::user(
+        SqlState::FeatureNotSupported,
+        "EXPLAIN ANALYZE would start a continuous query",
+    )
+    .with_hint("Leave ANALYZE out; a running query's figures are in system.queries.")
+}
+
+fn nothing_to_explain() -> Error {
+    Error::user(
+        SqlState::FeatureNotSupported,
+        "this statement has no plan to explain",
+    )
+    .with_hint("EXPLAIN takes a query, or CREATE TABLE … AS a query.")
+}

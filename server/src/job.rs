@@ -1,0 +1,204 @@
+//! A job keeps one table up to date: it reads, runs epochs, shows their rows, and commits them.
+//!
+//! ```text
+//! reader ──► pending batches ──► journal ──► epoch ──► tail (readable) ──► commit task (beside the next epochs)
+//! ```
+//!
+//! The loop is one task; everything that must be one moment (an epoch's rows and its live view, a checkpoint's state and positions) is
+//! so because it happens between two epochs of that task. Commits run beside it, one at a time, on values handed to them.
+
+mod commit;
+mod dead_letters;
+mod intervals;
+mod journal;
+mod manifest;
+mod manifest_log;
+mod recovery;
+mod run;
+mod splits;
+mod status;
+
+pub use dead_letters::{BadRange, DeadLetters, OnError, dead_letter_schema};
+pub use manifest::Manifest;
+pub use manifest_log::ManifestLog;
+pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};
+
+use std::{sync::Arc, time::Duration};
+
+use arrow::array::RecordBatch;
+use sluice_connectors::{source::Source, store::Root};
+use sluice_planner::ContinuousPlan;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    catalog::QualifiedName,
+    clock::Clock,
+    error::{Error, Result, SqlState},
+    events::Events,
+    table::{Cut, TableState},
+};
+
+/// How a job runs.
+#[derive(Clone, Debug)]
+pub struct JobOptions {
+    /// Time between two commits.
+    pub commit_interval: Duration,
+    /// Silence after which a split may be idle.
+    pub idle_timeout: Duration,
+    /// What to do with rows that do not decode.
+    pub on_error: OnError,
+    /// Bytes of decoded rows that may wait.
+    pub inbox_bytes: usize,
+    /// Rows of one epoch at most.
+    pub epoch_rows: usize,
+    /// Bytes of uncommitted rows that force a commit.
+    pub tail_bytes: usize,
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self {
+            commit_interval: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            on_error: OnError::DeadLetter,
+            inbox_bytes: 32 << 20,
+            epoch_rows: 128 << 10,
+            tail_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Everything a job is made of.
+#[derive(Debug)]
+pub struct JobParts {
+    /// The query's name: its table's.
+    pub name: QualifiedName,
+    /// The table's id; checkpoints and Delta commits are named by it.
+    pub id: String,
+    /// The process's id, for manifests.
+    pub owner: String,
+    /// Which build this is: another one may compute other bits, so it does not replay this one's journal.
+    pub build: String,
+    /// The plan.
+    pub plan: ContinuousPlan,
+    /// Name of the stream it reads.
+    pub stream: QualifiedName,
+    /// Where the rows come from.
+    pub source: Arc<dyn Source>,
+    /// The root.
+    pub root: Root,
+    /// The table, its late rows, its dead letters.
+    pub tables: JobTables,
+    /// Dead letters of the stream.
+    pub stream_dead_letters: Arc<DeadLetters>,
+    /// Options.
+    pub options: JobOptions,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where happenings are told.
+    pub events: Events,
+    /// Whether it starts paused.
+    pub paused: bool,
+}
+
+/// The tables a job writes.
+#[derive(Clone, Debug)]
+pub struct JobTables {
+    /// The table.
+    pub table: Arc<TableState>,
+    /// `__late`.
+    pub late: Arc<TableState>,
+    /// `__dead_letter`.
+    pub dead: Arc<TableState>,
+}
+
+/// The Delta application id of a query's commits.
+pub fn app_id(id: &str) -> String {
+    format!("sluice/{id}")
+}
+
+/// The folder of a query's checkpoints.
+pub fn checkpoint_folder(id: &str) -> String {
+    format!("checkpoints/{id}")
+}
+
+/// A request to a running job.
+#[derive(Debug)]
+enum Command {
+    Pause(oneshot::Sender<()>),
+    Resume(oneshot::Sender<()>),
+    Live(oneshot::Sender<Result<LiveRows>>),
+    Stop {
+        commit: bool,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Open windows, and the table at the same moment.
+#[derive(Debug)]
+pub struct LiveRows {
+    /// Rows of the open windows as they stand.
+    pub open: Vec<RecordBatch>,
+    /// The table.
+    pub cut: Cut,
+}
+
+/// The handle of a running job.
+#[derive(Clone, Debug)]
+pub struct JobHandle {
+    name: QualifiedName,
+    commands: mpsc::Sender<Command>,
+    /// What it is doing.
+    pub status: StatusCell,
+}
+
+impl JobHandle {
+    /// Starts a job.
+    pub fn start(parts: JobParts) -> Self {
+        let (commands, receiver) = mpsc::channel(16);
+        let status = StatusCell::new(QueryStatus::starting(&parts));
+        let handle = Self {
+            name: parts.name.clone(),
+            commands,
+            status: status.clone(),
+        };
+        tokio::spawn(run::Job::new(parts, status, receiver).run());
+        handle
+    }
+
+    /// Stops reading; state and tail stay.
+    pub async fn pause(&self) -> Result<()> {
+        self.ask(Command::Pause).await
+    }
+
+    /// Goes on after a pause or a failure.
+    pub async fn resume(&self) -> Result<()> {
+        self.ask(Command::Resume).await
+    }
+
+    /// Open windows and the table, at one moment.
+    pub async fn live(&self) -> Result<LiveRows> {
+        self.ask(Command::Live).await?
+    }
+
+    /// Ends the job; with `commit`, what is final is committed first.
+    pub async fn stop(&self, commit: bool) {
+        // A job that has ended already needs no stopping.
+        let _ = self.ask(|done| Command::Stop { commit, done }).await;
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
+        let gone = || {
+            Error::outside(
+                SqlState::ObjectNotInPrerequisiteState,
+                format!("query \"{}\" has ended", self.name),
+            )
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.commands
+            .send(command(sender))
+            .await
+            .map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())
+    }
+}

@@ -1,0 +1,403 @@
+//! A commit point made durable: data files and state, then the manifest, then Delta.
+//!
+//! The order is the whole protocol (design, "Commit"). A crash before the manifest leaves files that nobody names; a crash after it is
+//! finished by recovery, which commits the very files that the manifest lists. Every step may be done again after an error: transient
+//! errors are retried here for as long as it takes, and the reading goes on meanwhile.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use arrow::{array::RecordBatch, ipc::writer::FileWriter};
+use serde_json::{Map, Value};
+use sluice_connectors::{
+    delta::{DataFile, DeltaSink},
+    source::{SplitId, SplitPosition},
+    store::Root,
+};
+use sluice_planner::api::{PaneState, StateSnapshot};
+
+use super::{
+    BadRange, JobTables, StatusCell,
+    dead_letters::DeadLetters,
+    manifest::{FORMAT, Manifest, PaneRef, Totals},
+    manifest_log::{LogEntry, ManifestLog},
+};
+use crate::{
+    clock::{Clock, rfc3339},
+    error::{Error, Fault, Result, SqlState},
+    root::storage_error,
+    table::TableState,
+};
+
+/// Manifests kept.
+const RETAINED: u64 = 5;
+
+impl LogEntry for Manifest {
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+/// What is to be committed: values taken between two epochs.
+#[derive(Debug)]
+pub(super) struct CommitPoint {
+    pub(super) epoch: i64,
+    pub(super) positions: Vec<SplitPosition>,
+    pub(super) state: StateSnapshot,
+    pub(super) totals: Totals,
+    pub(super) rows: Vec<RecordBatch>,
+    pub(super) late: Vec<RecordBatch>,
+    pub(super) dead: Vec<RecordBatch>,
+    pub(super) bad: Vec<BadRange>,
+}
+
+/// What a commit did.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) epoch: i64,
+    /// Delta version of the table, if it got a commit.
+    pub(super) version: Option<i64>,
+}
+
+/// Writes commit points, one at a time.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) root: Root,
+    pub(super) folder: String,
+    pub(super) log: ManifestLog<Manifest>,
+    pub(super) next_number: u64,
+    pub(super) owner: String,
+    pub(super) app_id: String,
+    pub(super) fingerprint: String,
+    pub(super) tables: JobTables,
+    pub(super) sinks: BTreeMap<String, DeltaSink>,
+    /// Panes as the last manifest has them: a pane whose batch is the same value is not written again.
+    pub(super) written_panes: Vec<(Arc<RecordBatch>, PaneRef)>,
+    pub(super) dead_letters: Arc<DeadLetters>,
+    pub(super) source: Arc<dyn sluice_connectors::source::Source>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) status: StatusCell,
+}
+
+impl Committer {
+    /// Makes a commit point durable and visible.
+    pub(super) async fn commit(&mut self, point: CommitPoint) -> Result<Committed> {
+        self.check_topics(&point.positions).await?;
+        let now_us = self.clock.now_us();
+        let status = self.status.clone();
+        retry(&status, async || self.dead_letters.record(&point.bad, now_us).await).await?;
+
+        let mut files = BTreeMap::new();
+        for (table, batches) in [
+            (Arc::clone(&self.tables.table), &point.rows),
+            (Arc::clone(&self.tables.late), &point.late),
+            (Arc::clone(&self.tables.dead), &point.dead),
+        ] {
+            if !batches.is_empty() {
+                let written = self.write_files(&table, batches, point.epoch).await?;
+                files.insert(table.path().to_owned(), written);
+            }
+        }
+        let panes = self.write_panes(&point.state.panes, point.epoch).await?;
+        let manifest = Manifest {
+            format: FORMAT,
+            number: self.next_number,
+            owner: self.owner.clone(),
+            epoch: point.epoch,
+            app_id: self.app_id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            positions: point.positions,
+            split_watermarks_us: point.state.split_watermarks_us.into_iter().collect(),
+            watermark_us: point.state.watermark_us,
+            totals: point.totals,
+            panes,
+            files,
+            written_at: rfc3339(now_us),
+        };
+        self.put_manifest(&manifest).await?;
+        let version = self.commit_files(&manifest).await?;
+        self.tidy(&manifest).await;
+        Ok(Committed {
+            epoch: manifest.epoch,
+            version,
+        })
+    }
+
+    /// Writes the manifest under the next number.
+    pub(super) async fn put_manifest(&mut self, manifest: &Manifest) -> Result<()> {
+        retry(&self.status, async || self.log.put(manifest.number, manifest).await).await?;
+        self.next_number = manifest.number + 1;
+        Ok(())
+    }
+
+    /// Commits the files of a manifest to their tables; those that have them already are left alone.
+    pub(super) async fn commit_files(&mut self, manifest: &Manifest) -> Result<Option<i64>> {
+        let mut version = None;
+        let info = commit_info(manifest);
+        for (path, files) in &manifest.files {
+            let table = self.tables.by_path(path)?;
+            self.open_sink(&table).await?;
+            let Some(sink) = self.sinks.get_mut(path) else {
+                continue;
+            };
+            let txn = Some((manifest.app_id.as_str(), manifest.epoch));
+            let mut backoff = Backoff::default();
+            let committed = loop {
+                match sink.commit(files, txn, &info).await.map_err(storage_error) {
+                    Ok(committed) => break committed,
+                    Err(error) => backoff.wait_or_give_up(&self.status, error).await?,
+                }
+            };
+            if path == self.tables.table.path() {
+                version = Some(committed.version);
+            }
+            retry(&self.status, async || table.refresh().await).await?;
+        }
+        Ok(version)
+    }
+
+    async fn write_files(
+        &mut self,
+        table: &Arc<TableState>,
+        batches: &[RecordBatch],
+        epoch: i64,
+    ) -> Result<Vec<DataFile>> {
+        self.open_sink(table).await?;
+        let sink = self
+            .sinks
+            .get(table.path())
+            .ok_or_else(|| Error::internal(format!("no sink for {}", table.path())))?;
+        let tag = format!("epoch-{epoch}");
+        retry(&self.status, async || {
+            sink.write_files(batches, &tag).await.map_err(storage_error)
+        })
+        .await
+    }
+
+    /// Opens a table's sink; a companion's Delta table is made with its first rows.
+    async fn open_sink(&mut self, table: &Arc<TableState>) -> Result<()> {
+        if self.sinks.contains_key(table.path()) {
+            return Ok(());
+        }
+        let root = self.root.clone();
+        let sink = retry(&self.status, async || open_or_create(&root, table).await).await?;
+        self.sinks.insert(table.path().to_owned(), sink);
+        Ok(())
+    }
+
+    /// Writes the panes that changed into one segment; the others keep the place they have.
+    async fn write_panes(&mut self, panes: &[PaneState], epoch: i64) -> Result<Vec<PaneRef>> {
+        let segment = format!("state/{epoch:020}.arrow");
+        let mut changed: Vec<&PaneState> = Vec::new();
+        let mut refs: Vec<(Arc<RecordBatch>, PaneRef)> = Vec::new();
+        for pane in panes {
+            let known = self.written_panes.iter().find(|(batch, place)| {
+                Arc::ptr_eq(batch, &pane.state)
+                    && (place.start_us, place.end_us) == (pane.start_us, pane.end_us)
+            });
+            let place = match known {
+                Some((_, place)) => place.clone(),
+                None => {
+                    changed.push(pane);
+                    PaneRef {
+                        start_us: pane.start_us,
+                        end_us: pane.end_us,
+                        segment: segment.clone(),
+                        index: changed.len() - 1,
+                        crc32: 0,
+                    }
+                }
+            };
+            refs.push((Arc::clone(&pane.state), place));
+        }
+        if !changed.is_empty() {
+            let bytes = bytes::Bytes::from(encode_panes(&changed)?);
+            let crc32 = crc32fast::hash(&bytes);
+            for (_, place) in &mut refs {
+                if place.segment == segment {
+                    place.crc32 = crc32;
+                }
+            }
+            let path = format!("{}/{segment}", self.folder);
+            retry(&self.status, async || {
+                self.root
+                    .put(&path, bytes.clone())
+                    .await
+                    .map_err(storage_error)
+            })
+            .await?;
+        }
+        let places = refs.iter().map(|(_, place)| place.clone()).collect();
+        self.written_panes = refs;
+        Ok(places)
+    }
+
+    /// A topic that was deleted and made anew continues silently in the client library: its id tells.
+    async fn check_topics(&self, positions: &[SplitPosition]) -> Result<()> {
+        let ids = retry(&self.status, async || {
+            self.source.topic_ids().await.map_err(storage_error)
+        })
+        .await?;
+        for position in positions {
+            let (Some(was), Some(is)) =
+                (&position.topic_id, ids.get(&position.split.topic))
+            else {
+                continue;
+            };
+            if was != is {
+                return Err(topic_made_anew(&position.split));
+            }
+        }
+        Ok(())
+    }
+
+    /// After the commit: outside lag tools, old manifests, old segments. None of it is needed for correctness.
+    async fn tidy(&self, manifest: &Manifest) {
+        if let Err(error) = self.source.advertise(&manifest.positions).await {
+            tracing::debug!("offsets were not advertised: {error}");
+        }
+        let tidied: Result<()> = async {
+            self.log.prune(manifest.number, RETAINED).await?;
+            let named: std::collections::BTreeSet<String> = self
+                .log
+                .all()
+                .await?
+                .into_iter()
+                .flat_map(|(_, manifest)| manifest.panes)
+                .map(|pane| pane.segment)
+                .collect();
+            let segments = self
+                .root
+                .list(&format!("{}/state", self.folder))
+                .await
+                .map_err(storage_error)?;
+            for file in segments {
+                let segment = format!("state/{file}");
+                if !named.contains(&segment) {
+                    self.root
+                        .delete(&format!("{}/{segment}", self.folder))
+                        .await
+                        .map_err(storage_error)?;
+                }
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(error) = tidied {
+            tracing::warn!("old checkpoints were not removed: {error}");
+        }
+    }
+}
+
+impl JobTables {
+    fn by_path(&self, path: &str) -> Result<Arc<TableState>> {
+        [&self.table, &self.late, &self.dead]
+            .into_iter()
+            .find(|table| table.path() == path)
+            .cloned()
+            .ok_or_else(|| Error::internal(format!("a manifest names {path}, which is none of the query's tables")))
+    }
+}
+
+/// `topic … was deleted and made anew`.
+fn topic_made_anew(split: &SplitId) -> Error {
+    Error::outside(
+        SqlState::DataException,
+        format!(
+            "topic \"{}\" was deleted and made anew under the same name",
+            split.topic
+        ),
+    )
+    .with_detail("What was read since the last commit may come from the new topic; it was thrown away, and nothing of the new topic is committed.")
+    .with_hint("To read the new topic, drop the table and create it again (its folder is kept for a week), or create it under another name.")
+}
+
+async fn open_or_create(root: &Root, table: &TableState) -> Result<DeltaSink> {
+    if let Some(sink) = DeltaSink::open(root, table.path())
+        .await
+        .map_err(storage_error)?
+    {
+        return Ok(sink);
+    }
+    let spec = sluice_connectors::delta::TableSpec {
+        schema: Arc::clone(&table.schema),
+        partition_columns: vec![],
+        properties: BTreeMap::new(),
+        description: None,
+        name: Some(table.name.to_string()),
+    };
+    DeltaSink::create(root, table.path(), &spec, &Map::new())
+        .await
+        .map_err(storage_error)
+}
+
+/// What a commit says of itself in the Delta log: enough to go on from when the checkpoint folder is lost.
+fn commit_info(manifest: &Manifest) -> Map<String, Value> {
+    let positions: Vec<Value> = manifest
+        .positions
+        .iter()
+        .map(|position| serde_json::to_value(position).unwrap_or(Value::Null))
+        .collect();
+    Map::from_iter([
+        ("query".to_owned(), manifest.app_id.clone().into()),
+        ("epoch".to_owned(), manifest.epoch.into()),
+        ("manifest".to_owned(), manifest.number.into()),
+        ("positions".to_owned(), positions.into()),
+        ("watermarkUs".to_owned(), manifest.watermark_us.into()),
+    ])
+}
+
+fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {
+    let failed = |error: arrow::error::ArrowError| Error::internal(format!("state segment: {error}"));
+    let schema = panes
+        .first()
+        .map(|pane| pane.state.schema())
+        .ok_or_else(|| Error::internal("a state segment without panes"))?;
+    let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(failed)?;
+    for pane in panes {
+        writer.write(&pane.state).map_err(failed)?;
+    }
+    writer.finish().map_err(failed)?;
+    writer.into_inner().map_err(failed)
+}
+
+/// Waits longer with each failure.
+#[derive(Debug, Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    async fn wait_or_give_up(&mut self, status: &StatusCell, error: Error) -> Result<()> {
+        if !is_transient(&error) {
+            return Err(error);
+        }
+        self.failures += 1;
+        tracing::warn!("commit will be tried again: {error}");
+        status.update(|status| status.last_error = Some(error.to_string()));
+        let wait = Duration::from_millis(100) * 2u32.pow(self.failures.min(6));
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Whether the outside may come round by itself.
+pub(super) fn is_transient(error: &Error) -> bool {
+    error.fault == Fault::Outside
+        && matches!(
+            error.state,
+            SqlState::IoError | SqlState::DiskFull | SqlState::ConnectionFailure
+        )
+}
+
+async fn retry<T, F>(status: &StatusCell, mut step: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        match step().await {
+            Ok(value) => return Ok(value),
+            Err(error) => backoff.wait_or_give_up(status, error).await?,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The checkpoint manifest: what one commit point of a query consists of, in one small file that is either whole or ignored.
+//!
+//! Manifests are a log of their own: each is written put-if-absent under the next number, before the Delta commit it announces. A file
+//! whose checksum does not hold (torn, bit-rotten) is skipped for the one before; a file of a newer format is an error, never skipped,
+//! because skipping it would replay what a newer server has committed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sluice_connectors::{delta::DataFile, source::SplitPosition};
+use sluice_planner::api::RowCounts;
+
+/// The format this build writes. Older ones are read.
+pub const FORMAT: u32 = 1;
+
+/// One commit point.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format of this file.
+    pub format: u32,
+    /// Its number in the query's manifest log.
+    pub number: u64,
+    /// Which process wrote it; another owner under a number we wanted means that we were fenced.
+    pub owner: String,
+    /// Last epoch it covers.
+    pub epoch: i64,
+    /// Delta application id of the query's commits.
+    pub app_id: String,
+    /// Fingerprint of the plan whose state this is.
+    pub fingerprint: String,
+    /// Where reading goes on.
+    pub positions: Vec<SplitPosition>,
+    /// Largest watermark per split, microseconds.
+    pub split_watermarks_us: Vec<(sluice_connectors::source::SplitId, i64)>,
+    /// The query's watermark, microseconds.
+    pub watermark_us: Option<i64>,
+    /// Rows since the query began.
+    pub totals: Totals,
+    /// Open panes, each a record batch in a segment file.
+    pub panes: Vec<PaneRef>,
+    /// Files to be in the tables after the Delta commits of this epoch, by table.
+    pub files: BTreeMap<String, Vec<DataFile>>,
+    /// When it was written, for people.
+    pub written_at: String,
+}
+
+/// Counters that survive a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Where the decoded rows went.
+    pub rows: RowCounts,
+    /// Rows that did not decode.
+    pub undecodable: u64,
+    /// Final rows emitted.
+    pub rows_out: u64,
+}
+
+/// Where one pane's state lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaneRef {
+    /// Start of the pane, microseconds.
+    pub start_us: i64,
+    /// End of the pane, microseconds.
+    pub end_us: i64,
+    /// Segment file, relative to the query's checkpoint folder.
+    pub segment: String,
+    /// Which batch of the segment.
+    pub index: usize,
+    /// CRC-32 of the whole segment file.
+    pub crc32: u32,
+}
+
+/// Why a manifest's bytes cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The bytes are not what was written.
+    #[error("torn or corrupt: {0}")]
+    Corrupt(String),
+    /// A newer server wrote it.
+    #[error("written in format {found}, this build reads up to {FORMAT}")]
+    Newer {
+        /// Its format.
+        found: u32,
+    },
+}
+
+/// The file: the JSON on one line, its CRC-32 on the next.
+pub fn encode<T: Serialize>(manifest: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec(manifest)?;
+    let crc32 = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(format!("\n{crc32:08x}\n").as_bytes());
+    Ok(bytes)
+}
+
+/// Reads a file back.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
+    let corrupt = |why: &str| ManifestError::Corrupt(why.to_owned());
+    // body + newline + eight hex digits + newline
+    let body_len = bytes
+        .len()
+        .checked_sub(10)
+        .ok_or_else(|| corrupt("shorter than its own checksum"))?;
+    let (body, tail) = bytes.split_at(body_len);
+    let written = std::str::from_utf8(tail)
+        .ok()
+        .and_then(|tail| tail.strip_prefix('\n')?.strip_suffix('\n'))
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+        .ok_or_else(|| corrupt("no checksum at its end"))?;
+    let found = crc32fast::hash(body);
+    if written != found {
+        return Err(corrupt(&format!(
+            "checksum {written:08x} was written, {found:08x} is read"
+        )));
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let head: Head =
+        serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))?;
+    if head.format > FORMAT {
+        return Err(ManifestError::Newer { found: head.format });
+    }
+    serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

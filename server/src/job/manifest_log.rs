@@ -1,0 +1,159 @@
+//! A log of small checked files under rising numbers, each written put-if-absent.
+//!
+//! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else was fenced and must stop.
+//! Losing the answer to a put is no trouble: the file that is there says who wrote it.
+
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
+use sluice_connectors::store::Root;
+
+use super::manifest::{self, ManifestError};
+use crate::{
+    error::{Error, Result, SqlState},
+    root::storage_error,
+};
+
+/// What the log asks of its entries.
+pub trait LogEntry: Serialize + DeserializeOwned {
+    /// Who wrote it.
+    fn owner(&self) -> &str;
+}
+
+/// A log of `T` in one folder.
+#[derive(Debug)]
+pub struct ManifestLog<T> {
+    root: Root,
+    folder: String,
+    entries: PhantomData<T>,
+}
+
+/// The newest entry that can be read.
+#[derive(Debug)]
+pub struct Newest<T> {
+    /// The next free number.
+    pub next_number: u64,
+    /// The newest valid entry with its number.
+    pub entry: Option<(u64, T)>,
+    /// Newer entries that were skipped because they are torn or corrupt, with the reason.
+    pub skipped: Vec<String>,
+}
+
+impl<T: LogEntry> ManifestLog<T> {
+    /// The log in `folder` under the root.
+    pub fn new(root: Root, folder: String) -> Self {
+        Self {
+            root,
+            folder,
+            entries: PhantomData,
+        }
+    }
+
+    /// Finds the newest valid entry.
+    pub async fn newest(&self) -> Result<Newest<T>> {
+        let mut numbers = self.numbers().await?;
+        numbers.sort_unstable();
+        let mut newest = Newest {
+            next_number: numbers.last().map_or(1, |last| last + 1),
+            entry: None,
+            skipped: Vec::new(),
+        };
+        for number in numbers.into_iter().rev() {
+            let path = self.path(number);
+            let Some(bytes) = self.root.read(&path).await.map_err(storage_error)? else {
+                continue;
+            };
+            match manifest::decode(&bytes) {
+                Ok(entry) => {
+                    newest.entry = Some((number, entry));
+                    break;
+                }
+                Err(ManifestError::Corrupt(why)) => newest.skipped.push(format!("{path}: {why}")),
+                Err(error @ ManifestError::Newer { .. }) => {
+                    return Err(Error::outside(
+                        SqlState::FeatureNotSupported,
+                        format!("checkpoint {path} is {error}"),
+                    )
+                    .with_hint("Run the newer version of Sluice that wrote it."));
+                }
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Writes an entry under `number`; an error with [`SqlState::ObjectInUse`] means that another owner has it.
+    pub async fn put(&self, number: u64, entry: &T) -> Result<()> {
+        let path = self.path(number);
+        let bytes = manifest::encode(entry)
+            .map_err(|error| Error::internal(format!("checkpoint manifest: {error}")))?;
+        let put = self.root.put_if_absent(&path, bytes.into()).await;
+        let won = match put {
+            Ok(won) => won,
+            Err(error) => {
+                // The answer may be lost although the file is there: the file decides.
+                if !self.is_ours(&path, entry).await? {
+                    return Err(storage_error(error));
+                }
+                true
+            }
+        };
+        if won || self.is_ours(&path, entry).await? {
+            return Ok(());
+        }
+        Err(Error::outside(
+            SqlState::ObjectInUse,
+            format!("another server has taken over: checkpoint {path} is not ours"),
+        )
+        .with_hint("Only one server may run on a root; this one has stopped the query."))
+    }
+
+    async fn is_ours(&self, path: &str, entry: &T) -> Result<bool> {
+        let found = self.root.read(path).await.map_err(storage_error)?;
+        Ok(found
+            .and_then(|bytes| manifest::decode::<T>(&bytes).ok())
+            .is_some_and(|found| found.owner() == entry.owner()))
+    }
+
+    /// Deletes entries older than the newest `keep`.
+    pub async fn prune(&self, newest: u64, keep: u64) -> Result<()> {
+        for number in self.numbers().await? {
+            if number + keep <= newest {
+                self.root
+                    .delete(&self.path(number))
+                    .await
+                    .map_err(storage_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every valid entry with its number, oldest first.
+    pub async fn all(&self) -> Result<Vec<(u64, T)>> {
+        let mut numbers = self.numbers().await?;
+        numbers.sort_unstable();
+        let mut entries = Vec::new();
+        for number in numbers {
+            let bytes = self
+                .root
+                .read(&self.path(number))
+                .await
+                .map_err(storage_error)?;
+            if let Some(entry) = bytes.and_then(|bytes| manifest::decode(&bytes).ok()) {
+                entries.push((number, entry));
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn numbers(&self) -> Result<Vec<u64>> {
+        let files = self.root.list(&self.folder).await.map_err(storage_error)?;
+        Ok(files
+            .iter()
+            .filter_map(|file| file.strip_suffix(".json")?.parse().ok())
+            .collect())
+    }
+
+    fn path(&self, number: u64) -> String {
+        format!("{}/{number:020}.json", self.folder)
+    }
+}

@@ -1,0 +1,254 @@
+//! What a query goes on from after a restart.
+//!
+//! The decision is a pure function of two facts, the newest valid manifest and the newest Delta commit of ours; carrying it out is
+//! the rest of this file.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{array::RecordBatch, ipc::reader::FileReader};
+use serde_json::{Map, Value};
+use sluice_connectors::{
+    delta::DeltaSink,
+    source::{SplitId, SplitPosition},
+};
+use sluice_planner::api::{PaneState, StateSnapshot};
+
+use super::{
+    commit::Committer,
+    manifest::{Manifest, PaneRef, Totals},
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    events::Events,
+    root::storage_error,
+};
+
+/// What to do, given the epoch of the newest valid manifest and the `txn` version in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing was ever checkpointed or committed.
+    Begin,
+    /// The manifest's files are (or need not be) in the table: restore and go on.
+    Restore,
+    /// The manifest was written, its Delta commit was not: commit the same files first.
+    CommitThenRestore,
+    /// The table is ahead of the newest manifest (which was lost or torn): replay to the commit's positions, throwing the output away.
+    ReplayTo {
+        /// The table's epoch.
+        epoch: i64,
+    },
+}
+
+/// Decides; `manifest` is (epoch, whether it lists files for the table).
+pub(super) fn decide(manifest: Option<(i64, bool)>, table_txn: Option<i64>) -> Decision {
+    match (manifest, table_txn) {
+        (None, None) => Decision::Begin,
+        (None, Some(epoch)) => Decision::ReplayTo { epoch },
+        (Some((checkpointed, _)), Some(epoch)) if epoch > checkpointed => {
+            Decision::ReplayTo { epoch }
+        }
+        (Some((checkpointed, true)), txn) if txn.is_none_or(|epoch| epoch < checkpointed) => {
+            Decision::CommitThenRestore
+        }
+        (Some(_), _) => Decision::Restore,
+    }
+}
+
+/// Where a query goes on.
+#[derive(Debug)]
+pub(super) struct Restored {
+    /// Epoch of the state.
+    pub(super) epoch: i64,
+    /// Where reading goes on.
+    pub(super) positions: Vec<SplitPosition>,
+    /// The state; `None` at the very beginning.
+    pub(super) state: Option<StateSnapshot>,
+    /// Counters.
+    pub(super) totals: Totals,
+    /// Output up to these positions is in the table already and is thrown away; the epoch to number it with.
+    pub(super) discard: Option<(i64, Vec<SplitPosition>)>,
+    /// Whether anything was ever checkpointed.
+    pub(super) fresh: bool,
+}
+
+impl Committer {
+    /// Finds out where to go on, finishes a commit that was cut short, and claims the manifest log.
+    pub(super) async fn recover(&mut self, events: &Events) -> Result<Restored> {
+        let newest = self.log.newest().await?;
+        for skipped in &newest.skipped {
+            events.warn(
+                &self.tables.table.name,
+                format!("a checkpoint was skipped for the one before it: {skipped}"),
+            );
+        }
+        self.next_number = newest.next_number;
+        let table = Arc::clone(&self.tables.table);
+        let mut sink = DeltaSink::open(&self.root, table.path())
+            .await
+            .map_err(storage_error)?;
+        let last_commit = match &mut sink {
+            Some(sink) => sink
+                .last_commit_of(&self.app_id)
+                .await
+                .map_err(storage_error)?,
+            None => None,
+        };
+        let txn = match &mut sink {
+            Some(sink) => sink
+                .txn_version(&self.app_id)
+                .await
+                .map_err(storage_error)?,
+            None => None,
+        };
+        if let Some(sink) = sink {
+            self.sinks.insert(table.path().to_owned(), sink);
+        }
+        let manifest = newest.entry.map(|(_, manifest)| manifest);
+        let facts = manifest
+            .as_ref()
+            .map(|manifest| (manifest.epoch, manifest.files.contains_key(table.path())));
+        let decision = decide(facts, txn);
+        let mut restored = match &manifest {
+            Some(manifest) => self.restore(manifest).await?,
+            None => Restored::nothing(),
+        };
+        match decision {
+            Decision::Begin | Decision::Restore => {}
+            Decision::CommitThenRestore => {
+                events.info(
+                    &table.name,
+                    format!("finishing the commit of epoch {} that was cut short", restored.epoch),
+                );
+            }
+            Decision::ReplayTo { epoch } => {
+                let positions = positions_of(last_commit.as_ref().map(|(_, info)| info), epoch)?;
+                events.warn(
+                    &table.name,
+                    format!(
+                        "the table is at epoch {epoch}, the newest checkpoint at {}: replaying what the table has already",
+                        restored.epoch
+                    ),
+                );
+                restored.discard = Some((epoch, positions));
+            }
+        }
+        if let Some(mut manifest) = manifest {
+            // Companions are committed after the table, so they may be behind even where the table is not.
+            self.commit_files(&manifest).await?;
+            manifest.owner.clone_from(&self.owner);
+            manifest.number = self.next_number;
+            self.put_manifest(&manifest).await?;
+        }
+        for table in [&self.tables.table, &self.tables.late, &self.tables.dead] {
+            table.refresh().await?;
+        }
+        Ok(restored)
+    }
+
+    async fn restore(&mut self, manifest: &Manifest) -> Result<Restored> {
+        if manifest.fingerprint != self.fingerprint {
+            return Err(Error::user(
+                SqlState::ObjectNotInPrerequisiteState,
+                format!(
+                    "the state of query \"{}\" belongs to another plan",
+                    self.tables.table.name
+                ),
+            )
+            .with_detail("This build plans the statement differently, or a view or stream it reads was changed.")
+            .with_hint("Run the build that wrote it, or drop the table and create it again."));
+        }
+        let mut panes = Vec::new();
+        let mut segments: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
+        for place in &manifest.panes {
+            if !segments.contains_key(place.segment.as_str()) {
+                let batches = self.read_segment(place).await?;
+                segments.insert(&place.segment, batches);
+            }
+            let state = segments
+                .get(place.segment.as_str())
+                .and_then(|batches| batches.get(place.index))
+                .cloned()
+                .ok_or_else(|| corrupt_segment(place, "it has fewer batches than its manifest says"))?;
+            let state = Arc::new(state);
+            self.written_panes.push((Arc::clone(&state), place.clone()));
+            panes.push(PaneState {
+                start_us: place.start_us,
+                end_us: place.end_us,
+                state,
+            });
+        }
+        Ok(Restored {
+            epoch: manifest.epoch,
+            positions: manifest.positions.clone(),
+            state: Some(StateSnapshot {
+                split_watermarks_us: manifest.split_watermarks_us.iter().cloned().collect(),
+                watermark_us: manifest.watermark_us,
+                panes,
+            }),
+            totals: manifest.totals,
+            discard: None,
+            fresh: false,
+        })
+    }
+
+    async fn read_segment(&self, place: &PaneRef) -> Result<Vec<RecordBatch>> {
+        let path = format!("{}/{}", self.folder, place.segment);
+        let bytes = self
+            .root
+            .read(&path)
+            .await
+            .map_err(storage_error)?
+            .ok_or_else(|| corrupt_segment(place, "the file is gone"))?;
+        if crc32fast::hash(&bytes) != place.crc32 {
+            return Err(corrupt_segment(place, "its checksum does not hold"));
+        }
+        FileReader::try_new(std::io::Cursor::new(bytes), None)
+            .and_then(Iterator::collect)
+            .map_err(|error| corrupt_segment(place, &error.to_string()))
+    }
+}
+
+impl Restored {
+    fn nothing() -> Self {
+        Self {
+            epoch: 0,
+            positions: Vec::new(),
+            state: None,
+            totals: Totals::default(),
+            discard: None,
+            fresh: true,
+        }
+    }
+}
+
+fn corrupt_segment(place: &PaneRef, why: &str) -> Error {
+    Error::outside(
+        SqlState::DataException,
+        format!("state segment {} cannot be read: {why}", place.segment),
+    )
+    .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
+}
+
+/// Positions in the commit that the table is at.
+fn positions_of(info: Option<&Map<String, Value>>, epoch: i64) -> Result<Vec<SplitPosition>> {
+    info.filter(|info| info.get("epoch").and_then(Value::as_i64) == Some(epoch))
+        .and_then(|info| serde_json::from_value(info.get("positions")?.clone()).ok())
+        .ok_or_else(|| {
+            Error::outside(
+                SqlState::DataException,
+                format!("the table is at epoch {epoch}, which no checkpoint has, and its commit does not say where reading stood"),
+            )
+            .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
+        })
+}
+
+/// Offsets by split.
+pub(super) fn offsets(positions: &[SplitPosition]) -> BTreeMap<SplitId, i64> {
+    positions
+        .iter()
+        .map(|position| (position.split.clone(), position.next_offset))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

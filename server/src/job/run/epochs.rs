@@ -1,0 +1,802 @@
+//! A running query: events in, epochs through, rows out, commits beside.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+use sluice_connectors::source::{
+    ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId,
+};
+use sluice_planner::{
+    ContinuousQuery,
+    api::{EpochInput, EpochOutput, SplitInput},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{
+    super::{
+        BadRange, Command, JobParts, LiveRows, OnError, StatusCell,
+        commit::{CommitPoint, Committed, Committer},
+        journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
+        manifest::Totals,
+        manifest_log::ManifestLog,
+        recovery,
+        splits::Splits,
+        status::SplitStatus,
+    },
+    End,
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    execute::plan_error,
+    root::storage_error,
+};
+
+/// How often a quiet job looks at its timers.
+const TICK: Duration = Duration::from_millis(250);
+/// A gap between ticks that only a pause of the process explains.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
+const ASK_ENDS: Duration = Duration::from_secs(5);
+const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
+/// Silence of the source during a replay after which the journal is given up.
+const REPLAY_SILENCE: Duration = Duration::from_secs(60);
+/// What stopping may take.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// What waits for the next commit.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    rows: Vec<RecordBatch>,
+    late: Vec<RecordBatch>,
+    dead: Vec<RecordBatch>,
+    bad: Vec<BadRange>,
+    bad_bytes: usize,
+}
+
+/// A query that is reading.
+pub(super) struct Running<'a> {
+    parts: &'a JobParts,
+    status: &'a StatusCell,
+    query: ContinuousQuery,
+    reader: SourceReader,
+    splits: Splits,
+    pending: BTreeMap<SplitId, VecDeque<SplitBatch>>,
+    pending_rows: usize,
+    journal: Journal,
+    to_replay: Vec<EpochRecord>,
+    discard: Option<(i64, BTreeMap<SplitId, i64>)>,
+    sets: SplitSets,
+    epoch: i64,
+    committed_epoch: i64,
+    totals: Totals,
+    uncommitted: Uncommitted,
+    committer: Option<Committer>,
+    committing: Option<JoinHandle<(Committer, Result<Committed>)>>,
+    last_commit: Instant,
+    last_tick: Instant,
+    last_ask: Instant,
+    first_commit_due: bool,
+}
+
+impl<'a> Running<'a> {
+    /// Restores state and positions and starts reading.
+    pub(super) async fn restore(parts: &'a JobParts, status: &'a StatusCell) -> Result<Self> {
+        let tables = &parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.clear_tail(true);
+        }
+        let folder = super::super::checkpoint_folder(&parts.id);
+        let mut committer = Committer {
+            root: parts.root.clone(),
+            log: ManifestLog::new(parts.root.clone(), format!("{folder}/manifests")),
+            folder: folder.clone(),
+            next_number: 1,
+            owner: parts.owner.clone(),
+            app_id: super::super::app_id(&parts.id),
+            fingerprint: parts.plan.fingerprint.clone(),
+            tables: parts.tables.clone(),
+            sinks: BTreeMap::new(),
+            written_panes: Vec::new(),
+            dead_letters: Arc::clone(&parts.stream_dead_letters),
+            source: Arc::clone(&parts.source),
+            clock: Arc::clone(&parts.clock),
+            status: status.clone(),
+        };
+        let restored = committer.recover(&parts.events).await?;
+        let query = parts.plan.start(restored.state).map_err(plan_error)?;
+
+        let head = JournalHead {
+            fingerprint: parts.plan.fingerprint.clone(),
+            build: parts.build.clone(),
+            after_epoch: restored.epoch,
+        };
+        let journal_folder = journal_folder(parts, &folder)?;
+        let to_replay = if restored.discard.is_some() {
+            journal::clear(&journal_folder).map_err(journal_error)?;
+            Vec::new()
+        } else {
+            match journal::read(&journal_folder, &head, restored.epoch).map_err(journal_error)? {
+                Some(records) => records,
+                None => {
+                    parts.events.warn(
+                        &parts.name,
+                        "epochs since the last checkpoint were run by another build: they are computed anew, and rows that were not committed may differ in their last bits",
+                    );
+                    journal::clear(&journal_folder).map_err(journal_error)?;
+                    Vec::new()
+                }
+            }
+        };
+        let now = Instant::now();
+        let mut splits = Splits::new(parts.options.idle_timeout);
+        for position in &restored.positions {
+            splits.found(position.clone(), position.next_offset, now);
+        }
+        let reader = parts
+            .source
+            .read(ReadRequest {
+                columns: parts.plan.columns_to_read.clone(),
+                positions: restored.positions.clone(),
+                until: BTreeMap::new(),
+                inbox_bytes: parts.options.inbox_bytes,
+                batch_rows: 8192,
+            })
+            .map_err(storage_error)?;
+        Ok(Self {
+            parts,
+            status,
+            query,
+            reader,
+            splits,
+            pending: BTreeMap::new(),
+            pending_rows: 0,
+            journal: Journal::new(&journal_folder, head).map_err(journal_error)?,
+            to_replay,
+            discard: restored
+                .discard
+                .map(|(epoch, positions)| (epoch, recovery::offsets(&positions))),
+            sets: SplitSets::default(),
+            epoch: restored.epoch,
+            committed_epoch: restored.epoch,
+            totals: restored.totals,
+            uncommitted: Uncommitted::default(),
+            committer: Some(committer),
+            committing: None,
+            last_commit: now,
+            last_tick: now,
+            last_ask: now,
+            first_commit_due: restored.fresh,
+        })
+    }
+
+    /// Runs the epochs again that readers may have seen, decision for decision.
+    pub(super) async fn replay(&mut self) -> Result<()> {
+        if let Some((epoch, until)) = self.discard.take() {
+            self.replay_discarding(epoch, &until).await?;
+        }
+        let records = std::mem::take(&mut self.to_replay);
+        let count = records.len();
+        for record in records {
+            let ends: BTreeMap<SplitId, i64> = record.ends.iter().cloned().collect();
+            if !self.wait_for(&ends).await? {
+                self.parts.events.warn(
+                    &self.parts.name,
+                    format!("the source fell silent while epoch {} was replayed: the rest is computed anew", record.epoch),
+                );
+                break;
+            }
+            let inputs = self.take_until(&ends);
+            let sets = record.sets.unwrap_or_default();
+            self.run_epoch(record.epoch, record.now_us, inputs, sets).await?;
+        }
+        if count > 0 {
+            self.journal.rotate(self.epoch);
+            self.parts
+                .events
+                .info(&self.parts.name, format!("{count} epochs replayed"));
+        }
+        let tables = &self.parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.restored();
+        }
+        self.publish_status();
+        Ok(())
+    }
+
+    /// The table has these rows already: read to where its commit stood and throw the output away.
+    async fn replay_discarding(
+        &mut self,
+        epoch: i64,
+        until: &BTreeMap<SplitId, i64>,
+    ) -> Result<()> {
+        if !self.wait_for(until).await? {
+            return Err(Error::outside(
+                SqlState::ConnectionFailure,
+                "the source fell silent while it was read up to the table's last commit",
+            ));
+        }
+        let inputs = self.take_until(until);
+        let sets = SplitSets {
+            known: self.splits.known(),
+            ..SplitSets::default()
+        };
+        let now_us = self.parts.clock.now_us();
+        self.run_epoch(epoch, now_us, inputs, sets).await?;
+        let tables = &self.parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.clear_tail(true);
+        }
+        let bad = std::mem::take(&mut self.uncommitted.bad);
+        self.uncommitted = Uncommitted {
+            bad,
+            ..Uncommitted::default()
+        };
+        self.first_commit_due = true;
+        Ok(())
+    }
+
+    /// Reads until every split's pending rows reach their end; `false` when the source fell silent.
+    async fn wait_for(&mut self, ends: &BTreeMap<SplitId, i64>) -> Result<bool> {
+        loop {
+            let reached = ends.iter().all(|(split, end)| {
+                let next = self
+                    .pending
+                    .get(split)
+                    .and_then(VecDeque::back)
+                    .map(|batch| batch.range.end)
+                    .or_else(|| {
+                        let state = self.splits.iter().find(|(known, _)| *known == split);
+                        state.map(|(_, state)| state.position.next_offset)
+                    });
+                next.is_some_and(|next| next >= *end)
+            });
+            if reached {
+                return Ok(true);
+            }
+            match tokio::time::timeout(REPLAY_SILENCE, self.reader.events.recv()).await {
+                Ok(Some(event)) => self.on_event(event)?,
+                Ok(None) => return Err(reader_ended()),
+                Err(_) => return Ok(false),
+            }
+            // Batches held for later epochs must not fill the inbox while we wait for another split.
+            self.give_back_held();
+        }
+    }
+
+    fn give_back_held(&mut self) {
+        // The inbox is a bound on what the reader runs ahead; during a replay what runs ahead is wanted at once.
+        for batch in self.pending.values().filter_map(VecDeque::back) {
+            self.reader.release(batch);
+        }
+    }
+
+    /// The main loop.
+    pub(super) async fn run(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<End> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let room = self.parts.tables.table.tail_size().1 < 2 * self.parts.options.tail_bytes;
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    None => return Ok(End::Abandoned),
+                    Some(Command::Live(answer)) => {
+                        let live = self.live().await;
+                        // The asker may have gone meanwhile.
+                        let _ = answer.send(live);
+                    }
+                    Some(Command::Resume(done)) => {
+                        let _ = done.send(());
+                    }
+                    Some(Command::Pause(done)) => {
+                        self.commit_and_wait().await?;
+                        return Ok(End::Paused(done));
+                    }
+                    Some(Command::Stop { commit, done }) => {
+                        if commit {
+                            let committed = tokio::time::timeout(STOP_WITHIN, self.commit_and_wait()).await;
+                            if !matches!(committed, Ok(Ok(()))) {
+                                self.parts.events.warn(&self.parts.name, "stopped before everything was committed; the next start takes it up");
+                            }
+                        }
+                        return Ok(End::Stopped(done));
+                    }
+                },
+                done = finished(&mut self.committing), if self.committing.is_some() => self.on_committed(done)?,
+                event = self.reader.events.recv(), if room => {
+                    self.on_event(event.ok_or_else(reader_ended)?)?;
+                    while self.pending_rows < self.parts.options.epoch_rows {
+                        match self.reader.events.try_recv() {
+                            Ok(event) => self.on_event(event)?,
+                            Err(_) => break,
+                        }
+                    }
+                }
+                _ = tick.tick() => self.on_tick(),
+            }
+            self.next_epoch().await?;
+            if self.commit_is_due() {
+                self.start_commit()?;
+            }
+            if self.splits.all_finished()
+                && self.committing.is_none()
+                && self.pending_rows == 0
+                && self.committed_epoch == self.epoch
+            {
+                self.publish_status();
+                return Ok(End::Finished);
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: SourceEvent) -> Result<()> {
+        match event {
+            SourceEvent::SplitFound {
+                position,
+                end_offset,
+            } => self.splits.found(position, end_offset, Instant::now()),
+            SourceEvent::Batch(batch) => {
+                self.pending_rows += batch.rows.num_rows() + batch.bad.len();
+                self.pending
+                    .entry(batch.split.clone())
+                    .or_default()
+                    .push_back(batch);
+            }
+            SourceEvent::EndOffset { split, end_offset } => self.splits.end_is(&split, end_offset),
+            SourceEvent::Finished { split } => self.splits.finished(&split),
+            SourceEvent::Trouble(error) => {
+                let error = storage_error(error);
+                self.parts
+                    .events
+                    .warn(&self.parts.name, error.message.clone());
+                self.status
+                    .update(|status| status.last_error = Some(error.to_string()));
+            }
+            SourceEvent::Recovered => {
+                self.parts
+                    .events
+                    .info(&self.parts.name, "the source answers again");
+                self.status.update(|status| status.last_error = None);
+            }
+            SourceEvent::Failed(error) => return Err(storage_error(error)),
+        }
+        Ok(())
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.last_tick) > PAUSE {
+            self.splits.paused(now);
+        }
+        self.last_tick = now;
+        let since = now.duration_since(self.last_ask);
+        if since >= ASK_ENDS || (since >= ASK_ENDS_AGAIN && self.splits.wants_ends(now)) {
+            self.last_ask = now;
+            self.splits.asking(now);
+            self.reader.ask_ends();
+        }
+        self.publish_status();
+    }
+
+    /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
+    async fn next_epoch(&mut self) -> Result<()> {
+        let watermarks = self.query.split_watermarks_us();
+        let sets = SplitSets {
+            known: self.splits.known(),
+            excluded: self
+                .splits
+                .excluded(Instant::now(), |split| watermarks.contains_key(split)),
+            finished: self.splits.finished_set(),
+        };
+        if self.pending.is_empty() && sets == self.sets {
+            return Ok(());
+        }
+        let inputs = std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(split, batches)| SplitInput {
+                split,
+                batches: batches.into(),
+            })
+            .collect();
+        self.pending_rows = 0;
+        let epoch = self.epoch + 1;
+        let now_us = self.parts.clock.now_us();
+        let ends = ends(&inputs);
+        self.journal
+            .append(epoch, now_us, ends, sets.clone())
+            .map_err(journal_error)?;
+        self.run_epoch(epoch, now_us, inputs, sets).await
+    }
+
+    async fn run_epoch(
+        &mut self,
+        epoch: i64,
+        now_us: i64,
+        inputs: Vec<SplitInput>,
+        sets: SplitSets,
+    ) -> Result<()> {
+        self.collect_bad(&inputs)?;
+        let input = EpochInput {
+            now_us,
+            splits: inputs,
+            known: sets.known.clone(),
+            excluded: sets.excluded.clone(),
+            finished: sets.finished.clone(),
+        };
+        let now = Instant::now();
+        for split in &input.splits {
+            for batch in &split.batches {
+                self.splits.advanced(
+                    &split.split,
+                    batch.range.end,
+                    batch.leader_epoch,
+                    now,
+                    now_us,
+                );
+                self.reader.release(batch);
+            }
+        }
+        let output = self.query.run_epoch(input).await.map_err(plan_error)?;
+        self.sets = sets;
+        self.epoch = epoch;
+        self.keep(output, now_us);
+        Ok(())
+    }
+
+    /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.
+    fn collect_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
+        for input in inputs {
+            for batch in input.batches.iter().filter(|batch| !batch.bad.is_empty()) {
+                self.totals.undecodable += batch.bad.len() as u64;
+                match self.parts.options.on_error {
+                    OnError::Skip => {}
+                    OnError::DeadLetter => {
+                        self.uncommitted.bad_bytes += batch
+                            .bad
+                            .iter()
+                            .map(|row| row.payload.as_ref().map_or(0, |payload| payload.len()) + 64)
+                            .sum::<usize>();
+                        self.uncommitted.bad.push(BadRange {
+                            split: input.split.clone(),
+                            topic_id: self.topic_id(&input.split),
+                            range: batch.range.clone(),
+                            rows: batch.bad.clone(),
+                        });
+                    }
+                    OnError::Fail => return Err(undecodable(batch)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn topic_id(&self, split: &SplitId) -> Option<String> {
+        self.splits
+            .iter()
+            .find(|(known, _)| *known == split)
+            .and_then(|(_, state)| state.position.topic_id.clone())
+    }
+
+    fn keep(&mut self, output: EpochOutput, now_us: i64) {
+        let EpochOutput {
+            rows,
+            late,
+            dead,
+            counts,
+            watermark_us,
+        } = output;
+        let totals = &mut self.totals;
+        totals.rows.read += counts.read;
+        totals.rows.aggregated += counts.aggregated;
+        totals.rows.late += counts.late;
+        totals.rows.dead += counts.dead;
+        totals.rows.filtered += counts.filtered;
+        if counts.read != counts.aggregated + counts.late + counts.dead + counts.filtered {
+            self.parts.events.error(
+                &self.parts.name,
+                format!("epoch {} does not account for all its rows: {counts:?}", self.epoch),
+            );
+        }
+        let out: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        totals.rows_out += out as u64;
+        let tables = &self.parts.tables;
+        tables.late.push(self.epoch, &late);
+        tables.dead.push(self.epoch, &dead);
+        tables.table.push(self.epoch, &rows);
+        self.uncommitted.rows.extend(rows);
+        self.uncommitted.late.extend(late);
+        self.uncommitted.dead.extend(dead);
+        if out > 0 {
+            self.status.update(|status| {
+                status.last_row_us = Some(now_us);
+                status.watermark_us = watermark_us;
+            });
+        }
+    }
+
+    fn commit_is_due(&self) -> bool {
+        if self.committing.is_some() || self.epoch == self.committed_epoch {
+            return false;
+        }
+        let options = &self.parts.options;
+        self.first_commit_due
+            || self.last_commit.elapsed() >= options.commit_interval
+            || self.parts.tables.table.tail_size().1 >= options.tail_bytes
+            || self.uncommitted.bad_bytes >= options.tail_bytes / 4
+            || self.splits.all_finished()
+    }
+
+    fn start_commit(&mut self) -> Result<()> {
+        let Some(mut committer) = self.committer.take() else {
+            return Ok(());
+        };
+        let Uncommitted {
+            rows,
+            late,
+            dead,
+            bad,
+            ..
+        } = std::mem::take(&mut self.uncommitted);
+        let point = CommitPoint {
+            epoch: self.epoch,
+            positions: self.splits.positions(),
+            state: self.query.snapshot().map_err(plan_error)?,
+            totals: self.totals,
+            rows,
+            late,
+            dead,
+            bad,
+        };
+        self.journal.rotate(self.epoch);
+        self.first_commit_due = false;
+        self.last_commit = Instant::now();
+        self.committing = Some(tokio::spawn(async move {
+            let result = committer.commit(point).await;
+            (committer, result)
+        }));
+        Ok(())
+    }
+
+    fn on_committed(
+        &mut self,
+        done: std::result::Result<(Committer, Result<Committed>), tokio::task::JoinError>,
+    ) -> Result<()> {
+        self.committing = None;
+        let (committer, result) =
+            done.map_err(|error| Error::internal(format!("the commit task ended: {error}")))?;
+        self.committer = Some(committer);
+        let committed = result?;
+        self.committed_epoch = committed.epoch;
+        self.journal
+            .forget_before(committed.epoch)
+            .map_err(journal_error)?;
+        let now_us = self.parts.clock.now_us();
+        self.status.update(|status| {
+            status.checkpoint_epoch = committed.epoch;
+            if let Some(version) = committed.version {
+                status.last_commit_version = Some(version);
+                status.last_commit_us = Some(now_us);
+            }
+        });
+        Ok(())
+    }
+
+    /// Commits everything there is and waits for it.
+    async fn commit_and_wait(&mut self) -> Result<()> {
+        if self.committing.is_some() {
+            let done = finished(&mut self.committing).await;
+            self.on_committed(done)?;
+        }
+        if self.epoch > self.committed_epoch {
+            self.start_commit()?;
+            if self.committing.is_some() {
+                let done = finished(&mut self.committing).await;
+                self.on_committed(done)?;
+            }
+        }
+        self.publish_status();
+        Ok(())
+    }
+
+    async fn live(&mut self) -> Result<LiveRows> {
+        Ok(LiveRows {
+            open: self.query.live().await.map_err(plan_error)?,
+            cut: self.parts.tables.table.cut(),
+        })
+    }
+
+    /// Takes pending rows up to these ends; what lies behind them stays.
+    fn take_until(&mut self, ends: &BTreeMap<SplitId, i64>) -> Vec<SplitInput> {
+        let mut inputs = Vec::new();
+        for (split, end) in ends {
+            let Some(queue) = self.pending.get_mut(split) else {
+                continue;
+            };
+            let mut batches = Vec::new();
+            while let Some(batch) = queue.pop_front() {
+                if batch.range.end <= *end {
+                    batches.push(batch);
+                    continue;
+                }
+                batches.extend(batch.slice(i64::MIN, *end));
+                queue.extend(batch.slice(*end, i64::MAX));
+                // A later batch would now stand before the cut one's rest.
+                queue.rotate_right(1);
+                break;
+            }
+            if queue.is_empty() {
+                self.pending.remove(split);
+            }
+            inputs.push(SplitInput {
+                split: split.clone(),
+                batches,
+            });
+        }
+        self.pending_rows = self
+            .pending
+            .values()
+            .flatten()
+            .map(|batch| batch.rows.num_rows() + batch.bad.len())
+            .sum();
+        inputs
+    }
+
+    fn publish_status(&self) {
+        let watermarks = self.query.split_watermarks_us();
+        let splits: Vec<SplitStatus> = self
+            .splits
+            .iter()
+            .map(|(split, state)| SplitStatus {
+                topic: split.topic.clone(),
+                partition: split.partition,
+                position: state.position.next_offset,
+                end_position: state.end_offset,
+                watermark_us: watermarks.get(split).copied(),
+                idle: state.idle,
+                last_event_us: state.last_rows_us,
+            })
+            .collect();
+        let held_by = held_by(&splits, &self.sets);
+        let totals = self.totals;
+        let (watermark_us, open_windows, state_bytes) = (
+            self.query.watermark_us(),
+            self.query.open_panes(),
+            self.query.state_bytes(),
+        );
+        let lag_rows = self.splits.lag_rows();
+        self.status.update(|status| {
+            status.epoch = self.epoch;
+            status.watermark_us = watermark_us;
+            status.lag_rows = lag_rows;
+            status.rows_in = totals.rows.read + totals.undecodable;
+            status.rows_out = totals.rows_out;
+            status.aggregated_rows = totals.rows.aggregated;
+            status.late_rows = totals.rows.late;
+            status.dead_letter_rows = totals.rows.dead + totals.undecodable;
+            status.filtered_rows = totals.rows.filtered;
+            status.held_by = held_by;
+            status.open_windows = open_windows;
+            status.state_bytes = state_bytes;
+            status.splits = splits;
+        });
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // A commit that is under way may not go on beside a new attempt.
+        if let Some(task) = self.committing.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Waits for the commit task; never resolves when there is none.
+async fn finished(
+    task: &mut Option<JoinHandle<(Committer, Result<Committed>)>>,
+) -> std::result::Result<(Committer, Result<Committed>), tokio::task::JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ends(inputs: &[SplitInput]) -> Vec<(SplitId, i64)> {
+    inputs
+        .iter()
+        .filter_map(|input| {
+            let last = input.batches.last()?;
+            Some((input.split.clone(), last.range.end))
+        })
+        .collect()
+}
+
+/// Which split keeps the watermark back, and why.
+fn held_by(splits: &[SplitStatus], sets: &SplitSets) -> Option<String> {
+    let counts = |split: &&SplitStatus| {
+        let id = SplitId {
+            topic: split.topic.clone(),
+            partition: split.partition,
+        };
+        !sets.excluded.contains(&id) && !sets.finished.contains(&id)
+    };
+    let name = |split: &SplitStatus| format!("{}[{}]", split.topic, split.partition);
+    if let Some(waiting) = splits
+        .iter()
+        .filter(counts)
+        .find(|split| split.watermark_us.is_none())
+    {
+        return Some(format!(
+            "{}: has had no row with a usable time yet, {} messages to read",
+            name(waiting),
+            waiting.end_position.saturating_sub(waiting.position)
+        ));
+    }
+    let slowest = splits
+        .iter()
+        .filter(counts)
+        .min_by_key(|split| split.watermark_us)?;
+    let behind = slowest.end_position.saturating_sub(slowest.position);
+    let why = if behind > 0 {
+        format!("{behind} messages to read")
+    } else {
+        "at its end, waiting for a later event or for its idle timeout".to_owned()
+    };
+    Some(format!(
+        "{}: watermark {}, {why}",
+        name(slowest),
+        slowest
+            .watermark_us
+            .map_or_else(String::new, crate::clock::rfc3339)
+    ))
+}
+
+fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {
+    parts
+        .root
+        .local_path
+        .as_ref()
+        .map(|root| root.join(folder).join("journal"))
+        .ok_or_else(|| {
+            Error::user(
+                SqlState::FeatureNotSupported,
+                "the epoch journal needs a local root for now",
+            )
+        })
+}
+
+fn journal_error(error: std::io::Error) -> Error {
+    let state = if error.kind() == std::io::ErrorKind::StorageFull {
+        SqlState::DiskFull
+    } else {
+        SqlState::IoError
+    };
+    Error::outside(state, format!("the epoch journal cannot be used: {error}"))
+}
+
+fn reader_ended() -> Error {
+    Error::outside(
+        SqlState::ConnectionFailure,
+        "the reader ended without saying why",
+    )
+}
+
+fn undecodable(batch: &SplitBatch) -> Error {
+    let first = batch.bad.first();
+    let (offset, why) = first.map_or((batch.range.start, "unknown"), |row| {
+        (row.offset, row.error.as_str())
+    });
+    Error::outside(
+        SqlState::DataException,
+        format!(
+            "a message does not decode: {}[{}] offset {offset}: {why}",
+            batch.split.topic, batch.split.partition
+        ),
+    )
+    .with_hint("The stream says on_error = 'fail'. With 'dead_letter' such messages are kept in its dead-letter table and reading goes on.")
+}

@@ -1,0 +1,140 @@
+//! Options that the server takes out of `WITH (…)`; what is left belongs to the connector.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sluice_planner::api::TimeRules;
+use sluice_sql::Options;
+
+use crate::{
+    error::{Error, Result, SqlState},
+    job::{JobOptions, OnError},
+};
+
+/// Options of a stream that are not the connector's.
+#[derive(Clone, Debug)]
+pub struct StreamOptions {
+    /// Which connector.
+    pub connector: String,
+    /// Rules of event time.
+    pub time: TimeRules,
+    /// What to do with messages that do not decode.
+    pub on_error: OnError,
+    /// The connector's own options.
+    pub connector_options: BTreeMap<String, String>,
+}
+
+/// Takes a stream's options apart.
+pub fn stream_options(options: &Options) -> Result<StreamOptions> {
+    let mut rest: BTreeMap<String, String> = options.0.iter().cloned().collect();
+    let connector = rest.remove("connector").ok_or_else(|| {
+        Error::user(
+            SqlState::InvalidParameterValue,
+            "option \"connector\" is missing",
+        )
+        .with_hint("Add connector = 'kafka' or connector = 'generator' to WITH (…).")
+    })?;
+    let idle_timeout = match rest.remove("idle_timeout") {
+        Some(text) => duration("idle_timeout", &text)?,
+        None => Duration::from_secs(60),
+    };
+    let max_future_skew = match rest.remove("max_future_skew").as_deref() {
+        Some("off") => None,
+        Some(text) => Some(duration("max_future_skew", text)?),
+        None => Some(Duration::from_secs(300)),
+    };
+    let on_error = match rest.remove("on_error") {
+        Some(text) => text.parse().map_err(|()| {
+            Error::user(
+                SqlState::InvalidParameterValue,
+                format!("option \"on_error\" cannot be '{text}'"),
+            )
+            .with_hint("Use 'dead_letter', 'skip' or 'fail'.")
+        })?,
+        None => OnError::DeadLetter,
+    };
+    Ok(StreamOptions {
+        connector,
+        time: TimeRules {
+            max_future_skew_us: max_future_skew.map(micros),
+            idle_timeout_us: micros(idle_timeout),
+        },
+        on_error,
+        connector_options: rest,
+    })
+}
+
+const TABLE_OPTIONS: [&str; 1] = ["commit_interval"];
+
+/// A table's options, over the job options its stream gives.
+pub fn table_options(options: &Options, stream: &StreamOptions) -> Result<JobOptions> {
+    let mut job = JobOptions {
+        idle_timeout: Duration::from_micros(
+            u64::try_from(stream.time.idle_timeout_us).unwrap_or_default(),
+        ),
+        on_error: stream.on_error,
+        ..JobOptions::default()
+    };
+    check_table_options(options)?;
+    for (key, value) in &options.0 {
+        if key == "commit_interval" {
+            job.commit_interval = duration(key, value)?;
+        }
+    }
+    Ok(job)
+}
+
+/// Refuses unknown options of a table by name.
+pub fn check_table_options(options: &Options) -> Result<()> {
+    match options
+        .0
+        .iter()
+        .find(|(key, _)| !TABLE_OPTIONS.contains(&key.as_str()))
+    {
+        Some((key, _)) => Err(unknown_option(key, &TABLE_OPTIONS)),
+        None => Ok(()),
+    }
+}
+
+/// `unknown option "x"`, with the nearest known one.
+pub fn unknown_option(key: &str, known: &[&str]) -> Error {
+    let nearest = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(known, key), *known))
+        .min();
+    let error = Error::user(
+        SqlState::InvalidParameterValue,
+        format!("unknown option \"{key}\""),
+    );
+    match nearest {
+        Some((distance, known)) if distance <= 4 => {
+            error.with_hint(format!("Perhaps you meant \"{known}\"."))
+        }
+        _ => error.with_hint(format!("Known options: {}.", known.join(", "))),
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A positive length of time as SQL writes it: `10 seconds`, `500 milliseconds`, `1 minute 30 seconds`.
+pub fn duration(option: &str, text: &str) -> Result<Duration> {
+    let wrong = || {
+        Error::user(
+            SqlState::InvalidParameterValue,
+            format!("option \"{option}\" cannot be '{text}'"),
+        )
+        .with_hint("Write a length of time such as '10 seconds', '500 milliseconds' or '1 minute'.")
+    };
+    let interval = arrow::compute::kernels::cast_utils::parse_interval_month_day_nano(text)
+        .map_err(|_| wrong())?;
+    let nanos = i128::from(interval.days) * 86_400_000_000_000 + i128::from(interval.nanoseconds);
+    let nanos = u64::try_from(nanos).map_err(|_| wrong())?;
+    if interval.months != 0 || nanos == 0 {
+        return Err(wrong());
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+#[cfg(test)]
+mod tests;

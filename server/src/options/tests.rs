@@ -1,0 +1,36 @@
+//! Lengths of time, and what is refused.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+#[test]
+fn lengths_of_time() {
+    assert_eq!(duration("x", "10 seconds").unwrap(), Duration::from_secs(10));
+    assert_eq!(
+        duration("x", "500 milliseconds").unwrap(),
+        Duration::from_millis(500)
+    );
+    assert_eq!(
+        duration("x", "1 minute 30 seconds").unwrap(),
+        Duration::from_secs(90)
+    );
+    assert_eq!(duration("x", "1 day").unwrap(), Duration::from_secs(86_400));
+    for wrong in ["", "ten", "0 seconds", "-1 second", "1 month"] {
+        let error = duration("idle_timeout", wrong).unwrap_err();
+        assert_eq!(
+            error.message,
+            format!("option \"idle_timeout\" cannot be '{wrong}'")
+        );
+    }
+}
+
+#[test]
+fn an_unknown_table_option_is_refused_by_name() {
+    let options = Options(vec![("comit_interval".into(), "1 second".into())]);
+    let error = check_table_options(&options).unwrap_err();
+    assert_eq!(error.message, "unknown option \"comit_interval\"");
+    assert_eq!(
+        error.hint.as_deref(),
+        Some("Perhaps you meant \"commit_interval\".")
+    );
+}

@@ -1,0 +1,80 @@
+//! System tables: what the process knows of itself, as plain SQL. One table per file; each is built from a moment's state when it is scanned.
+
+mod events;
+mod queries;
+mod splits;
+mod streams;
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray},
+    datatypes::{DataType, Field, Schema, TimeUnit},
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{SchemaProvider, TableProvider},
+    common::Result,
+    datasource::MemTable,
+};
+
+use crate::engine::Engine;
+
+/// The tables of the schema.
+pub const TABLES: [&str; 4] = ["events", "queries", "splits", "streams"];
+
+/// The schema `system`.
+#[derive(Debug)]
+pub struct SystemSchema {
+    engine: Arc<Engine>,
+}
+
+impl SystemSchema {
+    /// Of this engine.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for SystemSchema {
+    fn table_names(&self) -> Vec<String> {
+        TABLES.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let batch = match name {
+            "events" => events::rows(&self.engine)?,
+            "queries" => queries::rows(&self.engine)?,
+            "splits" => splits::rows(&self.engine)?,
+            "streams" => streams::rows(&self.engine)?,
+            _ => return Ok(None),
+        };
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
+        Ok(Some(Arc::new(table)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        TABLES.contains(&name)
+    }
+}
+
+/// A batch from named columns; every column may be null.
+pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+        .collect();
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// A TIMESTAMPTZ column from microseconds.
+pub(crate) fn timestamps(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter(values).with_timezone("UTC"))
+}
+
+/// The type of such a column.
+pub(crate) fn timestamptz() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}

@@ -1,0 +1,171 @@
+//! One name, one cut: a table is its committed Delta files at some version, and the final rows of the epochs that are not in it yet.
+//!
+//! Rows stay in the tail until the *reader's* snapshot holds them: the snapshot is swapped and the tail shortened under one lock, so a
+//! scan sees every row exactly once, however a commit falls.
+
+mod provider;
+
+pub use provider::{Freshness, LiveTable, SluiceTable};
+
+use std::sync::Arc;
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::catalog::TableProvider;
+use parking_lot::RwLock;
+use sluice_connectors::{
+    delta::{DeltaReader, Snapshot},
+    error::ConnectorError,
+    store::Root,
+};
+
+use crate::{catalog::QualifiedName, error::Result, root::storage_error};
+
+/// A table's rows, committed and not.
+#[derive(Debug)]
+pub struct TableState {
+    /// The table.
+    pub name: QualifiedName,
+    /// Its columns.
+    pub schema: SchemaRef,
+    root: Root,
+    path: String,
+    /// Delta application id of the query that feeds it; `None` for a table that no query feeds.
+    app_id: Option<String>,
+    reader: tokio::sync::Mutex<Option<DeltaReader>>,
+    rows: RwLock<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    snapshot: Option<Arc<Snapshot>>,
+    committed_epoch: i64,
+    tail: Vec<(i64, RecordBatch)>,
+    tail_bytes: usize,
+    /// The tail is being rebuilt after a restart: `latest` reads must wait.
+    restoring: bool,
+}
+
+/// One consistent view of a table.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// Committed files; `None` before the table's first commit.
+    pub committed: Option<Arc<dyn TableProvider>>,
+    /// Delta version of `committed`.
+    pub version: Option<i64>,
+    /// Final rows that are not in `committed`.
+    pub tail: Vec<RecordBatch>,
+    /// The tail is not complete yet.
+    pub restoring: bool,
+}
+
+impl TableState {
+    /// A table whose Delta folder is `path` under `root`; nothing is read yet.
+    pub fn new(
+        name: QualifiedName,
+        schema: SchemaRef,
+        root: Root,
+        path: String,
+        app_id: Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            schema,
+            root,
+            path,
+            app_id,
+            reader: tokio::sync::Mutex::default(),
+            rows: RwLock::default(),
+        }
+    }
+
+    /// Path of the Delta folder under the root.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Adds the final rows of an epoch; they can be read from now on.
+    pub fn push(&self, epoch: i64, batches: &[RecordBatch]) {
+        if batches.is_empty() {
+            return;
+        }
+        let mut rows = self.rows.write();
+        for batch in batches {
+            rows.tail_bytes += batch.get_array_memory_size();
+            rows.tail.push((epoch, batch.clone()));
+        }
+    }
+
+    /// Drops what is not committed, before epochs are replayed or when they turned out to be void.
+    pub fn clear_tail(&self, restoring: bool) {
+        let mut rows = self.rows.write();
+        rows.tail.clear();
+        rows.tail_bytes = 0;
+        rows.restoring = restoring;
+    }
+
+    /// The tail is complete.
+    pub fn restored(&self) {
+        self.rows.write().restoring = false;
+    }
+
+    /// Rows and bytes of the tail.
+    pub fn tail_size(&self) -> (usize, usize) {
+        let rows = self.rows.read();
+        let count = rows.tail.iter().map(|(_, batch)| batch.num_rows()).sum();
+        (count, rows.tail_bytes)
+    }
+
+    /// Reads the newest committed state; tail rows that it holds are dropped in the same step.
+    pub async fn refresh(&self) -> Result<()> {
+        let mut reader = self.reader.lock().await;
+        if reader.is_none() {
+            match DeltaReader::open(&self.root, &self.path).await {
+                Ok(open) => *reader = Some(open),
+                // A companion has no folder before its first rows.
+                Err(ConnectorError::NotFound { .. }) => return Ok(()),
+                Err(error) => return Err(storage_error(error)),
+            }
+        }
+        let Some(open) = reader.as_mut() else {
+            return Ok(());
+        };
+        let snapshot = Arc::new(open.refresh().await.map_err(storage_error)?);
+        let committed_epoch = match &self.app_id {
+            Some(app_id) => snapshot
+                .txn_version(app_id)
+                .await
+                .map_err(storage_error)?
+                .unwrap_or(i64::MIN),
+            None => i64::MIN,
+        };
+        let mut rows = self.rows.write();
+        rows.snapshot = Some(snapshot);
+        rows.committed_epoch = committed_epoch;
+        rows.tail.retain(|(epoch, _)| *epoch > committed_epoch);
+        rows.tail_bytes = rows
+            .tail
+            .iter()
+            .map(|(_, batch)| batch.get_array_memory_size())
+            .sum();
+        Ok(())
+    }
+
+    /// The newest snapshot read, for `__files` and `__history`.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.rows.read().snapshot.clone()
+    }
+
+    /// One consistent view.
+    pub fn cut(&self) -> Cut {
+        let rows = self.rows.read();
+        Cut {
+            committed: rows
+                .snapshot
+                .as_ref()
+                .map(|snapshot| snapshot.provider()),
+            version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
+            tail: rows.tail.iter().map(|(_, batch)| batch.clone()).collect(),
+            restoring: rows.restoring,
+        }
+    }
+}

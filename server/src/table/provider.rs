@@ -1,0 +1,224 @@
+//! Tables as DataFusion sees them: a scan takes one cut and plans `committed ∪ tail` over it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::{DataFusionError, Result},
+    datasource::{MemTable, TableType},
+    logical_expr::{Expr, TableProviderFilterPushDown},
+    physical_plan::{ExecutionPlan, union::UnionExec},
+};
+
+use super::{Cut, TableState};
+use crate::{error::{Error, SqlState}, job::JobHandle};
+
+/// How long a `latest` read waits for a table that is being restored.
+const RESTORE_WAIT: Duration = Duration::from_secs(10);
+
+/// Which rows of a table a session sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// Committed files and the final rows that are not committed yet.
+    #[default]
+    Latest,
+    /// Committed files alone.
+    Committed,
+}
+
+/// A table under its own name.
+pub struct SluiceTable {
+    state: Arc<TableState>,
+    freshness: Freshness,
+}
+
+impl SluiceTable {
+    /// The table as a session with this freshness sees it.
+    pub fn new(state: Arc<TableState>, freshness: Freshness) -> Self {
+        Self { state, freshness }
+    }
+
+    async fn cut(&self) -> Result<Cut> {
+        if self.freshness == Freshness::Committed {
+            let mut cut = self.state.cut();
+            cut.tail.clear();
+            return Ok(cut);
+        }
+        let deadline = tokio::time::Instant::now() + RESTORE_WAIT;
+        loop {
+            let cut = self.state.cut();
+            if !cut.restoring {
+                return Ok(cut);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(external(
+                    Error::outside(
+                        SqlState::CannotConnectNow,
+                        format!("table \"{}\" is being restored", self.state.name),
+                    )
+                    .with_hint("Try again shortly, or read what is committed: SET freshness = 'committed';"),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl fmt::Debug for SluiceTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SluiceTable({})", self.state.name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SluiceTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.state.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Files are pruned by filters; rows of the tail are not, so the filter stays above.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let cut = self.cut().await?;
+        scan_cut(&self.state.schema, cut, session, projection, filters, limit).await
+    }
+}
+
+/// Plans `committed ∪ tail`.
+async fn scan_cut(
+    schema: &SchemaRef,
+    cut: Cut,
+    session: &dyn Session,
+    projection: Option<&Vec<usize>>,
+    filters: &[Expr],
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let tail = MemTable::try_new(Arc::clone(schema), vec![cut.tail])?;
+    let tail = tail.scan(session, projection, &[], limit).await?;
+    match cut.committed {
+        None => Ok(tail),
+        Some(committed) => {
+            let committed = committed.scan(session, projection, filters, limit).await?;
+            UnionExec::try_new(vec![committed, tail])
+        }
+    }
+}
+
+/// `t__live`: the table, and the open windows flagged as provisional.
+pub struct LiveTable {
+    state: Arc<TableState>,
+    job: JobHandle,
+    schema: SchemaRef,
+}
+
+impl LiveTable {
+    /// The live relation of a table that `job` feeds.
+    pub fn new(state: Arc<TableState>, job: JobHandle) -> Self {
+        let mut fields: Vec<Arc<Field>> = state.schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new("provisional", DataType::Boolean, false)));
+        let schema = Arc::new(Schema::new(fields));
+        Self { state, job, schema }
+    }
+}
+
+impl fmt::Debug for LiveTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LiveTable({})", self.state.name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for LiveTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // Open windows and the cut are taken by the job itself, between two epochs: one moment for both.
+        let live = self.job.live().await.map_err(external)?;
+        let open = live
+            .open
+            .iter()
+            .map(|batch| flagged(batch, &self.schema, true))
+            .collect::<Result<Vec<_>>>()?;
+        let open = MemTable::try_new(Arc::clone(&self.schema), vec![open])?;
+        let open = open.scan(session, projection, &[], None).await?;
+        let table_schema = &self.state.schema;
+        let closed = scan_cut(table_schema, live.cut, session, None, &[], None).await?;
+        let closed = with_flag(closed, &self.schema, projection)?;
+        UnionExec::try_new(vec![closed, open])
+    }
+}
+
+fn flagged(batch: &RecordBatch, schema: &SchemaRef, provisional: bool) -> Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    columns.push(Arc::new(BooleanArray::from(vec![
+        provisional;
+        batch.num_rows()
+    ])));
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// Adds `provisional = false` to a plan of final rows and projects.
+fn with_flag(
+    plan: Arc<dyn ExecutionPlan>,
+    schema: &SchemaRef,
+    projection: Option<&Vec<usize>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    use datafusion::physical_plan::{
+        expressions::{Column, Literal},
+        projection::ProjectionExec,
+    };
+    let flag = schema.fields().len() - 1;
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let wanted = projection.unwrap_or(&all);
+    let exprs: Vec<(Arc<dyn datafusion::physical_plan::PhysicalExpr>, String)> = wanted
+        .iter()
+        .map(|index| {
+            let name = schema.field(*index).name().clone();
+            let expr: Arc<dyn datafusion::physical_plan::PhysicalExpr> = if *index == flag {
+                Arc::new(Literal::new(false.into()))
+            } else {
+                Arc::new(Column::new(&name, *index))
+            };
+            (expr, name)
+        })
+        .collect();
+    Ok(Arc::new(ProjectionExec::try_new(exprs, plan)?))
+}
+
+/// Our error inside DataFusion's, to be taken out again at the door.
+pub fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}

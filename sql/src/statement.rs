@@ -1,0 +1,193 @@
+//! The statements: ours, each in a file of its own, and everything else as SQL.
+
+use std::fmt;
+
+use sqlparser::ast::{self, ObjectName};
+
+mod columns;
+mod create_schema;
+mod create_stream;
+mod create_table;
+mod create_view;
+mod describe;
+mod drop;
+mod explain;
+mod options;
+mod query_control;
+mod show;
+pub(crate) mod types;
+
+pub use columns::{ColumnDef, PartitionColumn, Watermark};
+pub use create_schema::CreateSchema;
+pub use create_stream::CreateStream;
+pub use create_table::{CreateTable, Emit};
+pub use create_view::CreateView;
+pub use describe::Describe;
+pub use drop::{Drop, ObjectKind};
+pub use explain::Explain;
+pub use options::{Options, REDACTED, is_secret};
+pub use show::{Show, ShowFilter};
+
+use crate::canonical::Canonical;
+use crate::error::ParseError;
+use crate::hints;
+use crate::reader::Reader;
+use crate::rewrite;
+
+pub(crate) use columns::spark_columns;
+
+/// One statement: ours, or SQL with the Spark and Flink spellings already rewritten.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    /// CREATE STREAM: a source of rows that never ends.
+    CreateStream(CreateStream),
+    /// CREATE VIEW: a query under a name.
+    CreateView(CreateView),
+    /// CREATE TABLE: a table, continuous where its query reads a stream.
+    CreateTable(CreateTable),
+    /// CREATE SCHEMA.
+    CreateSchema(CreateSchema),
+    /// DROP of any of ours.
+    Drop(Drop),
+    /// SHOW of a list or of a definition.
+    Show(Show),
+    /// DESCRIBE of a relation.
+    Describe(Describe),
+    /// EXPLAIN of a query or of a CREATE TABLE … AS.
+    Explain(Explain),
+    /// PAUSE QUERY.
+    PauseQuery(ObjectName),
+    /// RESUME QUERY.
+    ResumeQuery(ObjectName),
+    /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
+    Sql(Box<ast::Statement>),
+}
+
+impl Statement {
+    /// The statement with every secret option replaced by `***`, for listings and logs.
+    pub fn redacted(&self) -> Self {
+        match self {
+            Self::CreateStream(create) => Self::CreateStream(create.redacted()),
+            Self::CreateTable(create) => Self::CreateTable(create.redacted()),
+            Self::Explain(explain) => Self::Explain(explain.redacted()),
+            other => other.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Statement {
+    /// Prints the canonical form, which parses back to an equal statement.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateStream(statement) => statement.fmt(f),
+            Self::CreateView(statement) => statement.fmt(f),
+            Self::CreateTable(statement) => statement.fmt(f),
+            Self::CreateSchema(statement) => statement.fmt(f),
+            Self::Drop(statement) => statement.fmt(f),
+            Self::Show(statement) => statement.fmt(f),
+            Self::Describe(statement) => statement.fmt(f),
+            Self::Explain(statement) => statement.fmt(f),
+            Self::PauseQuery(name) => write!(f, "PAUSE QUERY {name}"),
+            Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
+            Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
+        }
+    }
+}
+
+/// Reads one whole statement.
+pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    let statement = match ours(reader)? {
+        Some(statement) => statement,
+        None => sql(reader)?,
+    };
+    if let Some(emit) = reader.emit.take() {
+        return Err(ParseError::invalid("EMIT is a clause of CREATE TABLE … AS", emit)
+            .offending("EMIT")
+            .hint("leave it out, or write CREATE TABLE name AS SELECT … EMIT ON WINDOW CLOSE"));
+    }
+    Ok(statement)
+}
+
+/// Reads a statement of ours, or nothing where it is not one.
+fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    let Some(head) = reader.word(0).map(str::to_ascii_uppercase) else {
+        return Ok(None);
+    };
+    match head.as_str() {
+        "CREATE" => create(reader),
+        "DROP" => drop::parse(reader),
+        "SHOW" => show::parse(reader),
+        "DESCRIBE" | "DESC" => describe::parse(reader),
+        "EXPLAIN" => explain::parse(reader).map(Some),
+        "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What stands between CREATE and the kind of thing created.
+#[derive(Clone, Copy, Debug, Default)]
+struct CreateHead {
+    or_replace: bool,
+    if_not_exists: bool,
+}
+
+fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    let mut ahead = 1;
+    let mut head = CreateHead::default();
+    if reader.word_is(1, "OR") {
+        let refresh = reader.word_is(2, "REFRESH");
+        if !refresh && !reader.word_is(2, "REPLACE") {
+            return Ok(None);
+        }
+        // REFRESH asks for the same as REPLACE with the same query: that the table be up to date.
+        head.or_replace = true;
+        ahead = 3;
+    }
+    let kind = |reader: &Reader<'_>, words: &[&str]| {
+        let found = words.iter().enumerate().all(|(i, word)| reader.word_is(ahead + i, word));
+        found.then_some(words.len())
+    };
+    let streams: [&[&str]; 3] = [&["STREAM"], &["SOURCE"], &["EXTERNAL", "STREAM"]];
+    let tables: [&[&str]; 4] =
+        [&["TABLE"], &["STREAMING", "TABLE"], &["MATERIALIZED", "VIEW"], &["MATERIALIZED", "TABLE"]];
+    let length_of = |kinds: &[&[&str]]| kinds.iter().find_map(|words| kind(reader, words));
+    if let Some(words) = length_of(&streams) {
+        start(reader, ahead + words, &mut head);
+        return create_stream::parse(reader, head).map(|create| Some(Statement::CreateStream(create)));
+    }
+    if let Some(words) = length_of(&tables) {
+        start(reader, ahead + words, &mut head);
+        return create_table::parse(reader, head).map(Some);
+    }
+    if let Some(words) = kind(reader, &["VIEW"]) {
+        start(reader, ahead + words, &mut head);
+        return create_view::parse(reader, head).map(|create| Some(Statement::CreateView(create)));
+    }
+    if let Some(words) = kind(reader, &["SCHEMA"]) {
+        if head.or_replace {
+            return Err(ParseError::syntax(reader.peek(ahead)).hint("write CREATE SCHEMA [IF NOT EXISTS] name"));
+        }
+        start(reader, ahead + words, &mut head);
+        return create_schema::parse(reader, head).map(|create| Some(Statement::CreateSchema(create)));
+    }
+    Ok(None)
+}
+
+/// Goes past the head and its IF NOT EXISTS.
+fn start(reader: &mut Reader<'_>, words: usize, head: &mut CreateHead) {
+    reader.skip(words);
+    if reader.take(&["IF", "NOT", "EXISTS"]) {
+        head.if_not_exists = true;
+    }
+}
+
+/// Reads anything else.
+fn sql(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    let words: Vec<String> = (0..4).map_while(|ahead| reader.word(ahead).map(str::to_owned)).collect();
+    let mut statement = reader
+        .sql(sqlparser::parser::Parser::parse_statement)
+        .and_then(|statement| reader.finish("end the statement here, or put ; between two").map(|()| statement))
+        .map_err(|error| hints::for_sql(error, &words))?;
+    rewrite::statement(&mut statement)?;
+    Ok(Statement::Sql(Box::new(statement)))
+}

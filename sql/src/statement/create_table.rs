@@ -1,0 +1,198 @@
+//! `CREATE TABLE name PARTITIONED BY (…) WITH (…) AS query`.
+//!
+//! The order is fixed (columns, PARTITIONED BY, WITH, AS, EMIT) and a clause out of order is refused with the order.
+//! Synonyms: CREATE [OR REFRESH] STREAMING TABLE, CREATE MATERIALIZED VIEW, CREATE MATERIALIZED TABLE, TBLPROPERTIES
+//! for WITH; `USING delta` says nothing new. Without a query and with a connector it is Flink's CREATE STREAM.
+
+use std::fmt;
+
+use sqlparser::ast::{ObjectName, Query};
+use sqlparser::tokenizer::Token;
+
+use super::columns::{self, ColumnDef, Columns, PartitionColumn};
+use super::options::{self, Options};
+use super::{CreateHead, Statement, create_stream};
+use crate::canonical::{Canonical, inline};
+use crate::error::ParseError;
+use crate::reader::Reader;
+
+const SHAPE: &str = "write CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …";
+const ORDER: &str = "the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …";
+
+/// When a continuous query's rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Emit {
+    /// Once, when the watermark has passed their window.
+    #[default]
+    OnWindowClose,
+}
+
+/// A table, kept up to date where its query reads a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateTable {
+    /// OR REPLACE.
+    pub or_replace: bool,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// Its name.
+    pub name: ObjectName,
+    /// Declared columns; empty where the query says them.
+    pub columns: Vec<ColumnDef>,
+    /// PARTITIONED BY (…), outermost folder first.
+    pub partitioned_by: Vec<PartitionColumn>,
+    /// WITH (…).
+    pub options: Options,
+    /// AS query.
+    pub query: Option<Box<Query>>,
+    /// EMIT ….
+    pub emit: Emit,
+}
+
+impl CreateTable {
+    /// The same table with the values of secret options replaced by `***`.
+    pub fn redacted(&self) -> Self {
+        Self { options: self.options.redacted(), ..self.clone() }
+    }
+}
+
+impl fmt::Display for CreateTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CREATE ")?;
+        if self.or_replace {
+            f.write_str("OR REPLACE ")?;
+        }
+        f.write_str("TABLE ")?;
+        if self.if_not_exists {
+            f.write_str("IF NOT EXISTS ")?;
+        }
+        write!(f, "{}", self.name)?;
+        if !self.columns.is_empty() {
+            f.write_str(" ")?;
+            crate::canonical::lines(f, &self.columns)?;
+        }
+        if !self.partitioned_by.is_empty() {
+            f.write_str("\nPARTITIONED BY ")?;
+            inline(f, &self.partitioned_by)?;
+        }
+        if !self.options.is_empty() {
+            f.write_str("\nWITH ")?;
+            inline(f, &self.options.items())?;
+        }
+        match &self.query {
+            Some(query) => write!(f, "\nAS\n{}", Canonical(query.as_ref())),
+            // Without columns and without a query the parentheses are what makes it a statement.
+            None if self.columns.is_empty() => f.write_str(" ()"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads what follows CREATE TABLE.
+pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Statement, ParseError> {
+    let name = reader.name(SHAPE)?;
+    let parenthesised = reader.at_token(&Token::LParen);
+    let columns = if parenthesised { columns::parse(reader)? } else { Columns::default() };
+    using(reader)?;
+    let mut partitioned_by = partitioned(reader)?;
+    let comment = reader.take(&["COMMENT"]);
+    if comment {
+        reader.string("write COMMENT 'text'")?;
+    }
+    if partitioned_by.is_empty() {
+        partitioned_by = partitioned(reader)?;
+    }
+    let options = if reader.at(&["WITH"]) || reader.at(&["TBLPROPERTIES"]) {
+        options::parse(reader)?
+    } else {
+        Options::default()
+    };
+    if reader.word_is(0, "PARTITIONED") || reader.at(&["USING"]) {
+        let error = ParseError::invalid("PARTITIONED BY must stand before WITH", reader.span()).offending("PARTITIONED");
+        return Err(error.hint(ORDER));
+    }
+    if reader.take(&["AS"]) {
+        return with_query(reader, head, name, columns, partitioned_by, options);
+    }
+    let is_stream = columns.watermark.is_some() || options.get("connector").is_some() || reader.at(&["FORMAT"]);
+    if is_stream && partitioned_by.is_empty() {
+        return create_stream::finish(reader, head, name, columns, options).map(Statement::CreateStream);
+    }
+    if !parenthesised {
+        return Err(reader.unexpected(SHAPE));
+    }
+    reader.finish(SHAPE)?;
+    if let Some(watermark) = columns.watermark {
+        return Err(no_watermark(watermark.column.span));
+    }
+    Ok(Statement::CreateTable(CreateTable {
+        or_replace: head.or_replace,
+        if_not_exists: head.if_not_exists,
+        name,
+        columns: columns.columns,
+        partitioned_by,
+        options,
+        query: None,
+        emit: Emit::default(),
+    }))
+}
+
+fn with_query(
+    reader: &mut Reader<'_>,
+    head: CreateHead,
+    name: ObjectName,
+    columns: Columns,
+    partitioned_by: Vec<PartitionColumn>,
+    options: Options,
+) -> Result<Statement, ParseError> {
+    if let Some(watermark) = columns.watermark {
+        return Err(no_watermark(watermark.column.span));
+    }
+    if reader.at_end() {
+        return Err(reader.unexpected("write a query after AS"));
+    }
+    let query = reader.query()?;
+    if reader.word_is(0, "PARTITIONED") {
+        let error = ParseError::invalid("PARTITIONED BY must stand before AS", reader.span()).offending("PARTITIONED");
+        return Err(error.hint(ORDER));
+    }
+    if reader.word_is(0, "WITH") {
+        let error = ParseError::invalid("WITH must stand before AS", reader.span()).offending("WITH");
+        return Err(error.hint(ORDER));
+    }
+    reader.finish("the query ends here; check the word before it")?;
+    reader.emit = None;
+    Ok(Statement::CreateTable(CreateTable {
+        or_replace: head.or_replace,
+        if_not_exists: head.if_not_exists,
+        name,
+        columns: columns.columns,
+        partitioned_by,
+        options,
+        query: Some(query),
+        emit: Emit::OnWindowClose,
+    }))
+}
+
+fn no_watermark(at: sqlparser::tokenizer::Span) -> ParseError {
+    ParseError::invalid("a table has no watermark", at)
+        .offending("WATERMARK")
+        .hint("declare it on the stream: CREATE STREAM name (…, WATERMARK FOR ts AS …) WITH (…)")
+}
+
+/// Every table is a Delta table; saying so is allowed.
+fn using(reader: &mut Reader<'_>) -> Result<(), ParseError> {
+    if !reader.take(&["USING"]) || reader.take(&["DELTA"]) {
+        return Ok(());
+    }
+    Err(ParseError::unsupported("tables are Delta tables", reader.span())
+        .offending(reader.peek(0).token.to_string())
+        .hint("leave USING out, or write USING delta"))
+}
+
+fn partitioned(reader: &mut Reader<'_>) -> Result<Vec<PartitionColumn>, ParseError> {
+    if reader.at(&["PARTITION", "BY"]) {
+        return Err(reader.unexpected("write PARTITIONED BY (…)"));
+    }
+    if reader.word_is(0, "PARTITIONED") { columns::partitioned_by(reader) } else { Ok(Vec::new()) }
+}

@@ -1,0 +1,111 @@
+//! `EXPLAIN [ANALYZE] [VERBOSE] statement`, of a query or of a CREATE TABLE … AS.
+//!
+//! PostgreSQL's parenthesised options are accepted where they change nothing we print.
+
+use std::fmt;
+
+use sqlparser::tokenizer::Token;
+
+use super::Statement;
+use crate::error::ParseError;
+use crate::reader::Reader;
+
+const SHAPE: &str = "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, or of a CREATE TABLE … AS SELECT …";
+
+/// EXPLAIN of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explain {
+    /// ANALYZE: run it and measure.
+    pub analyze: bool,
+    /// VERBOSE: every plan, with schemas.
+    pub verbose: bool,
+    /// What is explained.
+    pub statement: Box<Statement>,
+}
+
+impl Explain {
+    /// The same statement with the values of secret options replaced by `***`.
+    pub fn redacted(&self) -> Self {
+        Self { statement: Box::new(self.statement.redacted()), ..self.clone() }
+    }
+}
+
+impl fmt::Display for Explain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let analyze = if self.analyze { "ANALYZE " } else { "" };
+        let verbose = if self.verbose { "VERBOSE " } else { "" };
+        write!(f, "EXPLAIN {analyze}{verbose}{}", self.statement)
+    }
+}
+
+/// Reads a whole EXPLAIN.
+pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    reader.skip(1);
+    let mut analyze = false;
+    let mut verbose = false;
+    if reader.at_token(&Token::LParen) && !["SELECT", "WITH", "VALUES"].iter().any(|word| reader.word_is(1, word)) {
+        utility_options(reader, &mut analyze, &mut verbose)?;
+    } else {
+        loop {
+            if reader.take(&["ANALYZE"]) || reader.take(&["ANALYSE"]) {
+                analyze = true;
+            } else if reader.take(&["VERBOSE"]) || reader.take(&["EXTENDED"]) {
+                verbose = true;
+            } else {
+                break;
+            }
+        }
+    }
+    if reader.at_end() || reader.at(&["EXPLAIN"]) {
+        return Err(reader.unexpected(SHAPE));
+    }
+    let at = reader.peek(0).clone();
+    let statement = match super::ours(reader)? {
+        Some(statement) => statement,
+        None => super::sql(reader)?,
+    };
+    if !matches!(statement, Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Sql(_)) {
+        return Err(ParseError::unsupported("this statement has no plan to explain", at.span)
+            .offending(at.token.to_string())
+            .hint(SHAPE));
+    }
+    Ok(Statement::Explain(Explain { analyze, verbose, statement: Box::new(statement) }))
+}
+
+/// Reads `(ANALYZE, VERBOSE true, COSTS off, FORMAT TEXT)`.
+fn utility_options(reader: &mut Reader<'_>, analyze: &mut bool, verbose: &mut bool) -> Result<(), ParseError> {
+    reader.skip(1);
+    loop {
+        let at = reader.span();
+        let Some(option) = reader.word(0).map(str::to_ascii_uppercase) else {
+            return Err(reader.unexpected(SHAPE));
+        };
+        reader.skip(1);
+        let value = match &reader.peek(0).token {
+            Token::Word(word) => Some(word.value.to_ascii_uppercase()),
+            Token::Number(number, _) => Some(number.clone()),
+            _ => None,
+        };
+        if value.is_some() {
+            reader.skip(1);
+        }
+        let on = !matches!(value.as_deref(), Some("FALSE" | "OFF" | "0"));
+        match (option.as_str(), value.as_deref()) {
+            ("ANALYZE" | "ANALYSE", _) => *analyze = on,
+            ("VERBOSE", _) => *verbose = on,
+            ("FORMAT", Some("TEXT"))
+            | ("COSTS" | "BUFFERS" | "TIMING" | "SUMMARY" | "SETTINGS" | "WAL" | "GENERIC_PLAN" | "MEMORY", _) => {}
+            _ => {
+                return Err(ParseError::unsupported(
+                    format!("EXPLAIN option {option} is not supported"),
+                    at,
+                )
+                .offending(option)
+                .hint(SHAPE));
+            }
+        }
+        if !reader.take_token(&Token::Comma) {
+            return reader.expect_token(&Token::RParen, SHAPE);
+        }
+    }
+}

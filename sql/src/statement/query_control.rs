@@ -1,0 +1,16 @@
+//! `PAUSE QUERY name` and `RESUME QUERY name`; a query is called like its table.
+
+use super::Statement;
+use crate::error::ParseError;
+use crate::reader::Reader;
+
+/// Reads a whole PAUSE or RESUME.
+pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    let pause = reader.word_is(0, "PAUSE");
+    let shape = if pause { "write PAUSE QUERY name" } else { "write RESUME QUERY name" };
+    reader.skip(1);
+    reader.expect(&["QUERY"], shape)?;
+    let name = reader.name(shape)?;
+    reader.finish(shape)?;
+    Ok(if pause { Statement::PauseQuery(name) } else { Statement::ResumeQuery(name) })
+}

@@ -1,0 +1,112 @@
+//! The text as tokens and statements, and places in it as lines, columns, characters and bytes.
+//!
+//! The tokenizer counts lines and columns; a statement's own text needs bytes and `psql`'s caret needs characters.
+//! A [`Walker`] goes over the text once, forward, however many statements it has.
+
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+
+use crate::dialect::SluiceDialect;
+use crate::error::{ParseError, ParseErrorKind};
+
+/// Goes forward over a text, from place to place.
+pub(crate) struct Walker<'a> {
+    text: &'a str,
+    line: u64,
+    column: u64,
+    bytes: usize,
+    chars: usize,
+}
+
+impl<'a> Walker<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, line: 1, column: 1, bytes: 0, chars: 0 }
+    }
+
+    /// Bytes and characters before a place, which must not lie before the last one asked for.
+    pub(crate) fn to(&mut self, place: Location) -> (usize, usize) {
+        let rest = self.text.get(self.bytes..).unwrap_or_default();
+        for letter in rest.chars() {
+            if (self.line, self.column) >= (place.line, place.column) {
+                break;
+            }
+            if letter == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+            self.bytes += letter.len_utf8();
+            self.chars += 1;
+        }
+        (self.bytes, self.chars)
+    }
+}
+
+/// The tokens of a text without white space and comments.
+pub(crate) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, ParseError> {
+    let dialect = SluiceDialect::new(0);
+    let mut tokens = Tokenizer::new(&dialect, text)
+        .tokenize_with_location()
+        .map_err(|error| unreadable(&error.message, error.location))?;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    for token in &mut tokens {
+        canonical_quotes(&mut token.token);
+    }
+    Ok(tokens)
+}
+
+/// Backquoted identifiers (Spark) become double-quoted ones.
+fn canonical_quotes(token: &mut Token) {
+    if let Token::Word(word) = token
+        && word.quote_style == Some('`')
+    {
+        word.quote_style = Some('"');
+    }
+}
+
+/// The tokenizer's refusals in PostgreSQL's words.
+fn unreadable(message: &str, at: Location) -> ParseError {
+    let lower = message.to_ascii_lowercase();
+    let (message, hint) = if lower.contains("comment") {
+        ("unterminated /* comment".to_owned(), "close it with */")
+    } else if lower.contains("dollar") {
+        ("unterminated dollar-quoted string".to_owned(), "close it with the $tag$ it began with")
+    } else if lower.contains("string literal") {
+        ("unterminated quoted string".to_owned(), "close it with '; a quote inside is written ''")
+    } else if lower.contains("close delimiter") || lower.contains("identifier") {
+        ("unterminated quoted identifier".to_owned(), "close it with \"; a quote inside is written \"\"")
+    } else {
+        (lower, "")
+    };
+    let error = ParseError::new(ParseErrorKind::Syntax, message, at);
+    if hint.is_empty() { error } else { error.hint(hint) }
+}
+
+/// The tokens of each statement, without the semicolons; empty ones are left out.
+pub(crate) fn statements(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
+    let mut statements = Vec::new();
+    let mut current = Vec::new();
+    for token in tokens {
+        match token.token {
+            Token::SemiColon => {
+                if !current.is_empty() {
+                    statements.push(std::mem::take(&mut current));
+                }
+            }
+            Token::EOF => {}
+            _ => current.push(token),
+        }
+    }
+    if !current.is_empty() {
+        statements.push(current);
+    }
+    statements
+}
+
+/// Where tokens begin and end.
+pub(crate) fn extent(tokens: &[TokenWithSpan]) -> Span {
+    match (tokens.first(), tokens.last()) {
+        (Some(first), Some(last)) => Span::new(first.span.start, last.span.end),
+        _ => Span::empty(),
+    }
+}
