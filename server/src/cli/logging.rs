@@ -40,7 +40,11 @@ pub(super) fn to_file(path: &Path, default: &str) -> Result<()> {
 
 fn filter(default: &str) -> Result<EnvFilter> {
     let text = std::env::var(VARIABLE).unwrap_or_default();
-    let text = if text.trim().is_empty() { default } else { &text };
+    let text = if text.trim().is_empty() {
+        default
+    } else {
+        &text
+    };
     EnvFilter::try_new(text).map_err(|e| {
         let message = format!("{VARIABLE} '{text}' cannot be understood: {e}");
         Error::user(SqlState::InvalidParameterValue, message)
