@@ -105,6 +105,7 @@ impl Session {
         if door == Door::Postgres {
             crate::doors::pg::install(&context)?;
         }
+        engine.metrics().session_opened(door);
         Ok(Self {
             context: RwLock::new(context),
             engine,
@@ -150,9 +151,10 @@ impl Session {
         }
         let plan = self.plan(statement, &parsed.text).await?;
         let parameters = parameters(&plan, hints)?;
+        let schema = schema_with(&plan, &parameters)?;
         Ok(Prepared {
             parsed: parsed.clone(),
-            schema: Some(Arc::clone(plan.schema().inner())),
+            schema: Some(schema),
             parameters,
             plan: Some(Arc::new(plan)),
         })
@@ -180,11 +182,15 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             () = token.cancelled() => Err(cancelled()),
             answer = self.execute_until(prepared, parameters, token.clone()) => answer,
-        }
+        };
+        self.engine
+            .metrics()
+            .statement_ended(self.door, answer.as_ref().err());
+        answer
     }
 
     async fn execute_until(
@@ -305,6 +311,12 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.engine.metrics().session_closed(self.door);
+    }
+}
+
 fn tag_of(statement: &Statement) -> &'static str {
     match statement {
         Statement::Explain(_) => "EXPLAIN",
@@ -337,6 +349,26 @@ fn parameters(plan: &LogicalPlan, hints: &[Option<DataType>]) -> Result<Vec<Opti
             hint.or_else(|| inferred.get(&format!("${}", index + 1)).cloned().flatten())
         })
         .collect())
+}
+
+/// The columns of a plan once its parameters have types: `SELECT $1` alone has none before.
+fn schema_with(plan: &LogicalPlan, parameters: &[Option<DataType>]) -> Result<SchemaRef> {
+    if parameters.is_empty() {
+        return Ok(Arc::clone(plan.schema().inner()));
+    }
+    let nulls = parameters
+        .iter()
+        .map(|data_type| {
+            let data_type = data_type.as_ref().unwrap_or(&DataType::Utf8);
+            Ok(ScalarValue::try_from(data_type)?.into())
+        })
+        .collect::<datafusion::common::Result<Vec<_>>>()
+        .map_err(engine_error)?;
+    let typed = plan
+        .clone()
+        .with_param_values(ParamValues::List(nulls))
+        .map_err(engine_error)?;
+    Ok(Arc::clone(typed.schema().inner()))
 }
 
 /// The rows until the token is cancelled; then one error.

@@ -62,7 +62,9 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         (Some(plan), _) => {
             object.continuous = true;
             let partitions = partition_names(create);
-            claim_folder(engine, &object, &plan.output_schema, partitions).await?;
+            if !engine.plans_only() {
+                claim_folder(engine, &object, &plan.output_schema, partitions).await?;
+            }
             for suffix in ["__late", "__dead_letter"] {
                 clear_companion(engine, &object, suffix).await?;
             }
