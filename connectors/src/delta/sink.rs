@@ -21,7 +21,7 @@ use super::{
     Committed, DataFile, TableSpec,
     commit::{Attempt, Verdict, judge},
     entry::{commit_info, definition, lines, transaction},
-    log::{Entry, INFO_KEY, Log, Put},
+    log::{Entry, INFO_KEY, Log, Put, delta_error},
     spec::check_writable,
     write,
 };
@@ -48,6 +48,8 @@ pub struct DeltaSink {
     created_ms: i64,
     /// What is known of applications as of `version`: `None` for one that has no transaction.
     known: HashMap<String, Option<Recorded>>,
+    /// The table as it was opened, for the applications not known yet; given up with the first commit, for it holds the list of files.
+    opened: Option<DeltaTableState>,
 }
 
 /// The newest transaction of an application.
@@ -67,7 +69,7 @@ impl DeltaSink {
         let log = Log::new(root, path)?;
         match log.load(None).await? {
             None => Ok(None),
-            Some(state) => Self::of(log, &state).map(Some),
+            Some(state) => Self::of(log, state).map(Some),
         }
     }
 
@@ -98,6 +100,7 @@ impl DeltaSink {
             id,
             created_ms,
             known: HashMap::new(),
+            opened: None,
         };
         let failed = match made.log.put(0, body).await {
             Put::Done => return Ok(made),
@@ -115,7 +118,7 @@ impl DeltaSink {
         }
     }
 
-    fn of(log: Log, state: &DeltaTableState) -> Result<Self> {
+    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
         check_writable(state.protocol(), &spec).map_err(|reason| ConnectorError::Conflict {
             message: format!("cannot write to the Delta table in {}: {reason}", log.path),
@@ -128,6 +131,7 @@ impl DeltaSink {
             created_ms: state.metadata().created_time().unwrap_or_default(),
             log,
             known: HashMap::new(),
+            opened: Some(state),
         })
     }
 
@@ -276,9 +280,9 @@ impl DeltaSink {
         for _ in 0..PASSES {
             // What is to be removed has to be known, so here the table is read, each time anew.
             let state = self.log.load_present(None).await?;
-            let mut now = Self::of(self.log.clone(), &state)?;
+            let mut now = Self::of(self.log.clone(), state.clone())?;
             if let Some((app_id, version)) = txn
-                && let Some(recorded) = now.recorded_in(&state, app_id).await?
+                && let Some(recorded) = now.recorded(app_id).await?
                 && recorded.txn >= version
             {
                 *self = now;
@@ -419,23 +423,17 @@ impl DeltaSink {
         if let Some(known) = self.known.get(app_id) {
             return Ok(*known);
         }
-        let state = self.log.load_present(Some(self.version)).await?;
-        self.recorded_in(&state, app_id).await
-    }
-
-    async fn recorded_in(
-        &mut self,
-        state: &DeltaTableState,
-        app_id: &str,
-    ) -> Result<Option<Recorded>> {
+        // Entries read since then have told of theirs, so the state at opening has the answer for all others.
+        let state = match &self.opened {
+            Some(state) => state.clone(),
+            None => self.log.load_present(Some(self.version)).await?,
+        };
         let txn = state
             .transaction_version(self.log.store.as_ref(), app_id)
             .await
             .map_err(|error| {
-                super::log::delta_error(
-                    &format!("read the transactions of {}", self.log.path),
-                    error,
-                )
+                let what = format!("read the transactions of {}", self.log.path);
+                delta_error(&what, error)
             })?;
         let recorded = txn.map(|txn| Recorded { txn, at: None });
         self.known.insert(app_id.to_owned(), recorded);
@@ -445,6 +443,7 @@ impl DeltaSink {
     /// Our own entry is there.
     fn advance(&mut self, version: i64, txn: Option<(&str, i64)>) {
         self.version = version;
+        self.opened = None;
         if let Some((app_id, txn)) = txn {
             let at = Some(version);
             self.known
