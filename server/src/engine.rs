@@ -266,6 +266,31 @@ impl Sessions for Arc<Engine> {
     }
 }
 
+/// An engine on a temporary root that all tests of a binary share.
+#[cfg(test)]
+pub(crate) fn for_tests() -> Arc<Engine> {
+    static SHARED: std::sync::OnceLock<(Arc<Engine>, tempfile::TempDir)> = std::sync::OnceLock::new();
+    let (engine, _) = SHARED.get_or_init(|| {
+        // A thread of its own: a test may be inside a runtime already.
+        let start = || {
+            let folder = tempfile::tempdir().ok()?;
+            let config = EngineConfig {
+                root: folder.path().display().to_string(),
+                plan_only: false,
+            };
+            let runtime = tokio::runtime::Runtime::new().ok()?;
+            let engine = runtime.block_on(Engine::start(config)).ok()?;
+            Some((engine, folder))
+        };
+        std::thread::spawn(start)
+            .join()
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| unreachable!("an engine starts on an empty folder"))
+    });
+    Arc::clone(engine)
+}
+
 /// Another executable may compute other bits: its version, size and time tell it apart.
 fn build_id() -> String {
     let file = std::env::current_exe().and_then(std::fs::metadata);

@@ -32,7 +32,7 @@ impl Sessions for Plain {
         }
         let context = context();
         crate::doors::pg::install(&context)?;
-        Ok(Arc::new(Session::new(context, user, door)))
+        Ok(Arc::new(Session::over(crate::engine::for_tests(), context, user, door)))
     }
 }
 
