@@ -19,6 +19,7 @@ use sluice_tests::{
     parts::{kafka::Broker, producer::Producer},
     pg::Pg,
     server::Server,
+    wait::wait_for,
 };
 
 use crate::support::{DRAIN, SOON, check_conservation, check_gold, setting};
@@ -37,18 +38,25 @@ fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     let broker = Broker::shared();
     let topic = broker.fresh_topic("kills", PARTITIONS as i32);
     let mut server = Server::start();
-    server.connect().run(&job::script_with(
-        &broker.bootstrap(),
-        &topic,
-        "commit_interval = '400 milliseconds'",
-    ));
-
     let stop = Arc::new(AtomicBool::new(false));
     let shape = load(kills, seed);
     thread::scope(|scope| {
         // set on a panic as well, or the scope would wait for the producer to come to its end
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
+        // Event time runs a hundred times faster than the clock here. A partition that is still empty holds nothing back, so each must
+        // have a row before the query begins, or its first rows are late by rule.
+        wait_for("a row in every partition", SOON, || {
+            (0..PARTITIONS as i32)
+                .all(|partition| broker.offsets(&topic, partition).1 > 0)
+                .then_some(())
+        })
+        .unwrap();
+        server.connect().run(&job::script_with(
+            &broker.bootstrap(),
+            &topic,
+            "commit_interval = '400 milliseconds'",
+        ));
         let mut shown = Shown::default();
         for kill in 1..=kills {
             let life = Duration::from_millis(rng.random_range(50..2_500));

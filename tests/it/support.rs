@@ -8,6 +8,7 @@ use sluice_tests::{
     parts::{kafka::Broker, producer::Producer},
     pg::{Pg, Rows},
     server::Server,
+    wait::wait_for,
 };
 
 /// Time for anything that is done as soon as a machine this small can.
@@ -109,15 +110,24 @@ pub(crate) fn check_conservation(
     table: &str,
     stream: &str,
 ) {
-    let aggregated = pg.number(&format!("SELECT sum(event_count) FROM {table}__live"));
-    let late = pg.number(&format!("SELECT count(*) FROM {table}__late"));
-    let dead = pg.number(&format!("SELECT count(*) FROM {stream}__dead_letter"))
-        + pg.number(&format!("SELECT count(*) FROM {table}__dead_letter"));
     let produced = producer.produced.total() as i64;
-    assert_eq!(
-        aggregated + late + dead,
-        produced,
-        "aggregated {aggregated} + late {late} + dead letters {dead} is not produced {produced}\n{}",
-        server.system_tables()
-    );
+    let count = || {
+        let aggregated = pg.number(&format!("SELECT sum(event_count) FROM {table}__live"));
+        let late = pg.number(&format!("SELECT count(*) FROM {table}__late"));
+        let dead = pg.number(&format!("SELECT count(*) FROM {stream}__dead_letter"))
+            + pg.number(&format!("SELECT count(*) FROM {table}__dead_letter"));
+        (aggregated, late, dead)
+    };
+    // Dead letters of a stream can be read once they are committed.
+    let balanced = wait_for("conservation", Duration::from_secs(30), || {
+        let (aggregated, late, dead) = count();
+        (aggregated + late + dead == produced).then_some(())
+    });
+    if balanced.is_err() {
+        let (aggregated, late, dead) = count();
+        panic!(
+            "aggregated {aggregated} + late {late} + dead letters {dead} is not produced {produced}\n{}",
+            server.system_tables()
+        );
+    }
 }

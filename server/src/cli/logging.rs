@@ -42,7 +42,7 @@ fn filter(default: &str) -> Result<EnvFilter> {
     let text = std::env::var(VARIABLE).unwrap_or_default();
     let text = if text.trim().is_empty() {
         // The libraries below us tell much that only their authors can use.
-        format!("warn,sluice={default},sluice_server={default}")
+        format!("warn,buoyant_kernel=off,sluice={default},sluice_server={default}")
     } else {
         text
     };

@@ -3,7 +3,7 @@
 //! Idempotent and in order within a partition, so on a topic of its own the n-th message sent to a partition is at offset n; that is
 //! checked against the broker's own end offsets on every flush, and a message not acknowledged is a failure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
     ClientConfig, ClientContext,
@@ -127,9 +127,21 @@ impl<'a> Producer<'a> {
         if let Some(payload) = payload {
             record = record.payload(payload);
         }
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match self.inner.send(record) {
                 Ok(()) => break,
+                // A partition that was just added is known after the next look at the metadata.
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::UnknownPartition), again))
+                    if Instant::now() < deadline =>
+                {
+                    let _ = self
+                        .inner
+                        .client()
+                        .fetch_metadata(Some(&self.topic), Duration::from_secs(5));
+                    self.inner.poll(Duration::from_millis(100));
+                    record = again;
+                }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     self.inner.poll(Duration::from_millis(20));
                     record = again;
