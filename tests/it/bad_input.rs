@@ -292,7 +292,7 @@ fn huge_and_deep_sql_is_answered_and_the_server_lives() {
     };
     for sql in [
         deep("(", ")"),
-        deep("-", ""),
+        deep("- ", ""),
         deep("NOT ", ""),
         deep("(SELECT ", ")"),
         deep("CASE WHEN true THEN ", " END"),

@@ -58,7 +58,7 @@ pub(super) fn call_failed(
     let told = options.redact(reason.unwrap_or(&error.reason));
     ConnectorError::Unreachable {
         message: format!(
-            "Kafka at {} does not answer ({what}): {told}",
+            "no answer from Kafka at {} ({what}): {told}",
             options.bootstrap_servers
         ),
         hint: Some(format!(

@@ -29,13 +29,13 @@ pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outc
     }
     let usable = !name.is_empty()
         && name.len() <= 63
-        && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+        && name.chars().all(|c| c.is_alphanumeric() || "_- $".contains(c));
     if !usable {
         return Err(Error::user(
             SqlState::InvalidName,
             format!("name \"{name}\" cannot be the name of a folder"),
         )
-        .with_hint("Use up to 63 letters, digits, _ or -."));
+        .with_hint("Use up to 63 letters, digits, spaces, _ - or $."));
     }
     engine.files().put_schema(&name).await?;
     engine.change_catalog(|catalog| catalog.put_schema(&name));

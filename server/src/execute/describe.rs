@@ -40,10 +40,16 @@ pub(super) async fn run(session: &Session, describe: &Describe) -> Result<Record
             });
         }
     };
+    // A stream's metadata columns are there for those who name them.
+    let declared = session
+        .engine()
+        .stream(&name)
+        .map_or(usize::MAX, |stream| stream.definition.declared);
     let mut rows: Vec<[String; 3]> = provider
         .schema()
         .fields()
         .iter()
+        .take(declared)
         .map(|field| {
             [
                 field.name().clone(),

@@ -156,7 +156,28 @@ impl Job {
     async fn attempt(&mut self) -> Result<End> {
         self.set_state(QueryState::Starting);
         let mut running = Running::restore(&self.parts, &self.status).await?;
-        running.replay().await?;
+        {
+            let replay = running.replay();
+            tokio::pin!(replay);
+            loop {
+                let command = tokio::select! {
+                    replayed = &mut replay => break replayed?,
+                    command = self.commands.recv() => command,
+                };
+                match command {
+                    None => return Ok(End::Abandoned),
+                    // Nothing new has been read: the next start finds everything as it was.
+                    Some(Command::Stop { done, .. }) => return Ok(End::Stopped(done)),
+                    Some(Command::Pause(done)) => return Ok(End::Paused(done)),
+                    Some(Command::Resume(done)) => {
+                        let _ = done.send(());
+                    }
+                    Some(Command::Live(answer)) => {
+                        let _ = answer.send(Ok(live::at_rest(&self.parts)));
+                    }
+                }
+            }
+        }
         self.set_state(QueryState::Running);
         self.status.update(|status| status.last_error = None);
         running.run(&mut self.commands).await

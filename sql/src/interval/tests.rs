@@ -1,3 +1,5 @@
+//! Tests of interval: see the module beside for what is promised.
+
 use super::{canonical, is_positive};
 
 #[test]

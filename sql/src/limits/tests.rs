@@ -1,3 +1,4 @@
+//! Tests of limits: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::{MAX_CHAIN, MAX_NESTING, check};

@@ -1,3 +1,4 @@
+//! Tests of spark schema: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::parse_spark_schema;

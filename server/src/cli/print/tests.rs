@@ -1,3 +1,4 @@
+//! Tests of print: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use arrow::array::{Int64Array, ListArray};

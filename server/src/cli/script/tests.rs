@@ -1,3 +1,5 @@
+//! Tests of script: see the module beside for what is promised.
+
 use super::*;
 
 fn texts(text: &str) -> Vec<String> {

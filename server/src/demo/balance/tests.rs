@@ -1,3 +1,5 @@
+//! Tests of balance: see the module beside for what is promised.
+
 use super::*;
 
 #[test]

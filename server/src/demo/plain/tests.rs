@@ -1,3 +1,4 @@
+//! Tests of plain: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;

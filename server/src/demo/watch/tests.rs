@@ -1,3 +1,4 @@
+//! Tests of watch: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;

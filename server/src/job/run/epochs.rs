@@ -1,5 +1,9 @@
 //! A running query: events in, epochs through, rows out, commits beside.
 
+mod commits;
+mod replay;
+mod report;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
@@ -17,16 +21,16 @@ use sluice_planner::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
+use self::commits::finished;
 use super::{
     super::{
         BadRange, Command, JobParts, LiveRows, OnError, StatusCell,
-        commit::{CommitPoint, Committed, Committer},
+        commit::{Committed, Committer},
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
         manifest_log::ManifestLog,
         recovery,
         splits::Splits,
-        status::SplitStatus,
     },
     End,
 };
@@ -43,8 +47,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
 const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
-/// Silence of the source during a replay after which the journal is given up.
-const REPLAY_SILENCE: Duration = Duration::from_secs(60);
 /// What stopping may take.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -172,107 +174,6 @@ impl<'a> Running<'a> {
             last_ask: now,
             first_commit_due: restored.fresh,
         })
-    }
-
-    /// Runs the epochs again that readers may have seen, decision for decision.
-    pub(super) async fn replay(&mut self) -> Result<()> {
-        if let Some((epoch, until)) = self.discard.take() {
-            self.replay_discarding(epoch, &until).await?;
-        }
-        let records = std::mem::take(&mut self.to_replay);
-        let count = records.len();
-        for record in records {
-            let ends: BTreeMap<SplitId, i64> = record.ends.iter().cloned().collect();
-            if !self.wait_for(&ends).await? {
-                self.parts.events.warn(
-                    &self.parts.name,
-                    format!("the source fell silent while epoch {} was replayed: the rest is computed anew", record.epoch),
-                );
-                break;
-            }
-            let inputs = self.take_until(&ends);
-            let sets = record.sets.unwrap_or_default();
-            self.run_epoch(record.epoch, record.now_us, inputs, sets).await?;
-        }
-        if count > 0 {
-            self.journal.rotate(self.epoch);
-            self.parts
-                .events
-                .info(&self.parts.name, format!("{count} epochs replayed"));
-        }
-        let tables = &self.parts.tables;
-        for table in [&tables.table, &tables.late, &tables.dead] {
-            table.restored();
-        }
-        self.publish_status();
-        Ok(())
-    }
-
-    /// The table has these rows already: read to where its commit stood and throw the output away.
-    async fn replay_discarding(
-        &mut self,
-        epoch: i64,
-        until: &BTreeMap<SplitId, i64>,
-    ) -> Result<()> {
-        if !self.wait_for(until).await? {
-            return Err(Error::outside(
-                SqlState::ConnectionFailure,
-                "the source fell silent while it was read up to the table's last commit",
-            ));
-        }
-        let inputs = self.take_until(until);
-        let sets = SplitSets {
-            known: self.splits.known(),
-            ..SplitSets::default()
-        };
-        let now_us = self.parts.clock.now_us();
-        self.run_epoch(epoch, now_us, inputs, sets).await?;
-        let tables = &self.parts.tables;
-        for table in [&tables.table, &tables.late, &tables.dead] {
-            table.clear_tail(true);
-        }
-        let bad = std::mem::take(&mut self.uncommitted.bad);
-        self.uncommitted = Uncommitted {
-            bad,
-            ..Uncommitted::default()
-        };
-        self.first_commit_due = true;
-        Ok(())
-    }
-
-    /// Reads until every split's pending rows reach their end; `false` when the source fell silent.
-    async fn wait_for(&mut self, ends: &BTreeMap<SplitId, i64>) -> Result<bool> {
-        loop {
-            let reached = ends.iter().all(|(split, end)| {
-                let next = self
-                    .pending
-                    .get(split)
-                    .and_then(VecDeque::back)
-                    .map(|batch| batch.range.end)
-                    .or_else(|| {
-                        let state = self.splits.iter().find(|(known, _)| *known == split);
-                        state.map(|(_, state)| state.position.next_offset)
-                    });
-                next.is_some_and(|next| next >= *end)
-            });
-            if reached {
-                return Ok(true);
-            }
-            match tokio::time::timeout(REPLAY_SILENCE, self.reader.events.recv()).await {
-                Ok(Some(event)) => self.on_event(event)?,
-                Ok(None) => return Err(reader_ended()),
-                Err(_) => return Ok(false),
-            }
-            // Batches held for later epochs must not fill the inbox while we wait for another split.
-            self.give_back_held();
-        }
-    }
-
-    fn give_back_held(&mut self) {
-        // The inbox is a bound on what the reader runs ahead; during a replay what runs ahead is wanted at once.
-        for batch in self.pending.values().filter_map(VecDeque::back) {
-            self.reader.release(batch);
-        }
     }
 
     /// The main loop.
@@ -411,10 +312,14 @@ impl<'a> Running<'a> {
         self.journal
             .append(epoch, now_us, ends, sets.clone())
             .map_err(journal_error)?;
-        self.run_epoch(epoch, now_us, inputs, sets).await
+        self.run_epoch(epoch, now_us, inputs, sets).await?;
+        if self.reader.events.is_empty() {
+            self.publish_status();
+        }
+        Ok(())
     }
 
-    async fn run_epoch(
+    pub(super) async fn run_epoch(
         &mut self,
         epoch: i64,
         now_us: i64,
@@ -524,95 +429,6 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn commit_is_due(&self) -> bool {
-        if self.committing.is_some() || self.epoch == self.committed_epoch {
-            return false;
-        }
-        let options = &self.parts.options;
-        self.first_commit_due
-            || self.last_commit.elapsed() >= options.commit_interval
-            || self.parts.tables.table.tail_size().1 >= options.tail_bytes
-            || self.uncommitted.bad_bytes >= options.tail_bytes / 4
-            || self.splits.all_finished()
-    }
-
-    fn start_commit(&mut self) -> Result<()> {
-        let Some(mut committer) = self.committer.take() else {
-            return Ok(());
-        };
-        let Uncommitted {
-            rows,
-            late,
-            dead,
-            bad,
-            ..
-        } = std::mem::take(&mut self.uncommitted);
-        let point = CommitPoint {
-            epoch: self.epoch,
-            positions: self.splits.positions(),
-            state: self.query.snapshot().map_err(plan_error)?,
-            totals: self.totals,
-            rows,
-            late,
-            dead,
-            bad,
-        };
-        self.journal.rotate(self.epoch);
-        self.first_commit_due = false;
-        self.last_commit = Instant::now();
-        self.committing = Some(tokio::spawn(async move {
-            let result = committer.commit(point).await;
-            (committer, result)
-        }));
-        Ok(())
-    }
-
-    fn on_committed(
-        &mut self,
-        done: std::result::Result<(Committer, Result<Committed>), tokio::task::JoinError>,
-    ) -> Result<()> {
-        self.committing = None;
-        let (committer, result) =
-            done.map_err(|error| Error::internal(format!("the commit task ended: {error}")))?;
-        self.committer = Some(committer);
-        let committed = result?;
-        self.committed_epoch = committed.epoch;
-        let took = self.last_commit.elapsed().as_secs_f64();
-        self.parts.metrics.commit_seconds.observe(took);
-        if committed.version.is_some() {
-            self.parts.metrics.commits.inc();
-        }
-        self.journal
-            .forget_before(committed.epoch)
-            .map_err(journal_error)?;
-        let now_us = self.parts.clock.now_us();
-        self.status.update(|status| {
-            status.checkpoint_epoch = committed.epoch;
-            if let Some(version) = committed.version {
-                status.last_commit_version = Some(version);
-                status.last_commit_us = Some(now_us);
-            }
-        });
-        Ok(())
-    }
-
-    /// Commits everything there is and waits for it.
-    async fn commit_and_wait(&mut self) -> Result<()> {
-        if self.committing.is_some() {
-            let done = finished(&mut self.committing).await;
-            self.on_committed(done)?;
-        }
-        if self.epoch > self.committed_epoch {
-            self.start_commit()?;
-            if self.committing.is_some() {
-                let done = finished(&mut self.committing).await;
-                self.on_committed(done)?;
-            }
-        }
-        self.publish_status();
-        Ok(())
-    }
-
     async fn live(&mut self) -> Result<LiveRows> {
         Ok(LiveRows {
             open: self.query.live().await.map_err(plan_error)?,
@@ -620,83 +436,6 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Takes pending rows up to these ends; what lies behind them stays.
-    fn take_until(&mut self, ends: &BTreeMap<SplitId, i64>) -> Vec<SplitInput> {
-        let mut inputs = Vec::new();
-        for (split, end) in ends {
-            let Some(queue) = self.pending.get_mut(split) else {
-                continue;
-            };
-            let mut batches = Vec::new();
-            while let Some(batch) = queue.pop_front() {
-                if batch.range.end <= *end {
-                    batches.push(batch);
-                    continue;
-                }
-                batches.extend(batch.slice(i64::MIN, *end));
-                queue.extend(batch.slice(*end, i64::MAX));
-                // A later batch would now stand before the cut one's rest.
-                queue.rotate_right(1);
-                break;
-            }
-            if queue.is_empty() {
-                self.pending.remove(split);
-            }
-            inputs.push(SplitInput {
-                split: split.clone(),
-                batches,
-            });
-        }
-        self.pending_rows = self
-            .pending
-            .values()
-            .flatten()
-            .map(|batch| batch.rows.num_rows() + batch.bad.len())
-            .sum();
-        inputs
-    }
-
-    fn publish_status(&self) {
-        let watermarks = self.query.split_watermarks_us();
-        let splits: Vec<SplitStatus> = self
-            .splits
-            .iter()
-            .map(|(split, state)| SplitStatus {
-                topic: split.topic.clone(),
-                partition: split.partition,
-                position: state.position.next_offset,
-                end_position: state.end_offset,
-                watermark_us: watermarks.get(split).copied(),
-                idle: state.idle,
-                last_event_us: state.last_rows_us,
-            })
-            .collect();
-        let held_by = held_by(&splits, &self.sets);
-        let totals = self.totals;
-        let (watermark_us, open_windows, state_bytes) = (
-            self.query.watermark_us(),
-            self.query.open_panes(),
-            self.query.state_bytes(),
-        );
-        let lag_rows = self.splits.lag_rows();
-        let tail_rows = self.parts.tables.table.tail_size().0;
-        self.status.update(|status| {
-            status.epoch = self.epoch;
-            status.watermark_us = watermark_us;
-            status.lag_rows = lag_rows;
-            status.rows_in = totals.rows.read + totals.undecodable;
-            status.rows_out = totals.rows_out;
-            status.aggregated_rows = totals.rows.aggregated;
-            status.late_rows = totals.rows.late;
-            status.dead_letter_rows = totals.rows.dead + totals.undecodable;
-            status.filtered_rows = totals.rows.filtered;
-            status.held_by = held_by;
-            status.open_windows = open_windows;
-            status.tail_rows = tail_rows;
-            status.state_bytes = state_bytes;
-            status.splits = splits;
-        });
-    }
 }
 
 impl Drop for Running<'_> {
@@ -708,16 +447,6 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Waits for the commit task; never resolves when there is none.
-async fn finished(
-    task: &mut Option<JoinHandle<(Committer, Result<Committed>)>>,
-) -> std::result::Result<(Committer, Result<Committed>), tokio::task::JoinError> {
-    match task {
-        Some(task) => task.await,
-        None => std::future::pending().await,
-    }
-}
-
 fn ends(inputs: &[SplitInput]) -> Vec<(SplitId, i64)> {
     inputs
         .iter()
@@ -726,46 +455,6 @@ fn ends(inputs: &[SplitInput]) -> Vec<(SplitId, i64)> {
             Some((input.split.clone(), last.range.end))
         })
         .collect()
-}
-
-/// Which split keeps the watermark back, and why.
-fn held_by(splits: &[SplitStatus], sets: &SplitSets) -> Option<String> {
-    let counts = |split: &&SplitStatus| {
-        let id = SplitId {
-            topic: split.topic.clone(),
-            partition: split.partition,
-        };
-        !sets.excluded.contains(&id) && !sets.finished.contains(&id)
-    };
-    let name = |split: &SplitStatus| format!("{}[{}]", split.topic, split.partition);
-    if let Some(waiting) = splits
-        .iter()
-        .filter(counts)
-        .find(|split| split.watermark_us.is_none())
-    {
-        return Some(format!(
-            "{}: has had no row with a usable time yet, {} messages to read",
-            name(waiting),
-            waiting.end_position.saturating_sub(waiting.position)
-        ));
-    }
-    let slowest = splits
-        .iter()
-        .filter(counts)
-        .min_by_key(|split| split.watermark_us)?;
-    let behind = slowest.end_position.saturating_sub(slowest.position);
-    let why = if behind > 0 {
-        format!("{behind} messages to read")
-    } else {
-        "at its end, waiting for a later event or for its idle timeout".to_owned()
-    };
-    Some(format!(
-        "{}: watermark {}, {why}",
-        name(slowest),
-        slowest
-            .watermark_us
-            .map_or_else(String::new, crate::clock::rfc3339)
-    ))
 }
 
 fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {

@@ -1,3 +1,5 @@
+//! Tests of options: see the module beside for what is promised.
+
 use super::{Options, is_secret, without_password};
 
 #[test]

@@ -1,3 +1,4 @@
+//! Tests of types: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::parse_spark_schema;

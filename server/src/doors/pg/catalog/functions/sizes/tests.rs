@@ -1,3 +1,5 @@
+//! Tests of sizes: see the module beside for what is promised.
+
 use super::pretty;
 
 /// What PostgreSQL 15 prints.
