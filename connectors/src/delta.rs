@@ -9,6 +9,7 @@
 //! Spark, delta-rs or DuckDB would read differently, and no table property is set that makes the log forget our transactions.
 
 mod commit;
+mod entry;
 mod log;
 mod maintain;
 mod partition;

@@ -26,9 +26,7 @@ use self::{
 };
 use crate::{
     error::{ConnectorError, Result},
-    source::{
-        InboxBudget, ReadRequest, Source, SourceReader, SplitId, SplitInfo, SplitPosition,
-    },
+    source::{InboxBudget, ReadRequest, Source, SourceReader, SplitId, SplitInfo, SplitPosition},
 };
 
 /// Batches that may wait in the inbox, besides its bound in bytes.

@@ -12,4 +12,4 @@ pub mod registry;
 pub mod source;
 pub mod store;
 
-pub use registry::open_source;
+pub use registry::{open_source, resolve_options};

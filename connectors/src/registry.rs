@@ -39,6 +39,18 @@ pub fn open_source(
     }
 }
 
+/// The options with every default that depends on the clock filled in: what a catalog has to keep, so that a stream read again after a
+/// restart has the rows it had.
+pub fn resolve_options(
+    connector: &str,
+    options: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    match connector {
+        "generator" => crate::generator::resolve(options),
+        _ => Ok(options.clone()),
+    }
+}
+
 /// The known name that a misspelt one most likely means.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

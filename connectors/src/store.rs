@@ -96,7 +96,10 @@ impl Root {
     /// A root in the local folder `folder` (absolute, existing) over a store whose paths start at the file system's own root.
     pub fn local(folder: &FsPath, base: Arc<dyn ObjectStore>) -> Result<Self> {
         let unusable = || ConnectorError::Option {
-            message: format!("the root folder {} cannot be written as a URL", folder.display()),
+            message: format!(
+                "the root folder {} cannot be written as a URL",
+                folder.display()
+            ),
             hint: Some("Use an absolute path of Unicode characters.".into()),
         };
         let url = Url::from_directory_path(folder).map_err(|()| unusable())?;
@@ -114,10 +117,12 @@ impl Root {
         let path = parse(path)?;
         let mut url = self.url.clone();
         {
-            let mut segments = url.path_segments_mut().map_err(|()| ConnectorError::Option {
-                message: format!("the root {} cannot have paths below it", self.url),
-                hint: None,
-            })?;
+            let mut segments = url
+                .path_segments_mut()
+                .map_err(|()| ConnectorError::Option {
+                    message: format!("the root {} cannot have paths below it", self.url),
+                    hint: None,
+                })?;
             segments.pop_if_empty();
             segments.extend(path.parts().map(|part| part.as_ref().to_owned()));
             segments.push("");
@@ -176,7 +181,8 @@ impl Root {
 
     /// Writes a text, replacing what was there.
     pub async fn put_text(&self, path: &str, text: &str) -> Result<()> {
-        self.put(path, Bytes::copy_from_slice(text.as_bytes())).await
+        self.put(path, Bytes::copy_from_slice(text.as_bytes()))
+            .await
     }
 
     /// Writes a text unless there is one of that name: `true` for the one caller whose text is now there.
@@ -241,7 +247,11 @@ impl Root {
         }
         if let Some(local) = &self.local_path {
             // Only empty folders are left; one that somebody fills meanwhile stays.
-            durable::remove_empty_folders(&prefix.parts().fold(local.clone(), |at, part| at.join(part.as_ref())));
+            durable::remove_empty_folders(
+                &prefix
+                    .parts()
+                    .fold(local.clone(), |at, part| at.join(part.as_ref())),
+            );
         }
         Ok(found.len())
     }

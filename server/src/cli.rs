@@ -70,28 +70,48 @@ Exit codes: 0 well, 1 your input, 2 the command line, 3 the outside (broker, sto
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
+    ///
+    /// It serves until SIGTERM or Ctrl-C, which commit what is final and end it within 10 seconds. Being
+    /// killed loses nothing either: the next start on the same root goes on where it was.
+    ///
+    /// It has three doors:
+    ///   Postgres    psql, psycopg, JDBC, Grafana, Superset, dbt …
+    ///   Flight SQL  ADBC, JDBC, pyarrow: large results as Arrow
+    ///   HTTP        /healthz /readyz /metrics
+    ///
+    /// Database and first user are called sluice; on loopback no password is asked.
+    #[command(verbatim_doc_comment, after_long_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Run a SQL script on a server of its own and print its rows
+    ///
+    /// Rows of queries print as they come, rows of continuous tables as their windows close. It ends by itself when every source is
+    /// bounded, else on Ctrl-C.
+    #[command(after_long_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Plan a SQL script and run nothing: every error with file:line:column
+    ///
+    /// Every statement is planned as if the ones before it had been run; no broker is asked, nothing is written. The exit code is 1 if
+    /// there is any error.
     Check(CheckArgs),
     /// Watch the whole job on generated events: stream, windows, gold table
+    ///
+    /// A stream, one-minute windows with count, average and 95th percentile, a gold Delta table. Event time runs 60 times faster than
+    /// the clock, so that windows close while one watches.
+    ///
+    /// On a terminal it draws a view (q ends it); elsewhere, or with --plain, it prints lines.
+    #[command(after_long_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Print completions for a shell
+    #[command(after_long_help = COMPLETIONS_EXAMPLE)]
     Completions(CompletionsArgs),
 }
 
-/// Run the server until SIGTERM or Ctrl-C, which commit what is final and end it within 10 seconds. Being killed loses nothing either:
-/// the next start on the same root goes on where it was.
-///
-/// It has three doors:
-///   Postgres    psql, psycopg, JDBC, Grafana, Superset, dbt …
-///   Flight SQL  ADBC, JDBC, pyarrow: large results as Arrow
-///   HTTP        /healthz /readyz /metrics
-///
-/// Database and first user are called sluice; on loopback no password is asked.
+const COMPLETIONS_EXAMPLE: &str = "\
+Example:
+  sluice completions bash > ~/.local/share/bash-completion/completions/sluice";
+
+/// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment, after_long_help = SERVE_EXAMPLES)]
 struct ServeArgs {
     /// Folder or URL under which everything durable lives [default: ./sluice-data]
     #[arg(long, value_name = "URL", env = "SLUICE_ROOT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -120,10 +140,8 @@ Examples:
   SLUICE_PG_LISTEN=127.0.0.1:6000 sluice serve --config sluice.toml
   SLUICE_LOG=debug sluice serve       more on standard error (also SLUICE_LOG=info,sluice_server::job=trace)";
 
-/// Run a SQL script on a server of its own and print its rows: of queries as they come, of continuous tables as their windows close.
-/// It ends by itself when every source is bounded, else on Ctrl-C.
+/// Arguments of `run`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = RUN_EXAMPLES)]
 struct RunArgs {
     /// The script; - is standard input
     #[arg(value_name = "FILE.sql")]
@@ -141,8 +159,7 @@ Examples:
   sluice run pipeline.sql > rows.csv
   echo 'SELECT 1 AS one' | sluice run -";
 
-/// Plan a SQL script and run nothing. Every error is printed with file:line:column; the exit code is 1 if there is any. No broker is asked
-/// and nothing is written.
+/// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 struct CheckArgs {
     /// The script; - is standard input
@@ -150,12 +167,8 @@ struct CheckArgs {
     file: PathBuf,
 }
 
-/// Watch the whole job on generated events: a stream, one-minute windows with count, average and 95th percentile, a gold Delta table.
-/// Event time runs 60 times faster than the clock, so that windows close while one watches.
-///
-/// On a terminal it draws a view (q ends it); elsewhere, or with --plain, it prints lines.
+/// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = DEMO_EXAMPLES)]
 struct DemoArgs {
     /// Stop generating after about this long, let every window close, compare the counts and end [default: until q or Ctrl-C]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -170,7 +183,12 @@ struct DemoArgs {
     #[arg(long)]
     plain: bool,
     /// Read a Kafka topic instead of generated events
-    #[arg(long, value_name = "BOOTSTRAP", requires = "topic", conflicts_with = "rate")]
+    #[arg(
+        long,
+        value_name = "BOOTSTRAP",
+        requires = "topic",
+        conflicts_with = "rate"
+    )]
     kafka: Option<String>,
     /// The topic, of JSON events {"timestamp", "event_type", "user_segment", "value"}
     #[arg(long, value_name = "T", requires = "kafka")]
@@ -183,9 +201,8 @@ Examples:
   sluice demo --seconds 20 | cat      for scripts: ends by itself, exit 0 when the counts agree
   sluice demo --kafka 127.0.0.1:9092 --topic events";
 
-/// Print completions for a shell.
+/// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  sluice completions bash > ~/.local/share/bash-completion/completions/sluice")]
 struct CompletionsArgs {
     /// Which shell
     shell: Shell,

@@ -118,7 +118,10 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config>
     let mut source = None;
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            user(format!("cannot read configuration file {}: {e}", path.display()))
+            user(format!(
+                "cannot read configuration file {}: {e}",
+                path.display()
+            ))
         })?;
         figment = figment.merge(Toml::string(&text));
         source = Some((path, text));
@@ -126,7 +129,12 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Config>
     figment
         .merge(Serialized::defaults(overrides))
         .extract()
-        .map_err(|e| explain(&e, source.as_ref().map(|(path, text)| (*path, text.as_str()))))
+        .map_err(|e| {
+            explain(
+                &e,
+                source.as_ref().map(|(path, text)| (*path, text.as_str())),
+            )
+        })
 }
 
 /// Refuses variables that look like ours and are not.
@@ -185,10 +193,12 @@ fn explain(error: &figment::Error, source: Option<(&Path, &str)>) -> Error {
             at(line_of(field))
         ))
         .with_hint(did_you_mean(field, known.iter().copied())),
-        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => user(format!(
-            "{}configuration key \"{key}\" must be {expected}, not {actual}",
-            at(line_of(&key))
-        )),
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            user(format!(
+                "{}configuration key \"{key}\" must be {expected}, not {actual}",
+                at(line_of(&key))
+            ))
+        }
         Kind::Message(message) if key.is_empty() => {
             let line = line_of_syntax_error(message);
             let reason = message.lines().last().unwrap_or(message).trim();

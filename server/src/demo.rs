@@ -10,7 +10,7 @@ mod screen;
 mod view;
 mod watch;
 
-pub(crate) use balance::{Balance, of_topic, of_generated};
+pub(crate) use balance::{Balance, of_generated, of_topic};
 pub(crate) use job::{Feed, Job, QUERY, TABLE};
 pub(crate) use plain::{final_table, status_line};
 pub(crate) use screen::Screen;

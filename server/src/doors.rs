@@ -1,4 +1,6 @@
 //! The doors people come in by. A door knows a protocol and nothing of the engine: it takes text to a
 //! [`Session`](crate::session::Session) and carries the answer back.
 
+pub mod flight;
+pub mod http;
 pub mod pg;

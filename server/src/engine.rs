@@ -2,6 +2,7 @@
 //!
 //! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
 
+mod health;
 mod peek;
 mod provider;
 mod restore;
@@ -30,6 +31,7 @@ use crate::{
     events::Events,
     execute::plan_error,
     job::{JobHandle, JobTables, QueryStatus},
+    metrics::Metrics,
     root::{self, HeldRoot},
     session::{Door, Session, Sessions},
     table::{Freshness, TableState},
@@ -40,6 +42,8 @@ use crate::{
 pub struct EngineConfig {
     /// The root: a path or URL.
     pub root: String,
+    /// Statements are planned and enter the catalog in memory; nothing is asked from outside, written or started.
+    pub plan_only: bool,
 }
 
 /// The engine.
@@ -55,6 +59,8 @@ pub struct Engine {
     events: Events,
     owner: String,
     build: String,
+    plan_only: bool,
+    metrics: Metrics,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -82,6 +88,7 @@ impl Engine {
         let held = root::hold(&config.root).await?;
         let files = CatalogFiles::new(held.root.clone());
         let catalog = files.load().await?;
+        let plan_only = config.plan_only;
         let config = sluice_planner::session_config()
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
@@ -98,6 +105,8 @@ impl Engine {
             clock,
             owner: uuid::Uuid::now_v7().to_string(),
             build: build_id(),
+            plan_only,
+            metrics: Metrics::new(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -122,6 +131,11 @@ impl Engine {
     /// Whether queries have been restored and statements are taken.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether statements are only planned.
+    pub(crate) fn plans_only(&self) -> bool {
+        self.plan_only
     }
 
     /// The root.
@@ -149,6 +163,11 @@ impl Engine {
     /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// The process's metrics.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// What happened.
@@ -245,6 +264,31 @@ impl Sessions for Arc<Engine> {
         }
         Ok(Arc::new(Session::new(Arc::clone(self), user, door)?))
     }
+}
+
+/// An engine on a temporary root that all tests of a binary share.
+#[cfg(test)]
+pub(crate) fn for_tests() -> Arc<Engine> {
+    static SHARED: std::sync::OnceLock<(Arc<Engine>, tempfile::TempDir)> = std::sync::OnceLock::new();
+    let (engine, _) = SHARED.get_or_init(|| {
+        // A thread of its own: a test may be inside a runtime already.
+        let start = || {
+            let folder = tempfile::tempdir().ok()?;
+            let config = EngineConfig {
+                root: folder.path().display().to_string(),
+                plan_only: false,
+            };
+            let runtime = tokio::runtime::Runtime::new().ok()?;
+            let engine = runtime.block_on(Engine::start(config)).ok()?;
+            Some((engine, folder))
+        };
+        std::thread::spawn(start)
+            .join()
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| unreachable!("an engine starts on an empty folder"))
+    });
+    Arc::clone(engine)
 }
 
 /// Another executable may compute other bits: its version, size and time tell it apart.

@@ -177,6 +177,12 @@ pub fn engine_error(error: DataFusionError) -> Error {
     }
 }
 
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        engine_error(error)
+    }
+}
+
 fn find_ours(error: &DataFusionError) -> Option<Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {

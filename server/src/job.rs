@@ -35,6 +35,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result, SqlState},
     events::Events,
+    metrics::QueryMetrics,
     table::{Cut, TableState},
 };
 
@@ -97,6 +98,8 @@ pub struct JobParts {
     pub clock: Arc<dyn Clock>,
     /// Where happenings are told.
     pub events: Events,
+    /// Durations of epochs and commits; counts are read from the status.
+    pub metrics: QueryMetrics,
     /// Whether it starts paused.
     pub paused: bool,
 }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 mod execute;
 mod job;
+pub mod metrics;
 mod options;
 mod root;
 pub mod session;

@@ -20,13 +20,13 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use futures::StreamExt;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
 use self::settings::Settings;
 use crate::{
-    engine::Engine,
+    engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{self, Outcome, engine_error, parse_error, plan_error},
     table::{Freshness, external},
@@ -46,7 +46,9 @@ pub enum Door {
 /// One session.
 pub struct Session {
     engine: Arc<Engine>,
-    context: RwLock<SessionContext>,
+    context: SessionContext,
+    /// What the context's catalog was made for.
+    freshness: Mutex<Freshness>,
     settings: Mutex<Settings>,
     user: String,
     door: Door,
@@ -105,15 +107,27 @@ impl Session {
         if door == Door::Postgres {
             crate::doors::pg::install(&context)?;
         }
-        Ok(Self {
-            context: RwLock::new(context),
+        Ok(Self::over(engine, context, user, door))
+    }
+
+    /// A session whose relations are those of `context`.
+    pub(crate) fn over(
+        engine: Arc<Engine>,
+        context: SessionContext,
+        user: &str,
+        door: Door,
+    ) -> Self {
+        engine.metrics().session_opened(door);
+        Self {
+            context,
+            freshness: Mutex::default(),
             engine,
             settings: Mutex::new(Settings::new(user)),
             user: user.to_owned(),
             door,
             running: Mutex::new(CancellationToken::new()),
             notices: Mutex::default(),
-        })
+        }
     }
 
     /// The engine.
@@ -150,9 +164,10 @@ impl Session {
         }
         let plan = self.plan(statement, &parsed.text).await?;
         let parameters = parameters(&plan, hints)?;
+        let schema = schema_with(&plan, &parameters)?;
         Ok(Prepared {
             parsed: parsed.clone(),
-            schema: Some(Arc::clone(plan.schema().inner())),
+            schema: Some(schema),
             parameters,
             plan: Some(Arc::new(plan)),
         })
@@ -180,11 +195,15 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             () = token.cancelled() => Err(cancelled()),
             answer = self.execute_until(prepared, parameters, token.clone()) => answer,
-        }
+        };
+        self.engine
+            .metrics()
+            .statement_ended(self.door, answer.as_ref().err());
+        answer
     }
 
     async fn execute_until(
@@ -244,7 +263,7 @@ impl Session {
                 Ok(rows_of("SHOW", batch))
             }
             settings::Effect::Changed { tag, parameters } => {
-                self.rebuild_context(freshness, &zone)?;
+                self.fit_context(freshness, zone)?;
                 Ok(Answer::Done { tag, parameters })
             }
             settings::Effect::Nothing { tag } => Ok(Answer::Done {
@@ -255,17 +274,20 @@ impl Session {
     }
 
     /// Settings that planning depends on are part of the context.
-    fn rebuild_context(&self, freshness: Freshness, zone: &str) -> Result<()> {
-        let context = self.engine.context(freshness);
+    fn fit_context(&self, freshness: Freshness, zone: String) -> Result<()> {
         {
-            let state = context.state_ref();
+            let state = self.context.state_ref();
             let mut state = state.write();
-            state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
+            state.config_mut().options_mut().execution.time_zone = Some(zone);
         }
-        if self.door == Door::Postgres {
-            crate::doors::pg::install(&context)?;
+        let was = std::mem::replace(&mut *self.freshness.lock(), freshness);
+        if was != freshness {
+            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness);
+            self.context.register_catalog("sluice", Arc::new(catalog));
+            if self.door == Door::Postgres {
+                crate::doors::pg::install(&self.context)?;
+            }
         }
-        *self.context.write() = context;
         Ok(())
     }
 
@@ -301,7 +323,13 @@ impl Session {
 
     /// The session's query context: its catalogs, functions and settings.
     pub fn context(&self) -> SessionContext {
-        self.context.read().clone()
+        self.context.clone()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.engine.metrics().session_closed(self.door);
     }
 }
 
@@ -337,6 +365,26 @@ fn parameters(plan: &LogicalPlan, hints: &[Option<DataType>]) -> Result<Vec<Opti
             hint.or_else(|| inferred.get(&format!("${}", index + 1)).cloned().flatten())
         })
         .collect())
+}
+
+/// The columns of a plan once its parameters have types: `SELECT $1` alone has none before.
+fn schema_with(plan: &LogicalPlan, parameters: &[Option<DataType>]) -> Result<SchemaRef> {
+    if parameters.is_empty() {
+        return Ok(Arc::clone(plan.schema().inner()));
+    }
+    let nulls = parameters
+        .iter()
+        .map(|data_type| {
+            let data_type = data_type.as_ref().unwrap_or(&DataType::Utf8);
+            Ok(ScalarValue::try_from(data_type)?.into())
+        })
+        .collect::<datafusion::common::Result<Vec<_>>>()
+        .map_err(engine_error)?;
+    let typed = plan
+        .clone()
+        .with_param_values(ParamValues::List(nulls))
+        .map_err(engine_error)?;
+    Ok(Arc::clone(typed.schema().inner()))
 }
 
 /// The rows until the token is cancelled; then one error.

@@ -5,7 +5,7 @@
 
 mod provider;
 
-pub use provider::{Freshness, LiveTable, SluiceTable};
+pub use provider::{Freshness, LiveTable, SluiceTable, external};
 
 use std::sync::Arc;
 

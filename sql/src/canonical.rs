@@ -15,7 +15,7 @@ pub struct Canonical<'a, T>(pub &'a T);
 impl fmt::Display for Canonical<'_, Query> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         pretty(f, &short)
     }
 }
@@ -23,7 +23,7 @@ impl fmt::Display for Canonical<'_, Query> {
 impl fmt::Display for Canonical<'_, Statement> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         pretty(f, &short)
     }
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Canonical<'_, Statement> {
 impl fmt::Display for Canonical<'_, Expr> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut short = self.0.clone();
-        window_tvf::shorten(&mut short);
+        window_tvf::printable(&mut short);
         short.fmt(f)
     }
 }
@@ -39,7 +39,11 @@ impl fmt::Display for Canonical<'_, Expr> {
 /// On several lines, unless a line break is part of a literal: indenting would change it.
 fn pretty(f: &mut fmt::Formatter<'_>, sql: &impl fmt::Display) -> fmt::Result {
     let plain = sql.to_string();
-    if plain.contains('\n') { f.write_str(&plain) } else { write!(f, "{sql:#}") }
+    if plain.contains('\n') {
+        f.write_str(&plain)
+    } else {
+        write!(f, "{sql:#}")
+    }
 }
 
 /// A parenthesised list, an item on each line.

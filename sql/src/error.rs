@@ -10,6 +10,9 @@ use std::fmt;
 use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
+/// The message of a text that stops too early.
+pub(crate) const END_OF_INPUT: &str = "syntax error at end of input";
+
 /// Why a text was refused, which is what decides the SQLSTATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParseErrorKind {
@@ -44,7 +47,11 @@ pub struct ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)?;
+        write!(
+            f,
+            "line {}, column {}: {}",
+            self.line, self.column, self.message
+        )?;
         match &self.hint {
             Some(hint) => write!(f, " (hint: {hint})"),
             None => Ok(()),
@@ -79,7 +86,7 @@ impl ParseError {
     fn near(near: Option<String>, at: Location) -> Self {
         let message = match &near {
             Some(near) => format!("syntax error at or near \"{}\"", shorten(near)),
-            None => "syntax error at end of input".to_owned(),
+            None => END_OF_INPUT.to_owned(),
         };
         let mut error = Self::new(ParseErrorKind::Syntax, message, at);
         error.near = near;
@@ -135,9 +142,8 @@ impl ParseError {
     }
 
     pub(crate) fn too_complex(at: Location) -> Self {
-        Self::new(ParseErrorKind::TooDeep, "statement is too complex", at).hint(
-            "flatten nested parentheses and function calls, or compute parts of it in views",
-        )
+        Self::new(ParseErrorKind::TooDeep, "statement is too complex", at)
+            .hint("flatten nested parentheses and function calls, or compute parts of it in views")
     }
 }
 
@@ -174,7 +180,9 @@ fn split_expectation(text: &str) -> Option<(&str, &str)> {
     let rest = text
         .strip_prefix("Expected:")
         .or_else(|| text.strip_prefix("Expected"))?;
-    let (expected, found) = rest.split_once(", found: ").or_else(|| rest.split_once(", found "))?;
+    let (expected, found) = rest
+        .split_once(", found: ")
+        .or_else(|| rest.split_once(", found "))?;
     Some((expected.trim(), found))
 }
 

@@ -3,11 +3,20 @@
 use crate::error::ParseError;
 
 const HEADS: &[&str] = &[
-    "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP", "EXPLAIN", "GRANT", "INSERT",
-    "MERGE", "PAUSE", "RESET", "RESUME", "REVOKE", "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE",
-    "VACUUM", "VALUES", "WITH",
+    "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP",
+    "EXPLAIN", "GRANT", "INSERT", "MERGE", "PAUSE", "RESET", "RESUME", "REVOKE", "ROLLBACK",
+    "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
 ];
-const CREATED: &[&str] = &["MATERIALIZED", "ROLE", "SCHEMA", "SOURCE", "STREAM", "STREAMING", "TABLE", "VIEW"];
+const CREATED: &[&str] = &[
+    "MATERIALIZED",
+    "ROLE",
+    "SCHEMA",
+    "SOURCE",
+    "STREAM",
+    "STREAMING",
+    "TABLE",
+    "VIEW",
+];
 const DROPPED: &[&str] = &["ROLE", "SCHEMA", "SOURCE", "STREAM", "TABLE", "VIEW"];
 
 /// The nearest of some words, where one is near enough to be meant and not the word itself.
@@ -24,11 +33,15 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// Adds to a refusal of plain SQL what its first words probably were.
 pub(crate) fn for_sql(error: ParseError, words: &[String]) -> ParseError {
-    let Some(head) = words.first() else { return error };
+    let Some(head) = words.first() else {
+        return error;
+    };
     if let Some(meant) = nearest(head, HEADS)
         && !HEADS.iter().any(|known| known.eq_ignore_ascii_case(head))
     {
-        let rest = words.get(1).map(|word| format!(" {}", word.to_ascii_uppercase()));
+        let rest = words
+            .get(1)
+            .map(|word| format!(" {}", word.to_ascii_uppercase()));
         return error.hint(format!("did you mean {meant}{}?", rest.unwrap_or_default()));
     }
     let kinds = match head.to_ascii_uppercase().as_str() {
@@ -36,10 +49,15 @@ pub(crate) fn for_sql(error: ParseError, words: &[String]) -> ParseError {
         "DROP" => DROPPED,
         _ => return error,
     };
-    let replace = words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("or"));
+    let replace = words
+        .get(1)
+        .is_some_and(|word| word.eq_ignore_ascii_case("or"));
     let kind = words.get(if replace { 3 } else { 1 });
     match kind.and_then(|kind| nearest(kind, kinds)) {
-        Some(meant) => error.hint(format!("did you mean {} {meant}?", head.to_ascii_uppercase())),
+        Some(meant) => error.hint(format!(
+            "did you mean {} {meant}?",
+            head.to_ascii_uppercase()
+        )),
         None => error,
     }
 }

@@ -5,7 +5,7 @@
 //! is left as it stands. Units keep their size: 60 seconds do not become a minute, so that what a user wrote is
 //! recognisable in SHOW CREATE.
 
-use sqlparser::ast::{Expr, Interval, Value, ValueWithSpan};
+use sqlparser::ast::{Expr, Ident, Interval, Value, ValueWithSpan};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -26,7 +26,19 @@ pub(crate) fn parse_prefix(parser: &mut Parser) -> Option<Result<Expr, ParserErr
             advance(parser, tokens);
             Some(Ok(literal(text, start.union(&after.span))))
         }
-        Token::Number(..) | Token::Minus | Token::Plus => parse_numbers(parser, start),
+        Token::Number(..) => Some(match parse_numbers(parser, start) {
+            Some(expr) => Ok(expr),
+            None => parser.expected(
+                "a unit, as in INTERVAL '10 seconds'",
+                parser.peek_nth_token(2),
+            ),
+        }),
+        // `interval - 1` is a column less one.
+        Token::Minus | Token::Plus => Some(Ok(parse_numbers(parser, start).unwrap_or_else(|| {
+            let name = parser.next_token();
+            let text = name.token.to_string();
+            Expr::Identifier(Ident::with_span(name.span, text))
+        }))),
         // The parser would try `INTERVAL INTERVAL INTERVAL …` in twice as many ways for each word.
         Token::Word(word) if word.keyword == Keyword::INTERVAL => {
             Some(parser.expected("an interval such as INTERVAL '10 seconds'", after))
@@ -36,7 +48,7 @@ pub(crate) fn parse_prefix(parser: &mut Parser) -> Option<Result<Expr, ParserErr
 }
 
 /// `INTERVAL 1 HOUR 30 MINUTES`, all on one line of tokens.
-fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Result<Expr, ParserError>> {
+fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Expr> {
     let mut parts = Vec::new();
     let mut at = 1;
     let mut span = start;
@@ -50,7 +62,8 @@ fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Result<Expr, Parser
             break;
         };
         let unit_token = parser.peek_nth_token_ref(number_at + 1);
-        let Some(part) = unit_of(unit_token).and_then(|unit| component(&format!("{sign}{number}"), unit))
+        let Some(part) =
+            unit_of(unit_token).and_then(|unit| component(&format!("{sign}{number}"), unit))
         else {
             break;
         };
@@ -62,7 +75,7 @@ fn parse_numbers(parser: &mut Parser, start: Span) -> Option<Result<Expr, Parser
         return None;
     }
     advance(parser, at);
-    Some(Ok(literal(parts.join(" "), span)))
+    Some(literal(parts.join(" "), span))
 }
 
 fn advance(parser: &mut Parser, tokens: usize) {
@@ -98,11 +111,19 @@ pub(crate) fn literal(text: String, span: Span) -> Expr {
 
 /// The text of an interval literal, where the expression is one.
 pub(crate) fn text_of(expr: &Expr) -> Option<(&str, Span)> {
-    let Expr::Interval(Interval { value, leading_field: None, .. }) = expr else {
+    let Expr::Interval(Interval {
+        value,
+        leading_field: None,
+        ..
+    }) = expr
+    else {
         return None;
     };
     match value.as_ref() {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) => Some((text, *span)),
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            span,
+        }) => Some((text, *span)),
         _ => None,
     }
 }
@@ -111,8 +132,10 @@ pub(crate) fn text_of(expr: &Expr) -> Option<(&str, Span)> {
 /// A number alone is seconds, as in PostgreSQL.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let parts = components(text)?;
-    let parts: Option<Vec<String>> =
-        parts.iter().map(|(number, unit)| component(number, unit)).collect();
+    let parts: Option<Vec<String>> = parts
+        .iter()
+        .map(|(number, unit)| component(number, unit))
+        .collect();
     parts.map(|parts| parts.join(" "))
 }
 
@@ -135,7 +158,9 @@ fn components(text: &str) -> Option<Vec<(String, &'static str)>> {
             .unwrap_or(rest.len());
         let (number, after) = rest.split_at(number_end);
         let after = after.trim_start();
-        let unit_end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let unit_end = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
         let (name, after) = after.split_at(unit_end);
         let unit = if name.is_empty() && parts.is_empty() && after.is_empty() {
             "second"

@@ -38,8 +38,9 @@ pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain, ObjectKind, Options,
-    PartitionColumn, REDACTED, Show, ShowFilter, Statement, Watermark, is_secret,
+    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
+    ObjectKind, Options, PartitionColumn, REDACTED, Show, ShowFilter, Statement, Watermark,
+    is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -1,9 +1,9 @@
 //! How deep and how long a statement may be, decided on its tokens before anything recursive sees it.
 //!
 //! The parser, the visitors, `Display`, `Clone` and `Drop` of the syntax tree all recurse. Parentheses make a tree
-//! deep, and so does a chain without any (`1 + 1 + 1 …` is a tree as deep as it is long). What counts is therefore
-//! an upper bound of the tree's depth, taken from the tokens: for each open parenthesis its nesting plus the operators
-//! seen at that level since the last comma or clause. It must never be smaller than the real depth.
+//! deep, and so does a chain without any (`1 + 1 + 1 …` is a tree as deep as it is long). What counts is therefore an
+//! upper bound of the stack that copying the tree takes (copying costs most), measured for each construct in KiB and
+//! summed over everything that is open. It must never be smaller than what is really needed: a worker's stack is 2 MiB.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -16,79 +16,140 @@ pub const MAX_TEXT_BYTES: usize = 8 << 20;
 /// The deepest nesting of parentheses, brackets, CASE and braces.
 pub const MAX_NESTING: usize = 200;
 
-/// The longest chain of operators, summed over the open parentheses.
-pub const MAX_CHAIN: usize = 1_000;
+/// The longest chain of operators.
+pub const MAX_CHAIN: usize = MAX_STACK_KIB / OPERATOR_KIB;
 
-/// One open parenthesis (or the statement itself).
+/// What a statement may cost in all.
+const MAX_STACK_KIB: usize = 1_000;
+const OPERATOR_KIB: usize = 2;
+const SET_OPERATION_KIB: usize = 4;
+const SUBQUERY_KIB: usize = 20;
+const NESTING_KIB: usize = 4;
+
+/// The most parts of a dotted name; the parser recurses over them, and copies them each time.
+const MAX_PARTS: usize = 100;
+
+/// One open parenthesis (or the statement itself), with what its content has cost so far.
 #[derive(Clone, Copy, Default)]
 struct Level {
     /// Operators since the last comma or clause.
     operators: usize,
-    /// Set operations, joins and CTEs, which clauses do not end.
+    /// Set operations and joins, which clauses do not end, and being a subquery.
     combined: usize,
+    /// Periods since the last operator, comma or clause.
+    periods: usize,
     /// Whether CASE opened it rather than a bracket.
     case: bool,
+    /// Whether it is a subquery.
+    subquery: bool,
+}
+
+impl Level {
+    fn cost(&self) -> usize {
+        self.operators + self.combined
+    }
 }
 
 /// Refuses tokens whose tree would be deeper than the limits.
 pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
-    let mut levels = vec![Level::default()];
-    // The sum of both counters over all levels but the last.
-    let mut below = 0_usize;
+    let mut levels = Levels {
+        outer: Vec::new(),
+        level: Level::default(),
+        below: 0,
+    };
     let mut after_period = false;
     for token in tokens {
         // `w.end` and `t.case` are names.
         let name = std::mem::replace(&mut after_period, token.token == Token::Period);
         if name && matches!(token.token, Token::Word(_)) {
-            continue;
-        }
-        let (opens, closes) = brackets(&token.token, levels.last().is_some_and(|level| level.case));
-        if opens {
-            if levels.len() > MAX_NESTING {
-                return Err(too_deep(token, format!("nested more than {MAX_NESTING} deep")));
-            }
-            let last = levels.last().copied().unwrap_or_default();
-            below += last.operators + last.combined;
-            levels.push(Level {
-                case: is_keyword(&token.token, Keyword::CASE),
-                ..Level::default()
-            });
-            continue;
-        }
-        if closes {
-            if levels.len() > 1 {
-                levels.pop();
-                let last = levels.last().copied().unwrap_or_default();
-                below -= last.operators + last.combined;
+            levels.level.periods += 1;
+            if levels.level.periods > MAX_PARTS {
+                return Err(too_deep(
+                    token,
+                    &format!("a name of more than {MAX_PARTS} parts"),
+                ));
             }
             continue;
         }
-        let Some(level) = levels.last_mut() else { continue };
-        count(&token.token, level);
-        if below + level.operators + level.combined > MAX_CHAIN {
-            return Err(too_deep(token, format!("a chain of more than {MAX_CHAIN} operators")));
+        match bracket(&token.token, levels.level.case) {
+            Some(Bracket::Opens) if levels.outer.len() == MAX_NESTING => {
+                return Err(too_deep(
+                    token,
+                    &format!("nested more than {MAX_NESTING} deep"),
+                ));
+            }
+            Some(Bracket::Opens) => {
+                // `int[][][]` and `a[1][1]` are chains as well.
+                if token.token == Token::LBracket {
+                    levels.level.operators += OPERATOR_KIB;
+                }
+                levels.open(is_keyword(&token.token, Keyword::CASE));
+            }
+            Some(Bracket::Closes) => levels.close(),
+            None => levels.level.count(&token.token, levels.outer.is_empty()),
+        }
+        if levels.below + levels.level.cost() > MAX_STACK_KIB {
+            return Err(too_deep(
+                token,
+                "too many operators, functions or subqueries inside each other",
+            ));
         }
     }
     Ok(())
 }
 
-fn too_deep(token: &TokenWithSpan, how: String) -> ParseError {
-    ParseError::new(ParseErrorKind::TooDeep, format!("statement is too complex: {how}"), token.span.start)
-        .hint("write a list (x IN (…), VALUES …) or split it into views")
-        .offending(token.token.to_string())
+/// The open levels.
+struct Levels {
+    outer: Vec<Level>,
+    level: Level,
+    /// What the outer ones have cost.
+    below: usize,
+}
+
+impl Levels {
+    fn open(&mut self, case: bool) {
+        self.below += self.level.cost() + NESTING_KIB;
+        self.outer.push(self.level);
+        self.level = Level {
+            case,
+            ..Level::default()
+        };
+    }
+
+    fn close(&mut self) {
+        if let Some(level) = self.outer.pop() {
+            self.level = level;
+            self.below -= level.cost() + NESTING_KIB;
+        }
+    }
+}
+
+fn too_deep(token: &TokenWithSpan, how: &str) -> ParseError {
+    ParseError::new(
+        ParseErrorKind::TooDeep,
+        format!("statement is too complex: {how}"),
+        token.span.start,
+    )
+    .hint("write a list (x IN (…), VALUES …) or split it into views")
+    .offending(token.token.to_string())
+}
+
+enum Bracket {
+    Opens,
+    Closes,
 }
 
 /// Whether a token opens or closes a level. END closes CASE only.
-fn brackets(token: &Token, in_case: bool) -> (bool, bool) {
+fn bracket(token: &Token, in_case: bool) -> Option<Bracket> {
     match token {
-        Token::LParen | Token::LBracket | Token::LBrace => (true, false),
-        Token::RParen | Token::RBracket | Token::RBrace => (false, true),
+        Token::LParen | Token::LBracket | Token::LBrace => Some(Bracket::Opens),
+        Token::RParen | Token::RBracket | Token::RBrace => Some(Bracket::Closes),
         Token::Word(word) => match word.keyword {
-            Keyword::CASE => (true, false),
-            Keyword::END => (false, in_case),
-            _ => (false, false),
+            Keyword::CASE => Some(Bracket::Opens),
+            Keyword::END if in_case => Some(Bracket::Closes),
+            _ => None,
         },
-        _ => (false, false),
+        _ => None,
     }
 }
 
@@ -96,9 +157,34 @@ fn is_keyword(token: &Token, keyword: Keyword) -> bool {
     matches!(token, Token::Word(word) if word.keyword == keyword)
 }
 
-fn count(token: &Token, level: &mut Level) {
+/// What a token does to the cost of its level.
+enum Effect {
+    Nothing,
+    /// Another expression starts.
+    Starts,
+    Operator,
+    Combines(usize),
+}
+
+impl Level {
+    fn count(&mut self, token: &Token, outermost: bool) {
+        if is_keyword(token, Keyword::SELECT) && !outermost && !self.subquery {
+            self.subquery = true;
+            self.combined += SUBQUERY_KIB;
+        }
+        match effect(token) {
+            Effect::Nothing => return,
+            Effect::Starts => self.operators = 0,
+            Effect::Operator => self.operators += OPERATOR_KIB,
+            Effect::Combines(cost) => self.combined += cost,
+        }
+        self.periods = 0;
+    }
+}
+
+fn effect(token: &Token) -> Effect {
     match token {
-        Token::Comma => level.operators = 0,
+        Token::Comma => Effect::Starts,
         Token::Word(word) => match word.keyword {
             Keyword::SELECT
             | Keyword::FROM
@@ -109,10 +195,11 @@ fn count(token: &Token, level: &mut Level) {
             | Keyword::WHEN
             | Keyword::THEN
             | Keyword::ELSE
-            | Keyword::VALUES => level.operators = 0,
-            Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS | Keyword::JOIN => {
-                level.combined += 1;
+            | Keyword::VALUES => Effect::Starts,
+            Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
+                Effect::Combines(SET_OPERATION_KIB)
             }
+            Keyword::JOIN => Effect::Combines(OPERATOR_KIB),
             Keyword::AND
             | Keyword::OR
             | Keyword::XOR
@@ -135,17 +222,17 @@ fn count(token: &Token, level: &mut Level) {
             | Keyword::EXISTS
             | Keyword::PRIOR
             | Keyword::EXPLAIN
-            | Keyword::LATERAL => level.operators += 1,
-            _ => {}
+            | Keyword::LATERAL => Effect::Operator,
+            _ => Effect::Nothing,
         },
         Token::Number(..)
         | Token::SingleQuotedString(_)
         | Token::Placeholder(_)
         | Token::Period
         | Token::SemiColon
-        | Token::EOF => {}
+        | Token::EOF => Effect::Nothing,
         // Every other token is an operator, or rare enough to be counted as one.
-        _ => level.operators += 1,
+        _ => Effect::Operator,
     }
 }
 

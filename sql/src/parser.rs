@@ -29,13 +29,21 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>, ParseError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(ParseError::new(
             ParseErrorKind::TooLong,
-            format!("text of {} bytes is longer than {MAX_TEXT_BYTES}", text.len()),
+            format!(
+                "text of {} bytes is longer than {MAX_TEXT_BYTES}",
+                text.len()
+            ),
             Location { line: 1, column: 1 },
         )
         .hint("send the statements one at a time, and rows with COPY or through the stream"));
     }
     all(text).map_err(|mut error| {
-        error.offset = Walker::new(text).to(Location { line: error.line, column: error.column }).1;
+        error.offset = Walker::new(text)
+            .to(Location {
+                line: error.line,
+                column: error.column,
+            })
+            .1;
         error
     })
 }

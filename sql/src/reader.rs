@@ -8,14 +8,48 @@ use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use crate::error::ParseError;
+use crate::error::{END_OF_INPUT, ParseError};
 use crate::rewrite;
 
 /// Words that cannot be a bare name, because what follows a missing name starts with them.
 const NEVER_NAMES: &[&str] = &[
-    "ADD", "ALTER", "AND", "AS", "CASE", "CREATE", "CROSS", "DROP", "EXCEPT", "EXISTS", "FROM", "GROUP", "HAVING", "IF",
-    "IN", "INSERT", "INTERSECT", "INTO", "IS", "JOIN", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "ORDER", "PARTITIONED",
-    "SELECT", "TABLE", "THEN", "UNION", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+    "ADD",
+    "ALTER",
+    "AND",
+    "AS",
+    "CASE",
+    "CREATE",
+    "CROSS",
+    "DROP",
+    "EXCEPT",
+    "EXISTS",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "IF",
+    "IN",
+    "INSERT",
+    "INTERSECT",
+    "INTO",
+    "IS",
+    "JOIN",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "NULL",
+    "ON",
+    "OR",
+    "ORDER",
+    "PARTITIONED",
+    "SELECT",
+    "TABLE",
+    "THEN",
+    "UNION",
+    "USING",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 /// The nesting the parser may use; deeper statements are refused by [`crate::limits`] first.
@@ -30,7 +64,11 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(dialect: &'a dyn Dialect, tokens: Vec<TokenWithSpan>, emit: Option<Span>) -> Self {
+    pub(crate) fn new(
+        dialect: &'a dyn Dialect,
+        tokens: Vec<TokenWithSpan>,
+        emit: Option<Span>,
+    ) -> Self {
         Self {
             parser: Parser::new(dialect)
                 .with_recursion_limit(RECURSION_LIMIT)
@@ -54,12 +92,16 @@ impl<'a> Reader<'a> {
 
     /// Whether this word stands so many places ahead.
     pub(crate) fn word_is(&self, ahead: usize, word: &str) -> bool {
-        self.word(ahead).is_some_and(|found| found.eq_ignore_ascii_case(word))
+        self.word(ahead)
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
     }
 
     /// Whether these words come next.
     pub(crate) fn at(&self, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(ahead, word)| self.word_is(ahead, word))
+        words
+            .iter()
+            .enumerate()
+            .all(|(ahead, word)| self.word_is(ahead, word))
     }
 
     /// Goes past these words if they come next.
@@ -96,7 +138,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn expect_token(&mut self, token: &Token, hint: &str) -> Result<(), ParseError> {
-        if self.take_token(token) { Ok(()) } else { Err(self.unexpected(hint)) }
+        if self.take_token(token) {
+            Ok(())
+        } else {
+            Err(self.unexpected(hint))
+        }
     }
 
     /// Where the next token stands.
@@ -111,12 +157,20 @@ impl<'a> Reader<'a> {
     /// `syntax error at or near` the next token.
     pub(crate) fn unexpected(&self, hint: &str) -> ParseError {
         let error = ParseError::syntax(self.peek(0));
-        if hint.is_empty() { error } else { error.hint(hint) }
+        if hint.is_empty() {
+            error
+        } else {
+            error.hint(hint)
+        }
     }
 
     /// Refuses whatever still follows.
     pub(crate) fn finish(&self, hint: &str) -> Result<(), ParseError> {
-        if self.at_end() { Ok(()) } else { Err(self.unexpected(hint)) }
+        if self.at_end() {
+            Ok(())
+        } else {
+            Err(self.unexpected(hint))
+        }
     }
 
     /// A name of one part.
@@ -124,14 +178,19 @@ impl<'a> Reader<'a> {
         match &self.peek(0).token {
             Token::Word(word)
                 if word.quote_style.is_some()
-                    || !NEVER_NAMES.iter().any(|never| never.eq_ignore_ascii_case(&word.value)) =>
+                    || !NEVER_NAMES
+                        .iter()
+                        .any(|never| never.eq_ignore_ascii_case(&word.value)) =>
             {
                 let ident = word.clone().into_ident(self.span());
                 self.skip(1);
                 if ident.value.is_empty() {
-                    return Err(ParseError::invalid("zero-length delimited identifier", ident.span)
-                        .offending("\"\"")
-                        .hint(hint));
+                    return Err(ParseError::invalid(
+                        "zero-length delimited identifier",
+                        ident.span,
+                    )
+                    .offending("\"\"")
+                    .hint(hint));
                 }
                 Ok(ident)
             }
@@ -181,6 +240,23 @@ impl<'a> Reader<'a> {
         Ok(expr)
     }
 
+    /// For `SELECT a, FROM` the parser names FROM and the place of the token after it.
+    fn at_what_was_found(&self, error: &mut ParseError) {
+        let found = self.parser.get_current_token();
+        let next = self.peek(0).span.start;
+        let shifted = (error.line, error.column) == (next.line, next.column)
+            && error.near.as_ref().is_some_and(|near| {
+                *near == found.token.to_string() && *near != self.peek(0).token.to_string()
+            });
+        if shifted {
+            error.line = found.span.start.line;
+            error.column = found.span.start.column;
+            if self.parser.get_previous_token().token == Token::Comma {
+                error.hint = Some(format!("remove the comma before {}", found.token));
+            }
+        }
+    }
+
     /// Lets the parser of SQL read something.
     pub(crate) fn sql<T>(
         &mut self,
@@ -188,7 +264,8 @@ impl<'a> Reader<'a> {
     ) -> Result<T, ParseError> {
         read(&mut self.parser).map_err(|error| {
             let mut error = ParseError::from_parser(&error);
-            if error.line == 0 && error.near.is_none() && !self.at_end() {
+            self.at_what_was_found(&mut error);
+            if error.line == 0 && error.message != END_OF_INPUT && !self.at_end() {
                 // The parser knows no place for some refusals; where it stopped is the nearest there is.
                 let at = self.span().start;
                 error.line = at.line;

@@ -7,7 +7,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, Select, SetExpr, Statement, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Expr, Ident, Query, Select, SetExpr, Spanned, Statement, TableFactor, VisitMut, VisitorMut,
+};
 
 use crate::error::ParseError;
 use crate::statement::types::{Flavour, canonical};
@@ -35,7 +37,9 @@ pub(crate) fn expr(expr: &mut Expr) -> Result<(), ParseError> {
 }
 
 fn visit(tree: &mut impl VisitMut) -> Result<(), ParseError> {
-    match tree.visit(&mut Rewriter { fields: struct_star::Fields::default() }) {
+    match tree.visit(&mut Rewriter {
+        fields: struct_star::Fields::default(),
+    }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -66,7 +70,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        Self::flow(window_tvf::rewrite(factor))
+        Self::flow(no_hints(factor).and_then(|()| window_tvf::rewrite(factor)))
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
@@ -81,8 +85,23 @@ impl VisitorMut for Rewriter {
             }
             Ok(())
         });
-        self.fields.leave(query);
+        self.fields.leave();
         Self::flow(result)
+    }
+}
+
+/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place.
+fn no_hints(factor: &TableFactor) -> Result<(), ParseError> {
+    let TableFactor::Table { with_hints, .. } = factor else {
+        return Ok(());
+    };
+    match with_hints.first() {
+        None => Ok(()),
+        Some(first) => Err(
+            ParseError::invalid("WITH (…) cannot follow a relation", first.span())
+                .offending("WITH")
+                .hint("the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …"),
+        ),
     }
 }
 
@@ -93,7 +112,9 @@ fn selects_mut(body: &mut SetExpr) -> Vec<&mut Select> {
     while let Some(body) = open.pop() {
         match body {
             SetExpr::Select(select) => selects.push(select.as_mut()),
-            SetExpr::SetOperation { left, right, .. } => open.extend([left.as_mut(), right.as_mut()]),
+            SetExpr::SetOperation { left, right, .. } => {
+                open.extend([left.as_mut(), right.as_mut()])
+            }
             _ => {}
         }
     }

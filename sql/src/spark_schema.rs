@@ -17,7 +17,12 @@ use sqlparser::tokenizer::{Location, Token};
 /// Anything that is not such a schema, the JSON form of schemas included.
 pub fn parse_spark_schema(text: &str) -> Result<Vec<ColumnDef>, ParseError> {
     read(text).map_err(|mut error| {
-        error.offset = Walker::new(text).to(Location { line: error.line, column: error.column }).1;
+        error.offset = Walker::new(text)
+            .to(Location {
+                line: error.line,
+                column: error.column,
+            })
+            .1;
         error
     })
 }
@@ -25,8 +30,12 @@ pub fn parse_spark_schema(text: &str) -> Result<Vec<ColumnDef>, ParseError> {
 fn read(text: &str) -> Result<Vec<ColumnDef>, ParseError> {
     let start = Location { line: 1, column: 1 };
     if text.trim_start().starts_with('{') {
-        return Err(ParseError::new(ParseErrorKind::Unsupported, "JSON schemas are not supported", start)
-            .hint("write the schema as 'a STRING, b DOUBLE, c STRUCT<x: INT>'"));
+        return Err(ParseError::new(
+            ParseErrorKind::Unsupported,
+            "JSON schemas are not supported",
+            start,
+        )
+        .hint("write the schema as 'a STRING, b DOUBLE, c STRUCT<x: INT>'"));
     }
     let tokens = text::tokenize(text)?;
     limits::check(&tokens)?;
@@ -35,7 +44,11 @@ fn read(text: &str) -> Result<Vec<ColumnDef>, ParseError> {
     let mut reader = Reader::new(&dialect, tokens, None);
     // `STRUCT<a: INT, …>` as a whole is the same schema.
     let whole = reader.at(&["STRUCT"]) && reader.peek(1).token == Token::Lt;
-    let columns = if whole { structure(&mut reader) } else { spark_columns(&mut reader) };
+    let columns = if whole {
+        structure(&mut reader)
+    } else {
+        spark_columns(&mut reader)
+    };
     columns.map_err(|error| error.resolve(end))
 }
 
@@ -48,7 +61,11 @@ fn structure(reader: &mut Reader<'_>) -> Result<Vec<ColumnDef>, ParseError> {
     };
     let column = |field: sqlparser::ast::StructField| {
         let name = field.field_name?;
-        Some(ColumnDef { name, data_type: field.field_type, not_null: false })
+        Some(ColumnDef {
+            name,
+            data_type: field.field_type,
+            not_null: false,
+        })
     };
     Ok(fields.into_iter().filter_map(column).collect())
 }

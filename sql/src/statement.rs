@@ -101,9 +101,11 @@ pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
         None => sql(reader)?,
     };
     if let Some(emit) = reader.emit.take() {
-        return Err(ParseError::invalid("EMIT is a clause of CREATE TABLE … AS", emit)
-            .offending("EMIT")
-            .hint("leave it out, or write CREATE TABLE name AS SELECT … EMIT ON WINDOW CLOSE"));
+        return Err(
+            ParseError::invalid("EMIT is a clause of CREATE TABLE … AS", emit)
+                .offending("EMIT")
+                .hint("leave it out, or write CREATE TABLE name AS SELECT … EMIT ON WINDOW CLOSE"),
+        );
     }
     Ok(statement)
 }
@@ -144,16 +146,24 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         ahead = 3;
     }
     let kind = |reader: &Reader<'_>, words: &[&str]| {
-        let found = words.iter().enumerate().all(|(i, word)| reader.word_is(ahead + i, word));
+        let found = words
+            .iter()
+            .enumerate()
+            .all(|(i, word)| reader.word_is(ahead + i, word));
         found.then_some(words.len())
     };
     let streams: [&[&str]; 3] = [&["STREAM"], &["SOURCE"], &["EXTERNAL", "STREAM"]];
-    let tables: [&[&str]; 4] =
-        [&["TABLE"], &["STREAMING", "TABLE"], &["MATERIALIZED", "VIEW"], &["MATERIALIZED", "TABLE"]];
+    let tables: [&[&str]; 4] = [
+        &["TABLE"],
+        &["STREAMING", "TABLE"],
+        &["MATERIALIZED", "VIEW"],
+        &["MATERIALIZED", "TABLE"],
+    ];
     let length_of = |kinds: &[&[&str]]| kinds.iter().find_map(|words| kind(reader, words));
     if let Some(words) = length_of(&streams) {
         start(reader, ahead + words, &mut head);
-        return create_stream::parse(reader, head).map(|create| Some(Statement::CreateStream(create)));
+        return create_stream::parse(reader, head)
+            .map(|create| Some(Statement::CreateStream(create)));
     }
     if let Some(words) = length_of(&tables) {
         start(reader, ahead + words, &mut head);
@@ -165,10 +175,12 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     }
     if let Some(words) = kind(reader, &["SCHEMA"]) {
         if head.or_replace {
-            return Err(ParseError::syntax(reader.peek(ahead)).hint("write CREATE SCHEMA [IF NOT EXISTS] name"));
+            return Err(ParseError::syntax(reader.peek(ahead))
+                .hint("write CREATE SCHEMA [IF NOT EXISTS] name"));
         }
         start(reader, ahead + words, &mut head);
-        return create_schema::parse(reader, head).map(|create| Some(Statement::CreateSchema(create)));
+        return create_schema::parse(reader, head)
+            .map(|create| Some(Statement::CreateSchema(create)));
     }
     Ok(None)
 }
@@ -183,10 +195,16 @@ fn start(reader: &mut Reader<'_>, words: usize, head: &mut CreateHead) {
 
 /// Reads anything else.
 fn sql(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
-    let words: Vec<String> = (0..4).map_while(|ahead| reader.word(ahead).map(str::to_owned)).collect();
+    let words: Vec<String> = (0..4)
+        .map_while(|ahead| reader.word(ahead).map(str::to_owned))
+        .collect();
     let mut statement = reader
         .sql(sqlparser::parser::Parser::parse_statement)
-        .and_then(|statement| reader.finish("end the statement here, or put ; between two").map(|()| statement))
+        .and_then(|statement| {
+            reader
+                .finish("end the statement here, or put ; between two")
+                .map(|()| statement)
+        })
         .map_err(|error| hints::for_sql(error, &words))?;
     rewrite::statement(&mut statement)?;
     Ok(Statement::Sql(Box::new(statement)))

@@ -19,7 +19,13 @@ pub(crate) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, line: 1, column: 1, bytes: 0, chars: 0 }
+        Self {
+            text,
+            line: 1,
+            column: 1,
+            bytes: 0,
+            chars: 0,
+        }
     }
 
     /// Bytes and characters before a place, which must not lie before the last one asked for.
@@ -50,18 +56,32 @@ pub(crate) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, ParseError> {
         .map_err(|error| unreadable(&error.message, error.location))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     for token in &mut tokens {
-        canonical_quotes(&mut token.token);
+        canonical_quotes(token)?;
     }
     Ok(tokens)
 }
 
-/// Backquoted identifiers (Spark) become double-quoted ones.
-fn canonical_quotes(token: &mut Token) {
-    if let Token::Word(word) = token
-        && word.quote_style == Some('`')
-    {
-        word.quote_style = Some('"');
+/// Backquoted identifiers (Spark) become double-quoted ones and N'text' 'text'. Identifiers that would not print as
+/// they are read (the parser's `Display` takes their quotes for escaped) are refused.
+fn canonical_quotes(token: &mut TokenWithSpan) -> Result<(), ParseError> {
+    match &mut token.token {
+        Token::Word(word) if word.quote_style.is_some() => {
+            word.quote_style = Some('"');
+            if word.value.contains("\\\"") || word.value.contains("\"\"") {
+                return Err(ParseError::unsupported(
+                    "a quoted identifier cannot contain two double quotes in a row, or one after a backslash",
+                    token.span,
+                )
+                .offending(word.value.clone())
+                .hint("choose another name"));
+            }
+        }
+        Token::NationalStringLiteral(text) => {
+            token.token = Token::SingleQuotedString(std::mem::take(text))
+        }
+        _ => {}
     }
+    Ok(())
 }
 
 /// The tokenizer's refusals in PostgreSQL's words.
@@ -70,16 +90,29 @@ fn unreadable(message: &str, at: Location) -> ParseError {
     let (message, hint) = if lower.contains("comment") {
         ("unterminated /* comment".to_owned(), "close it with */")
     } else if lower.contains("dollar") {
-        ("unterminated dollar-quoted string".to_owned(), "close it with the $tag$ it began with")
+        (
+            "unterminated dollar-quoted string".to_owned(),
+            "close it with the $tag$ it began with",
+        )
     } else if lower.contains("string literal") {
-        ("unterminated quoted string".to_owned(), "close it with '; a quote inside is written ''")
+        (
+            "unterminated quoted string".to_owned(),
+            "close it with '; a quote inside is written ''",
+        )
     } else if lower.contains("close delimiter") || lower.contains("identifier") {
-        ("unterminated quoted identifier".to_owned(), "close it with \"; a quote inside is written \"\"")
+        (
+            "unterminated quoted identifier".to_owned(),
+            "close it with \"; a quote inside is written \"\"",
+        )
     } else {
         (lower, "")
     };
     let error = ParseError::new(ParseErrorKind::Syntax, message, at);
-    if hint.is_empty() { error } else { error.hint(hint) }
+    if hint.is_empty() {
+        error
+    } else {
+        error.hint(hint)
+    }
 }
 
 /// The tokens of each statement, without the semicolons; empty ones are left out.

@@ -1,1 +1,27 @@
-//! it
+//! The black-box tests: through SQL, the wire, the command line and the files, against real counterparts.
+//!
+//! One binary, so that one broker serves all; one module per concern. `cargo test -p sluice-tests --test it MODULE` runs one of them.
+//! They want a built `sluice` (see `sluice_tests::server::binary`) and are meant to run few at a time: `make test` does both.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, with a message"
+)]
+
+mod bad_input;
+mod bad_json;
+mod broker_faults;
+mod cli;
+mod clients;
+mod crate_doors;
+mod demo;
+mod house;
+mod kills;
+mod lifecycle;
+mod main_job;
+mod places;
+mod slt;
+mod spark_spellings;
+mod support;

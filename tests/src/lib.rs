@@ -1,1 +1,34 @@
-//! tests
+//! The harness of the black-box tests: real counterparts, the server under test, and an independent idea of the right answer.
+//!
+//! # Map
+//! * [`parts`]: what Sluice talks to, each installed once into the cache, started on a free loopback port, stopped by process id:
+//!   Apache Kafka, psql, Python clients, Spark.
+//! * [`server`]: one `sluice serve`: start, kill, restart on the same root, log tail when something fails.
+//! * [`pg`]: a blocking client over the Postgres wire with a bound on every wait.
+//! * [`load`]: seeded events, and the record of what was produced; [`oracle`]: what gold must be, computed without any engine.
+//! * [`job`]: the asked-for script, and gold read back through SQL.
+//! * [`delta_log`]: the table's own log, read as plain files.
+//!
+//! # Habits
+//! Nothing here knows a Sluice crate: everything goes through SQL, the wire and the files. A missing part is a failure that names it,
+//! never a skip. Every wait is bounded and says what it waited for. Only processes started here are ended, by id.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test harness fails by panicking, with a message"
+)]
+
+pub mod cache;
+pub mod delta_log;
+pub mod install;
+pub mod job;
+pub mod load;
+pub mod oracle;
+pub mod parts;
+pub mod pg;
+pub mod ports;
+pub mod process;
+pub mod server;
+pub mod wait;

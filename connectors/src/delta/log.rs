@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use deltalake::{
     DeltaTableError,
     kernel::transaction::TransactionError,
     logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_with},
     table::state::DeltaTableState,
 };
+use object_store::{Error as StoreError, ObjectStoreExt, path::Path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -47,6 +49,14 @@ pub(super) enum Put {
     Unsynced(ConnectorError),
     /// Nobody knows.
     Unknown(ConnectorError),
+}
+
+/// An entry's file, to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    tag: Option<String>,
+    modified: DateTime<Utc>,
+    size: u64,
 }
 
 /// What an entry says, as far as anybody here asks.
@@ -100,9 +110,12 @@ impl Entry {
             let line: Line = serde_json::from_slice(line)?;
             entry.transactions.extend(line.txn);
             entry.redefines |= line.meta_data.is_some() || line.protocol.is_some();
-            entry
-                .touched
-                .extend(line.add.into_iter().chain(line.remove).map(|file| file.path));
+            entry.touched.extend(
+                line.add
+                    .into_iter()
+                    .chain(line.remove)
+                    .map(|file| file.path),
+            );
             entry.info = entry.info.or(line.commit_info);
         }
         Ok(entry)
@@ -130,17 +143,28 @@ impl Log {
     pub(super) async fn load(&self, version: Option<i64>) -> Result<Option<DeltaTableState>> {
         match DeltaTableState::try_new(self.store.as_ref(), version.map(i64::cast_unsigned)).await {
             Ok(state) => Ok(Some(state)),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) => Err(delta_error(&format!("read the log of {}", self.path), error)),
+            // The kernel has many ways to say that there is nothing; an empty log says it best.
+            Err(error) => {
+                let log = format!("{}/_delta_log", self.path);
+                if self.root.list(&log).await?.is_empty() {
+                    return Ok(None);
+                }
+                Err(delta_error(
+                    &format!("read the log of {}", self.path),
+                    error,
+                ))
+            }
         }
     }
 
     /// As [`Log::load`], of a table that must be there.
     pub(super) async fn load_present(&self, version: Option<i64>) -> Result<DeltaTableState> {
-        self.load(version).await?.ok_or_else(|| ConnectorError::NotFound {
-            message: format!("there is no Delta table in {}", self.path),
-            hint: None,
-        })
+        self.load(version)
+            .await?
+            .ok_or_else(|| ConnectorError::NotFound {
+                message: format!("there is no Delta table in {}", self.path),
+                hint: None,
+            })
     }
 
     /// One entry; `None` where there is none of that version.
@@ -156,9 +180,24 @@ impl Log {
             })
     }
 
+    /// What tells this entry from any other that may take its place; `None` where there is none of that version.
+    pub(super) async fn stamp(&self, version: i64) -> Result<Option<Stamp>> {
+        let path = Path::from(format!("{}/{}", self.path, entry_name(version)));
+        match self.root.store.head(&path).await {
+            Ok(meta) => Ok(Some(Stamp {
+                tag: meta.e_tag,
+                modified: meta.last_modified,
+                size: meta.size,
+            })),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(storage_error(&format!("look at {path}"), error)),
+        }
+    }
+
     /// Puts an entry unless there is one of that version.
     pub(super) async fn put(&self, version: i64, body: Bytes) -> Put {
-        let told = |error| storage_error(&format!("commit version {version} of {}", self.path), error);
+        let told =
+            |error| storage_error(&format!("commit version {version} of {}", self.path), error);
         let answer = self
             .store
             .write_commit_entry(

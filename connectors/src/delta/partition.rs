@@ -28,14 +28,21 @@ const FOLDER_BYTES: usize = 120;
 pub(super) type Values = Vec<(String, Option<String>)>;
 
 /// Splits rows by the values of the partition columns; the rows keep their order and all their columns.
-pub(super) fn split(spec: &TableSpec, rows: &[RecordBatch]) -> Result<Vec<(Values, Vec<RecordBatch>)>> {
+pub(super) fn split(
+    spec: &TableSpec,
+    rows: &[RecordBatch],
+) -> Result<Vec<(Values, Vec<RecordBatch>)>> {
     if spec.partition_columns.is_empty() {
         return Ok(vec![(Vec::new(), rows.to_vec())]);
     }
     let fields = spec
         .partition_columns
         .iter()
-        .map(|name| Ok(SortField::new(spec.schema.field_with_name(name)?.data_type().clone())))
+        .map(|name| {
+            Ok(SortField::new(
+                spec.schema.field_with_name(name)?.data_type().clone(),
+            ))
+        })
         .collect::<Result<Vec<_>>>()?;
     let converter = RowConverter::new(fields)?;
     // Ordered, so that the same rows give the same files in the same order.

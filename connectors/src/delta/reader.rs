@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{
     TableSpec,
-    log::{INFO_KEY, Log, delta_error},
+    log::{INFO_KEY, Log, Stamp, delta_error},
 };
 use crate::{
     error::{ConnectorError, Result},
@@ -31,6 +31,8 @@ const START_OVER: i64 = 200;
 pub struct DeltaReader {
     log: Log,
     state: Option<DeltaTableState>,
+    /// The newest entry's file: another one in its place is another table.
+    stamp: Option<Stamp>,
     /// The version at which the list of files was last read from the start.
     whole_at: i64,
 }
@@ -90,34 +92,44 @@ impl DeltaReader {
         let mut reader = Self {
             log: Log::new(root, path)?,
             state: None,
+            stamp: None,
             whole_at: 0,
         };
-        reader.start_over().await?;
+        reader.refresh().await?;
         Ok(reader)
     }
 
     async fn start_over(&mut self) -> Result<DeltaTableState> {
         let state = self.log.load_present(None).await?;
         self.whole_at = state.version().cast_signed();
-        self.state = Some(state.clone());
         Ok(state)
+    }
+
+    /// The entries that are new; `None` where the table has to be read whole.
+    async fn follow(&mut self) -> Option<DeltaTableState> {
+        let mut state = self.state.take()?;
+        let version = state.version().cast_signed();
+        if version - self.whole_at >= START_OVER {
+            return None;
+        }
+        // A table that was deleted and made anew must not be mixed with the old one, whatever version it has come to.
+        let stamp = self.log.stamp(version).await.ok()??;
+        if self.stamp.as_ref() != Some(&stamp) {
+            return None;
+        }
+        // A failure may come of a log that was cleaned up; reading it whole tells.
+        state.update(self.log.store.as_ref(), None).await.ok()?;
+        Some(state)
     }
 
     /// The table as it is now.
     pub async fn refresh(&mut self) -> Result<Snapshot> {
-        let state = match self.state.take() {
-            Some(mut state) if state.version().cast_signed() - self.whole_at < START_OVER => {
-                // A failure may mean that the table was made anew, or the log cleaned up; reading it whole tells.
-                match state.update(self.log.store.as_ref(), None).await {
-                    Ok(()) => {
-                        self.state = Some(state.clone());
-                        state
-                    }
-                    Err(_) => self.start_over().await?,
-                }
-            }
-            _ => self.start_over().await?,
+        let state = match self.follow().await {
+            Some(state) => state,
+            None => self.start_over().await?,
         };
+        self.stamp = self.log.stamp(state.version().cast_signed()).await?;
+        self.state = Some(state.clone());
         Snapshot::of(self.log.clone(), state)
     }
 }
@@ -178,7 +190,10 @@ impl Snapshot {
             .transaction_version(self.log.store.as_ref(), app_id)
             .await
             .map_err(|error| {
-                delta_error(&format!("read the transactions of {}", self.log.path), error)
+                delta_error(
+                    &format!("read the transactions of {}", self.log.path),
+                    error,
+                )
             })
     }
 

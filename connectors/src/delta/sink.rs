@@ -8,10 +8,7 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -23,7 +20,8 @@ use uuid::Uuid;
 use super::{
     Committed, DataFile, TableSpec,
     commit::{Attempt, Verdict, judge},
-    log::{ENGINE, Entry, INFO_KEY, Log, Put},
+    entry::{commit_info, definition, lines, transaction},
+    log::{Entry, INFO_KEY, Log, Put, delta_error},
     spec::check_writable,
     write,
 };
@@ -38,9 +36,6 @@ const PASSES: usize = 1_000;
 /// Puts of one entry whose outcome stayed open.
 const PUTS: u32 = 4;
 
-/// After this long without a look, the log may have been cleaned up past the version the sink knows.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
 /// A table that is appended to.
 #[derive(Debug)]
 pub struct DeltaSink {
@@ -53,7 +48,8 @@ pub struct DeltaSink {
     created_ms: i64,
     /// What is known of applications as of `version`: `None` for one that has no transaction.
     known: HashMap<String, Option<Recorded>>,
-    looked: Instant,
+    /// The table as it was opened, for the applications not known yet; given up with the first commit, for it holds the list of files.
+    opened: Option<DeltaTableState>,
 }
 
 /// The newest transaction of an application.
@@ -73,7 +69,7 @@ impl DeltaSink {
         let log = Log::new(root, path)?;
         match log.load(None).await? {
             None => Ok(None),
-            Some(state) => Self::of(log, &state).map(Some),
+            Some(state) => Self::of(log, state).map(Some),
         }
     }
 
@@ -104,7 +100,7 @@ impl DeltaSink {
             id,
             created_ms,
             known: HashMap::new(),
-            looked: Instant::now(),
+            opened: None,
         };
         let failed = match made.log.put(0, body).await {
             Put::Done => return Ok(made),
@@ -122,7 +118,7 @@ impl DeltaSink {
         }
     }
 
-    fn of(log: Log, state: &DeltaTableState) -> Result<Self> {
+    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
         check_writable(state.protocol(), &spec).map_err(|reason| ConnectorError::Conflict {
             message: format!("cannot write to the Delta table in {}: {reason}", log.path),
@@ -135,7 +131,7 @@ impl DeltaSink {
             created_ms: state.metadata().created_time().unwrap_or_default(),
             log,
             known: HashMap::new(),
-            looked: Instant::now(),
+            opened: Some(state),
         })
     }
 
@@ -284,9 +280,9 @@ impl DeltaSink {
         for _ in 0..PASSES {
             // What is to be removed has to be known, so here the table is read, each time anew.
             let state = self.log.load_present(None).await?;
-            let mut now = Self::of(self.log.clone(), &state)?;
+            let mut now = Self::of(self.log.clone(), state.clone())?;
             if let Some((app_id, version)) = txn
-                && let Some(recorded) = now.recorded_in(&state, app_id).await?
+                && let Some(recorded) = now.recorded(app_id).await?
                 && recorded.txn >= version
             {
                 *self = now;
@@ -388,25 +384,35 @@ impl DeltaSink {
     }
 
     /// Makes sure that the next version is really the next: after a long while others may have gone on and cleaned up behind them,
-    /// and a put into the gap would succeed and be lost.
-    async fn check_head(&mut self) -> Result<()> {
-        if self.looked.elapsed() < LOOK_AGAIN {
+    /// or the folder may be gone, and a put into the gap would succeed and be lost.
+    async fn check_head(&self) -> Result<()> {
+        // Entries go from the oldest on: while the one we know is there, nothing after it is missing.
+        if self.log.stamp(self.version).await?.is_some() {
             return Ok(());
         }
-        if let Some(checkpoint) = self.log.last_checkpoint().await?
-            && checkpoint > self.version
-            && self.log.read(self.version + 1).await?.is_none()
-        {
-            return Err(self.changed(checkpoint, "has cleaned the log up past the version known here"));
+        match self.log.last_checkpoint().await? {
+            Some(checkpoint) if checkpoint == self.version => Ok(()),
+            Some(checkpoint) if checkpoint > self.version => {
+                if self.log.stamp(self.version + 1).await?.is_some() {
+                    return Ok(());
+                }
+                let what = "has cleaned the log up past the version known here";
+                Err(self.changed(checkpoint, what))
+            }
+            _ => Err(ConnectorError::DataLost {
+                message: format!(
+                    "version {} of the Delta table in {} is not there any more",
+                    self.version, self.log.path
+                ),
+                hint: Some("Somebody has deleted files of it; put them back, or drop the table and create it again.".into()),
+            }),
         }
-        self.looked = Instant::now();
-        Ok(())
     }
 
     fn changed(&self, version: i64, what: &str) -> ConnectorError {
         ConnectorError::Conflict {
             message: format!(
-                "another writer {what} of {} (version {version})",
+                "another writer {what} (version {version} of {})",
                 self.log.path
             ),
             hint: Some("Tables that a query feeds have one writer; stop the other one and resume the query.".into()),
@@ -417,23 +423,17 @@ impl DeltaSink {
         if let Some(known) = self.known.get(app_id) {
             return Ok(*known);
         }
-        let state = self.log.load_present(Some(self.version)).await?;
-        self.recorded_in(&state, app_id).await
-    }
-
-    async fn recorded_in(
-        &mut self,
-        state: &DeltaTableState,
-        app_id: &str,
-    ) -> Result<Option<Recorded>> {
+        // Entries read since then have told of theirs, so the state at opening has the answer for all others.
+        let state = match &self.opened {
+            Some(state) => state.clone(),
+            None => self.log.load_present(Some(self.version)).await?,
+        };
         let txn = state
             .transaction_version(self.log.store.as_ref(), app_id)
             .await
             .map_err(|error| {
-                super::log::delta_error(
-                    &format!("read the transactions of {}", self.log.path),
-                    error,
-                )
+                let what = format!("read the transactions of {}", self.log.path);
+                delta_error(&what, error)
             })?;
         let recorded = txn.map(|txn| Recorded { txn, at: None });
         self.known.insert(app_id.to_owned(), recorded);
@@ -443,7 +443,7 @@ impl DeltaSink {
     /// Our own entry is there.
     fn advance(&mut self, version: i64, txn: Option<(&str, i64)>) {
         self.version = version;
-        self.looked = Instant::now();
+        self.opened = None;
         if let Some((app_id, txn)) = txn {
             let at = Some(version);
             self.known
@@ -454,7 +454,6 @@ impl DeltaSink {
     /// An entry has been read.
     fn absorb(&mut self, version: i64, entry: &Entry) {
         self.version = version;
-        self.looked = Instant::now();
         for txn in &entry.transactions {
             let recorded = Recorded {
                 txn: txn.version,
@@ -463,61 +462,4 @@ impl DeltaSink {
             self.known.insert(txn.app_id.clone(), Some(recorded));
         }
     }
-}
-
-fn transaction((app_id, version): (&str, i64)) -> Value {
-    json!({ "txn": {
-        "appId": app_id,
-        "version": version,
-        "lastUpdated": Utc::now().timestamp_millis(),
-    }})
-}
-
-/// What `DESCRIBE HISTORY` shows of a definition.
-fn definition(spec: &TableSpec) -> Value {
-    let text = |value: Value| value.to_string();
-    json!({
-        "isManaged": "false",
-        "description": spec.description,
-        "partitionBy": text(json!(spec.partition_columns)),
-        "properties": text(json!(spec.properties)),
-    })
-}
-
-fn commit_info(
-    id: &str,
-    operation: &str,
-    parameters: Value,
-    files: Option<&[DataFile]>,
-    info: &Map<String, Value>,
-) -> Value {
-    // Metrics are texts to Spark.
-    let metrics = files.map(|files| {
-        json!({
-            "numAddedFiles": files.len().to_string(),
-            "numOutputRows": files.iter().map(DataFile::rows).sum::<u64>().to_string(),
-            "numOutputBytes": files.iter().map(DataFile::size).sum::<i64>().to_string(),
-        })
-    });
-    json!({ "commitInfo": {
-        "timestamp": Utc::now().timestamp_millis(),
-        "operation": operation,
-        "operationParameters": parameters,
-        "isolationLevel": "Serializable",
-        "isBlindAppend": files.is_some(),
-        "operationMetrics": metrics.unwrap_or_else(|| json!({})),
-        "engineInfo": ENGINE,
-        "txnId": id,
-        INFO_KEY: info,
-    }})
-}
-
-/// One JSON object a line.
-fn lines(actions: &[Value]) -> Bytes {
-    let mut text = String::new();
-    for action in actions {
-        text.push_str(&action.to_string());
-        text.push('\n');
-    }
-    text.into()
 }

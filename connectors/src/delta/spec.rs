@@ -251,7 +251,10 @@ pub(super) fn check_writable(protocol: &Protocol, spec: &TableSpec) -> Result<()
 fn checked_field(field: &FieldRef, column: &str) -> Result<Field> {
     if let Some(bad) = field.name().chars().find(|c| " ,;{}()\n\t=".contains(*c)) {
         return Err(refused(
-            format!("column name \"{}\" cannot be stored: it contains {bad:?}", field.name()),
+            format!(
+                "column name \"{}\" cannot be stored: it contains {bad:?}",
+                field.name()
+            ),
             "Give the column a name of letters, digits and underscores with AS.",
         ));
     }
@@ -325,7 +328,11 @@ fn checked_type(data_type: &DataType, column: &str) -> Result<DataType> {
                 Field::new("value", nested(value)?, value.is_nullable()),
             ];
             DataType::Map(
-                Arc::new(Field::new("key_value", DataType::Struct(pair.into()), false)),
+                Arc::new(Field::new(
+                    "key_value",
+                    DataType::Struct(pair.into()),
+                    false,
+                )),
                 false,
             )
         }

@@ -225,15 +225,18 @@ impl Bounds {
                 let greatest = if *greatest == 0.0 { 0.0 } else { *greatest };
                 (float(least), float(greatest))
             }
-            Self::Text(least, greatest) => (quoted(cut_down(least)), cut_up(greatest).and_then(quoted)),
+            Self::Text(least, greatest) => {
+                (quoted(cut_down(least)), cut_up(greatest).and_then(quoted))
+            }
             Self::Day(least, greatest) => (day(*least), day(*greatest)),
             Self::Micros(least, greatest, zoned) => {
                 let up = greatest.div_euclid(1_000) + i64::from(greatest.rem_euclid(1_000) > 0);
                 (millis(least.div_euclid(1_000), *zoned), millis(up, *zoned))
             }
-            Self::Decimal(least, greatest, scale) => {
-                (Some(decimal(*least, *scale)), Some(decimal(*greatest, *scale)))
-            }
+            Self::Decimal(least, greatest, scale) => (
+                Some(decimal(*least, *scale)),
+                Some(decimal(*greatest, *scale)),
+            ),
         }
     }
 }

@@ -85,9 +85,12 @@ fn conform(batch: &RecordBatch, spec: &TableSpec) -> Result<RecordBatch> {
     }
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
     for field in spec.schema.fields() {
-        let column = batch
-            .column_by_name(field.name())
-            .ok_or_else(|| wrong(format!("column \"{}\" is missing from the rows", field.name())))?;
+        let column = batch.column_by_name(field.name()).ok_or_else(|| {
+            wrong(format!(
+                "column \"{}\" is missing from the rows",
+                field.name()
+            ))
+        })?;
         let column = if column.data_type() == field.data_type() {
             Arc::clone(column)
         } else if same_kind(column.data_type(), field.data_type()) {

@@ -65,7 +65,10 @@ impl Settings {
                 let nearest = nearest(name, OPTIONS.iter().copied());
                 return Err(refused(
                     format!("the generator has no option \"{name}\""),
-                    &format!("Did you mean \"{nearest}\"? It has: {}.", OPTIONS.join(", ")),
+                    &format!(
+                        "Did you mean \"{nearest}\"? It has: {}.",
+                        OPTIONS.join(", ")
+                    ),
                 ));
             }
         }
@@ -87,11 +90,7 @@ impl Settings {
             .map(|text| whole("rows", text, 0, i64::MAX))
             .transpose()?;
         let splits = get("splits").map_or(Ok(4), |text| whole("splits", text, 1, 1024))?;
-        let interval_ns = interval(
-            get("event_interval"),
-            get("time_speed"),
-            rows_per_second,
-        )?;
+        let interval_ns = interval(get("event_interval"), get("time_speed"), rows_per_second)?;
         let start_us = match get("start_time") {
             Some(text) => DateTime::parse_from_rfc3339(text)
                 .map_err(|error| {
@@ -120,7 +119,10 @@ impl Settings {
             rows_per_second,
             start_us,
             interval_ns,
-            out_of_order_us: duration_us("out_of_order", get("out_of_order").unwrap_or("2 seconds"))?,
+            out_of_order_us: duration_us(
+                "out_of_order",
+                get("out_of_order").unwrap_or("2 seconds"),
+            )?,
             late_by_us: duration_us("late_by", get("late_by").unwrap_or("1 hour"))?,
             late_fraction: fraction("late_fraction", get("late_fraction"))?,
             malformed_fraction: fraction("malformed_fraction", get("malformed_fraction"))?,
@@ -141,7 +143,8 @@ impl Settings {
 
     /// A bounded stream must end before time does.
     fn check_span(&self, rows: i64) -> Result<()> {
-        let end = i128::from(rows) * i128::from(self.interval_ns) / 1_000 + i128::from(self.start_us);
+        let end =
+            i128::from(rows) * i128::from(self.interval_ns) / 1_000 + i128::from(self.start_us);
         // The year 9999.
         if end > 253_402_300_799_000_000 {
             return Err(refused(
@@ -185,9 +188,7 @@ impl Settings {
 /// The known name that is nearest to a misspelt one.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
     known
-        .max_by(|a, b| {
-            strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-        })
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
         .unwrap_or_default()
 }
 

@@ -14,9 +14,7 @@ use tokio::sync::mpsc::Sender;
 use super::{options::Settings, rows::Filler};
 use crate::{
     error::ConnectorError,
-    source::{
-        InboxBudget, ReadRequest, ReaderRequest, SourceEvent, SplitId, SplitPosition,
-    },
+    source::{InboxBudget, ReadRequest, ReaderRequest, SourceEvent, SplitId, SplitPosition},
 };
 
 /// How often a paced reader looks what has come due.
@@ -159,10 +157,7 @@ impl Reader {
         let ended = lane.end.is_some_and(|end| from >= end);
         let lane_ends = lane.end.is_some_and(|end| to >= end);
         let at_end = self.settings.rows_per_second.is_some() && from >= there;
-        let say_end = at_end
-            && lane
-                .said_end
-                .is_none_or(|said| said.elapsed() >= SAY_END);
+        let say_end = at_end && lane.said_end.is_none_or(|said| said.elapsed() >= SAY_END);
         if ended {
             self.send(SourceEvent::Finished { split })?;
             if let Some(lane) = self.lanes.get_mut(index) {

@@ -35,9 +35,26 @@ const EVENT_TYPES: [&str; 10] = [
 ];
 
 const SEGMENTS: [&str; 20] = [
-    "free", "trial", "basic", "plus", "pro", "team", "business", "enterprise", "education",
-    "nonprofit", "partner", "reseller", "internal", "beta", "dormant", "returning", "referred",
-    "mobile", "api", "vip",
+    "free",
+    "trial",
+    "basic",
+    "plus",
+    "pro",
+    "team",
+    "business",
+    "enterprise",
+    "education",
+    "nonprofit",
+    "partner",
+    "reseller",
+    "internal",
+    "beta",
+    "dormant",
+    "returning",
+    "referred",
+    "mobile",
+    "api",
+    "vip",
 ];
 
 const COUNTRIES: [&str; 12] = [
@@ -256,7 +273,11 @@ impl Filler {
     fn column(&self, field: Field, split: &SplitId, offsets: &[i64]) -> ArrayRef {
         let partition = split.partition;
         let salt = field as u64;
-        let draws = || offsets.iter().map(|offset| self.draw(partition, *offset, salt));
+        let draws = || {
+            offsets
+                .iter()
+                .map(|offset| self.draw(partition, *offset, salt))
+        };
         match field {
             Field::Time => Arc::new(
                 offsets
@@ -295,10 +316,7 @@ impl Filler {
             Field::Partition => Arc::new(Int32Array::from_iter_values(
                 offsets.iter().map(|_| partition),
             )),
-            Field::Topic => texts(
-                offsets.iter().map(|_| split.topic.as_str()),
-                offsets.len(),
-            ),
+            Field::Topic => texts(offsets.iter().map(|_| split.topic.as_str()), offsets.len()),
         }
     }
 
@@ -340,7 +358,7 @@ impl Filler {
         };
         let row = self.rows(&split, &[offset])?;
         let mut json = Vec::new();
-        let mut writer = arrow_json::LineDelimitedWriter::new(&mut json);
+        let mut writer = arrow::json::LineDelimitedWriter::new(&mut json);
         writer.write(&row)?;
         writer.finish()?;
         drop(writer);
@@ -352,7 +370,10 @@ impl Filler {
             offset,
             timestamp_ms: self.message_us(partition, offset).div_euclid(1_000),
             key: None,
-            error: format!("malformed JSON: unexpected end of input at byte {}", json.len()),
+            error: format!(
+                "malformed JSON: unexpected end of input at byte {}",
+                json.len()
+            ),
             payload: Some(json.into()),
         })
     }

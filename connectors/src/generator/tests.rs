@@ -129,8 +129,16 @@ fn read_all(source: &Arc<dyn Source>, request: ReadRequest) -> Whole {
                     batch.range.end - batch.range.start
                 );
                 reader.release(&batch);
-                whole.offsets.entry(split).or_default().extend(&batch.offsets);
-                whole.times.entry(split).or_default().extend(&batch.timestamps_ms);
+                whole
+                    .offsets
+                    .entry(split)
+                    .or_default()
+                    .extend(&batch.offsets);
+                whole
+                    .times
+                    .entry(split)
+                    .or_default()
+                    .extend(&batch.timestamps_ms);
                 whole.bad.entry(split).or_default().extend(batch.bad);
                 parts.entry(split).or_default().push(batch.rows);
             }
@@ -141,7 +149,9 @@ fn read_all(source: &Arc<dyn Source>, request: ReadRequest) -> Whole {
     }
     for (split, batches) in parts {
         let schema = batches.first().unwrap().schema();
-        whole.rows.insert(split, concat_batches(&schema, &batches).unwrap());
+        whole
+            .rows
+            .insert(split, concat_batches(&schema, &batches).unwrap());
     }
     whole
 }
@@ -164,7 +174,10 @@ fn a_bounded_stream_has_its_rows_once_and_ends() {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..10_003).collect::<Vec<_>>());
     for (split, rows) in &whole.rows {
-        let offsets = rows.column_by_name("_offset").unwrap().as_primitive::<Int64Type>();
+        let offsets = rows
+            .column_by_name("_offset")
+            .unwrap()
+            .as_primitive::<Int64Type>();
         assert_eq!(offsets.values().to_vec(), whole.offsets[split]);
         let topics = rows.column_by_name("_topic").unwrap().as_string::<i32>();
         assert!(topics.iter().all(|topic| topic == Some("metrics")));
@@ -172,7 +185,13 @@ fn a_bounded_stream_has_its_rows_once_and_ends() {
             .column_by_name("_timestamp")
             .unwrap()
             .as_primitive::<TimestampMicrosecondType>();
-        assert!(times.values().iter().zip(&whole.times[split]).all(|(us, ms)| us / 1_000 == *ms));
+        assert!(
+            times
+                .values()
+                .iter()
+                .zip(&whole.times[split])
+                .all(|(us, ms)| us / 1_000 == *ms)
+        );
     }
 }
 
@@ -181,7 +200,15 @@ fn nothing_to_read_ends_at_once() {
     for rows in ["0", "2"] {
         let source = generator(&[("rows", rows)]);
         let whole = read_all(&source, request(&source));
-        assert_eq!(whole.offsets.values().map(Vec::len).sum::<usize>().to_string(), rows);
+        assert_eq!(
+            whole
+                .offsets
+                .values()
+                .map(Vec::len)
+                .sum::<usize>()
+                .to_string(),
+            rows
+        );
     }
 }
 
@@ -280,7 +307,13 @@ fn fractions_and_spreads_are_as_asked() {
         let payload = row.payload.as_ref().unwrap();
         let parsed = serde_json::from_slice::<serde_json::Value>(payload);
         assert!(parsed.is_err(), "{payload:?} is not malformed");
-        assert_eq!(row.error, format!("malformed JSON: unexpected end of input at byte {}", payload.len()));
+        assert_eq!(
+            row.error,
+            format!(
+                "malformed JSON: unexpected end of input at byte {}",
+                payload.len()
+            )
+        );
     }
     let (mut late, mut untimed, mut types, mut segments) = (0, 0, vec![], vec![]);
     let mut values: Vec<f64> = Vec::new();
@@ -296,8 +329,20 @@ fn fractions_and_spreads_are_as_asked() {
                 late += 1;
             }
         }
-        types.extend(rows.column(1).as_string::<i32>().iter().flatten().map(str::to_owned));
-        segments.extend(rows.column(2).as_string::<i32>().iter().flatten().map(str::to_owned));
+        types.extend(
+            rows.column(1)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .map(str::to_owned),
+        );
+        segments.extend(
+            rows.column(2)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .map(str::to_owned),
+        );
         values.extend(rows.column(3).as_primitive::<Float64Type>().values());
     }
     assert!((300..480).contains(&late), "{late}");
@@ -341,7 +386,13 @@ fn a_bound_ends_a_split_there() {
         .into_iter()
         .map(|(split, end)| (position(split, 0).split, end))
         .collect();
-    let whole = read_all(&source, ReadRequest { until, ..request(&source) });
+    let whole = read_all(
+        &source,
+        ReadRequest {
+            until,
+            ..request(&source)
+        },
+    );
     assert_eq!(whole.offsets.get(&0).unwrap(), &(0..30).collect::<Vec<_>>());
     assert_eq!(whole.offsets.get(&1), None);
 }
@@ -391,7 +442,10 @@ fn a_full_inbox_stops_it_and_a_dropped_one_ends_it() {
             held.push(batch);
         }
     }
-    let bytes: usize = held.iter().map(crate::source::SplitBatch::memory_bytes).sum();
+    let bytes: usize = held
+        .iter()
+        .map(crate::source::SplitBatch::memory_bytes)
+        .sum();
     assert!(!held.is_empty());
     assert!(bytes <= 200_000, "{bytes}");
     for batch in &held {
@@ -419,14 +473,20 @@ fn a_full_inbox_stops_it_and_a_dropped_one_ends_it() {
 fn refusal(schema: SchemaRef, pairs: &[(&str, &str)]) -> (String, String) {
     let error = open(schema, &options(pairs)).unwrap_err();
     assert!(matches!(error, ConnectorError::Option { .. }));
-    (error.to_string(), error.hint().unwrap_or_default().to_owned())
+    (
+        error.to_string(),
+        error.hint().unwrap_or_default().to_owned(),
+    )
 }
 
 #[test]
 fn what_it_cannot_do_is_refused_by_name() {
     let (text, hint) = refusal(metrics(), &[("row_per_second", "1")]);
     assert_eq!(text, "the generator has no option \"row_per_second\"");
-    assert!(hint.starts_with("Did you mean \"rows_per_second\"?"), "{hint}");
+    assert!(
+        hint.starts_with("Did you mean \"rows_per_second\"?"),
+        "{hint}"
+    );
     for (name, value) in [
         ("rows", "many"),
         ("rows", "-1"),
@@ -445,9 +505,8 @@ fn what_it_cannot_do_is_refused_by_name() {
         assert!(text.contains(name), "{name}={value}: {text}");
         assert!(!hint.is_empty());
     }
-    let one = |name: &str, data_type| {
-        Arc::new(Schema::new(vec![Field::new(name, data_type, true)]))
-    };
+    let one =
+        |name: &str, data_type| Arc::new(Schema::new(vec![Field::new(name, data_type, true)]));
     let (text, hint) = refusal(one("user_sgment", DataType::Utf8), &[]);
     assert_eq!(text, "the generator cannot make a column \"user_sgment\"");
     assert!(hint.starts_with("Did you mean \"user_segment\"?"), "{hint}");

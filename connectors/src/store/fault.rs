@@ -39,7 +39,11 @@ pub(super) struct Unsynced {
 
 impl fmt::Display for Unsynced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the disk failed to make a write durable: {}", self.reason)
+        write!(
+            f,
+            "the disk failed to make a write durable: {}",
+            self.reason
+        )
     }
 }
 

@@ -12,9 +12,7 @@ use std::{
 
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 
-use super::{
-    DurableLocal, Root, durable, is_unsynced, open_root, scheme_of, storage_error,
-};
+use super::{DurableLocal, Root, durable, is_unsynced, open_root, scheme_of, storage_error};
 use crate::error::ConnectorError;
 
 /// Where a test that starts itself as another process finds what to do.
@@ -51,7 +49,11 @@ fn a_scheme_is_told_from_a_path() {
 
 #[test]
 fn other_stores_are_refused_by_name() {
-    for url in ["s3://bucket/x", "abfss://c@a.dfs.core.windows.net/x", "gs://bucket"] {
+    for url in [
+        "s3://bucket/x",
+        "abfss://c@a.dfs.core.windows.net/x",
+        "gs://bucket",
+    ] {
         let error = open_root(url).unwrap_err();
         let scheme = url.split_once(':').unwrap().0;
         assert_eq!(
@@ -112,7 +114,10 @@ fn of_racing_threads_one_creates() {
                 let (root, path) = (root.clone(), path.clone());
                 runtime.spawn(async move {
                     let text = racer.to_string().repeat(10_000);
-                    root.put_text_if_absent(&path, &text).await.unwrap().then_some(text)
+                    root.put_text_if_absent(&path, &text)
+                        .await
+                        .unwrap()
+                        .then_some(text)
                 })
             })
             .collect();
@@ -146,7 +151,9 @@ fn of_racing_processes_one_creates() {
     let name = "store::tests::of_racing_processes_one_creates";
     if let Ok(folder) = env::var(CHILD) {
         let root = open_root(&folder).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         for round in 0..ROUNDS {
             let text = format!("{}", std::process::id());
             let won = runtime.block_on(root.put_text_if_absent(&format!("r/{round}"), &text));
@@ -171,9 +178,13 @@ fn of_racing_processes_one_creates() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(won.len(), ROUNDS);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     for (round, who) in won {
-        let there = runtime.block_on(root.read_text(&format!("r/{round}"))).unwrap();
+        let there = runtime
+            .block_on(root.read_text(&format!("r/{round}")))
+            .unwrap();
         assert_eq!(there, Some(who));
     }
 }
@@ -184,7 +195,9 @@ fn a_killed_writer_leaves_no_torn_file() {
     let name = "store::tests::a_killed_writer_leaves_no_torn_file";
     if let Ok(folder) = env::var(CHILD) {
         let root = open_root(&folder).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         for number in 0_u64.. {
             let bytes = vec![(number % 251) as u8; BYTES];
             let path = format!("data/{}", number % 7);
@@ -197,21 +210,33 @@ fn a_killed_writer_leaves_no_torn_file() {
     for round in 0..8 {
         let mut child = child(name, folder.path());
         let mut lines = io::BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains("put ")), "it never got to write");
+        assert!(
+            lines.any(|line| line.unwrap().contains("put ")),
+            "it never got to write"
+        );
         std::thread::sleep(Duration::from_millis(5 + 7 * round));
         child.kill().unwrap();
         child.wait().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let names = runtime.block_on(root.list("data")).unwrap();
         assert!(!names.is_empty());
         for name in names {
             assert!(!name.contains('#'), "{name} is listed");
-            let bytes = runtime.block_on(root.read(&format!("data/{name}"))).unwrap().unwrap();
+            let bytes = runtime
+                .block_on(root.read(&format!("data/{name}")))
+                .unwrap()
+                .unwrap();
             assert_eq!(bytes.len(), BYTES);
             assert!(bytes.iter().all(|byte| Some(byte) == bytes.first()));
         }
         leftovers += runtime.block_on(root.remove_leftovers()).unwrap();
-        assert!(on_disk(folder.path()).iter().all(|path| !path.contains('#')));
+        assert!(
+            on_disk(folder.path())
+                .iter()
+                .all(|path| !path.contains('#'))
+        );
     }
     // Killed while a file of three megabytes was being written, at least once of eight times.
     assert!(leftovers > 0);
@@ -222,9 +247,19 @@ fn leftovers_are_those_of_the_dead() {
     let target = FsPath::new("/x/part-0.parquet");
     let ours = durable::staged_name(target);
     let ours = ours.file_name().unwrap().to_str().unwrap();
-    assert!(!durable::is_leftover(ours, |_| panic!("we know that we live")));
-    let before = format!("part-0.parquet#{:010}{:010}{:010}", std::process::id(), 7, 1);
-    assert!(durable::is_leftover(&before, |_| true), "our predecessor with the same id");
+    assert!(!durable::is_leftover(ours, |_| panic!(
+        "we know that we live"
+    )));
+    let before = format!(
+        "part-0.parquet#{:010}{:010}{:010}",
+        std::process::id(),
+        7,
+        1
+    );
+    assert!(
+        durable::is_leftover(&before, |_| true),
+        "our predecessor with the same id"
+    );
     let other = format!("part-0.parquet#{:010}{:010}{:010}", 4_000_000_000_u32, 7, 1);
     assert!(durable::is_leftover(&other, |_| false));
     assert!(!durable::is_leftover(&other, |_| true));
@@ -246,13 +281,30 @@ async fn parts_are_one_file_when_complete_and_none_before() {
     assert!(root.list("big").await.unwrap().is_empty());
     assert_eq!(on_disk(folder.path()).len(), 1);
     upload.complete().await.unwrap();
-    assert_eq!(root.read_text("big/file").await.unwrap().as_deref(), Some("one two"));
+    assert_eq!(
+        root.read_text("big/file").await.unwrap().as_deref(),
+        Some("one two")
+    );
 
-    let mut aborted = root.store.put_multipart(&Path::from("big/other")).await.unwrap();
-    aborted.put_part(PutPayload::from_static(b"x")).await.unwrap();
+    let mut aborted = root
+        .store
+        .put_multipart(&Path::from("big/other"))
+        .await
+        .unwrap();
+    aborted
+        .put_part(PutPayload::from_static(b"x"))
+        .await
+        .unwrap();
     aborted.abort().await.unwrap();
-    let mut dropped = root.store.put_multipart(&Path::from("big/third")).await.unwrap();
-    dropped.put_part(PutPayload::from_static(b"x")).await.unwrap();
+    let mut dropped = root
+        .store
+        .put_multipart(&Path::from("big/third"))
+        .await
+        .unwrap();
+    dropped
+        .put_part(PutPayload::from_static(b"x"))
+        .await
+        .unwrap();
     drop(dropped);
     assert_eq!(on_disk(folder.path()).len(), 1);
 }
@@ -272,17 +324,27 @@ async fn a_folder_that_cannot_be_synced_is_no_success_and_ends_all_writing() {
     let base: Arc<dyn ObjectStore> = Arc::new(DurableLocal::with_sync(&at, sick_sync));
     let root = Root::local(&at, base).unwrap();
     root.put_text("well/a", "a").await.unwrap();
-    let error = root.store.put(&Path::from("sick/a"), "a".into()).await.unwrap_err();
+    let error = root
+        .store
+        .put(&Path::from("sick/a"), "a".into())
+        .await
+        .unwrap_err();
     assert!(is_unsynced(&error), "{error}");
     assert!(matches!(
         storage_error("write sick/a", error),
         ConnectorError::Storage { retry: false, .. }
     ));
     let error = root.put_text("well/b", "b").await.unwrap_err();
-    assert!(error.to_string().contains("until the server is restarted"), "{error}");
+    assert!(
+        error.to_string().contains("until the server is restarted"),
+        "{error}"
+    );
     assert!(!error.is_transient());
     assert_eq!(root.read_text("well/b").await.unwrap(), None);
-    assert_eq!(root.read_text("well/a").await.unwrap().as_deref(), Some("a"));
+    assert_eq!(
+        root.read_text("well/a").await.unwrap().as_deref(),
+        Some("a")
+    );
 }
 
 #[tokio::test]
@@ -303,7 +365,10 @@ fn what_the_disk_says_is_told() {
     };
     // ENOSPC, EDQUOT, EROFS, EIO, EACCES
     let (text, transient) = told(28);
-    assert!(text.starts_with("cannot write tables/gold/x: disk full ("), "{text}");
+    assert!(
+        text.starts_with("cannot write tables/gold/x: disk full ("),
+        "{text}"
+    );
     assert!(transient);
     assert!(told(122).0.contains("disk quota exceeded"));
     assert!(told(30).0.contains("read-only"));

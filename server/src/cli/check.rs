@@ -37,7 +37,10 @@ async fn check(script: &Script) -> Outcome {
         }
     }
     engine.shutdown().await;
-    let all = format!("{statements} statement{}", if statements == 1 { "" } else { "s" });
+    let all = format!(
+        "{statements} statement{}",
+        if statements == 1 { "" } else { "s" }
+    );
     if errors == 0 {
         output::line(&format!("{all}: no errors"))
     } else {
@@ -51,7 +54,12 @@ async fn check_one(script: &Script, session: &Session, piece: Piece<'_>) -> Resu
         return Ok(());
     };
     // What gives rows is planned by now; what gives none changes the catalog or the session.
-    if let Prepared { schema: None, parsed, .. } = &prepared {
+    if let Prepared {
+        schema: None,
+        parsed,
+        ..
+    } = &prepared
+    {
         let done = session.execute(&prepared, vec![]).await;
         done.map_err(|e| script.tell_of(piece, parsed, &e))?;
     }

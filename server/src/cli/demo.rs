@@ -76,7 +76,9 @@ fn feed(args: &DemoArgs) -> Feed {
         },
         _ => Feed::Generator {
             rate: args.rate,
-            rows: args.seconds.map(|seconds| seconds.saturating_mul(args.rate)),
+            rows: args
+                .seconds
+                .map(|seconds| seconds.saturating_mul(args.rate)),
             start: whole_minute(Utc::now()),
         },
     }
@@ -111,9 +113,16 @@ async fn open_doors(
 
 fn connect_lines(pg: SocketAddr, flight: SocketAddr, root: &EmbeddedRoot) -> Vec<String> {
     vec![
-        format!("psql -h {} -p {} -U sluice sluice -c 'SELECT * FROM gold.real_time_metrics LIMIT 10'", pg.ip(), pg.port()),
+        format!(
+            "psql -h {} -p {} -U sluice sluice -c 'SELECT * FROM gold.real_time_metrics LIMIT 10'",
+            pg.ip(),
+            pg.port()
+        ),
         format!("python: adbc_driver_flightsql.dbapi.connect(\"grpc://{flight}\")"),
-        format!("delta:  {}/tables/gold/real_time_metrics", root.url().trim_end_matches('/')),
+        format!(
+            "delta:  {}/tables/gold/real_time_metrics",
+            root.url().trim_end_matches('/')
+        ),
     ]
 }
 
@@ -182,7 +191,10 @@ impl Demo<'_> {
 
     async fn draw(&self, signal: &mut UnboundedReceiver<()>) -> Result<End> {
         let ends = match self.seconds {
-            Some(seconds) => format!("ends by itself after {} s; q ends it now", seconds.as_secs()),
+            Some(seconds) => format!(
+                "ends by itself after {} s; q ends it now",
+                seconds.as_secs()
+            ),
             None => "q ends the demo".to_owned(),
         };
         let mut screen = Screen::new(self.connect.clone(), ends)?;

@@ -34,7 +34,9 @@ pub(super) fn stop_signal() -> Result<mpsc::UnboundedReceiver<()>> {
             Error::outside(SqlState::IoError, format!("cannot listen to signals: {e}"))
         })?;
         let sender = sender.clone();
-        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(()).is_ok() {} });
+        tokio::spawn(
+            async move { while signals.recv().await.is_some() && sender.send(()).is_ok() {} },
+        );
     }
     Ok(receiver)
 }
@@ -91,6 +93,7 @@ impl Drop for EmbeddedRoot {
 pub(super) async fn start(root: &EmbeddedRoot) -> Result<Arc<Engine>> {
     Engine::start(EngineConfig {
         root: root.url().to_owned(),
+        plan_only: false,
     })
     .await
 }

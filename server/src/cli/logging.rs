@@ -40,8 +40,13 @@ pub(super) fn to_file(path: &Path, default: &str) -> Result<()> {
 
 fn filter(default: &str) -> Result<EnvFilter> {
     let text = std::env::var(VARIABLE).unwrap_or_default();
-    let text = if text.trim().is_empty() { default } else { &text };
-    EnvFilter::try_new(text).map_err(|e| {
+    let text = if text.trim().is_empty() {
+        // The libraries below us tell much that only their authors can use.
+        format!("warn,buoyant_kernel=off,sluice={default},sluice_server={default}")
+    } else {
+        text
+    };
+    EnvFilter::try_new(&text).map_err(|e| {
         let message = format!("{VARIABLE} '{text}' cannot be understood: {e}");
         Error::user(SqlState::InvalidParameterValue, message)
             .with_hint("Write a level (error, warn, info, debug, trace) or target=level pairs, such as info,sluice_server=debug.")

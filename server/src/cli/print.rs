@@ -62,7 +62,11 @@ impl Printer {
         if !first && rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(String::new());
         }
-        let apart = if first && self.under.is_some() { "\n" } else { "" };
+        let apart = if first && self.under.is_some() {
+            "\n"
+        } else {
+            ""
+        };
         self.under = Some((name.to_owned(), Arc::clone(schema)));
         let body = match self.style {
             Style::Table => table(schema, rows),
@@ -118,7 +122,9 @@ fn as_text(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
     let texts = (0..column.len()).map(|row| {
-        let text = column.is_valid(row).then(|| formatter.value(row).try_to_string());
+        let text = column
+            .is_valid(row)
+            .then(|| formatter.value(row).try_to_string());
         text.transpose()
     });
     Ok(Arc::new(texts.collect::<Result<StringArray, _>>()?))

@@ -94,7 +94,12 @@ async fn statement(
         // Where it stands is worth saying whoever is at fault; the exit code says who.
         match e.fault {
             sluice_server::error::Fault::User => told(text),
-            _ => Failure::Error(Error { message: text, detail: None, hint: None, ..e }),
+            _ => Failure::Error(Error {
+                message: text,
+                detail: None,
+                hint: None,
+                ..e
+            }),
         }
     };
     match session.execute(&prepared, vec![]).await.map_err(failed)? {
@@ -178,11 +183,16 @@ impl Table {
 
     /// A query in trouble goes on trying; whoever waits for its rows should know why there are none.
     fn tell_trouble(&mut self, name: &str, state: &State) {
-        let trouble = state.last_error.clone().filter(|_| state.state == "retrying");
+        let trouble = state
+            .last_error
+            .clone()
+            .filter(|_| state.state == "retrying");
         if trouble != self.trouble
             && let Some(trouble) = &trouble
         {
-            output::error(&format!("WARNING:  query {name} is trying again: {trouble}"));
+            output::error(&format!(
+                "WARNING:  query {name} is trying again: {trouble}"
+            ));
         }
         self.trouble = trouble;
     }

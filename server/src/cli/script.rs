@@ -47,8 +47,12 @@ impl Script {
                 format!("cannot read {name}: {why}"),
             )
         };
-        let text = String::from_utf8(bytes.map_err(|e| cannot(e.to_string()))?)
-            .map_err(|e| cannot(format!("not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+        let text = String::from_utf8(bytes.map_err(|e| cannot(e.to_string()))?).map_err(|e| {
+            cannot(format!(
+                "not UTF-8 at byte {}",
+                e.utf8_error().valid_up_to()
+            ))
+        })?;
         Ok(Self { name, text })
     }
 
@@ -136,7 +140,9 @@ impl Script {
 /// Bytes before a character that is counted from 1.
 fn char_offset(text: &str, position: usize) -> usize {
     let mut offsets = text.char_indices().map(|(at, _)| at);
-    offsets.nth(position.saturating_sub(1)).unwrap_or(text.len())
+    offsets
+        .nth(position.saturating_sub(1))
+        .unwrap_or(text.len())
 }
 
 /// Planning knows names, not places: where the name in `column "x" does not exist` stands, if it does.

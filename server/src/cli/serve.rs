@@ -51,7 +51,7 @@ async fn serve(config: config::Config) -> Outcome {
         format!("http        {}", address(&http)?),
     ];
     let engine = tokio::select! {
-        engine = Engine::start(EngineConfig { root: config.root }) => engine?,
+        engine = Engine::start(EngineConfig { root: config.root, plan_only: false }) => engine?,
         _ = signal.recv() => return Ok(()),
     };
     let shutdown = CancellationToken::new();
@@ -90,7 +90,12 @@ pub(super) fn open_doors(
     let (pg_sessions, token) = (Arc::clone(&sessions), shutdown.clone());
     doors.spawn(async move { ("Postgres", doors::pg::serve(pg, pg_sessions, token).await) });
     let token = shutdown.clone();
-    doors.spawn(async move { ("Flight SQL", doors::flight::serve(flight, sessions, token).await) });
+    doors.spawn(async move {
+        (
+            "Flight SQL",
+            doors::flight::serve(flight, sessions, token).await,
+        )
+    });
     let token = shutdown.clone();
     doors.spawn(async move { ("HTTP", doors::http::serve(http, health, token).await) });
     doors
@@ -113,7 +118,9 @@ async fn until_a_door_ends(
                 SqlState::IoError,
                 format!("the {door} door has failed: {e}"),
             ),
-            Some(Ok((door, Ok(())))) => Error::internal(format!("the {door} door has ended by itself")),
+            Some(Ok((door, Ok(())))) => {
+                Error::internal(format!("the {door} door has ended by itself"))
+            }
             Some(Err(e)) => Error::internal(format!("a door has failed: {e}")),
             None => Error::internal("there is no door"),
         }

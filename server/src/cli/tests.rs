@@ -38,7 +38,17 @@ fn wrong_usage_is_exit_code_2() {
 fn help_teaches() {
     for (command, words) in [
         (None, &["psql", "Exit codes"][..]),
-        (Some("serve"), &["Flight SQL", "/readyz", "SIGTERM", "SLUICE_PG_LISTEN", "127.0.0.1:5455", "Examples"]),
+        (
+            Some("serve"),
+            &[
+                "Flight SQL",
+                "/readyz",
+                "SIGTERM",
+                "SLUICE_PG_LISTEN",
+                "127.0.0.1:5455",
+                "Examples",
+            ],
+        ),
         (Some("run"), &["CSV", "Examples"]),
         (Some("check"), &["file:line:column"]),
         (Some("demo"), &["--seconds", "60 times", "Examples"]),

@@ -14,7 +14,10 @@ fn refused(text: &str) -> (String, String) {
     let file = file(text);
     let error = load(Some(file.path()), &Overrides::default()).unwrap_err();
     let name = file.path().display().to_string();
-    (error.message.replace(&name, "F"), error.hint.unwrap_or_default())
+    (
+        error.message.replace(&name, "F"),
+        error.hint.unwrap_or_default(),
+    )
 }
 
 #[test]
@@ -28,7 +31,10 @@ fn flag_over_file_over_default() {
     assert_eq!(config.root, "here");
     assert_eq!(config.pg_listen.as_str(), "0.0.0.0:1");
     assert_eq!(config.http_listen.as_str(), "127.0.0.1:5457");
-    assert_eq!(load(None, &Overrides::default()).unwrap(), Config::default());
+    assert_eq!(
+        load(None, &Overrides::default()).unwrap(),
+        Config::default()
+    );
 }
 
 #[test]
@@ -38,15 +44,24 @@ fn unknown_keys_are_refused_by_name_and_line() {
     assert_eq!(hint, "Did you mean pg_listen?");
     let (message, hint) = refused("[kafka]\nx = 1\n");
     assert_eq!(message, "F:1: unknown configuration key \"kafka\"");
-    assert_eq!(hint, "There are: root, pg_listen, flight_listen, http_listen.");
+    assert_eq!(
+        hint,
+        "There are: root, pg_listen, flight_listen, http_listen."
+    );
 }
 
 #[test]
 fn wrong_values_and_broken_files_say_where() {
     let (message, _) = refused("\nroot = 5\n");
-    assert!(message.starts_with("F:2: configuration key \"root\" must be a string"), "{message}");
+    assert!(
+        message.starts_with("F:2: configuration key \"root\" must be a string"),
+        "{message}"
+    );
     let (message, _) = refused("root = 'x'\npg_listen = 'nowhere'\n");
-    assert!(message.starts_with("F:2: configuration key \"pg_listen\": \"nowhere\" is not an address"), "{message}");
+    assert!(
+        message.starts_with("F:2: configuration key \"pg_listen\": \"nowhere\" is not an address"),
+        "{message}"
+    );
     let (message, _) = refused("root = 'x'\nroot = = 3\n");
     assert!(message.starts_with("F:2: "), "{message}");
     let missing = load(Some(Path::new("/no/such/file.toml")), &Overrides::default());
@@ -67,8 +82,23 @@ fn addresses() {
 #[test]
 fn unknown_variables_are_refused() {
     let check = |names: &[&str]| check_environment(names.iter().map(ToString::to_string));
-    check(&["PATH", "SLUICE_ROOT", "SLUICE_HTTP_LISTEN", "SLUICE_CONFIG", "SLUICE_CACHE", "SLUICE_LOG", "SLUICE_TEST_X"]).unwrap();
+    check(&[
+        "PATH",
+        "SLUICE_ROOT",
+        "SLUICE_HTTP_LISTEN",
+        "SLUICE_CONFIG",
+        "SLUICE_CACHE",
+        "SLUICE_LOG",
+        "SLUICE_TEST_X",
+    ])
+    .unwrap();
     let error = check(&["SLUICE_ROOT", "SLUICE_PG_LISTENS"]).unwrap_err();
-    assert_eq!(error.message, "unknown environment variable SLUICE_PG_LISTENS");
-    assert_eq!(error.hint.as_deref(), Some("Did you mean SLUICE_PG_LISTEN?"));
+    assert_eq!(
+        error.message,
+        "unknown environment variable SLUICE_PG_LISTENS"
+    );
+    assert_eq!(
+        error.hint.as_deref(),
+        Some("Did you mean SLUICE_PG_LISTEN?")
+    );
 }

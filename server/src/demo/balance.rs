@@ -57,14 +57,15 @@ impl fmt::Display for Balance {
 /// The balance of a generator that has ended, from committed rows alone.
 pub(crate) async fn of_generated(session: &Session, generated: u64) -> Result<Balance> {
     query(session, "SET freshness = 'committed'").await?;
-    let read = number(
-        session,
-        &format!("SELECT sum(position) AS n FROM system.splits WHERE query = '{QUERY}'"),
-    );
+    let read = format!("SELECT sum(position) AS n FROM system.splits WHERE query = '{QUERY}'");
     Ok(Balance {
         expected: i64::try_from(generated).unwrap_or(i64::MAX),
-        read: read.await?,
-        aggregated: number(session, &format!("SELECT sum(event_count) AS n FROM {TABLE}")).await?,
+        read: number(session, &read).await?,
+        aggregated: number(
+            session,
+            &format!("SELECT sum(event_count) AS n FROM {TABLE}"),
+        )
+        .await?,
         late: number(session, &format!("SELECT count(*) AS n FROM {TABLE}__late")).await?,
         dead_letters: dead_letters(session).await?,
     })
@@ -80,7 +81,11 @@ pub(crate) async fn of_topic(session: &Session) -> Result<Balance> {
     Ok(Balance {
         expected: read + number(session, &ends).await?,
         read,
-        aggregated: number(session, &format!("SELECT sum(event_count) AS n FROM {TABLE}__live")).await?,
+        aggregated: number(
+            session,
+            &format!("SELECT sum(event_count) AS n FROM {TABLE}__live"),
+        )
+        .await?,
         late: number(session, &late).await?,
         dead_letters: number(session, &dead).await?,
     })

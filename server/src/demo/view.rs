@@ -40,7 +40,11 @@ pub(super) fn draw(
     draw_status(frame, status, history, fixed, now, clock);
     draw_chart(frame, chart, history);
     draw_windows(frame, windows, history);
-    let text: Vec<Line<'_>> = fixed.connect.iter().map(|line| line.as_str().into()).collect();
+    let text: Vec<Line<'_>> = fixed
+        .connect
+        .iter()
+        .map(|line| line.as_str().into())
+        .collect();
     let block = Block::bordered().title(" read it from elsewhere ");
     frame.render_widget(Paragraph::new(text).block(block), lines);
 }
@@ -59,7 +63,12 @@ fn draw_status(
     let lines = vec![
         Line::from(vec![
             label("events"),
-            format!("{} at {}/s", grouped(look.rows_in), grouped(history.rate() as i64)).bold(),
+            format!(
+                "{} at {}/s",
+                grouped(look.rows_in),
+                grouped(history.rate() as i64)
+            )
+            .bold(),
             format!(
                 "   lag {}   late {}   dead letters {}",
                 grouped(look.lag_rows),
@@ -71,14 +80,24 @@ fn draw_status(
         Line::from(vec![
             label("watermark"),
             moment(look.watermark_us).bold(),
-            format!("   {} windows open, epoch {}", look.open_windows, grouped(look.epoch)).into(),
+            format!(
+                "   {} windows open, epoch {}",
+                look.open_windows,
+                grouped(look.epoch)
+            )
+            .into(),
         ]),
         Line::from(vec![
             label("final rows"),
             grouped(look.rows_out).bold(),
             format!("   {}", freshness(look, clock)).into(),
         ]),
-        Line::from(vec![label("state"), look.state.clone().bold(), "   ".into(), trouble.unwrap_or("").to_owned().yellow()]),
+        Line::from(vec![
+            label("state"),
+            look.state.clone().bold(),
+            "   ".into(),
+            trouble.unwrap_or("").to_owned().yellow(),
+        ]),
         Line::from(fixed.ends.clone()).dim(),
     ];
     let title = format!(" Sluice demo, {} s ", history.elapsed(now).as_secs());
@@ -118,7 +137,14 @@ fn draw_windows(frame: &mut Frame<'_>, area: Rect, history: &History) {
         Constraint::Length(9),
         Constraint::Length(9),
     ];
-    let header = ["window_start", "event_type", "user_segment", "event_count", "avg_value", "p95_value"];
+    let header = [
+        "window_start",
+        "event_type",
+        "user_segment",
+        "event_count",
+        "avg_value",
+        "p95_value",
+    ];
     let title = " gold.real_time_metrics, newest windows ";
     let table = Table::new(rows, widths)
         .header(Row::new(header).bold())

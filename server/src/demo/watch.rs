@@ -87,7 +87,12 @@ pub(crate) async fn look(session: &Session) -> Result<Look> {
 fn newest_sql(watermark_us: Option<i64>) -> String {
     let recent = watermark_us
         .and_then(|us| chrono::DateTime::from_timestamp_micros(us.saturating_sub(NEWEST_WITHIN_US)))
-        .map(|from| format!("WHERE window_start > TIMESTAMPTZ '{}' ", from.format("%Y-%m-%d %H:%M:%SZ")))
+        .map(|from| {
+            format!(
+                "WHERE window_start > TIMESTAMPTZ '{}' ",
+                from.format("%Y-%m-%d %H:%M:%SZ")
+            )
+        })
         .unwrap_or_default();
     format!(
         "SELECT window_start, event_type, user_segment, event_count, avg_value, p95_value FROM {TABLE} {recent}\

@@ -40,7 +40,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::catalog::{install, rewrite};
+pub use self::catalog::{Facts, empty_answer, install, rewrite};
 
 use self::{
     cancel::{Canceller, Registry},

@@ -43,14 +43,8 @@ impl Engine {
     pub(crate) async fn start_table(self: &Arc<Self>, object: &TableObject) -> Result<()> {
         if object.continuous {
             let (parts, tables) = self.job_parts(object).await?;
-            let job = JobHandle::start(parts);
-            self.put_table(
-                object.name.clone(),
-                RunningTable {
-                    tables,
-                    job: Some(job),
-                },
-            );
+            let job = (!self.plans_only()).then(|| JobHandle::start(parts));
+            self.put_table(object.name.clone(), RunningTable { tables, job });
             return Ok(());
         }
         let path = execute::table_path(&object.name);
@@ -129,6 +123,7 @@ impl Engine {
             options: table_options(&object.statement.options, &stream.options)?,
             clock: Arc::clone(self.clock()),
             events: self.events().clone(),
+            metrics: self.metrics().query(&object.name.to_string()),
             paused: object.meta.paused,
         };
         Ok((parts, tables))

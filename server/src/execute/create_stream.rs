@@ -12,6 +12,7 @@ use crate::{
     catalog::{Object, QualifiedName, StreamObject},
     engine::StreamRuntime,
     error::{Error, Result, SqlState},
+    options::stream_options,
     root::storage_error,
     session::Session,
 };
@@ -43,6 +44,7 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;
+    pin_defaults(&mut statement)?;
     let object = StreamObject {
         name: name.clone(),
         meta: new_meta(engine),
@@ -50,6 +52,11 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
     };
     let runtime = Arc::new(StreamRuntime::open(engine, &object)?);
     check_watermark(session, &runtime)?;
+    if engine.plans_only() {
+        engine.put_stream(name, runtime);
+        engine.change_catalog(|catalog| catalog.put(Arc::new(Object::Stream(object))));
+        return Ok(done());
+    }
     let splits = runtime.source.probe().await.map_err(storage_error)?;
     if let Some(notice) = sample(&runtime, &splits).await? {
         session.notice(notice);
@@ -60,6 +67,20 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
     engine.put_stream(name, runtime);
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())
+}
+
+/// Writes defaults that depend on the clock into the statement, so that the catalog keeps them.
+fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
+    let options = stream_options(&statement.options)?;
+    let resolved =
+        sluice_connectors::resolve_options(&options.connector, &options.connector_options)
+            .map_err(storage_error)?;
+    for (key, value) in resolved {
+        if statement.options.get(&key).is_none() {
+            statement.options.0.push((key, value));
+        }
+    }
+    Ok(())
 }
 
 /// A watermark must be a timestamp that the stream's columns give.

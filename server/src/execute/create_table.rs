@@ -57,12 +57,14 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         continuous: false,
     };
     let context = session.context();
-    let plan = continuous_plan(context, &name, create).await?;
+    let plan = continuous_plan(&context, &name, create).await?;
     let tag = match (&plan, &create.query) {
         (Some(plan), _) => {
             object.continuous = true;
             let partitions = partition_names(create);
-            claim_folder(engine, &object, &plan.output_schema, partitions).await?;
+            if !engine.plans_only() {
+                claim_folder(engine, &object, &plan.output_schema, partitions).await?;
+            }
             for suffix in ["__late", "__dead_letter"] {
                 clear_companion(engine, &object, suffix).await?;
             }

@@ -156,6 +156,7 @@ async fn remove(engine: &Arc<Engine>, object: &Arc<Object>) -> Result<()> {
         && let Some(job) = running.job
     {
         job.stop(true).await;
+        engine.metrics().forget_query(&name.to_string());
     }
     let now = rfc3339(engine.clock().now_us());
     engine.files().drop_object(object, &now).await?;

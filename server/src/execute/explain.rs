@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
     let text = match explain.statement.as_ref() {
         Statement::CreateTable(create) => {
             let name = QualifiedName::from_sql(&create.name)?;
-            match (continuous_plan(session.context(), &name, create).await?, &create.query) {
+            match (continuous_plan(&session.context(), &name, create).await?, &create.query) {
                 (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
                 (Some(plan), _) => plan.explain(),
                 (None, Some(query)) => {

@@ -83,6 +83,8 @@ pub struct QueryStatus {
     pub state_bytes: usize,
     /// Open windows.
     pub open_windows: usize,
+    /// Final rows that are not committed yet.
+    pub tail_rows: usize,
     /// Splits.
     pub splits: Vec<SplitStatus>,
 }
@@ -130,6 +132,7 @@ impl QueryStatus {
             last_error: None,
             state_bytes: 0,
             open_windows: 0,
+            tail_rows: 0,
             splits: Vec::new(),
         }
     }

@@ -1,3 +1,295 @@
-use sqlparser::ast::Expr;
+//! Functions under other names, and fields of what a function returned.
+//!
+//! Only calls whose meaning is the same are rewritten. Everything approximate about percentiles goes to the one
+//! `approx_percentile(x, fraction)`, whose accuracy is the engine's to choose: accuracy arguments are dropped.
+
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, Ident, ObjectName,
+    Spanned, Value, ValueWithSpan,
+};
+
+use super::idents::{self, arguments, call, function_name, text};
+use super::spark_window;
 use crate::error::ParseError;
-pub(super) fn rewrite(_expr: &mut Expr) -> Result<(), ParseError> { Ok(()) }
+use crate::spark_schema::parse_spark_schema;
+
+const PERCENTILE: &str = "approx_percentile";
+
+/// Rewrites one expression whose insides are canonical already.
+pub(super) fn rewrite(expr: &mut Expr) -> Result<(), ParseError> {
+    match expr {
+        Expr::Function(function) => {
+            if let Some(rewritten) = rewrite_call(function)? {
+                *expr = rewritten;
+            }
+        }
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            if let Some(rewritten) = field_access(root, access_chain) {
+                *expr = rewritten;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Changes a call in place, or returns what is to stand instead of it.
+fn rewrite_call(function: &mut Function) -> Result<Option<Expr>, ParseError> {
+    let Some(name) = function_name(&function.name) else {
+        return Ok(None);
+    };
+    match name.as_str() {
+        "approx_percentile"
+        | "percentile_approx"
+        | "approx_percentile_cont"
+        | "approx_quantile"
+        | "quantile"
+        | "percentile" => percentile(function)?,
+        "approx_median" => with_fraction(function, "0.5"),
+        "p50" => with_fraction(function, "0.5"),
+        "p75" => with_fraction(function, "0.75"),
+        "p90" => with_fraction(function, "0.9"),
+        "p95" => with_fraction(function, "0.95"),
+        "p99" => with_fraction(function, "0.99"),
+        "p999" => with_fraction(function, "0.999"),
+        "approx_count_distinct" => {
+            rename(function, "approx_distinct");
+            keep_arguments(function, 1);
+        }
+        "from_json" => check_schema(function)?,
+        _ => return Ok(scalar(&name, function)),
+    }
+    Ok(None)
+}
+
+/// Spark's scalar functions that have another name, or none, here.
+fn scalar(name: &str, function: &Function) -> Option<Expr> {
+    let arguments = arguments(function)?;
+    match (name, arguments.as_slice()) {
+        ("year" | "quarter" | "month" | "day" | "hour" | "minute" | "second", [of]) => {
+            Some(part(name, of))
+        }
+        ("dayofmonth", [of]) => Some(part("day", of)),
+        ("dayofyear", [of]) => Some(part("doy", of)),
+        ("weekofyear", [of]) => Some(part("week", of)),
+        ("if", [condition, then, otherwise]) => Some(Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen {
+                condition: (*condition).clone(),
+                result: (*then).clone(),
+            }],
+            else_result: Some(Box::new((*otherwise).clone())),
+        }),
+        ("date_format", [of, pattern]) => {
+            let Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(pattern),
+                ..
+            }) = pattern
+            else {
+                return None;
+            };
+            Some(call(
+                "to_char",
+                vec![(*of).clone(), text(&strftime(pattern)?)],
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn part(name: &str, of: &Expr) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(call("date_part", vec![text(name), of.clone()])),
+        data_type: DataType::Int(None),
+        array: false,
+        format: None,
+    }
+}
+
+/// A Java date pattern as the engine's; `None` where a letter of it is not known.
+fn strftime(pattern: &str) -> Option<String> {
+    const LETTERS: [(&str, &str); 9] = [
+        ("yyyy", "%Y"),
+        ("yy", "%y"),
+        ("MM", "%m"),
+        ("dd", "%d"),
+        ("HH", "%H"),
+        ("mm", "%M"),
+        ("ss", "%S"),
+        ("SSS", "%3f"),
+        ("'T'", "T"),
+    ];
+    let mut rest = pattern;
+    let mut out = String::new();
+    while let Some(first) = rest.chars().next() {
+        let run = rest.find(|c| c != first).unwrap_or(rest.len());
+        let known = LETTERS
+            .iter()
+            .find(|(java, _)| rest.starts_with(java) && (first == '\'' || java.len() == run));
+        if let Some((java, ours)) = known {
+            out.push_str(ours);
+            rest = rest.get(java.len()..)?;
+        } else if first.is_alphabetic() || matches!(first, '\'' | '%') {
+            return None;
+        } else {
+            out.push(first);
+            rest = rest.get(first.len_utf8()..)?;
+        }
+    }
+    Some(out)
+}
+
+fn rename(function: &mut Function, name: &str) {
+    let at = function.name.span();
+    function.name = ObjectName::from(vec![Ident::with_span(at, name)]);
+}
+
+fn keep_arguments(function: &mut Function, count: usize) {
+    if let FunctionArguments::List(list) = &mut function.args {
+        list.args.truncate(count);
+    }
+}
+
+fn with_fraction(function: &mut Function, fraction: &str) {
+    let one = arguments(function).is_some_and(|arguments| arguments.len() == 1);
+    if let FunctionArguments::List(list) = &mut function.args
+        && one
+    {
+        list.args.push(idents::argument(Expr::Value(
+            Value::Number(fraction.to_owned(), false).into(),
+        )));
+        rename(function, PERCENTILE);
+    }
+}
+
+/// `f(x, fraction [, accuracy])` and `f(fraction [, accuracy]) WITHIN GROUP (ORDER BY x)`.
+fn percentile(function: &mut Function) -> Result<(), ParseError> {
+    const SHAPE: &str = "write approx_percentile(expression, 0.95)";
+    let at = function.name.span();
+    let name = function.name.to_string();
+    let wrong = |what: &str| {
+        ParseError::invalid(format!("{name}: {what}"), at)
+            .offending(name.clone())
+            .hint(SHAPE)
+    };
+    let Some(given) = arguments(function) else {
+        return Err(wrong("takes an expression and a fraction"));
+    };
+    let (of, fraction) = match (function.within_group.as_slice(), given.as_slice()) {
+        ([], [of, fraction] | [of, fraction, _]) => ((*of).clone(), (*fraction).clone()),
+        ([order], [fraction] | [fraction, _]) => {
+            if order.options.asc == Some(false) {
+                return Err(wrong("ORDER BY … DESC is not supported")
+                    .hint("turn the fraction round: 1 - 0.95 for 0.95"));
+            }
+            (order.expr.clone(), (*fraction).clone())
+        }
+        _ => return Err(wrong("takes an expression and a fraction")),
+    };
+    if let Expr::Value(ValueWithSpan {
+        value: Value::Number(number, _),
+        span,
+    }) = &fraction
+        && !number
+            .parse::<f64>()
+            .is_ok_and(|number| (0.0..=1.0).contains(&number))
+    {
+        return Err(ParseError::invalid(
+            format!("{name}: the fraction must be between 0 and 1"),
+            *span,
+        )
+        .offending(number.clone())
+        .hint(SHAPE));
+    }
+    function.within_group = Vec::new();
+    if let FunctionArguments::List(list) = &mut function.args {
+        list.args = vec![idents::argument(of), idents::argument(fraction)];
+    }
+    rename(function, PERCENTILE);
+    Ok(())
+}
+
+/// The literal schema of a `from_json`, where there is one.
+pub(super) fn schema_of(function: &Function) -> Option<&ValueWithSpan> {
+    if function_name(&function.name).as_deref() != Some("from_json") {
+        return None;
+    }
+    match arguments(function)?.get(1) {
+        Some(Expr::Value(value)) => {
+            matches!(value.value, Value::SingleQuotedString(_)).then_some(value)
+        }
+        _ => None,
+    }
+}
+
+/// A schema that does not parse is refused here, where its place is known.
+fn check_schema(function: &Function) -> Result<(), ParseError> {
+    let Some(ValueWithSpan {
+        value: Value::SingleQuotedString(schema),
+        span,
+    }) = schema_of(function)
+    else {
+        return Ok(());
+    };
+    parse_spark_schema(schema).map(|_| ()).map_err(|inner| {
+        let mut error = ParseError::new(
+            inner.kind,
+            format!("schema of from_json: {}", inner.message),
+            span.start,
+        );
+        error.near = inner.near;
+        error.hint = inner.hint;
+        error
+    })
+}
+
+/// Fields of what is no column: `(e).a` (PostgreSQL) → `e.a`, `f(x).a` → `get_field(f(x), 'a')`.
+fn field_access(root: &Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    if spark_window::is_call(root) {
+        return None;
+    }
+    let names: Option<Vec<Ident>> = chain.iter().map(field).collect();
+    if let Expr::Nested(inner) = root
+        && let Some(names) = &names
+        && names.last().is_some_and(|last| last.value != "*")
+        && let Some(mut path) = column_path(inner)
+    {
+        path.extend(names.iter().cloned());
+        return Some(Expr::CompoundIdentifier(path));
+    }
+    let names = names?;
+    if matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        || names.iter().any(|name| name.value == "*")
+    {
+        return None;
+    }
+    Some(names.iter().fold(root.clone(), |of, name| {
+        get_field(of, &idents::folded(name))
+    }))
+}
+
+/// `get_field(of, 'name')`.
+pub(super) fn get_field(of: Expr, name: &str) -> Expr {
+    call("get_field", vec![of, text(name)])
+}
+
+/// The name of a field that is accessed with a dot.
+pub(super) fn field(access: &AccessExpr) -> Option<Ident> {
+    match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// The parts of a column's name.
+pub(super) fn column_path(expr: &Expr) -> Option<Vec<Ident>> {
+    match expr {
+        Expr::Identifier(name) => Some(vec![name.clone()]),
+        Expr::CompoundIdentifier(names) => Some(names.clone()),
+        _ => None,
+    }
+}

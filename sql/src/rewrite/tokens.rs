@@ -22,8 +22,14 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
         (&["EMIT", "ON", "UPDATE"], false),
     ];
     for (words, supported) in CLAUSES {
-        let Some(start) = tokens.len().checked_sub(words.len()) else { continue };
-        let found = tokens.iter().skip(start).zip(words).all(|(token, word)| is_word(token, word));
+        let Some(start) = tokens.len().checked_sub(words.len()) else {
+            continue;
+        };
+        let found = tokens
+            .iter()
+            .skip(start)
+            .zip(words)
+            .all(|(token, word)| is_word(token, word));
         if !found || start == 0 {
             continue;
         }
@@ -42,7 +48,22 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
+    missing_relation(&tokens)?;
     watermarks(stars(streams(tokens)))
+}
+
+/// Refuses `FROM WHERE`, which the parser takes for a relation called where.
+fn missing_relation(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    const CLAUSES: [&str; 8] = [
+        "FROM", "GROUP", "HAVING", "JOIN", "LIMIT", "ORDER", "UNION", "WHERE",
+    ];
+    let pair = tokens
+        .windows(2)
+        .find(|pair| is_any(pair.first(), &["FROM", "JOIN"]) && is_any(pair.last(), &CLAUSES));
+    match pair.and_then(|pair| pair.last()) {
+        Some(clause) => Err(ParseError::syntax(clause).hint("write a relation before it")),
+        None => Ok(()),
+    }
 }
 
 fn is_word(token: &TokenWithSpan, expected: &str) -> bool {
@@ -57,7 +78,9 @@ fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
 /// Whether a word can be an alias that stands alone.
 fn can_be_alias(token: &TokenWithSpan) -> bool {
     match &token.token {
-        Token::Word(word) => word.quote_style.is_some() || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword),
+        Token::Word(word) => {
+            word.quote_style.is_some() || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword)
+        }
         _ => false,
     }
 }
@@ -73,7 +96,9 @@ fn streams(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             if next.is_some_and(|next| can_be_alias(next) && !is_word(next, "AS")) {
                 continue;
             }
-            if next.is_some_and(|next| next.token == Token::LParen) && !is_any(tokens.get(i + 2), &["SELECT", "WITH"]) {
+            if next.is_some_and(|next| next.token == Token::LParen)
+                && !is_any(tokens.get(i + 2), &["SELECT", "WITH"])
+            {
                 closing = matching_close(&tokens, i + 1);
                 continue;
             }
@@ -94,8 +119,13 @@ fn streams(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// `).*` → `)."*"`.
 fn stars(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for i in 2..tokens.len() {
-        let is_star = matches!(tokens.get(i - 2).map(|token| &token.token), Some(Token::RParen))
-            && matches!(tokens.get(i - 1).map(|token| &token.token), Some(Token::Period));
+        let is_star = matches!(
+            tokens.get(i - 2).map(|token| &token.token),
+            Some(Token::RParen)
+        ) && matches!(
+            tokens.get(i - 1).map(|token| &token.token),
+            Some(Token::Period)
+        );
         if let Some(token) = tokens.get_mut(i)
             && is_star
             && token.token == Token::Mul
@@ -167,7 +197,9 @@ struct Clause {
 /// Finds `… WATERMARK … DELAY OF …` after a relation.
 fn find_watermark(tokens: &[TokenWithSpan], from: usize) -> Option<Clause> {
     (from.max(1)..tokens.len()).find_map(|watermark| {
-        if !is_any(tokens.get(watermark), &["WATERMARK"]) || is_any(tokens.get(watermark + 1), &["FOR"]) {
+        if !is_any(tokens.get(watermark), &["WATERMARK"])
+            || is_any(tokens.get(watermark + 1), &["FOR"])
+        {
             return None;
         }
         let delay = delay_of(tokens, watermark)?;
@@ -175,15 +207,23 @@ fn find_watermark(tokens: &[TokenWithSpan], from: usize) -> Option<Clause> {
         // FROM events AS e WATERMARK …, FROM events e WATERMARK …
         if is_any(tokens.get(watermark.checked_sub(2)?), &["AS"]) {
             relation_end = watermark - 2;
-        } else if let (Some(last), Some(before)) = (tokens.get(watermark - 1), tokens.get(watermark.checked_sub(2)?))
-            && can_be_alias(last)
+        } else if let (Some(last), Some(before)) = (
+            tokens.get(watermark - 1),
+            tokens.get(watermark.checked_sub(2)?),
+        ) && can_be_alias(last)
             && (can_be_alias(before) || before.token == Token::RParen)
             && !is_any(Some(before), &["JOIN", "FROM", "STREAM"])
         {
             relation_end = watermark - 1;
         }
         let start = relation_start(tokens, relation_end)?;
-        Some(Clause { start, relation_end, watermark, delay, end: interval_end(tokens, delay + 2) })
+        Some(Clause {
+            start,
+            relation_end,
+            watermark,
+            delay,
+            end: interval_end(tokens, delay + 2),
+        })
     })
 }
 
@@ -195,9 +235,14 @@ fn delay_of(tokens: &[TokenWithSpan], watermark: usize) -> Option<usize> {
             Token::LParen => depth += 1,
             Token::RParen if depth == 0 => return None,
             Token::RParen => depth -= 1,
-            _ if depth == 0 && is_word(token, "DELAY") && is_any(tokens.get(i + 1), &["OF"]) => return Some(i),
+            _ if depth == 0 && is_word(token, "DELAY") && is_any(tokens.get(i + 1), &["OF"]) => {
+                return Some(i);
+            }
             Token::Word(word)
-                if matches!(word.keyword, Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::SELECT) =>
+                if matches!(
+                    word.keyword,
+                    Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::SELECT
+                ) =>
             {
                 return None;
             }
@@ -237,13 +282,31 @@ fn interval_end(tokens: &[TokenWithSpan], start: usize) -> usize {
     if is_any(tokens.get(end), &["INTERVAL"]) {
         end += 1;
     }
-    while matches!(token(end), Some(Token::Number(..) | Token::SingleQuotedString(_) | Token::Minus)) {
+    while matches!(
+        token(end),
+        Some(Token::Number(..) | Token::SingleQuotedString(_) | Token::Minus)
+    ) {
         end += 1;
         let unit = is_any(
             tokens.get(end),
             &[
-                "MILLISECOND", "MILLISECONDS", "SECOND", "SECONDS", "MINUTE", "MINUTES", "HOUR", "HOURS", "DAY", "DAYS",
-                "WEEK", "WEEKS", "s", "m", "h", "d", "ms",
+                "MILLISECOND",
+                "MILLISECONDS",
+                "SECOND",
+                "SECONDS",
+                "MINUTE",
+                "MINUTES",
+                "HOUR",
+                "HOURS",
+                "DAY",
+                "DAYS",
+                "WEEK",
+                "WEEKS",
+                "s",
+                "m",
+                "h",
+                "d",
+                "ms",
             ],
         );
         if unit {
@@ -254,17 +317,35 @@ fn interval_end(tokens: &[TokenWithSpan], start: usize) -> usize {
 }
 
 /// The tokens of the call, and from where the next watermark is to be looked for.
-fn rewrite_watermark(tokens: &[TokenWithSpan], clause: &Clause) -> Result<(Vec<TokenWithSpan>, usize), ParseError> {
+fn rewrite_watermark(
+    tokens: &[TokenWithSpan],
+    clause: &Clause,
+) -> Result<(Vec<TokenWithSpan>, usize), ParseError> {
     let piece = |from: usize, to: usize| tokens.get(from..to).unwrap_or_default();
-    let span = tokens.get(clause.watermark).map_or(Span::empty(), |token| token.span);
+    let span = tokens
+        .get(clause.watermark)
+        .map_or(Span::empty(), |token| token.span);
     let relation = piece(clause.start, clause.relation_end);
     let alias = piece(clause.relation_end, clause.watermark);
     let mut time = piece(clause.watermark + 1, clause.delay);
     let delay = piece(clause.delay + 2, clause.end);
     if time.is_empty() || delay.is_empty() {
-        return Err(ParseError::invalid("WATERMARK needs a time column and a delay", span)
-            .offending("WATERMARK")
-            .hint(SHAPE));
+        return Err(
+            ParseError::invalid("WATERMARK needs a time column and a delay", span)
+                .offending("WATERMARK")
+                .hint(SHAPE),
+        );
+    }
+    if let Some(TokenWithSpan {
+        token: Token::Number(number, _),
+        span,
+    }) = delay.last()
+    {
+        return Err(
+            ParseError::invalid("the delay of a WATERMARK needs a unit", *span)
+                .offending(number.clone())
+                .hint(SHAPE),
+        );
     }
     // WATERMARK to_timestamp(t) AS ts DELAY OF …: the expression becomes a column of the relation.
     let mut computed: &[TokenWithSpan] = &[];
@@ -274,9 +355,16 @@ fn rewrite_watermark(tokens: &[TokenWithSpan], clause: &Clause) -> Result<(Vec<T
         computed = time;
         time = time.get(as_at + 1..).unwrap_or_default();
     }
-    let parenthesised = relation.first().is_some_and(|token| token.token == Token::LParen);
-    let plain_name = relation.iter().all(|token| matches!(token.token, Token::Word(_) | Token::Period));
-    let mut out = Tokens { span, tokens: Vec::new() };
+    let parenthesised = relation
+        .first()
+        .is_some_and(|token| token.token == Token::LParen);
+    let plain_name = relation
+        .iter()
+        .all(|token| matches!(token.token, Token::Word(_) | Token::Period));
+    let mut out = Tokens {
+        span,
+        tokens: Vec::new(),
+    };
     out.word("WATERMARK").push(Token::LParen);
     if parenthesised && computed.is_empty() {
         out.extend(relation);
@@ -298,7 +386,12 @@ fn rewrite_watermark(tokens: &[TokenWithSpan], clause: &Clause) -> Result<(Vec<T
     if !alias.is_empty() {
         out.extend(alias);
     } else if !followed && plain_name {
-        out.word("AS").extend(relation.last().map(std::slice::from_ref).unwrap_or_default());
+        out.word("AS").extend(
+            relation
+                .last()
+                .map(std::slice::from_ref)
+                .unwrap_or_default(),
+        );
     }
     Ok((out.tokens, clause.start + 2))
 }
@@ -324,6 +417,3 @@ impl Tokens {
         self
     }
 }
-
-#[cfg(test)]
-mod tests;

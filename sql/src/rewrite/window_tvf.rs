@@ -7,8 +7,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Spanned,
-    TableFactor, TableFunctionArgs, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Query, Spanned, TableFactor, TableFunctionArgs, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
 };
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
@@ -61,9 +62,12 @@ const WATERMARK: Tvf = Tvf {
 const ALL: [&Tvf; 5] = [&TUMBLE, &HOP, &SESSION, &CUMULATE, &WATERMARK];
 
 fn named(name: &ObjectName) -> Option<&'static Tvf> {
-    let [part] = name.0.as_slice() else { return None };
+    let [part] = name.0.as_slice() else {
+        return None;
+    };
     let ident = part.as_ident()?;
-    ALL.into_iter().find(|tvf| is_named(ident, &tvf.name.to_lowercase()))
+    ALL.into_iter()
+        .find(|tvf| is_named(ident, &tvf.name.to_lowercase()))
 }
 
 /// `TABLE events` as an argument; `None` leaves TABLE to the parser.
@@ -72,17 +76,31 @@ pub(crate) fn parse_table_argument(parser: &mut Parser) -> Option<Result<Expr, P
         return None;
     }
     parser.advance_token();
-    Some(parser.parse_object_name(false).map(|name| Expr::Subquery(Box::new(select_all(table(name))))))
+    Some(
+        parser
+            .parse_object_name(false)
+            .map(|name| Expr::Subquery(Box::new(select_all(table(name))))),
+    )
 }
 
 /// Rewrites a table factor that calls a window table function.
 pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
     unwrap_table(factor);
     let span = factor.span();
-    let TableFactor::Table { name, args: Some(TableFunctionArgs { args, settings: None }), .. } = factor else {
+    let TableFactor::Table {
+        name,
+        args: Some(TableFunctionArgs {
+            args,
+            settings: None,
+        }),
+        ..
+    } = factor
+    else {
         return Ok(());
     };
-    let Some(tvf) = named(name) else { return Ok(()) };
+    let Some(tvf) = named(name) else {
+        return Ok(());
+    };
     let at = name.span();
     let at = if at == Span::empty() { span } else { at };
     let canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
@@ -93,20 +111,38 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
 
 /// `TABLE(TUMBLE(…))` → `TUMBLE(…)`, for any function.
 fn unwrap_table(factor: &mut TableFactor) {
-    let TableFactor::TableFunction { expr: Expr::Function(function), alias } = factor else {
+    let TableFactor::TableFunction {
+        expr: Expr::Function(function),
+        alias,
+    } = factor
+    else {
         return;
     };
-    let FunctionArguments::List(list) = &function.args else { return };
+    let FunctionArguments::List(list) = &function.args else {
+        return;
+    };
     let mut called = table(function.name.clone());
-    if let TableFactor::Table { args, alias: called_alias, .. } = &mut called {
-        *args = Some(TableFunctionArgs { args: list.args.clone(), settings: None });
+    if let TableFactor::Table {
+        args,
+        alias: called_alias,
+        ..
+    } = &mut called
+    {
+        *args = Some(TableFunctionArgs {
+            args: list.args.clone(),
+            settings: None,
+        });
         *called_alias = alias.take();
     }
     *factor = called;
 }
 
 /// Checks and orders the arguments of a call.
-fn canonical_arguments(tvf: &Tvf, written: Vec<FunctionArg>, at: Span) -> Result<Vec<Expr>, ParseError> {
+fn canonical_arguments(
+    tvf: &Tvf,
+    written: Vec<FunctionArg>,
+    at: Span,
+) -> Result<Vec<Expr>, ParseError> {
     let mut exprs: Vec<Option<Expr>> = vec![None; tvf.parameters.len()];
     let count = written.len();
     for (position, argument) in written.into_iter().enumerate() {
@@ -115,7 +151,13 @@ fn canonical_arguments(tvf: &Tvf, written: Vec<FunctionArg>, at: Span) -> Result
             FunctionArg::Named { name, arg, .. } => (parameter(tvf, &name)?, arg),
             FunctionArg::ExprNamed { name, arg, .. } => match name {
                 Expr::Identifier(name) => (parameter(tvf, &name)?, arg),
-                other => return Err(wrong(tvf, "an argument's name must be a word", other.span())),
+                other => {
+                    return Err(wrong(
+                        tvf,
+                        "an argument's name must be a word",
+                        other.span(),
+                    ));
+                }
             },
         };
         let FunctionArgExpr::Expr(expr) = value else {
@@ -123,23 +165,50 @@ fn canonical_arguments(tvf: &Tvf, written: Vec<FunctionArg>, at: Span) -> Result
         };
         match exprs.get_mut(index) {
             Some(slot) if slot.is_none() => *slot = Some(expr),
-            Some(_) => return Err(wrong(tvf, "an argument is given more than once", expr.span())),
-            None => return Err(wrong(tvf, &format!("takes {}, not {count}", arity(tvf)), at)),
+            Some(_) => {
+                return Err(wrong(
+                    tvf,
+                    "an argument is given more than once",
+                    expr.span(),
+                ));
+            }
+            None => {
+                return Err(wrong(
+                    tvf,
+                    &format!("takes {}, not {count}", arity(tvf)),
+                    at,
+                ));
+            }
         }
     }
     let least = tvf.parameters.len() - tvf.optional;
-    let given = exprs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let given = exprs
+        .iter()
+        .rposition(Option::is_some)
+        .map_or(0, |last| last + 1);
     if given < least || exprs.iter().take(given).any(Option::is_none) {
-        let missing = exprs.iter().zip(tvf.parameters).find(|(expr, _)| expr.is_none());
+        let missing = exprs
+            .iter()
+            .zip(tvf.parameters)
+            .find(|(expr, _)| expr.is_none());
         let name = missing.map_or("", |(_, name)| *name);
-        return Err(wrong(tvf, &format!("takes {}; \"{name}\" is missing", arity(tvf)), at));
+        return Err(wrong(
+            tvf,
+            &format!("takes {}; \"{name}\" is missing", arity(tvf)),
+            at,
+        ));
     }
     let mut canonical = Vec::with_capacity(given);
     for (index, expr) in exprs.into_iter().flatten().enumerate() {
         canonical.push(match index {
             0 => relation(tvf, expr, at)?,
             1 => time_column(tvf, expr, at)?,
-            _ => duration(tvf, tvf.parameters.get(index).copied().unwrap_or_default(), expr, at)?,
+            _ => duration(
+                tvf,
+                tvf.parameters.get(index).copied().unwrap_or_default(),
+                expr,
+                at,
+            )?,
         });
     }
     Ok(canonical)
@@ -154,15 +223,24 @@ fn arity(tvf: &Tvf) -> String {
 }
 
 fn parameter(tvf: &Tvf, name: &Ident) -> Result<usize, ParseError> {
-    tvf.parameters.iter().position(|parameter| is_named(name, parameter)).ok_or_else(|| {
-        wrong(tvf, &format!("has no argument \"{}\"", name.value), name.span)
+    tvf.parameters
+        .iter()
+        .position(|parameter| is_named(name, parameter))
+        .ok_or_else(|| {
+            wrong(
+                tvf,
+                &format!("has no argument \"{}\"", name.value),
+                name.span,
+            )
             .offending(name.value.clone())
             .hint(format!("its arguments are {}", tvf.parameters.join(", ")))
-    })
+        })
 }
 
 fn wrong(tvf: &Tvf, what: &str, at: Span) -> ParseError {
-    ParseError::invalid(format!("{}: {what}", tvf.name), at).offending(tvf.name).hint(tvf.shape)
+    ParseError::invalid(format!("{}: {what}", tvf.name), at)
+        .offending(tvf.name)
+        .hint(tvf.shape)
 }
 
 /// `expr`'s place, or the call's where a rewrite made it.
@@ -179,7 +257,13 @@ fn relation(tvf: &Tvf, expr: Expr, call: Span) -> Result<Expr, ParseError> {
         Expr::Identifier(name) => table(ObjectName::from(vec![name])),
         Expr::CompoundIdentifier(names) => table(ObjectName::from(names)),
         Expr::Function(function) if is_table_call(&function) => called(function),
-        _ => return Err(wrong(tvf, "the first argument must be a relation or a subquery", at)),
+        _ => {
+            return Err(wrong(
+                tvf,
+                "the first argument must be a relation or a subquery",
+                at,
+            ));
+        }
     };
     let mut factor = factor;
     rewrite(&mut factor)?;
@@ -197,7 +281,10 @@ fn called(function: Function) -> TableFactor {
     };
     let mut factor = table(function.name);
     if let TableFactor::Table { args, .. } = &mut factor {
-        *args = Some(TableFunctionArgs { args: arguments, settings: None });
+        *args = Some(TableFunctionArgs {
+            args: arguments,
+            settings: None,
+        });
     }
     factor
 }
@@ -228,15 +315,29 @@ fn time_column(tvf: &Tvf, expr: Expr, call: Span) -> Result<Expr, ParseError> {
 pub(super) fn duration(tvf: &Tvf, name: &str, expr: Expr, call: Span) -> Result<Expr, ParseError> {
     let at = place(&expr, call);
     let text = match &expr {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => interval::canonical(text),
+        Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            ..
+        }) => interval::canonical(text),
         other => interval::text_of(other).map(|(text, _)| text.to_owned()),
     };
     let Some(text) = text else {
-        return Err(wrong(tvf, &format!("{name} must be a literal interval"), at));
+        return Err(wrong(
+            tvf,
+            &format!("{name} must be a literal interval"),
+            at,
+        ));
     };
     // An offset may point back.
-    if name != "offset" && interval::is_positive(&text) == Some(false) && !(name == "delay" && !text.contains('-')) {
-        return Err(wrong(tvf, &format!("{name} must be longer than nothing"), at));
+    if name != "offset"
+        && interval::is_positive(&text) == Some(false)
+        && !(name == "delay" && !text.contains('-'))
+    {
+        return Err(wrong(
+            tvf,
+            &format!("{name} must be longer than nothing"),
+            at,
+        ));
     }
     Ok(interval::literal(text, at))
 }
@@ -247,7 +348,10 @@ pub(super) fn build(tvf: &Tvf, relation: Query, time: Ident, durations: Vec<Expr
     arguments.extend(durations);
     let mut factor = table(ObjectName::from(vec![Ident::new(tvf.name)]));
     if let TableFactor::Table { args, .. } = &mut factor {
-        *args = Some(TableFunctionArgs { args: arguments.into_iter().map(argument).collect(), settings: None });
+        *args = Some(TableFunctionArgs {
+            args: arguments.into_iter().map(argument).collect(),
+            settings: None,
+        });
     }
     factor
 }
@@ -255,23 +359,43 @@ pub(super) fn build(tvf: &Tvf, relation: Query, time: Ident, durations: Vec<Expr
 /// Whether a table factor calls a window function (a watermark is none).
 pub(super) fn is_window(factor: &TableFactor) -> bool {
     match factor {
-        TableFactor::Table { name, args: Some(_), .. } => named(name).is_some_and(|tvf| tvf.name != WATERMARK.name),
+        TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        } => named(name).is_some_and(|tvf| tvf.name != WATERMARK.name),
         _ => false,
     }
 }
 
-/// Puts the short form for people in place of the canonical one: `TUMBLE(events, …)`.
-pub(crate) fn shorten(tree: &mut impl VisitMut) {
-    let _: ControlFlow<()> = tree.visit(&mut Shortener);
+/// Makes a tree fit to be printed: the short form for people, `TUMBLE(events, …)`, and quotes doubled.
+pub(crate) fn printable(tree: &mut impl VisitMut) {
+    let _: ControlFlow<()> = tree.visit(&mut Printable);
 }
 
-struct Shortener;
+struct Printable;
 
-impl VisitorMut for Shortener {
+impl VisitorMut for Printable {
     type Break = ();
 
+    /// `Display` of a literal leaves a quote alone that follows a backslash or a quote, for it may be escaped already.
+    /// Doubled here, every quote is, and what is printed is what was meant.
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+        if let Value::SingleQuotedString(text) = &mut value.value
+            && text.contains('\'')
+        {
+            *text = text.replace('\'', "''");
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, args: Some(TableFunctionArgs { args, .. }), .. } = factor else {
+        let TableFactor::Table {
+            name,
+            args: Some(TableFunctionArgs { args, .. }),
+            ..
+        } = factor
+        else {
             return ControlFlow::Continue(());
         };
         if named(name).is_none() {
@@ -289,18 +413,32 @@ impl VisitorMut for Shortener {
 
 /// A bare name, or the call of another of these functions, as an argument.
 fn short_relation(factor: &TableFactor) -> Option<Expr> {
-    let TableFactor::Table { name, args, alias: None, .. } = factor else {
+    let TableFactor::Table {
+        name,
+        args,
+        alias: None,
+        ..
+    } = factor
+    else {
         return None;
     };
     match args {
         None if *factor == table(name.clone()) => {
-            let mut names: Vec<Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).cloned().collect();
+            let mut names: Vec<Ident> = name
+                .0
+                .iter()
+                .filter_map(ObjectNamePart::as_ident)
+                .cloned()
+                .collect();
             match names.len() {
                 1 => names.pop().map(Expr::Identifier),
                 _ => Some(Expr::CompoundIdentifier(names)),
             }
         }
-        Some(TableFunctionArgs { args, settings: None }) if named(name).is_some() => {
+        Some(TableFunctionArgs {
+            args,
+            settings: None,
+        }) if named(name).is_some() => {
             let mut call = idents::call("", Vec::new());
             if let Expr::Function(function) = &mut call {
                 function.name = name.clone();

@@ -5,7 +5,7 @@ use std::fmt;
 use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident};
 use sqlparser::tokenizer::Token;
 
-use super::types::{self, Flavour};
+use super::types::{self, Flavour, Shown};
 use crate::error::ParseError;
 use crate::interval;
 use crate::reader::Reader;
@@ -25,7 +25,7 @@ pub struct ColumnDef {
 
 impl fmt::Display for ColumnDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.data_type)?;
+        write!(f, "{} {}", self.name, Shown(&self.data_type))?;
         if self.not_null {
             f.write_str(" NOT NULL")?;
         }
@@ -54,7 +54,7 @@ pub struct PartitionColumn {
 impl fmt::Display for PartitionColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.data_type {
-            Some(data_type) => write!(f, "{} {data_type}", self.name),
+            Some(data_type) => write!(f, "{} {}", self.name, Shown(data_type)),
             None => self.name.fmt(f),
         }
     }
@@ -82,7 +82,10 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Columns, ParseError> {
         if reader.take_token(&Token::Comma) {
             continue;
         }
-        reader.expect_token(&Token::RParen, "separate columns with a comma and close the list with )")?;
+        reader.expect_token(
+            &Token::RParen,
+            "separate columns with a comma and close the list with )",
+        )?;
         return Ok(columns);
     }
 }
@@ -95,22 +98,35 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
     }
     for (first, second) in [("PRIMARY", "KEY"), ("FOREIGN", "KEY")] {
         if reader.at(&[first, second]) {
-            return Err(ParseError::unsupported(format!("{first} {second} is not supported"), at)
-                .offending(first)
-                .hint("leave it out: rows of a stream have no key"));
+            return Err(
+                ParseError::unsupported(format!("{first} {second} is not supported"), at)
+                    .offending(first)
+                    .hint("leave it out: rows of a stream have no key"),
+            );
         }
     }
     let name = reader.ident(COLUMN)?;
-    if let Some(twin) = columns.columns.iter().find(|column| column.name.value == name.value) {
-        return Err(ParseError::invalid(format!("column \"{}\" specified more than once", twin.name.value), at)
-            .offending(name.value)
-            .hint("give each column a name of its own"));
+    if let Some(twin) = columns
+        .columns
+        .iter()
+        .find(|column| column.name.value == name.value)
+    {
+        return Err(ParseError::invalid(
+            format!("column \"{}\" specified more than once", twin.name.value),
+            at,
+        )
+        .offending(name.value)
+        .hint("give each column a name of its own"));
     }
     let data_type = match types::missing(reader) {
         true => return Err(reader.unexpected(COLUMN)),
         false => types::parse(reader, Flavour::Postgres)?,
     };
-    let mut column = ColumnDef { name, data_type, not_null: false };
+    let mut column = ColumnDef {
+        name,
+        data_type,
+        not_null: false,
+    };
     let lateness = constraints(reader, &mut column)?;
     if let Some(lateness) = lateness {
         let watermark = Watermark {
@@ -133,9 +149,11 @@ fn add_watermark(
     at: sqlparser::tokenizer::Span,
 ) -> Result<(), ParseError> {
     if columns.watermark.is_some() {
-        return Err(ParseError::invalid("multiple watermarks are not allowed", at)
-            .offending("WATERMARK")
-            .hint("a stream has one event time; keep one WATERMARK FOR"));
+        return Err(
+            ParseError::invalid("multiple watermarks are not allowed", at)
+                .offending("WATERMARK")
+                .hint("a stream has one event time; keep one WATERMARK FOR"),
+        );
     }
     columns.watermark = Some(watermark);
     Ok(())
@@ -154,7 +172,10 @@ fn watermark(reader: &mut Reader<'_>) -> Result<Watermark, ParseError> {
 }
 
 /// Reads NOT NULL, NULL, COMMENT and LATENESS (Feldera's watermark, returned); refuses other constraints by name.
-fn constraints(reader: &mut Reader<'_>, column: &mut ColumnDef) -> Result<Option<Expr>, ParseError> {
+fn constraints(
+    reader: &mut Reader<'_>,
+    column: &mut ColumnDef,
+) -> Result<Option<Expr>, ParseError> {
     let mut lateness = None;
     loop {
         if reader.take(&["NOT", "NULL"]) {
@@ -175,12 +196,23 @@ fn constraints(reader: &mut Reader<'_>, column: &mut ColumnDef) -> Result<Option
             break;
         }
     }
-    const REFUSED: [&str; 8] =
-        ["PRIMARY", "UNIQUE", "DEFAULT", "CHECK", "REFERENCES", "GENERATED", "CONSTRAINT", "COLLATE"];
+    const REFUSED: [&str; 8] = [
+        "PRIMARY",
+        "UNIQUE",
+        "DEFAULT",
+        "CHECK",
+        "REFERENCES",
+        "GENERATED",
+        "CONSTRAINT",
+        "COLLATE",
+    ];
     if let Some(word) = REFUSED.iter().find(|word| reader.word_is(0, word)) {
-        return Err(ParseError::unsupported(format!("column constraint {word} is not supported"), reader.span())
-            .offending(*word)
-            .hint("a column is: name TYPE [NOT NULL]"));
+        return Err(ParseError::unsupported(
+            format!("column constraint {word} is not supported"),
+            reader.span(),
+        )
+        .offending(*word)
+        .hint("a column is: name TYPE [NOT NULL]"));
     }
     Ok(lateness)
 }
@@ -199,9 +231,12 @@ pub(super) fn partitioned_by(reader: &mut Reader<'_>) -> Result<Vec<PartitionCol
         let at = reader.span();
         let name = reader.ident(SHAPE)?;
         if columns.iter().any(|column| column.name.value == name.value) {
-            return Err(ParseError::invalid(format!("column \"{}\" specified more than once", name.value), at)
-                .offending(name.value)
-                .hint("name each partition column once"));
+            return Err(ParseError::invalid(
+                format!("column \"{}\" specified more than once", name.value),
+                at,
+            )
+            .offending(name.value)
+            .hint("name each partition column once"));
         }
         if reader.at_token(&Token::LParen) {
             return Err(ParseError::unsupported("partition transforms are not supported", at)
@@ -233,7 +268,11 @@ pub(crate) fn spark_columns(reader: &mut Reader<'_>) -> Result<Vec<ColumnDef>, P
             return Err(reader.unexpected(SHAPE));
         }
         let data_type = types::parse(reader, Flavour::Spark)?;
-        let mut column = ColumnDef { name, data_type, not_null: false };
+        let mut column = ColumnDef {
+            name,
+            data_type,
+            not_null: false,
+        };
         constraints(reader, &mut column)?;
         columns.push(column);
         if !reader.take_token(&Token::Comma) {

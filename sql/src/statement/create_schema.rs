@@ -21,7 +21,11 @@ pub struct CreateSchema {
 
 impl fmt::Display for CreateSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let if_not_exists = if self.if_not_exists { "IF NOT EXISTS " } else { "" };
+        let if_not_exists = if self.if_not_exists {
+            "IF NOT EXISTS "
+        } else {
+            ""
+        };
         write!(f, "CREATE SCHEMA {if_not_exists}{}", self.name)
     }
 }
@@ -30,5 +34,8 @@ impl fmt::Display for CreateSchema {
 pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<CreateSchema, ParseError> {
     let name = reader.name(SHAPE)?;
     reader.finish(SHAPE)?;
-    Ok(CreateSchema { if_not_exists: head.if_not_exists, name })
+    Ok(CreateSchema {
+        if_not_exists: head.if_not_exists,
+        name,
+    })
 }

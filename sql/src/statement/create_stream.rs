@@ -8,9 +8,9 @@ use std::fmt;
 use sqlparser::ast::ObjectName;
 use sqlparser::tokenizer::Token;
 
+use super::CreateHead;
 use super::columns::{self, ColumnDef, Columns, Watermark};
 use super::options::{self, Options};
-use super::CreateHead;
 use crate::canonical::{Canonical, lines};
 use crate::error::ParseError;
 use crate::reader::Reader;
@@ -37,7 +37,10 @@ pub struct CreateStream {
 impl CreateStream {
     /// The same stream with the values of secret options replaced by `***`.
     pub fn redacted(&self) -> Self {
-        Self { options: self.options.redacted(), ..self.clone() }
+        Self {
+            options: self.options.redacted(),
+            ..self.clone()
+        }
     }
 }
 

@@ -52,7 +52,10 @@ pub struct CreateTable {
 impl CreateTable {
     /// The same table with the values of secret options replaced by `***`.
     pub fn redacted(&self) -> Self {
-        Self { options: self.options.redacted(), ..self.clone() }
+        Self {
+            options: self.options.redacted(),
+            ..self.clone()
+        }
     }
 }
 
@@ -92,7 +95,11 @@ impl fmt::Display for CreateTable {
 pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Statement, ParseError> {
     let name = reader.name(SHAPE)?;
     let parenthesised = reader.at_token(&Token::LParen);
-    let columns = if parenthesised { columns::parse(reader)? } else { Columns::default() };
+    let columns = if parenthesised {
+        columns::parse(reader)?
+    } else {
+        Columns::default()
+    };
     using(reader)?;
     let mut partitioned_by = partitioned(reader)?;
     let comment = reader.take(&["COMMENT"]);
@@ -108,15 +115,18 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
         Options::default()
     };
     if reader.word_is(0, "PARTITIONED") || reader.at(&["USING"]) {
-        let error = ParseError::invalid("PARTITIONED BY must stand before WITH", reader.span()).offending("PARTITIONED");
+        let error = ParseError::invalid("PARTITIONED BY must stand before WITH", reader.span())
+            .offending("PARTITIONED");
         return Err(error.hint(ORDER));
     }
     if reader.take(&["AS"]) {
         return with_query(reader, head, name, columns, partitioned_by, options);
     }
-    let is_stream = columns.watermark.is_some() || options.get("connector").is_some() || reader.at(&["FORMAT"]);
+    let is_stream =
+        columns.watermark.is_some() || options.get("connector").is_some() || reader.at(&["FORMAT"]);
     if is_stream && partitioned_by.is_empty() {
-        return create_stream::finish(reader, head, name, columns, options).map(Statement::CreateStream);
+        return create_stream::finish(reader, head, name, columns, options)
+            .map(Statement::CreateStream);
     }
     if !parenthesised {
         return Err(reader.unexpected(SHAPE));
@@ -153,11 +163,13 @@ fn with_query(
     }
     let query = reader.query()?;
     if reader.word_is(0, "PARTITIONED") {
-        let error = ParseError::invalid("PARTITIONED BY must stand before AS", reader.span()).offending("PARTITIONED");
+        let error = ParseError::invalid("PARTITIONED BY must stand before AS", reader.span())
+            .offending("PARTITIONED");
         return Err(error.hint(ORDER));
     }
     if reader.word_is(0, "WITH") {
-        let error = ParseError::invalid("WITH must stand before AS", reader.span()).offending("WITH");
+        let error =
+            ParseError::invalid("WITH must stand before AS", reader.span()).offending("WITH");
         return Err(error.hint(ORDER));
     }
     reader.finish("the query ends here; check the word before it")?;
@@ -185,14 +197,20 @@ fn using(reader: &mut Reader<'_>) -> Result<(), ParseError> {
     if !reader.take(&["USING"]) || reader.take(&["DELTA"]) {
         return Ok(());
     }
-    Err(ParseError::unsupported("tables are Delta tables", reader.span())
-        .offending(reader.peek(0).token.to_string())
-        .hint("leave USING out, or write USING delta"))
+    Err(
+        ParseError::unsupported("tables are Delta tables", reader.span())
+            .offending(reader.peek(0).token.to_string())
+            .hint("leave USING out, or write USING delta"),
+    )
 }
 
 fn partitioned(reader: &mut Reader<'_>) -> Result<Vec<PartitionColumn>, ParseError> {
     if reader.at(&["PARTITION", "BY"]) {
         return Err(reader.unexpected("write PARTITIONED BY (…)"));
     }
-    if reader.word_is(0, "PARTITIONED") { columns::partitioned_by(reader) } else { Ok(Vec::new()) }
+    if reader.word_is(0, "PARTITIONED") {
+        columns::partitioned_by(reader)
+    } else {
+        Ok(Vec::new())
+    }
 }

@@ -63,9 +63,11 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<CreateV
         }
     }
     if reader.word_is(0, "WITH") {
-        return Err(ParseError::unsupported("a view has no options", reader.span())
-            .offending("WITH")
-            .hint("write the options on the stream it reads, or on the table it feeds"));
+        return Err(
+            ParseError::unsupported("a view has no options", reader.span())
+                .offending("WITH")
+                .hint("write the options on the stream it reads, or on the table it feeds"),
+        );
     }
     reader.expect(&["AS"], SHAPE)?;
     if reader.at_end() {

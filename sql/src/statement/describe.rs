@@ -30,7 +30,10 @@ impl fmt::Display for Describe {
 
 /// Reads a whole DESCRIBE, or nothing where a query is described.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
-    if ["SELECT", "WITH", "VALUES"].iter().any(|word| reader.word_is(1, word)) {
+    if ["SELECT", "WITH", "VALUES"]
+        .iter()
+        .any(|word| reader.word_is(1, word))
+    {
         return Ok(None);
     }
     reader.skip(1);
@@ -44,10 +47,16 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseE
         if reader.take(&["EXTENDED"]) || reader.take(&["DETAIL"]) || reader.take(&["FORMATTED"]) {
             extended = true;
         } else if reader.at(&["HISTORY"]) {
-            return Err(ParseError::unsupported("DESCRIBE HISTORY is not supported", reader.span())
-                .offending("HISTORY")
-                .hint("select from the table's companion relation: SELECT * FROM name__history"));
-        } else if !["TABLE", "STREAM", "SOURCE", "VIEW", "QUERY"].iter().any(|word| reader.take(&[word])) {
+            return Err(ParseError::unsupported(
+                "DESCRIBE HISTORY is not supported",
+                reader.span(),
+            )
+            .offending("HISTORY")
+            .hint("select from the table's companion relation: SELECT * FROM name__history"));
+        } else if !["TABLE", "STREAM", "SOURCE", "VIEW", "QUERY"]
+            .iter()
+            .any(|word| reader.take(&[word]))
+        {
             break;
         }
     }

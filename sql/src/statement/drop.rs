@@ -56,7 +56,11 @@ impl fmt::Display for Drop {
             let comma = if i > 0 { ", " } else { "" };
             write!(f, "{comma}{name}")?;
         }
-        if self.cascade { f.write_str(" CASCADE") } else { Ok(()) }
+        if self.cascade {
+            f.write_str(" CASCADE")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -73,7 +77,10 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseE
         (&["DROP", "MATERIALIZED", "TABLE"], ObjectKind::Table),
         (&["DROP", "SCHEMA"], ObjectKind::Schema),
     ];
-    let Some(kind) = kinds.iter().find_map(|(words, kind)| reader.take(words).then_some(*kind)) else {
+    let Some(kind) = kinds
+        .iter()
+        .find_map(|(words, kind)| reader.take(words).then_some(*kind))
+    else {
         return Ok(None);
     };
     let shape = format!("write DROP {kind} [IF EXISTS] name [CASCADE]");
@@ -87,5 +94,10 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseE
         reader.take(&["RESTRICT"]);
     }
     reader.finish(&shape)?;
-    Ok(Some(Statement::Drop(Drop { kind, if_exists, names, cascade })))
+    Ok(Some(Statement::Drop(Drop {
+        kind,
+        if_exists,
+        names,
+        cascade,
+    })))
 }

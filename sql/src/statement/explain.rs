@@ -10,7 +10,8 @@ use super::Statement;
 use crate::error::ParseError;
 use crate::reader::Reader;
 
-const SHAPE: &str = "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, or of a CREATE TABLE … AS SELECT …";
+const SHAPE: &str =
+    "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, or of a CREATE TABLE … AS SELECT …";
 
 /// EXPLAIN of a statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,10 @@ pub struct Explain {
 impl Explain {
     /// The same statement with the values of secret options replaced by `***`.
     pub fn redacted(&self) -> Self {
-        Self { statement: Box::new(self.statement.redacted()), ..self.clone() }
+        Self {
+            statement: Box::new(self.statement.redacted()),
+            ..self.clone()
+        }
     }
 }
 
@@ -43,7 +47,11 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     reader.skip(1);
     let mut analyze = false;
     let mut verbose = false;
-    if reader.at_token(&Token::LParen) && !["SELECT", "WITH", "VALUES"].iter().any(|word| reader.word_is(1, word)) {
+    if reader.at_token(&Token::LParen)
+        && !["SELECT", "WITH", "VALUES"]
+            .iter()
+            .any(|word| reader.word_is(1, word))
+    {
         utility_options(reader, &mut analyze, &mut verbose)?;
     } else {
         loop {
@@ -64,16 +72,29 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
         Some(statement) => statement,
         None => super::sql(reader)?,
     };
-    if !matches!(statement, Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Sql(_)) {
-        return Err(ParseError::unsupported("this statement has no plan to explain", at.span)
-            .offending(at.token.to_string())
-            .hint(SHAPE));
+    if !matches!(
+        statement,
+        Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Sql(_)
+    ) {
+        return Err(
+            ParseError::unsupported("this statement has no plan to explain", at.span)
+                .offending(at.token.to_string())
+                .hint(SHAPE),
+        );
     }
-    Ok(Statement::Explain(Explain { analyze, verbose, statement: Box::new(statement) }))
+    Ok(Statement::Explain(Explain {
+        analyze,
+        verbose,
+        statement: Box::new(statement),
+    }))
 }
 
 /// Reads `(ANALYZE, VERBOSE true, COSTS off, FORMAT TEXT)`.
-fn utility_options(reader: &mut Reader<'_>, analyze: &mut bool, verbose: &mut bool) -> Result<(), ParseError> {
+fn utility_options(
+    reader: &mut Reader<'_>,
+    analyze: &mut bool,
+    verbose: &mut bool,
+) -> Result<(), ParseError> {
     reader.skip(1);
     loop {
         let at = reader.span();
@@ -94,7 +115,11 @@ fn utility_options(reader: &mut Reader<'_>, analyze: &mut bool, verbose: &mut bo
             ("ANALYZE" | "ANALYSE", _) => *analyze = on,
             ("VERBOSE", _) => *verbose = on,
             ("FORMAT", Some("TEXT"))
-            | ("COSTS" | "BUFFERS" | "TIMING" | "SUMMARY" | "SETTINGS" | "WAL" | "GENERIC_PLAN" | "MEMORY", _) => {}
+            | (
+                "COSTS" | "BUFFERS" | "TIMING" | "SUMMARY" | "SETTINGS" | "WAL" | "GENERIC_PLAN"
+                | "MEMORY",
+                _,
+            ) => {}
             _ => {
                 return Err(ParseError::unsupported(
                     format!("EXPLAIN option {option} is not supported"),

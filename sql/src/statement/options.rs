@@ -23,7 +23,10 @@ pub struct Options(pub Vec<(String, String)>);
 impl Options {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(found, _)| found == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether there are none.
@@ -34,7 +37,11 @@ impl Options {
     /// The same options with `***` for every secret.
     pub fn redacted(&self) -> Self {
         let redact = |(key, value): &(String, String)| {
-            let value = if is_secret(key) { REDACTED.to_owned() } else { without_password(value) };
+            let value = if is_secret(key) {
+                REDACTED.to_owned()
+            } else {
+                without_password(value)
+            };
             (key.clone(), value)
         };
         Self(self.0.iter().map(redact).collect())
@@ -50,9 +57,12 @@ impl Options {
 
     fn add(&mut self, key: String, value: String, at: Span) -> Result<(), ParseError> {
         if self.get(&key).is_some() {
-            return Err(ParseError::invalid(format!("option \"{key}\" is given more than once"), at)
-                .offending(key)
-                .hint("keep one of them; other spellings of the same option count as the same"));
+            return Err(ParseError::invalid(
+                format!("option \"{key}\" is given more than once"),
+                at,
+            )
+            .offending(key)
+            .hint("keep one of them; other spellings of the same option count as the same"));
         }
         self.0.push((key, value));
         Ok(())
@@ -65,16 +75,31 @@ struct Key<'a>(&'a str);
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut letters = self.0.chars();
-        let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        let plain = letters
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
             && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if plain { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0.replace('"', "\"\"")) }
+        if plain {
+            f.write_str(self.0)
+        } else {
+            write!(f, "\"{}\"", self.0.replace('"', "\"\""))
+        }
     }
 }
 
 /// Whether an option's value is never shown: a word of its key says so. `_key`, the metadata column, does not.
 pub fn is_secret(key: &str) -> bool {
     const WORDS: [&str; 10] = [
-        "password", "passwd", "passphrase", "secret", "secrets", "token", "key", "credential", "credentials", "jaas",
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "secrets",
+        "token",
+        "key",
+        "credential",
+        "credentials",
+        "jaas",
     ];
     let lower = key.to_ascii_lowercase();
     lower
@@ -92,7 +117,10 @@ fn without_password(value: &str) -> String {
     };
     let authority_end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
-    match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
+    match authority
+        .rsplit_once('@')
+        .and_then(|(user, host)| Some((user.split_once(':')?.0, host)))
+    {
         Some((user, host)) => format!("{scheme}://{user}:{REDACTED}@{host}{path}"),
         None => value.to_owned(),
     }
@@ -120,29 +148,44 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Options, ParseError> {
             continue;
         }
         if !bare {
-            reader.expect_token(&Token::RParen, "separate options with a comma and close the list with )")?;
+            reader.expect_token(
+                &Token::RParen,
+                "separate options with a comma and close the list with )",
+            )?;
         }
         return written.canonical();
     }
 }
 
 /// Reads RisingWave's `FORMAT PLAIN ENCODE JSON [(…)]`.
-pub(super) fn format_tail(reader: &mut Reader<'_>, options: &mut Options) -> Result<(), ParseError> {
+pub(super) fn format_tail(
+    reader: &mut Reader<'_>,
+    options: &mut Options,
+) -> Result<(), ParseError> {
     const TAIL: &str = "write FORMAT PLAIN ENCODE JSON, or format = 'json' in WITH (…)";
     let at = reader.span();
     reader.skip(1);
     if !reader.take(&["PLAIN"]) {
-        return Err(ParseError::unsupported("only FORMAT PLAIN is supported", reader.span()).hint(TAIL));
+        return Err(
+            ParseError::unsupported("only FORMAT PLAIN is supported", reader.span()).hint(TAIL),
+        );
     }
     reader.expect(&["ENCODE"], TAIL)?;
     let Some(encoding) = reader.word(0).map(str::to_ascii_lowercase) else {
         return Err(reader.unexpected(TAIL));
     };
     reader.skip(1);
-    let encoding = if encoding == "bytes" { "raw".to_owned() } else { encoding };
+    let encoding = if encoding == "bytes" {
+        "raw".to_owned()
+    } else {
+        encoding
+    };
     options.add("format".to_owned(), encoding, at)?;
     if reader.take_token(&Token::LParen) {
-        reader.expect_token(&Token::RParen, "write the options of the format in WITH (…)")?;
+        reader.expect_token(
+            &Token::RParen,
+            "write the options of the format in WITH (…)",
+        )?;
     }
     Ok(())
 }
@@ -194,10 +237,18 @@ fn value(reader: &mut Reader<'_>) -> Result<String, ParseError> {
             .map(|(text, _)| text.to_owned())
             .ok_or_else(|| ParseError::invalid("an option must be a constant", at).hint(VALUE));
     }
-    let sign = if reader.take_token(&Token::Minus) { "-" } else { "" };
+    let sign = if reader.take_token(&Token::Minus) {
+        "-"
+    } else {
+        ""
+    };
     let text = match &reader.peek(0).token {
         Token::Number(number, _) => format!("{sign}{number}"),
-        Token::Word(word) if word.quote_style.is_none() && sign.is_empty() && !word.value.eq_ignore_ascii_case("null") => {
+        Token::Word(word)
+            if word.quote_style.is_none()
+                && sign.is_empty()
+                && !word.value.eq_ignore_ascii_case("null") =>
+        {
             word.value.to_ascii_lowercase()
         }
         _ if sign.is_empty() => return reader.string(VALUE),
@@ -215,25 +266,47 @@ fn value(reader: &mut Reader<'_>) -> Result<String, ParseError> {
 impl Written {
     fn canonical(self) -> Result<Options, ParseError> {
         let has_connector = self.0.iter().any(|(key, ..)| key == "connector");
-        let millis = self.0.iter().find(|(key, ..)| key == "scan.startup.timestamp-millis").map(|found| found.1.clone());
+        let millis = self
+            .0
+            .iter()
+            .find(|(key, ..)| key == "scan.startup.timestamp-millis")
+            .map(|found| found.1.clone());
         let mut options = Options::default();
         let mut implied_kafka = false;
         for (key, value, at) in self.0 {
             let (key, value) = match key.as_str() {
-                "bootstrap.servers" | "properties.bootstrap.servers" | "properties.bootstrap.server" | "brokers"
+                "bootstrap.servers"
+                | "properties.bootstrap.servers"
+                | "properties.bootstrap.server"
+                | "brokers"
                 | "kafka.bootstrap.servers" => ("bootstrap_servers".to_owned(), value),
                 "kafka_topic" => {
                     implied_kafka = true;
                     ("topic".to_owned(), value)
                 }
                 "value_format" | "data_format" => ("format".to_owned(), format_name(&value)),
-                "scan.startup.mode" | "source.offset" => ("startup".to_owned(), startup(&value, millis.as_deref())),
+                "scan.startup.mode" | "source.offset" => {
+                    ("startup".to_owned(), startup(&value, millis.as_deref()))
+                }
                 "scan.startup.timestamp-millis" => continue,
                 "scan.watermark.idle-timeout" => ("idle_timeout".to_owned(), value),
-                "bad_data" => ("on_error".to_owned(), if value == "drop" { "skip".to_owned() } else { value }),
-                "json.ignore-parse-errors" => {
-                    ("on_error".to_owned(), if value == "true" { "dead_letter" } else { "fail" }.to_owned())
-                }
+                "bad_data" => (
+                    "on_error".to_owned(),
+                    if value == "drop" {
+                        "skip".to_owned()
+                    } else {
+                        value
+                    },
+                ),
+                "json.ignore-parse-errors" => (
+                    "on_error".to_owned(),
+                    if value == "true" {
+                        "dead_letter"
+                    } else {
+                        "fail"
+                    }
+                    .to_owned(),
+                ),
                 "type" if value == "source" => continue,
                 "type" if !has_connector => ("connector".to_owned(), value),
                 "format" => ("format".to_owned(), format_name(&value)),
@@ -245,7 +318,9 @@ impl Written {
             options.add(key, value, at)?;
         }
         if implied_kafka && options.get("connector").is_none() {
-            options.0.insert(0, ("connector".to_owned(), "kafka".to_owned()));
+            options
+                .0
+                .insert(0, ("connector".to_owned(), "kafka".to_owned()));
         }
         Ok(options)
     }

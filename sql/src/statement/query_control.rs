@@ -7,10 +7,18 @@ use crate::reader::Reader;
 /// Reads a whole PAUSE or RESUME.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     let pause = reader.word_is(0, "PAUSE");
-    let shape = if pause { "write PAUSE QUERY name" } else { "write RESUME QUERY name" };
+    let shape = if pause {
+        "write PAUSE QUERY name"
+    } else {
+        "write RESUME QUERY name"
+    };
     reader.skip(1);
     reader.expect(&["QUERY"], shape)?;
     let name = reader.name(shape)?;
     reader.finish(shape)?;
-    Ok(if pause { Statement::PauseQuery(name) } else { Statement::ResumeQuery(name) })
+    Ok(if pause {
+        Statement::PauseQuery(name)
+    } else {
+        Statement::ResumeQuery(name)
+    })
 }

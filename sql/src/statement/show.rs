@@ -68,7 +68,8 @@ impl fmt::Display for Show {
     }
 }
 
-const LISTS: &str = "write SHOW STREAMS, TABLES, VIEWS, QUERIES or SCHEMAS [FROM schema] [LIKE 'pattern']";
+const LISTS: &str =
+    "write SHOW STREAMS, TABLES, VIEWS, QUERIES or SCHEMAS [FROM schema] [LIKE 'pattern']";
 
 /// Reads a whole SHOW, or nothing where it shows a variable.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
@@ -104,7 +105,9 @@ fn create(reader: &mut Reader<'_>) -> Result<Show, ParseError> {
     } else if reader.take(&["TABLE"]) || reader.take(&["MATERIALIZED", "VIEW"]) {
         ObjectKind::Table
     } else {
-        let near = reader.word(0).and_then(|word| hints::nearest(word, &["STREAM", "VIEW", "TABLE"]));
+        let near = reader
+            .word(0)
+            .and_then(|word| hints::nearest(word, &["STREAM", "VIEW", "TABLE"]));
         return Err(match near {
             Some(near) => reader.unexpected(&format!("did you mean SHOW CREATE {near}?")),
             None => reader.unexpected(SHAPE),
@@ -131,13 +134,15 @@ fn filter(reader: &mut Reader<'_>) -> Result<ShowFilter, ParseError> {
 fn misspelt(reader: &Reader<'_>) -> Result<(), ParseError> {
     let Some(word) = reader.word(1) else {
         return match reader.peek(1).token {
-            Token::EOF => Err(ParseError::syntax(reader.peek(1)).hint(LISTS)),
-            _ => Ok(()),
+            Token::Word(_) => Ok(()),
+            _ => Err(ParseError::syntax(reader.peek(1)).hint(LISTS)),
         };
     };
     const OURS: [&str; 6] = ["STREAMS", "TABLES", "VIEWS", "QUERIES", "SCHEMAS", "CREATE"];
     match hints::nearest(word, &OURS) {
-        Some(near) => Err(ParseError::syntax(reader.peek(1)).hint(format!("did you mean SHOW {near}?"))),
+        Some(near) => {
+            Err(ParseError::syntax(reader.peek(1)).hint(format!("did you mean SHOW {near}?")))
+        }
         None => Ok(()),
     }
 }

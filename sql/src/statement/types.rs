@@ -3,7 +3,11 @@
 //! Two names mean different things in two places and are decided here: FLOAT is eight bytes in our SQL (as in
 //! PostgreSQL) and four in a Spark schema; TIMESTAMP is without a zone in our SQL and an instant in a Spark schema.
 
-use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, StructBracketKind, StructField, TimezoneInfo};
+use std::fmt;
+
+use sqlparser::ast::{
+    ArrayElemTypeDef, DataType, ExactNumberInfo, StructBracketKind, StructField, TimezoneInfo,
+};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token};
 
@@ -23,15 +27,76 @@ const MAX_TYPE_NESTING: usize = 64;
 
 /// Names for the hint of a misspelt type.
 const KNOWN: &[&str] = &[
-    "ARRAY", "BIGINT", "BINARY", "BOOLEAN", "BYTEA", "CHAR", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "INT", "INTEGER",
-    "INTERVAL", "LONG", "MAP", "NUMERIC", "REAL", "SHORT", "SMALLINT", "STRING", "STRUCT", "TEXT", "TIME", "TIMESTAMP",
-    "TIMESTAMPTZ", "TINYINT", "UUID", "VARCHAR",
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BOOLEAN",
+    "BYTEA",
+    "CHAR",
+    "DATE",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "LONG",
+    "MAP",
+    "NUMERIC",
+    "REAL",
+    "SHORT",
+    "SMALLINT",
+    "STRING",
+    "STRUCT",
+    "TEXT",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMPTZ",
+    "TINYINT",
+    "UUID",
+    "VARCHAR",
 ];
+
+/// A type as it is printed: nested ones with angle brackets, which is how they are read.
+pub(super) struct Shown<'a>(pub(super) &'a DataType);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DataType::Map(key, value) => write!(f, "MAP<{}, {}>", Shown(key), Shown(value)),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => {
+                write!(f, "{}[]", Shown(element))
+            }
+            DataType::Struct(fields, StructBracketKind::AngleBrackets) => {
+                f.write_str("STRUCT<")?;
+                for (i, field) in fields.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    match &field.field_name {
+                        Some(name) => write!(f, "{comma}{name} {}", Shown(&field.field_type))?,
+                        None => write!(f, "{comma}{}", Shown(&field.field_type))?,
+                    }
+                }
+                f.write_str(">")
+            }
+            other => other.fmt(f),
+        }
+    }
+}
 
 /// Whether no type follows a column's name.
 pub(crate) fn missing(reader: &Reader<'_>) -> bool {
-    const NEXT: [&str; 10] =
-        ["NOT", "NULL", "COMMENT", "PRIMARY", "UNIQUE", "DEFAULT", "CHECK", "REFERENCES", "AS", "LATENESS"];
+    const NEXT: [&str; 10] = [
+        "NOT",
+        "NULL",
+        "COMMENT",
+        "PRIMARY",
+        "UNIQUE",
+        "DEFAULT",
+        "CHECK",
+        "REFERENCES",
+        "AS",
+        "LATENESS",
+    ];
     match &reader.peek(0).token {
         Token::Word(_) => NEXT.iter().any(|word| reader.word_is(0, word)),
         _ => true,
@@ -40,7 +105,11 @@ pub(crate) fn missing(reader: &Reader<'_>) -> bool {
 
 /// Reads a type.
 pub(crate) fn parse(reader: &mut Reader<'_>, flavour: Flavour) -> Result<DataType, ParseError> {
-    let mut types = Types { flavour, open: 0, spare_closes: 0 };
+    let mut types = Types {
+        flavour,
+        open: 0,
+        spare_closes: 0,
+    };
     types.data_type(reader)
 }
 
@@ -74,7 +143,8 @@ impl Types {
             }
             "STRUCT" | "ARRAY" | "MAP" => {
                 reader.skip(1);
-                return Err(reader.unexpected("write STRUCT<name: TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>"));
+                return Err(reader
+                    .unexpected("write STRUCT<name: TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>"));
             }
             _ => {
                 let parsed = reader.sql(Parser::parse_data_type)?;
@@ -102,7 +172,11 @@ impl Types {
                     reader.string("write COMMENT 'text'")?;
                 }
             }
-            fields.push(StructField { field_name: Some(name), field_type, options: None });
+            fields.push(StructField {
+                field_name: Some(name),
+                field_type,
+                options: None,
+            });
             if self.spare_closes > 0 || !reader.take_token(&Token::Comma) {
                 break;
             }
@@ -126,14 +200,21 @@ impl Types {
             self.spare_closes -= 1;
             return Ok(());
         }
-        if reader.take_token(&Token::ShiftRight) {
-            if self.open == 0 {
-                return Err(reader.unexpected("there is one > too many"));
+        // The tokenizer takes `>>` and `>>>` for operators.
+        let closes = match &reader.peek(0).token {
+            Token::Gt => 1,
+            Token::ShiftRight => 2,
+            Token::CustomBinaryOperator(text) if text.bytes().all(|byte| byte == b'>') => {
+                text.len()
             }
-            self.spare_closes = 1;
-            return Ok(());
+            _ => return Err(reader.unexpected("close the type with >")),
+        };
+        if closes > self.open + 1 {
+            return Err(reader.unexpected("there is one > too many"));
         }
-        reader.expect_token(&Token::Gt, "close the type with >")
+        reader.skip(1);
+        self.spare_closes = closes - 1;
+        Ok(())
     }
 }
 
@@ -143,7 +224,10 @@ fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
         return Ok(data_type);
     };
     let name = name.to_string();
-    let error = ParseError::invalid(format!("type \"{}\" does not exist", name.to_lowercase()), at);
+    let error = ParseError::invalid(
+        format!("type \"{}\" does not exist", name.to_lowercase()),
+        at,
+    );
     let error = match hints::nearest(&name, KNOWN) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint("types are TEXT, BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), DATE, TIMESTAMPTZ, BYTEA, …"),
@@ -155,9 +239,9 @@ fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
 pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
     match data_type {
         DataType::String(_) => DataType::Text,
-        DataType::CharacterVarying(length) | DataType::CharVarying(length) | DataType::Nvarchar(length) => {
-            DataType::Varchar(length)
-        }
+        DataType::CharacterVarying(length)
+        | DataType::CharVarying(length)
+        | DataType::Nvarchar(length) => DataType::Varchar(length),
         DataType::Character(length) => DataType::Char(length),
         DataType::Dec(info) => DataType::Decimal(info),
         DataType::Decimal(ExactNumberInfo::None) if flavour == Flavour::Spark => {
@@ -165,7 +249,9 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
         }
         DataType::Float(info) => float(&info, flavour),
         DataType::Float32 => DataType::Real,
-        DataType::Float64 | DataType::DoublePrecision | DataType::Float8 => DataType::Double(ExactNumberInfo::None),
+        DataType::Float64 | DataType::DoublePrecision | DataType::Float8 => {
+            DataType::Double(ExactNumberInfo::None)
+        }
         DataType::Float4 => DataType::Real,
         DataType::Int64 => DataType::BigInt(None),
         DataType::Int32 => DataType::Int(None),
@@ -175,18 +261,24 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
         DataType::Timestamp(precision, TimezoneInfo::None) if flavour == Flavour::Spark => {
             DataType::Timestamp(precision, TimezoneInfo::Tz)
         }
-        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone) => DataType::Timestamp(precision, TimezoneInfo::Tz),
+        DataType::Timestamp(precision, TimezoneInfo::WithTimeZone) => {
+            DataType::Timestamp(precision, TimezoneInfo::Tz)
+        }
         DataType::Timestamp(precision, TimezoneInfo::WithoutTimeZone) => {
             DataType::Timestamp(precision, TimezoneInfo::None)
         }
-        DataType::Binary(None) | DataType::Varbinary(None) | DataType::Blob(None) | DataType::Bytes(None) => {
-            DataType::Bytea
-        }
+        DataType::Binary(None)
+        | DataType::Varbinary(None)
+        | DataType::Blob(None)
+        | DataType::Bytes(None) => DataType::Bytea,
         DataType::Array(
             ArrayElemTypeDef::SquareBracket(element, _)
             | ArrayElemTypeDef::AngleBracket(element)
             | ArrayElemTypeDef::Parenthesis(element),
-        ) => DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(canonical(*element, flavour)), None)),
+        ) => DataType::Array(ArrayElemTypeDef::SquareBracket(
+            Box::new(canonical(*element, flavour)),
+            None,
+        )),
         DataType::Custom(name, modifiers) => {
             let word = name.to_string().to_ascii_uppercase();
             let precision = modifiers.first().and_then(|modifier| modifier.parse().ok());
@@ -208,9 +300,15 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
 fn float(info: &ExactNumberInfo, flavour: Flavour) -> DataType {
     let four_bytes = match info {
         ExactNumberInfo::None => flavour == Flavour::Spark,
-        ExactNumberInfo::Precision(digits) | ExactNumberInfo::PrecisionAndScale(digits, _) => *digits <= 24,
+        ExactNumberInfo::Precision(digits) | ExactNumberInfo::PrecisionAndScale(digits, _) => {
+            *digits <= 24
+        }
     };
-    if four_bytes { DataType::Real } else { DataType::Double(ExactNumberInfo::None) }
+    if four_bytes {
+        DataType::Real
+    } else {
+        DataType::Double(ExactNumberInfo::None)
+    }
 }
 
 #[cfg(test)]

@@ -15,10 +15,19 @@ fn every_event_counts_once() {
         "100 events = 90 in windows + 7 late + 3 dead letters: the counts are equal"
     );
     for wrong in [
-        Balance { read: 99, ..balance },
-        Balance { aggregated: 91, ..balance },
+        Balance {
+            read: 99,
+            ..balance
+        },
+        Balance {
+            aggregated: 91,
+            ..balance
+        },
         Balance { late: 6, ..balance },
-        Balance { expected: 101, ..balance },
+        Balance {
+            expected: 101,
+            ..balance
+        },
     ] {
         assert!(!wrong.is_equal(), "{wrong}");
         assert!(wrong.to_string().contains("NOT EQUAL"));

@@ -35,11 +35,17 @@ fn before_anything_has_happened() {
     let now = Instant::now();
     let line = status_line(&History::new(now), now, Utc::now());
     assert!(line.contains("watermark -"), "{line}");
-    assert!(line.ends_with("newest result not yet, Delta not yet"), "{line}");
+    assert!(
+        line.ends_with("newest result not yet, Delta not yet"),
+        "{line}"
+    );
 }
 
 #[test]
 fn digits_are_grouped_by_three() {
     let texts = [0, 12, 123, 1234, 123_456, 1_234_567, -1234].map(grouped);
-    assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "1,234,567", "-1,234"]);
+    assert_eq!(
+        texts,
+        ["0", "12", "123", "1,234", "123,456", "1,234,567", "-1,234"]
+    );
 }

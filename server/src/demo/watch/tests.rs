@@ -7,7 +7,8 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMic
 use super::*;
 
 fn rows(columns: Vec<(&str, ArrayRef)>) -> Rows {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
     let batch = batch.unwrap();
     Rows {
         schema: batch.schema(),
@@ -20,8 +21,14 @@ fn a_status_row_is_read_by_name_and_type() {
     let look = from_status(&rows(vec![
         ("state", Arc::new(StringArray::from(vec!["running"]))),
         ("rows_in", Arc::new(Int64Array::from(vec![5]))),
-        ("watermark", Arc::new(TimestampMicrosecondArray::from(vec![7]).with_timezone("UTC"))),
-        ("last_commit_version", Arc::new(Int64Array::from(vec![None]))),
+        (
+            "watermark",
+            Arc::new(TimestampMicrosecondArray::from(vec![7]).with_timezone("UTC")),
+        ),
+        (
+            "last_commit_version",
+            Arc::new(Int64Array::from(vec![None])),
+        ),
         ("held_by", Arc::new(StringArray::from(vec![None::<&str>]))),
     ]));
     assert_eq!(look.state, "running");
@@ -33,7 +40,10 @@ fn a_status_row_is_read_by_name_and_type() {
 #[test]
 fn windows_are_read_from_gold() {
     let windows = from_gold(&rows(vec![
-        ("window_start", Arc::new(TimestampMicrosecondArray::from(vec![60_000_000]).with_timezone("UTC"))),
+        (
+            "window_start",
+            Arc::new(TimestampMicrosecondArray::from(vec![60_000_000]).with_timezone("UTC")),
+        ),
         ("event_type", Arc::new(StringArray::from(vec!["click"]))),
         ("user_segment", Arc::new(StringArray::from(vec!["free"]))),
         ("event_count", Arc::new(Int64Array::from(vec![3]))),
@@ -41,13 +51,19 @@ fn windows_are_read_from_gold() {
         ("p95_value", Arc::new(Float64Array::from(vec![2.5]))),
     ]));
     assert_eq!(windows.len(), 1);
-    assert_eq!((windows[0].start_us, windows[0].event_count), (60_000_000, 3));
+    assert_eq!(
+        (windows[0].start_us, windows[0].event_count),
+        (60_000_000, 3)
+    );
     assert_eq!((windows[0].avg_value, windows[0].p95_value), (1.5, 2.5));
 }
 
 #[test]
 fn only_recent_partitions_are_asked() {
-    assert!(newest_sql(Some(1_767_225_600_000_000)).contains("window_start > TIMESTAMPTZ '2025-12-31 23:50:00Z'"));
+    assert!(
+        newest_sql(Some(1_767_225_600_000_000))
+            .contains("window_start > TIMESTAMPTZ '2025-12-31 23:50:00Z'")
+    );
     assert!(!newest_sql(None).contains("WHERE"));
 }
 

@@ -1,7 +1,161 @@
-//! stub
-use datafusion::prelude::SessionContext;
+//! `pg_catalog`: what clients ask before their users ask anything.
+//!
+//! `datafusion-pg-catalog` has the relations, `datafusion-pg-functions` some functions, and here is what the two lack. Hard here: drivers
+//! and tools send fixed queries, written against PostgreSQL's catalog and grammar, and give up at the first error. So what cannot be
+//! planned is answered by no rows of the right columns ([`empty_answer`]), and a query of the user's own never is.
+
+mod answer;
+mod functions;
+mod labels;
+mod relations;
+mod rules;
+
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::{
+    execution::SessionStateBuilder,
+    logical_expr::ScalarUDF,
+    prelude::SessionContext,
+};
+use datafusion_pg_catalog::{
+    pg_catalog::{
+        self as upstream, PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf,
+        context::{PgCatalogContextProvider, Role},
+        format_type, generate_series_arg_coercion, has_privilege_udf, oid_type_planner,
+        pg_get_expr_udf, quote_ident_udf,
+    },
+    sql::PostgresCompatibilityParser,
+};
 use sluice_sql::ast;
-/// x
-pub fn install(_context: &SessionContext) -> crate::error::Result<()> { Ok(()) }
-/// x
-pub fn rewrite(statement: ast::Statement) -> ast::Statement { statement }
+
+pub use answer::empty_answer;
+pub(super) use labels::shown as shown_label;
+
+use crate::error::{Error, Result};
+
+/// What `pg_catalog`'s functions may know of the session they run in: set it as an extension of the context's configuration before
+/// [`install`]. Without it they answer for user `sluice` and default settings.
+pub struct Facts {
+    /// Who is on the other end.
+    pub user: String,
+    /// A run-time parameter's value, as SHOW gives it.
+    pub setting: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            user: OWNER.into(),
+            setting: Box::new(|_| None),
+        }
+    }
+}
+
+/// Who owns everything.
+const OWNER: &str = "sluice";
+/// The one database.
+const DATABASE: &str = "sluice";
+
+/// Adds `pg_catalog` and PostgreSQL's functions to a context whose default catalog is the database.
+pub fn install(context: &SessionContext) -> Result<()> {
+    let trouble = |error: datafusion::error::DataFusionError| Error::internal(error.to_string());
+    let tables = static_tables()?;
+    let facts = context.state().config().get_extension::<Facts>();
+    let facts = facts.unwrap_or_default();
+    let provider = PgCatalogSchemaProvider::try_new(
+        relations::Listed::new(context, DATABASE),
+        Arc::clone(&tables),
+        Roles,
+    )
+    .map_err(trouble)?;
+    context
+        .catalog(DATABASE)
+        .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?
+        .register_schema("pg_catalog", relations::PgCatalog::new(provider))
+        .map_err(trouble)?;
+    let state = SessionStateBuilder::new_from_existing(context.state())
+        .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
+        .build();
+    *context.state_ref().write() = state;
+    context.register_udtf("pg_get_keywords", tables.pg_get_keywords.clone());
+    generate_series_arg_coercion::CoerceIntArgsToBigInt::widen(context);
+    datafusion_pg_functions::register_all(&mut context.clone());
+    for function in upstream_functions() {
+        context.register_udf(function);
+    }
+    for function in functions::all(&facts) {
+        context.register_udf(function);
+    }
+    Ok(())
+}
+
+/// Makes a statement in PostgreSQL's grammar one that the engine can plan.
+pub fn rewrite(statement: ast::Statement) -> ast::Statement {
+    static UPSTREAM: LazyLock<PostgresCompatibilityParser> =
+        LazyLock::new(PostgresCompatibilityParser::new);
+    let statement = labels::keep(statement);
+    let statement = rules::before(statement);
+    rules::after(UPSTREAM.rewrite(statement))
+}
+
+/// The tables that never change are read once in a process.
+fn static_tables() -> Result<Arc<PgCatalogStaticTables>> {
+    static TABLES: OnceLock<Arc<PgCatalogStaticTables>> = OnceLock::new();
+    if let Some(tables) = TABLES.get() {
+        return Ok(Arc::clone(tables));
+    }
+    let tables = PgCatalogStaticTables::try_new()
+        .map_err(|error| Error::internal(format!("pg_catalog cannot be read: {error}")))?;
+    Ok(Arc::clone(TABLES.get_or_init(|| Arc::new(tables))))
+}
+
+/// As `setup_pg_catalog` registers them.
+fn upstream_functions() -> Vec<ScalarUDF> {
+    let privilege = has_privilege_udf::create_has_privilege_udf;
+    vec![
+        upstream::create_current_database_udf(DATABASE),
+        privilege("has_table_privilege"),
+        privilege("has_schema_privilege"),
+        privilege("has_database_privilege"),
+        privilege("has_any_column_privilege"),
+        format_type::create_format_type_udf(),
+        pg_get_expr_udf::create_pg_get_expr_udf(),
+        upstream::create_pg_get_partkeydef_udf(),
+        upstream::create_pg_relation_is_publishable_udf(),
+        upstream::create_pg_get_statisticsobjdef_columns_udf(),
+        upstream::create_pg_encoding_to_char_udf(),
+        upstream::create_pg_stat_get_numscans(),
+        upstream::create_pg_get_constraintdef(),
+        upstream::create_pg_get_partition_ancestors_udf(),
+        quote_ident_udf::create_quote_ident_udf(),
+        quote_ident_udf::create_parse_ident_udf(),
+        array_bounds_udf::create_array_upper_udf(),
+        array_bounds_udf::create_array_lower_udf(),
+    ]
+}
+
+/// Until there are roles there is one.
+#[derive(Clone, Debug)]
+struct Roles;
+
+#[async_trait]
+impl PgCatalogContextProvider for Roles {
+    async fn roles(&self) -> Vec<String> {
+        vec![OWNER.into()]
+    }
+
+    async fn role(&self, name: &str) -> Option<Role> {
+        (name == OWNER).then(|| Role {
+            name: OWNER.into(),
+            is_superuser: true,
+            can_login: true,
+            can_create_db: true,
+            can_create_role: true,
+            can_create_user: true,
+            can_replication: false,
+            grants: Vec::new(),
+            inherited_roles: Vec::new(),
+        })
+    }
+}

@@ -7,7 +7,10 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, TimeUnit};
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::{Kind, Type};
 
-use super::failure::{Failure, without_nul};
+use super::{
+    catalog::shown_label,
+    failure::{Failure, without_nul},
+};
 
 /// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
 const OID_ALIAS: &str = "pg.oid_alias";
@@ -28,7 +31,7 @@ pub(super) fn columns(schema: &Schema) -> Vec<Column> {
         .fields()
         .iter()
         .map(|field| Column {
-            name: without_nul(field.name()),
+            name: without_nul(shown_label(field.name())),
             pg: pg_type(field),
             modifier: modifier(field.data_type()),
         })

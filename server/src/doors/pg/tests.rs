@@ -4,4 +4,3 @@
 
 mod client;
 mod fixture;
-mod manual;

@@ -308,6 +308,8 @@ impl<'a> Running<'a> {
                     }
                 },
                 done = finished(&mut self.committing), if self.committing.is_some() => self.on_committed(done)?,
+                // Before the events: a reader that always has some must not keep the timers waiting.
+                _ = tick.tick() => self.on_tick(),
                 event = self.reader.events.recv(), if room => {
                     self.on_event(event.ok_or_else(reader_ended)?)?;
                     while self.pending_rows < self.parts.options.epoch_rows {
@@ -317,7 +319,6 @@ impl<'a> Running<'a> {
                         }
                     }
                 }
-                _ = tick.tick() => self.on_tick(),
             }
             self.next_epoch().await?;
             if self.commit_is_due() {
@@ -396,7 +397,7 @@ impl<'a> Running<'a> {
         if self.pending.is_empty() && sets == self.sets {
             return Ok(());
         }
-        let inputs = std::mem::take(&mut self.pending)
+        let inputs: Vec<SplitInput> = std::mem::take(&mut self.pending)
             .into_iter()
             .map(|(split, batches)| SplitInput {
                 split,
@@ -442,6 +443,10 @@ impl<'a> Running<'a> {
             }
         }
         let output = self.query.run_epoch(input).await.map_err(plan_error)?;
+        self.parts
+            .metrics
+            .epoch_seconds
+            .observe(now.elapsed().as_secs_f64());
         self.sets = sets;
         self.epoch = epoch;
         self.keep(output, now_us);
@@ -572,6 +577,11 @@ impl<'a> Running<'a> {
         self.committer = Some(committer);
         let committed = result?;
         self.committed_epoch = committed.epoch;
+        let took = self.last_commit.elapsed().as_secs_f64();
+        self.parts.metrics.commit_seconds.observe(took);
+        if committed.version.is_some() {
+            self.parts.metrics.commits.inc();
+        }
         self.journal
             .forget_before(committed.epoch)
             .map_err(journal_error)?;
@@ -669,6 +679,7 @@ impl<'a> Running<'a> {
             self.query.state_bytes(),
         );
         let lag_rows = self.splits.lag_rows();
+        let tail_rows = self.parts.tables.table.tail_size().0;
         self.status.update(|status| {
             status.epoch = self.epoch;
             status.watermark_us = watermark_us;
@@ -681,6 +692,7 @@ impl<'a> Running<'a> {
             status.filtered_rows = totals.rows.filtered;
             status.held_by = held_by;
             status.open_windows = open_windows;
+            status.tail_rows = tail_rows;
             status.state_bytes = state_bytes;
             status.splits = splits;
         });

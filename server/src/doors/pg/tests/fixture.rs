@@ -30,7 +30,9 @@ impl Sessions for Plain {
                 format!("database \"{database}\" does not exist"),
             ));
         }
-        Ok(Arc::new(Session::new(context(), user, door)))
+        let context = context();
+        crate::doors::pg::install(&context)?;
+        Ok(Arc::new(Session::over(crate::engine::for_tests(), context, user, door)))
     }
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn context() -> SessionContext {
     let config = SessionConfig::new()
         .with_default_catalog_and_schema("sluice", "public")
         .with_information_schema(true);
+    let config = config.set_str("datafusion.execution.time_zone", "UTC");
     let context = SessionContext::new_with_config(config);
     let catalog = context.catalog("sluice").unwrap();
     for schema in ["bronze", "silver", "gold"] {

@@ -1,0 +1,78 @@
+# One command each: `make` says what there is. Everything is built with one feature set (--workspace), so that nothing is built twice.
+
+SLUICE_CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/sluice
+ifeq ($(origin CARGO_TARGET_DIR), undefined)
+  # a warm target folder in the cache is used where there is one
+  CARGO_TARGET_DIR := $(if $(wildcard $(SLUICE_CACHE)/target),$(SLUICE_CACHE)/target,$(CURDIR)/target)
+endif
+export CARGO_TARGET_DIR
+
+CARGO := cargo
+DEBUG := $(CARGO_TARGET_DIR)/debug
+RELEASE := $(CARGO_TARGET_DIR)/bench-release
+PARTS := SLUICE_CACHE="$(SLUICE_CACHE)" $(DEBUG)/parts
+# settings of the tests are not settings of the server
+CLEAN_ENV := env -u SLUICE_CACHE -u SLUICE_BIN
+# two at a time: each test runs a server of its own beside the shared broker
+TEST_THREADS ?= 2
+TEST := SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-kafka test check bench test-clients chaos build needs parts
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Build, then watch gold fill from generated events (Ctrl-C ends it)
+	@$(CLEAN_ENV) $(DEBUG)/sluice demo
+
+demo-kafka: build ## The same on a real Apache Kafka broker, installed and started for it
+	@SLUICE_CACHE="$(SLUICE_CACHE)" $(DEBUG)/parts kafka --feed events -- $(CLEAN_ENV) $(DEBUG)/sluice demo --kafka "{bootstrap}" --topic events
+
+test: build parts ## Everything CI runs: all tests of all crates, on real parts
+	@echo "== tests: unit tests of every crate, then the black-box tests (a few minutes; $(TEST_THREADS) at a time)"
+	@$(TEST) --no-fail-fast -- --test-threads=$(TEST_THREADS)
+
+check: needs ## The quick loop: formatting, lints, unit tests (no broker)
+	@echo "== formatting"
+	@$(CARGO) fmt --all --check
+	@echo "== lints (the first time checks every dependency)"
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@echo "== unit tests"
+	@$(TEST) --lib --bins -- --skip parts::producer
+
+bench: needs ## Figures of a release build: CPU per million events, memory, rate, freshness (checked first)
+	@echo "== building the bench-release profile into $(RELEASE) (cold: long)"
+	@$(CARGO) build --locked --profile bench-release -p sluice-server -p sluice-tests --bins
+	@SLUICE_CACHE="$(SLUICE_CACHE)" $(RELEASE)/bench
+
+test-clients: build parts ## Larger readers (Spark with Delta) and the main job with a million events
+	@$(PARTS) install spark
+	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
+	@$(TEST) --test it clients:: -- --test-threads=1 --include-ignored
+
+chaos: build parts ## Kills without end, nearly: SLUICE_TEST_KILLS (200) SIGKILLs under load, seed in SLUICE_TEST_SEED
+	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-200} $(TEST) --test it kills:: -- --test-threads=1 --nocapture
+
+build: needs
+	@echo "== building into $(CARGO_TARGET_DIR) (cold: the engine's dependencies take a while)"
+	@timeout --foreground -k 30 3000 $(CARGO) build --locked --workspace --bins --tests
+
+parts:
+	@echo "== parts: Apache Kafka, Python clients, psql (installed once, into $(SLUICE_CACHE))"
+	@$(PARTS) install kafka python psql
+
+# What building needs, installed where rights allow; otherwise one line names it.
+needs:
+	@missing=""; \
+	for pair in cc:gcc make:make perl:perl python3:python3; do \
+	  program=$${pair%%:*}; package=$${pair##*:}; \
+	  command -v $$program >/dev/null 2>&1 && continue; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo "== installing $$package (apt-get)"; \
+	    { apt-get install -y -qq --no-install-recommends $$package || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package; }; } >/dev/null 2>&1; \
+	  fi; \
+	  command -v $$program >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	command -v $(CARGO) >/dev/null 2>&1 || missing="$$missing cargo(the-Rust-toolchain)"; \
+	if [ -n "$$missing" ]; then echo "missing:$$missing: install them and run make again" >&2; exit 1; fi

@@ -1,0 +1,12 @@
+//! Names and types: what a stream is to the engine, which Arrow type a SQL type means, and the session both are planned in.
+
+mod metadata;
+mod session;
+mod stream_table;
+mod types;
+
+pub use metadata::expose_metadata;
+pub(crate) use metadata::take_mark;
+pub use session::{logical_plan, new_session_state, parse_expr, session_config};
+pub use stream_table::{StreamPeek, StreamTable};
+pub use types::{SqlTypes, arrow_type};

@@ -1,0 +1,211 @@
+//! The engine's errors in our words.
+//!
+//! The engine wraps errors in contexts and says some of them only as text, so this file matches on texts of the pinned version; the
+//! tests beside it run real queries, so that a new version that words them differently is noticed.
+
+use std::collections::BTreeSet;
+
+use arrow::error::ArrowError;
+use datafusion::{
+    common::{Column, SchemaError, utils::datafusion_strsim::levenshtein},
+    error::DataFusionError,
+};
+
+use super::{PlanError, PlanErrorKind};
+
+impl From<DataFusionError> for PlanError {
+    fn from(error: DataFusionError) -> Self {
+        translate(&error)
+    }
+}
+
+impl From<ArrowError> for PlanError {
+    fn from(error: ArrowError) -> Self {
+        translate_arrow(&error)
+    }
+}
+
+fn translate(error: &DataFusionError) -> PlanError {
+    use PlanErrorKind as Kind;
+    match error {
+        DataFusionError::Context(_, inner) => translate(inner),
+        DataFusionError::Diagnostic(_, inner) => translate(inner),
+        DataFusionError::Shared(inner) => translate(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or_else(
+            || PlanError::internal("the engine failed without saying why"),
+            translate,
+        ),
+        DataFusionError::External(inner) => match inner.downcast_ref::<PlanError>() {
+            Some(ours) => ours.clone(),
+            None => match inner.downcast_ref::<DataFusionError>() {
+                Some(inner) => translate(inner),
+                None => PlanError::new(Kind::Data, lower_first(&inner.to_string())),
+            },
+        },
+        DataFusionError::ArrowError(inner, _) => translate_arrow(inner),
+        DataFusionError::SchemaError(inner, _) => translate_schema(inner),
+        DataFusionError::NotImplemented(text) => PlanError::unsupported(lower_first(text)),
+        DataFusionError::Plan(text) => translate_plan(text),
+        DataFusionError::SQL(inner, _) => PlanError::invalid(lower_first(&inner.to_string())),
+        DataFusionError::Configuration(text) => PlanError::invalid(lower_first(text)),
+        DataFusionError::Execution(text) => PlanError::new(Kind::Data, lower_first(text)),
+        DataFusionError::ResourcesExhausted(text) => {
+            PlanError::new(Kind::Resources, lower_first(text))
+        }
+        other => PlanError::internal(lower_first(&other.strip_backtrace())),
+    }
+}
+
+fn translate_arrow(error: &ArrowError) -> PlanError {
+    use PlanErrorKind as Kind;
+    match error {
+        ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(inner) => translate(inner),
+            None => PlanError::new(Kind::Data, lower_first(&inner.to_string())),
+        },
+        ArrowError::DivideByZero => PlanError::new(Kind::Data, "division by zero"),
+        ArrowError::ArithmeticOverflow(text)
+        | ArrowError::CastError(text)
+        | ArrowError::ParseError(text)
+        | ArrowError::ComputeError(text)
+        | ArrowError::InvalidArgumentError(text) => PlanError::new(Kind::Data, lower_first(text)),
+        ArrowError::NotYetImplemented(text) => PlanError::unsupported(lower_first(text)),
+        other => PlanError::internal(lower_first(&other.to_string())),
+    }
+}
+
+fn translate_schema(error: &SchemaError) -> PlanError {
+    use PlanErrorKind as Kind;
+    match error {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => undefined_column(field, valid_fields),
+        SchemaError::AmbiguousReference { field } => PlanError::new(
+            Kind::AmbiguousColumn,
+            format!("column reference \"{}\" is ambiguous", field.name),
+        )
+        .hint("write the relation's name or alias before it, such as a.x"),
+        SchemaError::DuplicateQualifiedField { name, .. }
+        | SchemaError::DuplicateUnqualifiedField { name } => PlanError::new(
+            Kind::DuplicateColumn,
+            format!("column \"{name}\" specified more than once"),
+        )
+        .hint("give one of them another name with AS"),
+    }
+}
+
+fn undefined_column(field: &Column, valid: &[Column]) -> PlanError {
+    let name = match &field.relation {
+        Some(relation) => format!("{}.{}", relation.table(), field.name),
+        None => field.name.clone(),
+    };
+    let names: BTreeSet<&str> = valid.iter().map(|column| column.name.as_str()).collect();
+    let error = PlanError::new(
+        PlanErrorKind::UndefinedColumn,
+        format!("column \"{name}\" does not exist"),
+    );
+    // A name that differs in case alone is the commonest slip of all: unquoted identifiers are folded to lower case.
+    if let Some(other_case) = names
+        .iter()
+        .find(|candidate| candidate.eq_ignore_ascii_case(&field.name))
+    {
+        return error.hint(format!(
+            "there is a column \"{other_case}\": write it in double quotes"
+        ));
+    }
+    match nearest(&field.name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+        None if names.is_empty() => error,
+        None => {
+            let shown: Vec<&str> = names.iter().copied().take(20).collect();
+            error.detail(format!("columns that exist: {}", shown.join(", ")))
+        }
+    }
+}
+
+/// The nearest of `names`, when it is near enough to be a slip of the pen.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|candidate| (levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn translate_plan(text: &str) -> PlanError {
+    use PlanErrorKind as Kind;
+    if let Some(name) = quoted_after(text, "table '").filter(|_| text.ends_with("not found")) {
+        // The engine says catalog.schema.table; people wrote schema.table at most.
+        let short = name.splitn(2, '.').nth(1).unwrap_or(name);
+        let short = short.strip_prefix("public.").unwrap_or(short);
+        return PlanError::new(
+            Kind::UndefinedTable,
+            format!("relation \"{short}\" does not exist"),
+        );
+    }
+    if let Some(name) = quoted_after(text, "table function '") {
+        return PlanError::new(
+            Kind::UndefinedFunction,
+            format!("table function {name} does not exist"),
+        );
+    }
+    if let Some(name) = quoted_after(text, "Invalid function '") {
+        let error = PlanError::new(
+            Kind::UndefinedFunction,
+            format!("function {name} does not exist"),
+        );
+        return match quoted_after(text, "Did you mean '") {
+            Some(near) if levenshtein(near, name) <= 1 + name.len() / 3 => {
+                error.hint(format!("did you mean {near}?"))
+            }
+            _ => error,
+        };
+    }
+    if text.contains("must appear in the GROUP BY clause")
+        && let Some(expr) = quoted_between(text, "column \"", "\"")
+    {
+        return must_be_grouped(expr);
+    }
+    if text.contains("No function matches the given name and argument types")
+        || text.contains("failed to match any signature")
+        || text.contains("coerc")
+        || text.contains("Coerc")
+        || text.contains("type mismatch")
+    {
+        return PlanError::new(Kind::DatatypeMismatch, lower_first(first_lines(text)));
+    }
+    PlanError::invalid(lower_first(text))
+}
+
+fn must_be_grouped(expr: &str) -> PlanError {
+    PlanError::invalid(format!(
+        "column \"{expr}\" must appear in the GROUP BY clause or be used in an aggregate function"
+    ))
+}
+
+fn quoted_after<'a>(text: &'a str, before: &str) -> Option<&'a str> {
+    quoted_between(text, before, "'")
+}
+
+fn quoted_between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let rest = text.split_once(before)?.1;
+    Some(rest.split_once(after)?.0)
+}
+
+/// Without the list of candidate signatures, which nobody can read.
+fn first_lines(text: &str) -> &str {
+    text.split_once(" You might need")
+        .map_or(text, |(head, _)| head)
+}
+
+/// PostgreSQL's messages begin in lower case; names of functions, types and acronyms keep theirs.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Real queries with real slips, and what their writer reads.

@@ -1,0 +1,152 @@
+//! What one run of a plan reads and finds: the batches of one or several splits, and what happened to their rows on the way.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use datafusion::{error::Result, execution::TaskContext};
+use sluice_connectors::source::SplitBatch;
+
+use crate::error::PlanError;
+
+/// Name of the hidden column that says which row of the run a row comes from. Unwritable in a query that names columns sanely, and
+/// checked against the stream's own columns.
+pub(crate) const ROW_COLUMN: &str = "__sluice_row";
+/// Name of the hidden column with the start of the row's window.
+pub(crate) const WINDOW_COLUMN: &str = "__sluice_window";
+
+/// A row of a run: which batch, and where in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RowRef(u64);
+
+impl RowRef {
+    pub(crate) fn new(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) fn batch(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    pub(crate) fn row(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+
+    /// References to the rows of batch number `batch`.
+    pub(crate) fn column(batch: usize, rows: usize) -> ArrayRef {
+        let base = (batch as u64) << 32;
+        Arc::new(UInt64Array::from_iter_values(
+            (0..rows as u64).map(|row| base | row),
+        ))
+    }
+}
+
+/// A batch of a run.
+#[derive(Debug)]
+pub(crate) struct RunBatch {
+    /// Its split: index into the run's splits.
+    pub(crate) split: usize,
+    /// Rows with their origin.
+    pub(crate) batch: SplitBatch,
+}
+
+/// Why a row has no usable time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeadReason {
+    /// No time at all.
+    Null,
+    /// Further in the future than `max_future_skew`.
+    Future,
+    /// Outside of the years that tables can store: the time in microseconds.
+    OutOfRange(i64),
+}
+
+impl DeadReason {
+    /// As it stands in the dead-letter table.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Null => "event time is null".to_owned(),
+            Self::Future => "event time is in the future by more than max_future_skew".to_owned(),
+            Self::OutOfRange(us) => {
+                format!(
+                    "event time is outside of the years 1 to 9999: {us} microseconds since 1970"
+                )
+            }
+        }
+    }
+}
+
+/// What happened to the rows of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Largest watermark per split of the run.
+    pub(crate) watermarks_us: Vec<Option<i64>>,
+    /// Rows without usable time.
+    pub(crate) dead: Vec<(RowRef, DeadReason)>,
+    /// Rows that missed their window.
+    pub(crate) late: Vec<RowRef>,
+    /// Rows that went on to the aggregation.
+    pub(crate) aggregated: u64,
+}
+
+/// One run: input, rules and findings.
+#[derive(Debug)]
+pub(crate) struct EpochRun {
+    /// Split of each batch.
+    pub(crate) batches: Vec<RunBatch>,
+    /// A later event time than this is a dead letter.
+    pub(crate) latest_us: i64,
+    /// The watermark when the epoch began: windows that end at or before it are closed.
+    pub(crate) closed_to_us: Option<i64>,
+    found: Mutex<Found>,
+}
+
+impl EpochRun {
+    pub(crate) fn new(
+        batches: Vec<RunBatch>,
+        splits: usize,
+        latest_us: i64,
+        closed_to_us: Option<i64>,
+    ) -> Self {
+        Self {
+            batches,
+            latest_us,
+            closed_to_us,
+            found: Mutex::new(Found {
+                watermarks_us: vec![None; splits],
+                ..Found::default()
+            }),
+        }
+    }
+
+    /// The run that a task executes.
+    pub(crate) fn of(context: &TaskContext) -> Result<Arc<Self>> {
+        context
+            .session_config()
+            .get_extension::<Self>()
+            .ok_or_else(|| {
+                PlanError::internal("a streaming plan was run outside of an epoch").into_engine()
+            })
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> MutexGuard<'_, Found> {
+        // A poisoned lock means that another thread of the epoch panicked: the epoch fails anyway, by that panic.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The split of a row.
+    pub(crate) fn split_of(&self, row: RowRef) -> Option<usize> {
+        self.batches.get(row.batch()).map(|batch| batch.split)
+    }
+}
+
+/// The row references of a batch in mid-plan.
+pub(crate) fn row_refs(batch: &RecordBatch, column: usize) -> Result<&UInt64Array> {
+    batch
+        .columns()
+        .get(column)
+        .and_then(|array| array.as_any().downcast_ref::<UInt64Array>())
+        .ok_or_else(|| {
+            PlanError::internal("a row lost its origin on its way through a plan").into_engine()
+        })
+}

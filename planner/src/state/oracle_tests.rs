@@ -1,0 +1,444 @@
+//! The oracle: whatever the splits, the order, the epochs and the restarts, a stream ends with the rows that a batch run of the same SQL
+//! gives over the rows that were not late.
+//!
+//! What is late, dead or dropped is decided here a second time, by a model of forty plain lines that knows nothing of the engine.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::{DataType, Float64Type},
+    util::display::array_value_to_string,
+};
+use proptest::{prelude::*, strategy::ValueTree as _};
+use tokio::runtime::Runtime;
+
+use crate::{ContinuousPlan, PlanErrorKind, RowCounts, SplitInput, testing::*};
+
+/// Queries, each with the WHERE that the model applies.
+const QUERIES: [(&str, fn(&Event) -> bool); 9] = [
+    (
+        "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean, sum(value) AS total, min(value) AS low, max(value) AS high
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind",
+        |_| true,
+    ),
+    (
+        "SELECT kind AS k, window_end, count(value) AS n, count(DISTINCT value) AS d, count(*) FILTER (WHERE value > 0) AS positive
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '20 seconds', INTERVAL '7 seconds') AS w
+         WHERE value > -50 GROUP BY window_end, kind",
+        |event| event.value.is_some_and(|value| value > -50.0),
+    ),
+    (
+        "SELECT window_start AS at, stddev(value) AS s, var_pop(value) AS v, 100.0 * count(*) AS n
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end HAVING count(*) > 2",
+        |_| true,
+    ),
+    (
+        "SELECT window_start, label, count(*) AS n FROM TUMBLE((SELECT ts, upper(kind) || '!' AS label, value FROM events WHERE value IS NOT NULL), ts, INTERVAL '30 seconds') AS w
+         WHERE label <> 'B!' GROUP BY window_start, label",
+        |event| event.value.is_some() && event.kind.is_some_and(|kind| kind != "b"),
+    ),
+    (
+        "SELECT w.window_start, sum(w.n) AS n FROM (SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
+         GROUP BY window_start) AS w GROUP BY w.window_start",
+        |_| true,
+    ),
+    (
+        "SELECT window_start, kind, corr(value, value * 2 + 1) AS c, bool_or(value > 10) AS b, approx_distinct(kind) AS k, CAST(sum(CAST(value AS BIGINT)) AS BIGINT) AS whole
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY kind, window_start",
+        |_| true,
+    ),
+    (
+        "SELECT window_start, kind IS NULL AS nobody, median(value) AS m, max(kind) AS top
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '2 minutes') GROUP BY window_start, kind IS NULL",
+        |_| true,
+    ),
+    (
+        "SELECT count(*) AS n, avg(value) + 1 AS mean, window_start
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 day') GROUP BY window_start",
+        |_| true,
+    ),
+    (
+        "WITH w AS (SELECT * FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds'))
+         SELECT window_start, window_end, sum(value) FILTER (WHERE kind = 'a') AS a FROM w
+         WHERE extract(minute from window_start) >= 0 GROUP BY 1, 2",
+        |_| true,
+    ),
+];
+
+/// What is done between two epochs.
+#[derive(Clone, Copy, Debug)]
+enum Between {
+    Nothing,
+    Live,
+    Snapshot,
+    Restart,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    splits: Vec<Vec<Event>>,
+    excluded: Vec<bool>,
+    between: Between,
+}
+
+const SPLITS: usize = 3;
+
+fn events_at(progress: i64) -> impl Strategy<Value = Event> {
+    let time = prop_oneof![
+        // Around the present, out of order within and beyond the watermark's ten seconds.
+        20 => (-25_000_000i64..25_000_000).prop_map(move |jitter| Some(MORNING + progress * 15 * SECOND + jitter)),
+        2 => (-600i64..0).prop_map(|seconds| Some(MORNING + seconds * SECOND)),
+        1 => Just(None),
+        1 => Just(Some(MORNING + 2 * 3_600 * SECOND)),
+        1 => Just(Some(-1)),
+    ];
+    let kind = prop_oneof![
+        Just(Some("a")),
+        Just(Some("b")),
+        Just(Some("c")),
+        Just(None)
+    ];
+    let value = prop_oneof![9 => (-100.0f64..100.0).prop_map(Some), 1 => Just(None)];
+    (time, kind, value).prop_map(|(ts, kind, value)| Event { ts, kind, value })
+}
+
+fn step(progress: i64) -> impl Strategy<Value = Step> {
+    let split = prop_oneof![
+        3 => proptest::collection::vec(events_at(progress), 0..8),
+        1 => Just(Vec::new()),
+    ];
+    let between = prop_oneof![
+        Just(Between::Nothing),
+        Just(Between::Live),
+        Just(Between::Snapshot),
+        Just(Between::Restart)
+    ];
+    (
+        proptest::collection::vec(split, SPLITS),
+        proptest::collection::vec(proptest::bool::weighted(0.15), SPLITS),
+        between,
+    )
+        .prop_map(|(splits, excluded, between)| Step {
+            splits,
+            excluded,
+            between,
+        })
+}
+
+fn story() -> impl Strategy<Value = (usize, bool, Vec<Step>)> {
+    let steps = (1usize..12).prop_flat_map(|count| {
+        (0..count)
+            .map(|progress| step(i64::try_from(progress).unwrap()))
+            .collect::<Vec<_>>()
+    });
+    (0..QUERIES.len(), any::<bool>(), steps)
+}
+
+/// Where each row goes, told a second time.
+#[derive(Default)]
+struct Model {
+    splits: BTreeMap<usize, i64>,
+    watermark: Option<i64>,
+    counts: RowCounts,
+    kept: Vec<Event>,
+}
+
+impl Model {
+    fn epoch(&mut self, step: &Step, size: i64, offset: i64, wanted: fn(&Event) -> bool) {
+        let limit = MORNING + 65 * MINUTE;
+        for (split, events) in step.splits.iter().enumerate() {
+            for event in events {
+                self.counts.read += 1;
+                let Some(ts) = event.ts.filter(|ts| *ts <= limit) else {
+                    self.counts.dead += 1;
+                    continue;
+                };
+                let seen = self.splits.entry(split).or_insert(i64::MIN);
+                *seen = (*seen).max(ts - 10 * SECOND);
+                let end = (ts - offset).div_euclid(size) * size + offset + size;
+                if !wanted(event) {
+                    self.counts.filtered += 1;
+                } else if self.watermark.is_some_and(|watermark| end <= watermark) {
+                    self.counts.late += 1;
+                } else {
+                    self.counts.aggregated += 1;
+                    self.kept.push(event.clone());
+                }
+            }
+        }
+        let counting: Vec<Option<i64>> = (0..SPLITS)
+            .filter(|split| !step.excluded[*split])
+            .map(|split| self.splits.get(&split).copied())
+            .collect();
+        if let Some(lowest) = counting.into_iter().min().flatten() {
+            self.watermark = self.watermark.max(Some(lowest));
+        }
+    }
+}
+
+struct Told {
+    plan: ContinuousPlan,
+    rows: Vec<RecordBatch>,
+    late: Vec<RecordBatch>,
+    dead: Vec<RecordBatch>,
+    counts: RowCounts,
+    watermarks: Vec<Option<i64>>,
+}
+
+/// Tells a story to a query; `disturb` says whether it is looked at, saved and restarted on the way.
+async fn tell(plan: &ContinuousPlan, steps: &[Step], disturb: bool) -> Told {
+    let mut query = plan.start(None).unwrap();
+    let mut offsets = [0i64; SPLITS];
+    let mut told = Told {
+        plan: plan.clone(),
+        rows: Vec::new(),
+        late: Vec::new(),
+        dead: Vec::new(),
+        counts: RowCounts::default(),
+        watermarks: Vec::new(),
+    };
+    let mut inputs = Vec::new();
+    for step in steps {
+        let mut input = epoch(&plan.columns_to_read, &[]);
+        input.known = (0..SPLITS as i32).map(split).collect();
+        for (index, events) in step.splits.iter().enumerate() {
+            let partition = i32::try_from(index).unwrap();
+            if step.excluded[index] {
+                input.excluded.insert(split(partition));
+            }
+            // Batches of at most three rows, so that a split has several.
+            for events in events.chunks(3) {
+                let batch = batch(&plan.columns_to_read, partition, offsets[index], events);
+                offsets[index] = batch.range.end;
+                match input.splits.last_mut() {
+                    Some(last) if last.split.partition == partition => last.batches.push(batch),
+                    _ => input.splits.push(SplitInput {
+                        split: split(partition),
+                        batches: vec![batch],
+                    }),
+                }
+            }
+        }
+        inputs.push((input, step.between));
+    }
+    inputs.push((the_end(&[0, 1, 2]), Between::Nothing));
+    for (input, between) in inputs {
+        let output = query.run_epoch(input).await.unwrap();
+        told.rows.extend(output.rows);
+        told.late.extend(output.late);
+        told.dead.extend(output.dead);
+        told.watermarks.push(output.watermark_us);
+        let RowCounts {
+            read,
+            aggregated,
+            late,
+            dead,
+            filtered,
+        } = output.counts;
+        assert_eq!(read, aggregated + late + dead + filtered);
+        told.counts.read += read;
+        told.counts.aggregated += aggregated;
+        told.counts.late += late;
+        told.counts.dead += dead;
+        told.counts.filtered += filtered;
+        match between {
+            _ if !disturb => {}
+            Between::Nothing => {}
+            Between::Live => drop(query.live().await.unwrap()),
+            Between::Snapshot => drop(query.snapshot().unwrap()),
+            Between::Restart => {
+                query = plan.start(Some(query.snapshot().unwrap())).unwrap();
+            }
+        }
+    }
+    assert_eq!(query.open_panes(), 0);
+    told
+}
+
+/// Rows with their floats apart, ordered by everything else.
+fn sorted(batches: &[RecordBatch]) -> Vec<(Vec<String>, Vec<Option<f64>>)> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let mut exact = Vec::new();
+            let mut floats = Vec::new();
+            for column in batch.columns() {
+                match column.data_type() {
+                    DataType::Float64 => {
+                        let column = column.as_primitive::<Float64Type>();
+                        floats.push(column.is_valid(row).then(|| column.value(row)));
+                    }
+                    _ => exact.push(array_value_to_string(column, row).unwrap()),
+                }
+            }
+            rows.push((exact, floats));
+        }
+    }
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows
+}
+
+/// Every bit of every row, in order.
+fn bits(batches: &[RecordBatch]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let mut text = String::new();
+            for column in batch.columns() {
+                match column.as_primitive_opt::<Float64Type>() {
+                    Some(floats) if floats.is_valid(row) => {
+                        text.push_str(&format!("{:016x}|", floats.value(row).to_bits()));
+                    }
+                    _ => {
+                        text.push_str(&format!("{}|", array_value_to_string(column, row).unwrap()))
+                    }
+                }
+            }
+            rows.push(text);
+        }
+    }
+    rows
+}
+
+fn window(query: usize) -> (i64, i64) {
+    match query {
+        1 => (20 * SECOND, 7 * SECOND),
+        3 => (30 * SECOND, 0),
+        6 => (2 * MINUTE, 0),
+        7 => (24 * 60 * MINUTE, 0),
+        8 => (10 * SECOND, 0),
+        _ => (MINUTE, 0),
+    }
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// Each query planned twice: for one pass over all splits, and for a pass per split.
+static PLANS: LazyLock<Vec<Option<[ContinuousPlan; 2]>>> = LazyLock::new(|| {
+    RUNTIME.block_on(async {
+        let mut plans = Vec::new();
+        for (sql, _) in QUERIES {
+            plans.push(match plan(sql).await {
+                Ok(one) => Some([one, plan(sql).await.unwrap().with_parallel_rows(0)]),
+                // The one with an aggregate over an aggregate.
+                Err(error) => {
+                    assert_eq!(error.kind, PlanErrorKind::Unsupported, "{sql}: {error}");
+                    None
+                }
+            });
+        }
+        assert_eq!(plans.iter().filter(|plan| plan.is_none()).count(), 1);
+        plans
+    })
+});
+
+fn agrees(case: (usize, bool, Vec<Step>)) -> Result<(), TestCaseError> {
+    let (query, parallel, steps) = case;
+    let (sql, wanted) = QUERIES[query];
+    let Some(plans) = &PLANS[query] else {
+        return Ok(());
+    };
+    let plan = &plans[usize::from(parallel)];
+    let (told, again) = RUNTIME.block_on(async {
+        (
+            tell(plan, &steps, true).await,
+            tell(plan, &steps, false).await,
+        )
+    });
+
+    // Looking, saving and restarting change nothing, to the bit.
+    prop_assert_eq!(bits(&told.rows), bits(&again.rows));
+    prop_assert_eq!(bits(&told.late), bits(&again.late));
+    prop_assert_eq!(bits(&told.dead), bits(&again.dead));
+    prop_assert_eq!(&told.watermarks, &again.watermarks);
+    prop_assert!(told.watermarks.is_sorted());
+
+    // Rows go where the model says.
+    let (size, offset) = window(query);
+    let mut model = Model::default();
+    for step in &steps {
+        model.epoch(step, size, offset, wanted);
+    }
+    prop_assert_eq!(told.counts, model.counts);
+    let count = |batches: &[RecordBatch]| -> u64 {
+        batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    };
+    prop_assert_eq!(count(&told.late), model.counts.late);
+    prop_assert_eq!(count(&told.dead), model.counts.dead);
+
+    // And the answer is that of a batch run.
+    let columns: Vec<String> = ["ts", "kind", "value"].map(str::to_owned).into();
+    let kept = rows(&columns, &model.kept);
+    let expected = RUNTIME.block_on(batch_run(sql, kept.schema(), kept));
+    let expected: Vec<RecordBatch> = expected
+        .iter()
+        .map(|batch| as_stored(batch, &told.plan))
+        .collect();
+    let (got, expected) = (sorted(&told.rows), sorted(&expected));
+    prop_assert_eq!(got.len(), expected.len());
+    for ((got, got_floats), (expected, expected_floats)) in got.iter().zip(&expected) {
+        prop_assert_eq!(got, expected);
+        for (got, expected) in got_floats.iter().zip(expected_floats) {
+            let same = match (got, expected) {
+                (Some(got), Some(expected)) => {
+                    (got.is_nan() && expected.is_nan())
+                        || (got - expected).abs() <= 1e-9 * (1.0 + expected.abs())
+                        // Standard deviations and correlations of next to nothing are noise.
+                        || (got.abs() < 1e-5 && expected.abs() < 1e-5)
+                }
+                (got, expected) => got.is_none() == expected.is_none(),
+            };
+            prop_assert!(same, "{:?} is not {:?}", got, expected);
+        }
+    }
+    Ok(())
+}
+
+/// A batch run's rows with the types that a table stores.
+fn as_stored(batch: &RecordBatch, plan: &ContinuousPlan) -> RecordBatch {
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(plan.output_schema.fields())
+        .map(|(column, field)| arrow::compute::cast(column, field.data_type()).unwrap())
+        .collect();
+    RecordBatch::try_new(plan.output_schema.clone(), columns).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_stream_is_a_batch_run_over_what_was_not_late(case in story()) {
+        agrees(case)?;
+    }
+}
+
+/// The test above would pass if nothing were ever late or dead: here something is, of each.
+#[test]
+fn stories_have_rows_of_every_fate() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut total = RowCounts::default();
+    let mut restarts = 0;
+    for _ in 0..40 {
+        let (query, _, steps) = story().new_tree(&mut runner).unwrap().current();
+        let (size, offset) = window(query);
+        let mut model = Model::default();
+        for step in &steps {
+            model.epoch(step, size, offset, QUERIES[query].1);
+            restarts += usize::from(matches!(step.between, Between::Restart));
+        }
+        total.aggregated += model.counts.aggregated;
+        total.late += model.counts.late;
+        total.dead += model.counts.dead;
+        total.filtered += model.counts.filtered;
+    }
+    assert!(total.aggregated > 300, "{total:?}");
+    assert!(total.late > 50, "{total:?}");
+    assert!(total.dead > 50, "{total:?}");
+    assert!(total.filtered > 20, "{total:?}");
+    assert!(restarts > 20, "{restarts}");
+}

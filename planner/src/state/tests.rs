@@ -1,0 +1,285 @@
+//! Epochs by hand: what goes in, what comes out, what is left.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use crate::{testing::*, *};
+
+const COUNTS: &str = "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean
+    FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
+    GROUP BY window_start, window_end, kind";
+
+#[tokio::test]
+async fn a_window_closes_when_the_watermark_reaches_its_end() {
+    let plan = plan(COUNTS).await.unwrap();
+    assert_eq!(plan.columns_to_read, ["ts", "kind", "value"]);
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+
+    let first = [event(5, "a", 1.0), event(50, "b", 2.0), event(59, "a", 4.0)];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &first)]))
+        .await
+        .unwrap();
+    assert_eq!(output.watermark_us, Some(MORNING + 49 * SECOND));
+    assert!(output.rows.is_empty());
+    assert_eq!(query.open_panes(), 1);
+
+    // 69.999999 s less ten is just short of the window's end, 70 s is its end.
+    let short = [Event {
+        ts: Some(MORNING + 70 * SECOND - 1),
+        ..event(0, "a", 1.0)
+    }];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &short)]))
+        .await
+        .unwrap();
+    assert!(output.rows.is_empty());
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &[event(70, "a", 8.0)])]))
+        .await
+        .unwrap();
+    assert_eq!(
+        lines(&output.rows),
+        [
+            "2024-02-29T09:00:00Z | 2024-02-29T09:01:00Z | a | 2 | 2.5",
+            "2024-02-29T09:00:00Z | 2024-02-29T09:01:00Z | b | 1 | 2.0",
+        ]
+    );
+    assert_eq!(output.rows[0].schema(), plan.output_schema);
+    assert_eq!(query.open_panes(), 1);
+}
+
+#[tokio::test]
+async fn a_row_of_a_closed_window_is_late_with_its_origin() {
+    let plan = plan(COUNTS).await.unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    // What is late is decided by the watermark at the epoch's beginning: the same row in the same epoch is not.
+    let output = query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(75, "a", 1.0), event(1, "a", 1.0)])],
+        ))
+        .await
+        .unwrap();
+    assert_eq!(output.counts.late, 0);
+    assert_eq!(lines(&output.rows).len(), 1);
+    let output = query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(80, "a", 1.0), event(2, "b", 7.0)])],
+        ))
+        .await
+        .unwrap();
+    assert_eq!(
+        lines(&output.late),
+        [
+            "2024-02-29T09:00:02Z | b | 7.0 | events | 0 | 1 | 1970-01-01T00:00:01.001Z | 2024-02-29T09:01:05Z | 1 | 1"
+        ]
+    );
+    assert_eq!(output.late[0].schema(), plan.late_schema);
+    let expected = RowCounts {
+        read: 2,
+        aggregated: 1,
+        late: 1,
+        ..RowCounts::default()
+    };
+    assert_eq!(output.counts, expected);
+}
+
+#[tokio::test]
+async fn rows_without_usable_time_are_dead_letters_and_move_nothing() {
+    let plan = plan(COUNTS).await.unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    let events = [
+        Event {
+            ts: None,
+            ..event(0, "a", 1.0)
+        },
+        event(3_600 + 301, "a", 2.0),
+        Event {
+            ts: Some(i64::MAX),
+            ..event(0, "a", 3.0)
+        },
+        event(3_600 + 300, "a", 4.0),
+    ];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &events)]))
+        .await
+        .unwrap();
+    assert_eq!(
+        lines(&output.dead),
+        [
+            " | a | 1.0 | events | 0 | 0 | 1970-01-01T00:00:01Z | event time is null",
+            "2024-02-29T10:05:01Z | a | 2.0 | events | 0 | 1 | 1970-01-01T00:00:01.001Z | event time is in the future by more than max_future_skew",
+            " | a | 3.0 | events | 0 | 2 | 1970-01-01T00:00:01.002Z | event time is outside of the years 1 to 9999: 9223372036854775807 microseconds since 1970",
+        ]
+    );
+    assert_eq!(output.dead[0].schema(), plan.dead_letter_schema);
+    assert_eq!(output.watermark_us, Some(MORNING + 3_890 * SECOND));
+}
+
+#[tokio::test]
+async fn a_row_that_where_drops_is_neither_late_nor_counted_but_moves_time() {
+    let plan = plan(
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
+         WHERE kind = 'a' GROUP BY window_start",
+    )
+    .await
+    .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    assert_eq!(columns, &["ts", "kind"]);
+    let output = query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 1.0), event(100, "b", 1.0)])],
+        ))
+        .await
+        .unwrap();
+    assert_eq!(lines(&output.rows), ["2024-02-29T09:00:00Z | 1"]);
+    let output = query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(2, "b", 1.0), event(3, "a", 1.0)])],
+        ))
+        .await
+        .unwrap();
+    let expected = RowCounts {
+        read: 2,
+        late: 1,
+        filtered: 1,
+        ..RowCounts::default()
+    };
+    assert_eq!(output.counts, expected);
+}
+
+#[tokio::test]
+async fn the_end_of_every_split_closes_every_window_in_order() {
+    let plan = plan(COUNTS).await.unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    query
+        .run_epoch(epoch(
+            columns,
+            &[
+                (0, &[event(130, "b", 1.0)]),
+                (1, &[event(65, "a", 1.0), event(5, "c", 1.0)]),
+            ],
+        ))
+        .await
+        .unwrap();
+    let output = query.run_epoch(the_end(&[0, 1])).await.unwrap();
+    assert_eq!(output.watermark_us, Some(i64::MAX));
+    assert_eq!(
+        lines(&output.rows),
+        [
+            "2024-02-29T09:00:00Z | 2024-02-29T09:01:00Z | c | 1 | 1.0",
+            "2024-02-29T09:01:00Z | 2024-02-29T09:02:00Z | a | 1 | 1.0",
+            "2024-02-29T09:02:00Z | 2024-02-29T09:03:00Z | b | 1 | 1.0",
+        ]
+    );
+    assert_eq!(query.open_panes(), 0);
+}
+
+#[tokio::test]
+async fn live_rows_are_those_of_open_windows_and_change_nothing() {
+    let plan = plan(COUNTS).await.unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 0.1), event(2, "a", 0.2)])],
+        ))
+        .await
+        .unwrap();
+    let live = query.live().await.unwrap();
+    assert_eq!(
+        lines(&live),
+        ["2024-02-29T09:00:00Z | 2024-02-29T09:01:00Z | a | 2 | 0.15000000000000002"]
+    );
+    assert_eq!(live[0].schema(), plan.output_schema);
+    assert_eq!(lines(&query.live().await.unwrap()), lines(&live));
+    let output = query.run_epoch(the_end(&[0])).await.unwrap();
+    assert_eq!(lines(&output.rows), lines(&live));
+}
+
+#[tokio::test]
+async fn a_restored_query_goes_on_where_it_was() {
+    let plan = plan(COUNTS).await.unwrap();
+    let columns = &plan.columns_to_read;
+    let mut query = plan.start(None).unwrap();
+    query
+        .run_epoch(epoch(
+            columns,
+            &[(0, &[event(1, "a", 1.0), event(62, "b", 2.0)])],
+        ))
+        .await
+        .unwrap();
+    let snapshot = query.snapshot().unwrap();
+    assert_eq!(snapshot.panes.len(), 2);
+    assert_eq!(snapshot.watermark_us, Some(MORNING + 52 * SECOND));
+    let mut restored = plan.start(Some(snapshot)).unwrap();
+    for query in [&mut query, &mut restored] {
+        let output = query
+            .run_epoch(epoch(
+                columns,
+                &[(0, &[event(3, "a", 3.0), event(75, "c", 1.0)])],
+            ))
+            .await
+            .unwrap();
+        assert_eq!(
+            lines(&output.rows),
+            ["2024-02-29T09:00:00Z | 2024-02-29T09:01:00Z | a | 2 | 2.0"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn state_of_another_query_is_refused() {
+    let counts = plan(COUNTS).await.unwrap();
+    let other = plan(
+        "SELECT window_start, max(kind) AS k FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+    )
+    .await
+    .unwrap();
+    assert_ne!(counts.fingerprint, other.fingerprint);
+    let mut query = counts.start(None).unwrap();
+    query
+        .run_epoch(epoch(
+            &counts.columns_to_read,
+            &[(0, &[event(1, "a", 1.0)])],
+        ))
+        .await
+        .unwrap();
+    let error = other.start(Some(query.snapshot().unwrap())).unwrap_err();
+    assert_eq!(error.message, "the saved state is of another query");
+}
+
+#[tokio::test]
+async fn after_an_error_the_state_is_void() {
+    let plan = plan(
+        "SELECT window_start, sum(1 / CAST(value AS BIGINT)) AS s
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+    )
+    .await
+    .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    let error = query
+        .run_epoch(epoch(columns, &[(0, &[event(1, "a", 0.0)])]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (PlanErrorKind::Data, "division by zero")
+    );
+    let error = query.run_epoch(the_end(&[0])).await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "the query's state is void after an error and must be restored"
+    );
+    assert!(query.snapshot().is_err());
+}

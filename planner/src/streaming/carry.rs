@@ -1,0 +1,190 @@
+//! Carries hidden columns through a plan: each row's origin, and the window it is in.
+//!
+//! A late row is found high up in a plan and kept as it came from the stream; a pane's rows are filed by their window wherever the query
+//! left that out. So the plan is rebuilt from the cut upwards with the hidden columns appended to every projection on the way.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::{
+    common::{Column, DFSchema, TableReference},
+    logical_expr::{Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias},
+};
+
+use crate::{
+    error::{PlanError, Result},
+    logical::{LeafNode, TumbleNode, WINDOW_START, WatermarkNode, lower_tumble, window_type},
+    operators::{ROW_COLUMN, WINDOW_COLUMN},
+};
+
+/// A plan with hidden columns.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) plan: LogicalPlan,
+    /// Each hidden column: its name, and what it is called in the plan's output.
+    hidden: Vec<(&'static str, Column)>,
+}
+
+impl Carried {
+    /// Where a hidden column stands in the plan's output.
+    pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
+        self.hidden
+            .iter()
+            .find(|(hidden, _)| *hidden == name)
+            .and_then(|(_, column)| self.plan.schema().maybe_index_of_column(column))
+            .ok_or_else(|| {
+                PlanError::internal(format!("hidden column {name} was lost in the plan"))
+            })
+    }
+}
+
+/// The part of a query below its aggregation, over a leaf in place of the stream's scan.
+pub(crate) fn carry_rows(plan: &LogicalPlan) -> Result<Carried> {
+    carry(plan, &|node| {
+        let LogicalPlan::TableScan(scan) = node else {
+            return Ok(None);
+        };
+        leaf(
+            format!("rows of {}", scan.table_name),
+            &scan.projected_schema,
+            ROW_COLUMN,
+            DataType::UInt64,
+        )
+        .map(Some)
+    })
+}
+
+/// The part of a query above its aggregation, over a leaf in place of the aggregation.
+pub(crate) fn carry_panes(plan: &LogicalPlan) -> Result<Carried> {
+    carry(plan, &|node| {
+        let LogicalPlan::Aggregate(aggregate) = node else {
+            return Ok(None);
+        };
+        leaf(
+            "closed panes".to_owned(),
+            &aggregate.schema,
+            WINDOW_COLUMN,
+            window_type(),
+        )
+        .map(Some)
+    })
+}
+
+fn leaf(
+    label: String,
+    schema: &DFSchema,
+    hidden: &'static str,
+    hidden_type: DataType,
+) -> Result<Carried> {
+    if let Some(taken) = schema.fields().iter().find(|field| field.name() == hidden) {
+        return Err(PlanError::invalid(format!(
+            "column name \"{}\" is reserved",
+            taken.name()
+        )));
+    }
+    let mut fields: Vec<(Option<TableReference>, Arc<Field>)> = schema
+        .iter()
+        .map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)))
+        .collect();
+    fields.push((None, Arc::new(Field::new(hidden, hidden_type, false))));
+    let schema = Arc::new(DFSchema::new_with_metadata(fields, HashMap::new())?);
+    Ok(Carried {
+        plan: extension(LeafNode { label, schema }),
+        hidden: vec![(hidden, Column::new_unqualified(hidden))],
+    })
+}
+
+fn extension(node: impl datafusion::logical_expr::UserDefinedLogicalNode + 'static) -> LogicalPlan {
+    LogicalPlan::Extension(Extension {
+        node: Arc::new(node),
+    })
+}
+
+fn carry(
+    plan: &LogicalPlan,
+    cut: &dyn Fn(&LogicalPlan) -> Result<Option<Carried>>,
+) -> Result<Carried> {
+    if let Some(carried) = cut(plan)? {
+        return Ok(carried);
+    }
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let below = carry(&projection.input, cut)?;
+            let mut exprs = projection.expr.clone();
+            let mut hidden = Vec::with_capacity(below.hidden.len());
+            for (name, column) in below.hidden {
+                let output = Column::new_unqualified(name);
+                exprs.push(match column == output {
+                    true => Expr::Column(column),
+                    false => Expr::Column(column).alias(name),
+                });
+                hidden.push((name, output));
+            }
+            let plan = Projection::try_new(exprs, Arc::new(below.plan))?;
+            Ok(Carried {
+                plan: LogicalPlan::Projection(plan),
+                hidden,
+            })
+        }
+        LogicalPlan::Filter(filter) => {
+            let below = carry(&filter.input, cut)?;
+            let plan = Filter::try_new(filter.predicate.clone(), Arc::new(below.plan))?;
+            Ok(Carried {
+                plan: LogicalPlan::Filter(plan),
+                hidden: below.hidden,
+            })
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let below = carry(&alias.input, cut)?;
+            let hidden = below
+                .hidden
+                .into_iter()
+                .map(|(name, column)| (name, Column::new(Some(alias.alias.clone()), column.name)))
+                .collect();
+            let plan = SubqueryAlias::try_new(Arc::new(below.plan), alias.alias.clone())?;
+            Ok(Carried {
+                plan: LogicalPlan::SubqueryAlias(plan),
+                hidden,
+            })
+        }
+        LogicalPlan::Extension(Extension { node }) => {
+            if let Some(tumble) = node.as_any().downcast_ref::<TumbleNode>() {
+                let mut below = carry(&tumble.input, cut)?;
+                let tumble = TumbleNode::try_new(
+                    below.plan,
+                    tumble.time.clone(),
+                    tumble.size_us,
+                    tumble.offset_us,
+                )?;
+                below
+                    .hidden
+                    .push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_START)));
+                return Ok(Carried {
+                    plan: lower_tumble(&tumble)?,
+                    hidden: below.hidden,
+                });
+            }
+            let Some(watermark) = node.as_any().downcast_ref::<WatermarkNode>() else {
+                return Err(cannot(plan));
+            };
+            let below = carry(&watermark.input, cut)?;
+            Ok(Carried {
+                plan: extension(WatermarkNode {
+                    input: below.plan,
+                    time: watermark.time.clone(),
+                    watermark: watermark.watermark.clone(),
+                }),
+                hidden: below.hidden,
+            })
+        }
+        other => Err(cannot(other)),
+    }
+}
+
+/// Everything a user can write was refused by name before; this is what is left.
+fn cannot(plan: &LogicalPlan) -> PlanError {
+    PlanError::unsupported(format!(
+        "this part of a continuous query is not supported: {}",
+        plan.display()
+    ))
+}

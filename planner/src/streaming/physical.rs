@@ -1,0 +1,256 @@
+//! The physical plans of a continuous query: rows of an epoch to partial states, and closed panes to rows.
+//!
+//! The engine's own planner builds them from the carried logical plans, with no physical optimisation: a plan that is run thousands of
+//! times a minute must not repartition, probe, or filter by what an earlier run found.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::Session,
+    common::DFSchema,
+    error::Result as EngineResult,
+    execution::{
+        SessionState, SessionStateBuilder, context::ExecutionProps, runtime_env::RuntimeEnv,
+    },
+    logical_expr::{
+        Aggregate, Expr, ExprSchemable, LogicalPlan, Operator, UserDefinedLogicalNode,
+        expr::BinaryExpr, physical_planning_context::PhysicalPlanningContext,
+    },
+    optimizer::{
+        Analyzer, OptimizerRule, common_subexpr_eliminate::CommonSubexprEliminate,
+        eliminate_duplicated_expr::EliminateDuplicatedExpr,
+        optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
+        simplify_expressions::SimplifyExpressions,
+    },
+    physical_expr::{
+        aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
+        create_physical_expr,
+    },
+    physical_plan::{
+        ExecutionPlan,
+        aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy},
+    },
+    physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
+};
+
+use super::carry::Carried;
+use crate::{
+    error::{PlanError, PlanErrorKind, Result},
+    logical::{LeafNode, WatermarkNode, interval_us},
+    operators::{EventTimeExec, FeedExec, LateExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule},
+};
+
+/// The session a continuous query is planned in: `state`'s tables and functions, rules of our own choice.
+///
+/// The rules are few on purpose. Left out, with reasons: those that nest aggregates (`SingleDistinctToGroupBy`), drop group keys
+/// (`EliminateGroupByConstant`), or turn what can never be true into an empty relation (a stream that is not read has no watermark).
+pub(crate) fn streaming_session(state: &SessionState) -> SessionState {
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(EliminateDuplicatedExpr::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    let mut config = state.config().clone().with_target_partitions(1);
+    let options = config.options_mut();
+    // A partial aggregation that gives up half-way would make the state depend on how many rows an epoch had.
+    options
+        .execution
+        .skip_partial_aggregation_probe_ratio_threshold = 2.0;
+    options.optimizer.enable_dynamic_filter_pushdown = false;
+    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    SessionStateBuilder::new_from_existing(state.clone())
+        .with_config(config)
+        // Names that the optimiser makes up are counted from one, whatever ran before: the plan's fingerprint depends on them.
+        .with_execution_props(ExecutionProps::new())
+        .with_analyzer_rules(Analyzer::new().rules)
+        .with_optimizer_rules(rules)
+        .with_physical_optimizer_rules(Vec::new())
+        // An aggregation that emits early when memory is short would make the state depend on what else is running.
+        .with_runtime_env(Arc::new(RuntimeEnv::default()))
+        .build()
+}
+
+/// The aggregation of a query, lowered.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    /// Rows of an epoch → group columns ++ state columns.
+    pub(crate) partial: Arc<dyn ExecutionPlan>,
+    /// The aggregates, in order.
+    pub(crate) aggregates: Vec<Arc<AggregateFunctionExpr>>,
+    /// How many group columns there are.
+    pub(crate) group_columns: usize,
+}
+
+/// Lowers everything up to and with the partial aggregation.
+pub(crate) async fn lower_rows(
+    session: &SessionState,
+    rows: &Carried,
+    aggregate: &Aggregate,
+    window_us: i64,
+) -> Result<Lowered> {
+    let input = lower(session, &rows.plan).await?;
+    let late: Arc<dyn ExecutionPlan> = Arc::new(LateExec::new(
+        input,
+        rows.index_of(ROW_COLUMN)?,
+        rows.index_of(WINDOW_COLUMN)?,
+        window_us,
+    ));
+    let schema = late.schema();
+    let props = session.execution_props();
+    let context = PhysicalPlanningContext::default();
+    let logical = rows.plan.schema();
+    let mut groups = Vec::with_capacity(aggregate.group_expr.len());
+    for (expr, field) in aggregate.group_expr.iter().zip(aggregate.schema.fields()) {
+        let expr = create_physical_expr(expr, logical, props, &context)?;
+        groups.push((expr, field.name().clone()));
+    }
+    let mut aggregates = Vec::with_capacity(aggregate.aggr_expr.len());
+    let mut filters = Vec::with_capacity(aggregate.aggr_expr.len());
+    for expr in &aggregate.aggr_expr {
+        let lowered =
+            LoweredAggregateBuilder::new(expr, logical, &schema, props, &context).build()?;
+        check_mergeable(&lowered.aggregate)?;
+        aggregates.push(lowered.aggregate);
+        filters.push(lowered.filter);
+    }
+    let group_columns = groups.len();
+    let partial = AggregateExec::try_new(
+        AggregateMode::Partial,
+        PhysicalGroupBy::new_single(groups),
+        aggregates.clone(),
+        filters,
+        late,
+        schema,
+    )?;
+    Ok(Lowered {
+        // The engine may rewrite the aggregates to fit the input's order; the state is of those it took.
+        aggregates: partial.aggr_expr().to_vec(),
+        partial: Arc::new(partial),
+        group_columns,
+    })
+}
+
+/// An aggregate whose state cannot be made or written is refused now, not at the first row.
+fn check_mergeable(aggregate: &AggregateFunctionExpr) -> Result<()> {
+    let checked = aggregate.state_fields().and_then(|_| {
+        if aggregate.groups_accumulator_supported() {
+            aggregate.create_groups_accumulator().map(|_| ())
+        } else {
+            aggregate.create_accumulator().map(|_| ())
+        }
+    });
+    checked.map_err(|error| {
+        let cause = PlanError::from(error);
+        PlanError::unsupported(format!(
+            "aggregate {} is not supported in a continuous query",
+            aggregate.name()
+        ))
+        .detail(cause.message)
+    })
+}
+
+/// The physical plan of a carried logical one.
+pub(crate) async fn lower(
+    session: &SessionState,
+    plan: &LogicalPlan,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(StreamingNodes)]);
+    Ok(planner.create_physical_plan(plan, session).await?)
+}
+
+struct StreamingNodes;
+
+#[async_trait]
+impl ExtensionPlanner for StreamingNodes {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> EngineResult<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(leaf) = node.as_any().downcast_ref::<LeafNode>() {
+            let schema = Arc::clone(leaf.schema.inner());
+            return Ok(Some(Arc::new(FeedExec::new(leaf.label.clone(), schema))));
+        }
+        let (Some(watermark), [input]) = (
+            node.as_any().downcast_ref::<WatermarkNode>(),
+            physical_inputs,
+        ) else {
+            return Ok(None);
+        };
+        let schema = watermark.input.schema();
+        let row_column = schema
+            .index_of_column_by_name_anywhere(ROW_COLUMN)
+            .ok_or_else(|| {
+                PlanError::internal("rows lost their origin below the watermark").into_engine()
+            })?;
+        let time = micros(&watermark.time, schema)?;
+        let time = planner.create_physical_expr(&time, schema, session, context)?;
+        let rule = match delay_us(&watermark.time, &watermark.watermark) {
+            Some(delay_us) => WatermarkRule::Delay(delay_us),
+            None => {
+                let expr = micros(&watermark.watermark, schema)?;
+                WatermarkRule::Expr(planner.create_physical_expr(&expr, schema, session, context)?)
+            }
+        };
+        Ok(Some(Arc::new(EventTimeExec::new(
+            Arc::clone(input),
+            time,
+            rule,
+            row_column,
+        ))))
+    }
+}
+
+/// A hidden column may be qualified by an alias on its way; its bare name is unique.
+trait IndexAnywhere {
+    fn index_of_column_by_name_anywhere(&self, name: &str) -> Option<usize>;
+}
+
+impl IndexAnywhere for DFSchema {
+    fn index_of_column_by_name_anywhere(&self, name: &str) -> Option<usize> {
+        self.fields().iter().position(|field| field.name() == name)
+    }
+}
+
+/// The delay of a watermark that is event time less a constant.
+fn delay_us(time: &Expr, watermark: &Expr) -> Option<i64> {
+    if time == watermark {
+        return Some(0);
+    }
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = watermark else {
+        return None;
+    };
+    if left.as_ref() != time {
+        return None;
+    }
+    match op {
+        Operator::Minus => interval_us(right),
+        Operator::Plus => interval_us(right)?.checked_neg(),
+        _ => None,
+    }
+}
+
+/// A time expression in microseconds.
+fn micros(expr: &Expr, schema: &DFSchema) -> EngineResult<Expr> {
+    match expr.get_type(schema)? {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(expr.clone()),
+        DataType::Timestamp(_, zone) => expr
+            .clone()
+            .cast_to(&DataType::Timestamp(TimeUnit::Microsecond, zone), schema),
+        other => Err(PlanError::new(
+            PlanErrorKind::DatatypeMismatch,
+            format!("a watermark is a timestamp, not {other}: {expr}"),
+        )
+        .into_engine()),
+    }
+}

@@ -1,0 +1,259 @@
+//! What a continuous query may not contain, and what to write instead.
+//!
+//! Everything is looked at before anything is optimised, so that the message speaks of what was written. A query that passes here and
+//! fails later, while it runs, is a defect.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::{
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    datasource::source_as_provider,
+    error::Result as EngineResult,
+    logical_expr::{
+        Aggregate, Expr, LogicalPlan, Volatility,
+        expr::{AggregateFunction, ScalarFunction},
+    },
+};
+
+use crate::{
+    StreamDefinition, StreamTable,
+    error::{PlanError, PlanErrorKind, Result},
+    logical::{TumbleNode, WatermarkNode},
+};
+
+/// What a plan is made of, counted.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// The streams it scans, once per scan.
+    pub(crate) streams: Vec<Arc<StreamDefinition>>,
+    /// Scans of anything else.
+    pub(crate) tables: Vec<String>,
+    /// Window nodes.
+    pub(crate) windows: usize,
+    /// Watermarks that the query declares.
+    pub(crate) watermarks: usize,
+    /// Aggregations.
+    pub(crate) aggregates: usize,
+}
+
+/// The stream that a table scan reads, if it is one.
+pub(crate) fn stream_of(plan: &LogicalPlan) -> Option<Arc<StreamDefinition>> {
+    let LogicalPlan::TableScan(scan) = plan else {
+        return None;
+    };
+    let provider = source_as_provider(&scan.source).ok()?;
+    (provider.as_ref() as &dyn TableProvider)
+        .downcast_ref::<StreamTable>()
+        .map(|table| Arc::clone(table.definition()))
+}
+
+/// Counts what a plan is made of, subqueries included.
+pub(crate) fn census(plan: &LogicalPlan) -> Result<Census> {
+    let mut census = Census::default();
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::TableScan(scan) => match stream_of(node) {
+                Some(stream) => census.streams.push(stream),
+                None => census.tables.push(scan.table_name.to_string()),
+            },
+            LogicalPlan::Aggregate(_) => census.aggregates += 1,
+            LogicalPlan::Extension(extension) => {
+                if extension.node.as_any().is::<TumbleNode>() {
+                    census.windows += 1;
+                } else if extension.node.as_any().is::<WatermarkNode>() {
+                    census.watermarks += 1;
+                }
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(census)
+}
+
+/// Refuses what cannot run as a continuous query.
+pub(crate) fn refuse(plan: &LogicalPlan, census: &Census) -> Result<()> {
+    let mut refusal: Option<PlanError> = None;
+    plan.apply_with_subqueries(|node| {
+        refusal = refuse_node(node)?;
+        Ok(match refusal {
+            Some(_) => TreeNodeRecursion::Stop,
+            None => TreeNodeRecursion::Continue,
+        })
+    })?;
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    refuse_shape(census)
+}
+
+fn refuse_shape(census: &Census) -> Result<()> {
+    if census.watermarks > 1 {
+        return Err(PlanError::invalid("a query has one watermark, not several")
+            .hint("keep the WATERMARK nearest to the stream"));
+    }
+    let name = match census.streams.as_slice() {
+        [stream] => &stream.name,
+        _ => {
+            return Err(PlanError::unsupported(
+                "a continuous query over several streams is not supported yet",
+            ));
+        }
+    };
+    let hint = format!(
+        "write FROM TUMBLE({name}, event_time_column, INTERVAL '1 minute') GROUP BY window_start, window_end, …"
+    );
+    match (census.aggregates, census.windows) {
+        (0, _) => Err(PlanError::unsupported(
+            "a continuous query without an aggregation over a window is not supported yet",
+        )
+        .hint(hint)),
+        (1, 0) => Err(PlanError::unsupported(
+            "GROUP BY over a stream without a window needs unbounded state",
+        )
+        .detail("every group would be kept for ever, because a row for it may always still come")
+        .hint(hint)),
+        (1, _) => Ok(()),
+        _ => Err(PlanError::unsupported(
+            "an aggregate over an aggregate is not supported in a continuous query yet",
+        )
+        .hint("write the inner one to a table of its own and aggregate that when reading")),
+    }
+}
+
+fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
+    let error = match node {
+        LogicalPlan::Join(_) => {
+            PlanError::unsupported("a join in a continuous query is not supported yet")
+        }
+        LogicalPlan::Union(_) => {
+            PlanError::unsupported("UNION in a continuous query is not supported yet")
+        }
+        LogicalPlan::Distinct(_) => {
+            PlanError::unsupported("SELECT DISTINCT in a continuous query is not supported yet")
+                .hint("group by the columns, within a window")
+        }
+        LogicalPlan::Window(_) => PlanError::unsupported(
+            "window functions (OVER) in a continuous query are not supported yet",
+        )
+        .hint("apply them when reading the table"),
+        LogicalPlan::Sort(_) => PlanError::invalid("ORDER BY has no meaning in a continuous query")
+            .detail("its rows are added to a table as windows close, and a table has no order")
+            .hint("leave it out, and order when reading the table"),
+        LogicalPlan::Limit(_) => PlanError::invalid("LIMIT has no meaning in a continuous query")
+            .detail("its rows are added to a table for as long as the stream goes on")
+            .hint("leave it out, and limit when reading the table"),
+        LogicalPlan::Unnest(_) => {
+            PlanError::unsupported("unnest in a continuous query is not supported yet")
+        }
+        LogicalPlan::RecursiveQuery(_) => {
+            PlanError::unsupported("WITH RECURSIVE in a continuous query is not supported")
+        }
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
+            PlanError::unsupported("a continuous query reads a stream and nothing else, for now")
+        }
+        LogicalPlan::TableScan(scan) if stream_of(node).is_none() => {
+            PlanError::unsupported(format!(
+                "a continuous query that reads table \"{}\" beside its stream is not supported yet",
+                scan.table_name.table()
+            ))
+        }
+        LogicalPlan::Aggregate(aggregate) => match refuse_aggregate(aggregate) {
+            Some(error) => error,
+            None => return refuse_expressions(node),
+        },
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::TableScan(_)
+        | LogicalPlan::Extension(_) => return refuse_expressions(node),
+        other => PlanError::unsupported(format!(
+            "{} in a continuous query is not supported",
+            other
+                .display()
+                .to_string()
+                .split([':', ' '])
+                .next()
+                .unwrap_or_default()
+        )),
+    };
+    Ok(Some(error))
+}
+
+fn refuse_aggregate(aggregate: &Aggregate) -> Option<PlanError> {
+    if aggregate
+        .group_expr
+        .iter()
+        .any(|expr| matches!(expr, Expr::GroupingSet(_)))
+    {
+        return Some(PlanError::unsupported(
+            "GROUPING SETS, ROLLUP and CUBE in a continuous query are not supported yet",
+        ));
+    }
+    aggregate.aggr_expr.iter().find_map(|expr| {
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias()
+        else {
+            return None;
+        };
+        // WITHIN GROUP (ORDER BY x) names what is aggregated; it asks for no order of rows.
+        if !params.order_by.is_empty() && !func.supports_within_group_clause() {
+            return Some(PlanError::unsupported(format!(
+                "ORDER BY inside {}() is not supported in a continuous query yet",
+                func.name()
+            )));
+        }
+        None
+    })
+}
+
+fn refuse_expressions(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
+    let mut refusal = None;
+    node.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            refusal = refuse_expression(expr);
+            Ok(match refusal {
+                Some(_) => TreeNodeRecursion::Stop,
+                None => TreeNodeRecursion::Continue,
+            })
+        })
+    })?;
+    Ok(refusal)
+}
+
+fn refuse_expression(expr: &Expr) -> Option<PlanError> {
+    match expr {
+        Expr::ScalarSubquery(_)
+        | Expr::InSubquery(_)
+        | Expr::Exists(_)
+        | Expr::SetComparison(_) => Some(PlanError::unsupported(
+            "a subquery in an expression of a continuous query is not supported yet",
+        )),
+        Expr::WindowFunction(_) => Some(PlanError::unsupported(
+            "window functions (OVER) in a continuous query are not supported yet",
+        )),
+        Expr::Placeholder(placeholder) => Some(PlanError::invalid(format!(
+            "a continuous query takes no parameters, and {} is one",
+            placeholder.id
+        ))),
+        Expr::ScalarFunction(ScalarFunction { func, .. }) => {
+            let what = match func.signature().volatility {
+                Volatility::Immutable => return None,
+                Volatility::Stable => "depends on when the statement runs",
+                Volatility::Volatile => "gives another value each time",
+            };
+            Some(
+                PlanError::new(
+                    PlanErrorKind::Invalid,
+                    format!("function {}() cannot be used in a continuous query", func.name()),
+                )
+                .detail(format!(
+                    "it {what}, and a continuous query must give the same rows whenever its input is read again"
+                ))
+                .hint("use the event time of the row, or window_start and window_end; use the function when reading the table"),
+            )
+        }
+        _ => None,
+    }
+}

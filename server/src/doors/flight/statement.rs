@@ -1,0 +1,158 @@
+//! One statement on this door: planned, bound, run to its end or as a stream of rows.
+
+use std::sync::Arc;
+
+use arrow::{array::RecordBatch, datatypes::DataType};
+use datafusion::scalar::ScalarValue;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
+
+use super::{client::Redeemed, status::from_engine};
+use crate::{
+    error::{Error, Result, SqlState},
+    session::{Answer, Prepared, Session},
+};
+
+/// Parameters of one execution.
+pub(super) type Row = Vec<ScalarValue>;
+
+/// A statement with everything it needs to run.
+#[derive(Clone)]
+pub(super) struct Bound {
+    prepared: Prepared,
+    /// One execution each.
+    rows: Vec<Row>,
+}
+
+impl Bound {
+    /// Binds rows, or none for a statement without parameters.
+    pub(super) fn new(prepared: Prepared, rows: Option<Vec<Row>>) -> Result<Self> {
+        let rows = match rows {
+            Some(rows) => rows,
+            None if prepared.parameters.is_empty() => vec![vec![]],
+            None => {
+                return Err(Error::user(
+                    SqlState::InvalidParameterValue,
+                    format!(
+                        "no parameters were bound, but the statement requires {}",
+                        prepared.parameters.len()
+                    ),
+                ));
+            }
+        };
+        Ok(Self { prepared, rows })
+    }
+
+    /// The statement.
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+}
+
+/// Plans the one statement of a text; `hints` are the types of its parameters as far as the client gave them.
+pub(super) async fn prepare(
+    session: &Session,
+    text: &str,
+    hints: &[Option<DataType>],
+) -> Result<Prepared> {
+    let parsed = session.parse(text)?;
+    match parsed.as_slice() {
+        [statement] => session.prepare(statement, hints).await,
+        [] => Err(Error::user(
+            SqlState::SyntaxError,
+            "the text holds no statement",
+        )),
+        _ => Err(Error::user(
+            SqlState::SyntaxError,
+            "cannot run several statements in one call",
+        )
+        .with_hint("Send them one by one.")),
+    }
+}
+
+/// Runs a statement to its end and says how many rows it changed (-1 when nobody knows).
+///
+/// It runs in a task of its own: a client that goes away in the middle must not leave a statement half done.
+pub(super) async fn run_to_end(session: Arc<Session>, bound: Bound) -> Result<i64> {
+    let task = tokio::spawn(async move {
+        let mut total = 0;
+        for row in bound.rows {
+            match session.execute(&bound.prepared, row).await? {
+                Answer::Done { tag, .. } if total >= 0 => total += affected(&tag),
+                Answer::Done { .. } => {}
+                Answer::Rows { mut stream, .. } => {
+                    while let Some(batch) = stream.next().await {
+                        batch.map_err(|e| from_engine(&e))?;
+                    }
+                    total = -1;
+                }
+            }
+        }
+        Ok(total)
+    });
+    task.await
+        .unwrap_or_else(|e| Err(Error::internal(format!("statement ended early: {e}"))))
+}
+
+/// The count at the end of a completion tag such as `INSERT 0 3`; DDL and SET change no rows.
+fn affected(tag: &str) -> i64 {
+    tag.rsplit(' ')
+        .next()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The rows of a redeemed ticket, run as they are asked for; ends with an error once it is cancelled.
+pub(super) fn rows(redeemed: Redeemed) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
+    let cancelled = redeemed.cancelled.clone();
+    let ended = cancelled.clone();
+    let session = redeemed.session();
+    let executions = redeemed.bound.clone().map_or_else(Vec::new, |bound| {
+        let prepared = Arc::new(bound.prepared);
+        bound
+            .rows
+            .into_iter()
+            .map(|row| (Arc::clone(&prepared), row))
+            .collect()
+    });
+    stream::iter(executions)
+        .then(move |(prepared, row)| execute(Arc::clone(&session), prepared, row))
+        .try_flatten()
+        .take_until(cancelled.cancelled_owned())
+        .chain(
+            // Looked at only when the rows have ended; what is kept alive until then is the ticket's entry among the running.
+            ready(())
+                .map(move |()| ended.is_cancelled().then(|| Err(redeemed.end_reason())))
+                .into_stream()
+                .filter_map(ready),
+        )
+}
+
+async fn execute(
+    session: Arc<Session>,
+    prepared: Arc<Prepared>,
+    row: Row,
+) -> Result<impl Stream<Item = Result<RecordBatch>>> {
+    let batches = match session.execute(&prepared, row).await? {
+        Answer::Rows { stream, .. } => Some(stream),
+        Answer::Done { .. } => None,
+    };
+    Ok(stream::iter(batches).flatten().map_err(|e| from_engine(&e)))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Counts in completion tags.
+
+    #[test]
+    fn only_counts_are_counted() {
+        for (tag, expected) in [
+            ("INSERT 0 3", 3),
+            ("DELETE 12", 12),
+            ("CREATE TABLE", 0),
+            ("SET", 0),
+            ("", 0),
+        ] {
+            assert_eq!(super::affected(tag), expected, "{tag}");
+        }
+    }
+}

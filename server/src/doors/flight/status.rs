@@ -1,0 +1,95 @@
+//! Our error as gRPC tells it: a code by SQLSTATE, everything a person needs in the text, the SQLSTATE in the metadata too.
+//!
+//! | SQLSTATE | gRPC |
+//! |---|---|
+//! | 42P01, 42703, 42883, 3F000, 3D000, 26000, 34000: something named does not exist | NOT_FOUND |
+//! | 42P07, 42P06: something named exists already | ALREADY_EXISTS |
+//! | any other 42, 22 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | 0A | UNIMPLEMENTED |
+//! | 2B, 25, 55: right statement, wrong moment | FAILED_PRECONDITION |
+//! | 28 | UNAUTHENTICATED |
+//! | 53, any other 54: a limit of ours | RESOURCE_EXHAUSTED |
+//! | 57014 | CANCELLED |
+//! | any other 57, 08, 58: come again later | UNAVAILABLE |
+//! | XX and the rest | INTERNAL |
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use tonic::{
+    Code, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
+
+use crate::error::{Error, SqlState};
+
+/// The status text goes in an HTTP header, and clients (C core) refuse headers above 8 KiB; this many bytes as sent are left for it.
+const MAX_TEXT_BYTES: usize = 6_000;
+
+/// The gRPC code of a condition.
+fn code(state: SqlState) -> Code {
+    match state.code() {
+        "42P01" | "42703" | "42883" | "3F000" | "3D000" | "26000" | "34000" => Code::NotFound,
+        "42P07" | "42P06" => Code::AlreadyExists,
+        "54001" => Code::InvalidArgument,
+        "57014" => Code::Cancelled,
+        other => match &other[..2] {
+            "42" | "22" => Code::InvalidArgument,
+            "0A" => Code::Unimplemented,
+            "2B" | "25" | "55" => Code::FailedPrecondition,
+            "28" => Code::Unauthenticated,
+            "53" | "54" => Code::ResourceExhausted,
+            "57" | "08" | "58" => Code::Unavailable,
+            _ => Code::Internal,
+        },
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let mut text = shorten(&error.to_string());
+        if let Some(position) = error.position {
+            text.push_str(&format!("\nPOSITION:  {position}"));
+        }
+        text.push_str("\nSQLSTATE:  ");
+        text.push_str(error.state.code());
+        let mut metadata = MetadataMap::new();
+        metadata.insert("sqlstate", MetadataValue::from_static(error.state.code()));
+        Self::with_metadata(code(error.state), text, metadata)
+    }
+}
+
+/// Cuts a text so that it fits a header, counted as it is sent: percent-encoding makes three bytes of each that is not plain ASCII.
+fn shorten(text: &str) -> String {
+    let mut sent = 0;
+    for (at, character) in text.char_indices() {
+        sent += match character {
+            ' '..='~' if character != '%' => 1,
+            _ => 3 * character.len_utf8(),
+        };
+        if sent > MAX_TEXT_BYTES {
+            return format!("{}…", &text[..at]);
+        }
+    }
+    text.to_owned()
+}
+
+/// What went wrong while rows were made: our own error where it travels inside the engine's, else the engine's by its kind.
+pub(super) fn from_engine(error: &DataFusionError) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(this) = cause {
+        if let Some(ours) = this.downcast_ref::<Error>() {
+            return ours.clone();
+        }
+        if let Some(DataFusionError::ResourcesExhausted(message)) = this.downcast_ref() {
+            return Error::outside(SqlState::OutOfMemory, message.clone());
+        }
+        if let Some(ArrowError::DivideByZero) = this.downcast_ref() {
+            return Error::user(SqlState::DivisionByZero, "division by zero");
+        }
+        cause = this.source();
+    }
+    Error::internal(error.strip_backtrace())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Metadata: what exists and what the server can do.
+
+use arrow::{
+    array::{Array, BinaryArray},
+    datatypes::Schema,
+};
+use arrow_flight::{
+    IpcMessage,
+    sql::{
+        CommandGetDbSchemas, CommandGetPrimaryKeys, CommandGetTables, CommandGetXdbcTypeInfo,
+        SqlInfo,
+    },
+};
+
+use super::*;
+
+fn column(batches: &[RecordBatch], name: &str) -> Vec<String> {
+    let columns = batches.iter().map(|b| {
+        let index = b.schema().index_of(name).unwrap();
+        b.project(&[index]).unwrap()
+    });
+    texts(&columns.collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn tables_are_listed_with_the_columns_a_query_gives() {
+    let served = served().await;
+    let mut client = served.log_in().await;
+    client
+        .execute_update("CREATE VIEW names AS SELECT name FROM people".into(), None)
+        .await
+        .unwrap();
+    let all = CommandGetTables {
+        include_schema: true,
+        ..Default::default()
+    };
+    let info = client.get_tables(all.clone()).await.unwrap();
+    let (_, batches) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(column(&batches, "table_name"), ["names", "people"]);
+    assert_eq!(column(&batches, "table_type"), ["VIEW", "TABLE"]);
+    let schemas = batches[0].column_by_name("table_schema").unwrap().clone();
+    let schemas: &BinaryArray = schemas.as_any().downcast_ref().unwrap();
+    let message = IpcMessage(bytes::Bytes::copy_from_slice(schemas.value(1)));
+    let listed = Schema::try_from(message).unwrap();
+    let info = client
+        .execute("SELECT * FROM people".into(), None)
+        .await
+        .unwrap();
+    assert_eq!(listed, info.try_decode_schema().unwrap());
+
+    for (filter, expected) in [
+        (
+            CommandGetTables {
+                table_name_filter_pattern: Some("pe%".into()),
+                ..Default::default()
+            },
+            vec!["people"],
+        ),
+        (
+            CommandGetTables {
+                table_types: vec!["VIEW".into()],
+                ..all.clone()
+            },
+            vec!["names"],
+        ),
+        (
+            CommandGetTables {
+                db_schema_filter_pattern: Some("g_ld".into()),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            CommandGetTables {
+                catalog: Some("other".into()),
+                ..all
+            },
+            vec![],
+        ),
+    ] {
+        let info = client.get_tables(filter).await.unwrap();
+        let (_, batches) = fetch(&mut client, info).await.unwrap();
+        assert_eq!(column(&batches, "table_name"), expected);
+    }
+}
+
+#[tokio::test]
+async fn catalogs_schemas_and_types_are_listed() {
+    let served = served().await;
+    let mut client = served.connect().await;
+    let info = client.get_catalogs().await.unwrap();
+    let (_, catalogs) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(texts(&catalogs), ["datafusion"]);
+    let pattern = Some("pub%".into());
+    let request = CommandGetDbSchemas {
+        catalog: None,
+        db_schema_filter_pattern: pattern,
+    };
+    let info = client.get_db_schemas(request).await.unwrap();
+    let (_, schemas) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(column(&schemas, "db_schema_name"), ["public"]);
+    let info = client.get_table_types().await.unwrap();
+    let (_, types) = fetch(&mut client, info).await.unwrap();
+    assert!(texts(&types).contains(&"VIEW".to_owned()));
+    // A listing may be fetched again: its ticket is the command itself.
+    let info = client.get_catalogs().await.unwrap();
+    fetch(&mut client, info.clone()).await.unwrap();
+    fetch(&mut client, info).await.unwrap();
+}
+
+#[tokio::test]
+async fn abilities_types_and_keys_are_answered() {
+    let served = served().await;
+    let mut client = served.connect().await;
+    let asked = vec![
+        SqlInfo::FlightSqlServerName,
+        SqlInfo::FlightSqlServerTransaction,
+    ];
+    let info = client.get_sql_info(asked).await.unwrap();
+    let (_, told) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(told[0].num_rows(), 2);
+    let info = client.get_sql_info(vec![]).await.unwrap();
+    let (_, told) = fetch(&mut client, info).await.unwrap();
+    assert!(told[0].num_rows() > 30);
+    let bigint = CommandGetXdbcTypeInfo {
+        data_type: Some(-5),
+    };
+    let info = client.get_xdbc_type_info(bigint).await.unwrap();
+    let (_, types) = fetch(&mut client, info).await.unwrap();
+    assert_eq!(texts(&types), ["bigint"]);
+    let keys = CommandGetPrimaryKeys {
+        table: "people".into(),
+        ..Default::default()
+    };
+    let info = client.get_primary_keys(keys).await.unwrap();
+    let (schema, keys) = fetch(&mut client, info).await.unwrap();
+    assert_eq!((schema.fields().len(), keys.len()), (6, 0));
+}

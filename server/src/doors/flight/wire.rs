@@ -1,0 +1,131 @@
+//! Rows as every client can read them.
+//!
+//! Dictionaries, views, run ends and the narrow decimals are newer than many clients, so they travel as the plain type of the same values; a
+//! view would also send all bytes behind it with each slice. One function makes the schema for flights, prepared statements, listings and the
+//! stream itself, so they can never differ. Batches are cut by the size of what they hold, one piece in memory at a time.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, RecordBatch, RecordBatchOptions},
+    compute::cast,
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
+    error::ArrowError,
+};
+use arrow_flight::{
+    FlightData, IpcMessage, SchemaAsIpc, encode::FlightDataEncoderBuilder, error::FlightError,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tonic::Status;
+
+use crate::error::{Error, Result};
+
+/// About the size of a message; gRPC clients take 4 MiB unless told otherwise.
+const MESSAGE_BYTES: usize = 2 << 20;
+
+/// The schema as it travels.
+pub(super) fn schema(schema: &Schema) -> SchemaRef {
+    let fields: Vec<_> = schema.fields().iter().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The schema as bytes of Arrow IPC.
+pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes> {
+    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &Default::default())
+        .try_into()
+        .map_err(|e: ArrowError| Error::internal(e.to_string()))?;
+    Ok(bytes)
+}
+
+fn field(field: &FieldRef) -> FieldRef {
+    let data_type = data_type(field.data_type());
+    if data_type == *field.data_type() {
+        return Arc::clone(field);
+    }
+    Arc::new(
+        Field::new(field.name(), data_type, field.is_nullable())
+            .with_metadata(field.metadata().clone()),
+    )
+}
+
+fn data_type(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Dictionary(_, values) => data_type(values),
+        DataType::RunEndEncoded(_, values) => data_type(values.data_type()),
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => DataType::List(field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(field(item), *size),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
+        other => other.clone(),
+    }
+}
+
+/// Encodes batches as they come, the schema first even when none comes.
+pub(super) fn encode(
+    from: &Schema,
+    batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+) -> impl Stream<Item = std::result::Result<FlightData, Status>> + Send + 'static {
+    let wire = schema(from);
+    let to = Arc::clone(&wire);
+    let pieces = batches
+        .map(move |batch| batch.and_then(|batch| convert(&batch, &to)))
+        .map_ok(|batch| stream::iter(pieces(batch).map(Ok::<_, Error>)))
+        .try_flatten()
+        .map_err(|error| FlightError::from(Status::from(error)));
+    FlightDataEncoderBuilder::new()
+        .with_schema(wire)
+        // Pieces are cut to size already; the encoder's own measure counts whole buffers behind small slices.
+        .with_max_flight_data_size(usize::MAX)
+        .build(pieces)
+        .map_err(Status::from)
+}
+
+fn convert(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch> {
+    if batch.num_columns() != to.fields().len() {
+        return Err(Error::internal(format!(
+            "{} columns came where {} were announced",
+            batch.num_columns(),
+            to.fields().len()
+        )));
+    }
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(to.fields())
+        .map(|(column, field)| cast(column, field.data_type()))
+        .collect::<std::result::Result<Vec<_>, _>>();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    columns
+        .and_then(|columns| RecordBatch::try_new_with_options(Arc::clone(to), columns, &options))
+        .map_err(|e| Error::internal(format!("rows cannot be sent: {e}")))
+}
+
+/// The batch in pieces of about [`MESSAGE_BYTES`]; empty batches are worth no message.
+fn pieces(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let bytes: usize = batch
+        .columns()
+        .iter()
+        .map(|column| {
+            let data = column.to_data();
+            data.get_slice_memory_size()
+                .unwrap_or_else(|_| data.get_buffer_memory_size())
+        })
+        .sum();
+    let rows = batch.num_rows();
+    let step = rows.div_ceil(bytes.div_ceil(MESSAGE_BYTES).max(1)).max(1);
+    (0..rows)
+        .step_by(step)
+        .map(move |from| batch.slice(from, step.min(rows - from)))
+}
+
+#[cfg(test)]
+mod tests;

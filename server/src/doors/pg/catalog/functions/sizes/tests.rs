@@ -1,0 +1,19 @@
+use super::pretty;
+
+/// What PostgreSQL 15 prints.
+#[test]
+fn sizes_read_as_in_postgres() {
+    let known = [
+        (0, "0 bytes"),
+        (10_239, "10239 bytes"),
+        (10_240, "10 kB"),
+        (10_485_247, "10239 kB"),
+        (10_485_248, "10 MB"),
+        (1_000_000_000, "954 MB"),
+        (-1_000_000_000, "-954 MB"),
+        (1_000_000_000_000, "931 GB"),
+    ];
+    for (size, text) in known {
+        assert_eq!(pretty(size), text, "{size}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The broker goes away, comes back, or has another topic under the old name.
+
+use std::time::Duration;
+
+use sluice_tests::{
+    job,
+    load::Shape,
+    parts::{kafka::Broker, producer::Producer},
+    server::Server,
+};
+
+use crate::support::{DRAIN, SOON, check_conservation, check_gold};
+
+const GOLD: &str = "gold.real_time_metrics";
+
+#[test]
+fn a_broker_that_dies_and_comes_back_costs_time_and_no_rows() {
+    let mut broker = Broker::start().unwrap();
+    broker.create_topic("faults", 2);
+    let shape = Shape::of(10_000, 61);
+    let mut producer = Producer::new(&broker, "faults", 2);
+    producer.send_all(&shape);
+    producer.flush();
+    let produced = producer.produced.clone();
+    drop(producer);
+
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run(&job::script(&broker.bootstrap(), "faults"));
+    server.wait("the first load to be read", SOON, || {
+        (status(&server, "rows_in") == produced.total().to_string()).then_some(())
+    });
+    let before = job::read_gold(&pg, GOLD);
+
+    broker.kill();
+    server.wait(
+        "system.queries to say that the broker is gone",
+        SOON,
+        || {
+            let error = status(&server, "coalesce(last_error, '')");
+            error.contains(&broker.bootstrap()).then_some(())
+        },
+    );
+    assert_ne!(status(&server, "state"), "failed");
+    // what was final is still readable, and a restart without a broker keeps its state and waits
+    assert_eq!(job::read_gold(&pg, GOLD), before);
+    server.kill_and_restart();
+    let pg = server.connect();
+    server.wait("gold to be readable without the broker", SOON, || {
+        let rows = pg
+            .try_run(&format!("SELECT {} FROM {GOLD}", job::COLUMNS))
+            .ok()?;
+        (job::gold_of(&rows).ok()? == before).then_some(())
+    });
+
+    broker.up().unwrap();
+    let mut producer = Producer::new(&broker, "faults", 2);
+    producer.produced = produced;
+    let later = Shape {
+        from_ms: shape.from_ms + shape.span_ms,
+        ..Shape::of(10_000, 62)
+    };
+    producer.send_all(&later);
+    producer.close_windows(later.closing_ms());
+    job::wait_drained(&server, &pg, GOLD, &later, DRAIN);
+    check_gold(&server, &pg, &producer, GOLD, later.closing_ms());
+    check_conservation(&server, &pg, &producer, GOLD, "events");
+    server.wait("the trouble to be over", SOON, || {
+        (status(&server, "state") == "running").then_some(())
+    });
+}
+
+#[test]
+fn a_topic_made_anew_under_the_old_name_stops_the_query_and_nothing_of_it_is_committed() {
+    let broker = Broker::start().unwrap();
+    broker.create_topic("anew", 1);
+    let shape = Shape::of(3_000, 63).clean();
+    let mut producer = Producer::new(&broker, "anew", 1);
+    producer.send_all(&shape);
+    producer.close_windows(shape.closing_ms());
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run(&job::script_with(
+        &broker.bootstrap(),
+        "anew",
+        "commit_interval = '1 second'",
+    ));
+    job::wait_drained(&server, &pg, GOLD, &shape, SOON);
+    job::wait_committed(&server, &pg, GOLD, SOON);
+    let before = job::read_gold(&pg, GOLD);
+    let committed = "SET freshness = 'committed'; SELECT count(*) FROM gold.real_time_metrics";
+
+    // another topic of that name, with more in it than the old one had
+    drop(producer);
+    broker.delete_topic("anew");
+    broker.create_topic("anew", 1);
+    let other = Shape {
+        from_ms: shape.closing_ms() + 120_000,
+        ..Shape::of(9_000, 64).clean()
+    };
+    let mut producer = Producer::new(&broker, "anew", 1);
+    producer.send_all(&other);
+    producer.close_windows(other.closing_ms());
+
+    server.wait("the query to stop", Duration::from_secs(180), || {
+        (status(&server, "state") == "failed").then_some(())
+    });
+    let error = status(&server, "last_error");
+    for said in ["\"anew\"", "deleted and made anew"] {
+        assert!(error.contains(said), "{error}");
+    }
+    let pg = server.connect();
+    assert_eq!(pg.value(committed), before.len().to_string());
+    let events = pg.run("SELECT message FROM system.events WHERE severity = 'error'");
+    assert!(!events.is_empty(), "system.events says nothing");
+    // and so it stays after a restart
+    server.kill_and_restart();
+    let pg = server.connect();
+    server.wait(
+        "the query to be stopped again",
+        Duration::from_secs(180),
+        || (status(&server, "state") == "failed").then_some(()),
+    );
+    assert_eq!(pg.value(committed), before.len().to_string());
+    assert_eq!(job::read_gold(&pg, GOLD), before);
+}
+
+fn status(server: &Server, column: &str) -> String {
+    server.connect().value(&format!(
+        "SELECT {column} FROM system.queries WHERE name = '{GOLD}'"
+    ))
+}

@@ -1,0 +1,88 @@
+//! Real drivers, and Spark as an independent reader (`make test-clients`).
+
+use sluice_tests::{
+    job::{self, COLUMNS},
+    load::Shape,
+    oracle,
+    parts::{kafka::Broker, python, spark},
+    server::Server,
+};
+
+use crate::support::{DRAIN, SOON, Watched, rows_of_json};
+
+/// One value of each type, next to nulls.
+const TYPES: &str = "SELECT true AS b, CAST(7 AS SMALLINT) AS i2, CAST(7 AS INT) AS i4, CAST(7 AS BIGINT) AS i8, \
+    CAST(1.5 AS REAL) AS f4, CAST(1.5 AS DOUBLE) AS f8, CAST(12.345 AS DECIMAL(10, 3)) AS n, 'ä€' AS t, \
+    CAST('2026-03-01' AS DATE) AS d, CAST('2026-03-01T10:11:12.123456Z' AS TIMESTAMPTZ) AS tz, \
+    CAST('2026-03-01T10:11:12.123456' AS TIMESTAMP) AS ts, CAST(NULL AS INT) AS nothing";
+
+#[test]
+fn psycopg_reads_every_type_as_text_and_binary_alike() {
+    let server = Server::start();
+    let rows = python::run("read_psycopg.py", &[&server.pg_port().to_string(), TYPES]);
+    let expected = serde_json::json!([{
+        "b": true, "i2": 7, "i4": 7, "i8": 7, "f4": 1.5, "f8": 1.5, "n": "12.345", "t": "ä€",
+        "d": "2026-03-01", "tz": "2026-03-01 10:11:12.123456+00:00",
+        "ts": "2026-03-01 10:11:12.123456", "nothing": null,
+    }]);
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn adbc_reads_every_type_and_sees_the_catalog() {
+    let server = Server::start();
+    server.connect().run("CREATE VIEW gold.v AS SELECT 1 AS a");
+    let port = server.flight_port().to_string();
+    let answer = python::run("read_flight.py", &[&port, TYPES]);
+    let row = &answer["rows"][0];
+    assert_eq!(row["i8"], 7);
+    assert_eq!(row["t"], "ä€");
+    assert_eq!(row["n"], "12.345");
+    assert_eq!(row["tz"], "2026-03-01 10:11:12.123456+00:00");
+    assert_eq!(row["nothing"], serde_json::Value::Null);
+    assert_eq!(answer["types"]["i2"], "int16");
+    assert_eq!(answer["types"]["d"], "date32[day]");
+    let tables = answer["tables"].as_array().unwrap();
+    assert!(tables.iter().any(|name| name == "gold.v"), "{tables:?}");
+}
+
+#[test]
+fn adbc_prepares_with_parameters_and_gets_real_errors() {
+    let server = Server::start();
+    let port = server.flight_port().to_string();
+    let answer = python::run("flight_more.py", &[&port]);
+    assert_eq!(
+        answer["parameters"],
+        serde_json::json!([[42, "x"], [43, "x"]])
+    );
+    assert_eq!(answer["schema"], serde_json::json!(["a", "b"]));
+    let error = answer["error"].as_str().unwrap();
+    assert!(
+        error.contains("relation \"nowhere\" does not exist"),
+        "{error}"
+    );
+    assert_eq!(answer["after"], 1);
+}
+
+#[test]
+#[ignore = "needs Spark (a JVM of 1 GB and a large download): make test-clients"]
+fn spark_reads_gold_as_plain_delta() {
+    let broker = Broker::shared();
+    let shape = Shape::of(20_000, 91);
+    let mut it = Watched::start(broker, "spark-reader", 2);
+    it.producer.send_all(&shape);
+    it.producer.close_windows(shape.closing_ms());
+    it.pg.run(&job::script(&broker.bootstrap(), &it.topic));
+    let gold = "gold.real_time_metrics";
+    job::wait_drained(&it.server, &it.pg, gold, &shape, DRAIN);
+    job::wait_committed(&it.server, &it.pg, gold, SOON);
+    it.check_gold(gold, shape.closing_ms());
+    let folder = it.server.table_dir("gold", "real_time_metrics");
+    let answer = spark::run("read_spark.py", &[folder.to_str().unwrap()]);
+    assert_eq!(
+        answer["partition_columns"],
+        serde_json::json!(["date", "hour"])
+    );
+    let rows = job::gold_of(&rows_of_json(&answer["rows"], COLUMNS)).unwrap();
+    oracle::compare(&job::read_gold(&it.pg, gold), &rows).unwrap();
+}

@@ -1,0 +1,223 @@
+//! Starting, stopping, pausing, dropping: what is durable, and what the doors say meanwhile.
+
+use std::time::{Duration, Instant};
+
+use sluice_tests::{
+    job,
+    load::Shape,
+    parts::{kafka::Broker, producer::Producer},
+    server::Server,
+};
+
+use crate::support::{SOON, Watched, check_conservation};
+
+const GOLD: &str = "gold.real_time_metrics";
+
+#[test]
+fn serve_prints_a_line_per_door_and_ready() {
+    let server = Server::start();
+    let text = server.log_text();
+    for port in [server.pg_port(), server.flight_port(), server.http_port()] {
+        let lines = text
+            .lines()
+            .filter(|line| line.contains(&format!("127.0.0.1:{port}")));
+        assert!(lines.count() >= 1, "no line for port {port} in\n{text}");
+    }
+    assert!(
+        text.lines().any(|line| line.trim_end().ends_with("ready")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_http_door_tells_health_readiness_and_metrics() {
+    let broker = Broker::shared();
+    let shape = Shape::of(2_000, 71);
+    let mut it = Watched::start(broker, "http", 1);
+    it.producer.send_all(&shape);
+    it.producer.close_windows(shape.closing_ms());
+    it.pg.run(&job::script(&broker.bootstrap(), &it.topic));
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(it.server.get(path).unwrap().0, 200, "{path}");
+    }
+    assert_eq!(it.server.get("/nothing-here").unwrap().0, 404);
+    let (status, body) = it.server.get("/metrics").unwrap();
+    assert_eq!(status, 200);
+    assert!(body.contains(GOLD), "no metrics of the query:\n{body}");
+    assert!(
+        body.trim_end().ends_with("# EOF"),
+        "not OpenMetrics:\n{body}"
+    );
+    let rows_in = body
+        .lines()
+        .find(|line| line.contains("rows_in") && line.contains(GOLD) && !line.starts_with('#'));
+    let rows_in = rows_in.unwrap_or_else(|| panic!("no rows_in in\n{body}"));
+    let value: f64 = rows_in.rsplit(' ').next().unwrap().parse().unwrap();
+    assert_eq!(value as usize, it.producer.produced.total(), "{rows_in}");
+}
+
+#[test]
+fn sigterm_commits_what_is_final_and_leaves_with_zero_in_time() {
+    let broker = Broker::shared();
+    let shape = Shape::of(5_000, 72);
+    let mut it = Watched::start(broker, "sigterm", 2);
+    it.producer.send_all(&shape);
+    it.producer.close_windows(shape.closing_ms());
+    // a commit would not come by itself
+    it.pg.run(&job::script_with(
+        &broker.bootstrap(),
+        &it.topic,
+        "commit_interval = '1 hour'",
+    ));
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    let before = job::read_gold(&it.pg, GOLD);
+    let start = Instant::now();
+    let status = it.server.terminate();
+    assert!(
+        status.success(),
+        "left with {status}\n{}",
+        it.server.log_tail()
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
+
+    it.server.up();
+    let pg = it.server.connect();
+    let rows = pg.run(&format!(
+        "SET freshness = 'committed'; SELECT {} FROM {GOLD}",
+        job::COLUMNS
+    ));
+    assert_eq!(
+        job::gold_of(&rows).unwrap(),
+        before,
+        "final rows were not committed"
+    );
+    it.pg = pg;
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    it.check_gold(GOLD, shape.closing_ms());
+    check_conservation(&it.server, &it.pg, &it.producer, GOLD, "events");
+}
+
+#[test]
+fn a_paused_query_reads_nothing_and_a_resumed_one_goes_on_where_it_was() {
+    let broker = Broker::shared();
+    let shape = Shape::of(5_000, 73);
+    let mut it = Watched::start(broker, "pause", 2);
+    it.producer.send_all(&shape);
+    it.producer.flush();
+    it.pg.run(&job::script(&broker.bootstrap(), &it.topic));
+    let total = it.producer.produced.total().to_string();
+    it.server.wait("the load to be read", SOON, || {
+        (it.query_status(GOLD, "rows_in") == total).then_some(())
+    });
+    it.pg.run("PAUSE QUERY gold.real_time_metrics");
+    it.server.wait("the query to be paused", SOON, || {
+        (it.query_status(GOLD, "state") == "paused").then_some(())
+    });
+    it.producer.close_windows(shape.closing_ms());
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(
+        it.query_status(GOLD, "rows_in"),
+        total,
+        "a paused query read"
+    );
+    // paused it stays, over a restart
+    it.server.kill_and_restart();
+    it.pg = it.server.connect();
+    it.server
+        .wait("the query to be paused after the restart", SOON, || {
+            (it.query_status(GOLD, "state") == "paused").then_some(())
+        });
+    it.pg.run("RESUME QUERY gold.real_time_metrics");
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    it.check_gold(GOLD, shape.closing_ms());
+    check_conservation(&it.server, &it.pg, &it.producer, GOLD, "events");
+}
+
+#[test]
+fn a_dropped_table_is_hidden_at_once_and_its_name_can_be_used_again() {
+    let broker = Broker::shared();
+    let shape = Shape::of(3_000, 74);
+    let mut it = Watched::start(broker, "drop", 1);
+    it.producer.send_all(&shape);
+    it.producer.close_windows(shape.closing_ms());
+    it.pg.run(&job::script(&broker.bootstrap(), &it.topic));
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    job::wait_committed(&it.server, &it.pg, GOLD, SOON);
+    it.pg.run("DROP TABLE gold.real_time_metrics");
+    it.pg.refused(
+        &format!("SELECT * FROM {GOLD}"),
+        "42P01",
+        &["does not exist"],
+    );
+    assert!(it.pg.run("SHOW QUERIES").is_empty());
+    let folder = it.server.table_dir("gold", "real_time_metrics");
+    assert!(
+        folder.join("_delta_log").is_dir(),
+        "the folder has a week of grace"
+    );
+
+    it.pg.run(&job::create_table(""));
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    it.check_gold(GOLD, shape.closing_ms());
+    it.server.kill_and_restart();
+    it.pg = it.server.connect();
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, SOON);
+    it.check_gold(GOLD, shape.closing_ms());
+    // a whole tree at once
+    it.pg.run("DROP STREAM events CASCADE");
+    for list in ["SHOW STREAMS", "SHOW VIEWS", "SHOW TABLES", "SHOW QUERIES"] {
+        assert!(it.pg.run(list).is_empty(), "{list}");
+    }
+}
+
+#[test]
+fn definitions_survive_a_restart_word_for_word() {
+    let broker = Broker::shared();
+    let topic = broker.fresh_topic("restart", 1);
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE SCHEMA \"my schema\"");
+    pg.run(&job::script(&broker.bootstrap(), &topic));
+    pg.run("CREATE VIEW \"my schema\".\"Odd name\" AS SELECT 1 AS \"Ä\"");
+    let statements = |server: &Server| {
+        let pg = server.connect();
+        [
+            "STREAM events",
+            "VIEW streaming_metrics",
+            "TABLE gold.real_time_metrics",
+            "VIEW \"my schema\".\"Odd name\"",
+        ]
+        .map(|what| pg.run(&format!("SHOW CREATE {what}")))
+    };
+    let before = statements(&server);
+    server.kill_and_restart();
+    assert_eq!(statements(&server), before);
+    let pg = server.connect();
+    assert_eq!(
+        pg.value("SELECT \"Ä\" FROM \"my schema\".\"Odd name\""),
+        "1"
+    );
+}
+
+#[test]
+fn two_queries_over_one_stream_agree_and_bad_messages_are_kept_once() {
+    let broker = Broker::shared();
+    let shape = Shape::of(20_000, 75);
+    let topic = broker.fresh_topic("twice", 2);
+    let mut producer = Producer::new(broker, &topic, 2);
+    producer.send_all(&shape);
+    producer.close_windows(shape.closing_ms());
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(&job::script(&broker.bootstrap(), &topic));
+    pg.run(&job::create_table("").replace(GOLD, "gold.second"));
+    for table in [GOLD, "gold.second"] {
+        job::wait_drained(&server, &pg, table, &shape, SOON);
+        crate::support::check_gold(&server, &pg, &producer, table, shape.closing_ms());
+    }
+    job::wait_committed(&server, &pg, GOLD, SOON);
+    job::wait_committed(&server, &pg, "gold.second", SOON);
+    let letters = job::read_dead_letters(&pg, "events");
+    assert_eq!(letters.len(), producer.produced.malformed());
+}

@@ -1,0 +1,133 @@
+//! What several modules need.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sluice_tests::{
+    job, oracle,
+    parts::{kafka::Broker, producer::Producer},
+    pg::{Pg, Rows},
+    server::Server,
+    wait::wait_for,
+};
+
+/// Time for anything that is done as soon as a machine this small can.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Time for draining a load.
+pub(crate) const DRAIN: Duration = Duration::from_secs(240);
+
+/// A number from the environment, for longer runs by hand.
+pub(crate) fn setting(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text
+            .replace('_', "")
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")),
+        Err(_) => default,
+    }
+}
+
+/// Objects as rows of text, in the order of `columns`.
+pub(crate) fn rows_of_json(values: &Value, columns: &str) -> Rows {
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    values
+        .as_array()
+        .expect("a list of rows")
+        .iter()
+        .map(|row| {
+            columns
+                .split(", ")
+                .map(|column| text(&row[column]))
+                .collect()
+        })
+        .collect()
+}
+
+/// A connection beside a producer, for tests that watch one query.
+pub(crate) struct Watched<'a> {
+    pub(crate) server: Server,
+    pub(crate) pg: Pg,
+    pub(crate) producer: Producer<'a>,
+    pub(crate) topic: String,
+}
+
+impl<'a> Watched<'a> {
+    /// A server and an empty topic of `partitions`.
+    pub(crate) fn start(broker: &'a Broker, stem: &str, partitions: usize) -> Self {
+        let topic = broker.fresh_topic(stem, i32::try_from(partitions).unwrap());
+        let producer = Producer::new(broker, &topic, partitions);
+        let server = Server::start();
+        let pg = server.connect();
+        Self {
+            server,
+            pg,
+            producer,
+            topic,
+        }
+    }
+
+    /// A column of `system.queries` of one query.
+    pub(crate) fn query_status(&self, query: &str, column: &str) -> String {
+        self.pg.value(&format!(
+            "SELECT {column} FROM system.queries WHERE name = '{query}'"
+        ))
+    }
+
+    /// Gold is what the oracle says of everything produced, less what the server calls late; returns how many were late.
+    pub(crate) fn check_gold(&self, table: &str, before_ms: i64) -> usize {
+        check_gold(&self.server, &self.pg, &self.producer, table, before_ms)
+    }
+}
+
+/// As [`Watched::check_gold`].
+pub(crate) fn check_gold(
+    server: &Server,
+    pg: &Pg,
+    producer: &Producer<'_>,
+    table: &str,
+    before_ms: i64,
+) -> usize {
+    let late = oracle::check_late(&producer.produced, &job::read_late(pg, table))
+        .unwrap_or_else(|e| panic!("{e}\n{}", server.system_tables()));
+    let expected = oracle::gold(&producer.produced, &late, before_ms);
+    assert!(!expected.is_empty(), "the oracle expects no gold at all");
+    let mut actual = job::read_gold(pg, table);
+    actual.retain(|key, _| key.window_start_ms < before_ms);
+    oracle::compare(&expected, &actual)
+        .unwrap_or_else(|e| panic!("{table}: {e}\n{}", server.system_tables()));
+    late.len()
+}
+
+/// Rows aggregated (final and open windows), late, and dead letters of one query and its stream make up everything produced.
+pub(crate) fn check_conservation(
+    server: &Server,
+    pg: &Pg,
+    producer: &Producer<'_>,
+    table: &str,
+    stream: &str,
+) {
+    let produced = producer.produced.total() as i64;
+    let count = || {
+        let aggregated = pg.number(&format!("SELECT sum(event_count) FROM {table}__live"));
+        let late = pg.number(&format!("SELECT count(*) FROM {table}__late"));
+        let dead = pg.number(&format!("SELECT count(*) FROM {stream}__dead_letter"))
+            + pg.number(&format!("SELECT count(*) FROM {table}__dead_letter"));
+        (aggregated, late, dead)
+    };
+    // Dead letters of a stream can be read once they are committed.
+    let balanced = wait_for("conservation", Duration::from_secs(30), || {
+        let (aggregated, late, dead) = count();
+        (aggregated + late + dead == produced).then_some(())
+    });
+    if balanced.is_err() {
+        let (aggregated, late, dead) = count();
+        panic!(
+            "aggregated {aggregated} + late {late} + dead letters {dead} is not produced {produced}\n{}",
+            server.system_tables()
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! `make bench`: what a release build takes for the asked-for job, on a real broker. Never a timed test.
+//!
+//! Three scenarios: a preloaded topic drained as fast as it goes; a trickle of 116 events a second; and, at that rate with event time
+//! running fast, how long after the event that closes a window its rows can be read over the Postgres wire. The first is checked
+//! against the oracle before any figure is printed; figures without a right answer are worth nothing.
+//!
+//! `SLUICE_BENCH_EVENTS` (5 M) and `SLUICE_BENCH_SECONDS` (60) make it shorter. `SLUICE_BIN` names another binary.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::ExitCode,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use sluice_tests::{
+    job,
+    load::{BASE_MS, Event, Message, Messages, Shape, write_event},
+    oracle,
+    parts::{kafka::Broker, producer::Producer},
+    server::{Server, binary},
+};
+
+const GOLD: &str = "gold.real_time_metrics";
+const PARTITIONS: usize = 4;
+const RATE: f64 = 116.0;
+const DELAY_MS: i64 = 10_000;
+
+fn main() -> ExitCode {
+    let events = setting("SLUICE_BENCH_EVENTS", 5_000_000);
+    let seconds = setting("SLUICE_BENCH_SECONDS", 60) as u64;
+    eprintln!("[bench] {} on {}", binary().display(), machine());
+    eprintln!("[bench] load before: {}", load_average());
+    let broker = match Broker::start() {
+        Ok(broker) => broker,
+        Err(e) => {
+            eprintln!("bench: {e}");
+            return ExitCode::from(3);
+        }
+    };
+    let drained = match drain(&broker, events) {
+        Ok(drained) => drained,
+        Err(e) => {
+            eprintln!("bench: the answer is wrong, so there are no figures: {e}");
+            return ExitCode::from(1);
+        }
+    };
+    let trickle = trickle(&broker, seconds);
+    let freshness = freshness(&broker, seconds);
+    report(&drained, &trickle, freshness, seconds);
+    eprintln!("[bench] load after: {}", load_average());
+    ExitCode::SUCCESS
+}
+
+struct Drained {
+    events: usize,
+    bytes_each: usize,
+    wall_s: f64,
+    cpu_s: f64,
+    peak_mib: f64,
+    gold_rows: usize,
+}
+
+fn drain(broker: &Broker, events: usize) -> Result<Drained, String> {
+    let shape = Shape {
+        span_ms: 60 * 60_000,
+        ..Shape::of(events, 5).clean()
+    };
+    eprintln!("[bench] producing {events} events to {PARTITIONS} partitions");
+    let topic = broker.fresh_topic("bench", PARTITIONS as i32);
+    let mut producer = Producer::new(broker, &topic, PARTITIONS);
+    producer.send_all(&shape);
+    producer.close_windows(shape.closing_ms());
+
+    eprintln!("[bench] draining");
+    let server = Server::start();
+    let pg = server.connect();
+    let script = job::script(&broker.bootstrap(), &topic);
+    let cpu_before = server.cpu_seconds();
+    let start = Instant::now();
+    pg.run(&script);
+    job::wait_drained(&server, &pg, GOLD, &shape, Duration::from_secs(1800));
+    let wall_s = start.elapsed().as_secs_f64();
+    let cpu_s = server.cpu_seconds() - cpu_before;
+    let peak_mib = server.memory_mib("VmHWM");
+
+    eprintln!("[bench] checking against the oracle");
+    let late = oracle::check_late(&producer.produced, &job::read_late(&pg, GOLD))?;
+    let mut gold = job::read_gold(&pg, GOLD);
+    gold.retain(|key, _| key.window_start_ms < shape.closing_ms());
+    let expected = oracle::gold(&producer.produced, &late, shape.closing_ms());
+    oracle::compare(&expected, &gold)?;
+    Ok(Drained {
+        events,
+        bytes_each: average_size(&shape),
+        wall_s,
+        cpu_s,
+        peak_mib,
+        gold_rows: gold.len(),
+    })
+}
+
+fn average_size(shape: &Shape) -> usize {
+    let mut payload = Vec::new();
+    let sample = Shape {
+        messages: 1000,
+        ..shape.clone()
+    };
+    let bytes: usize = Messages::new(sample)
+        .enumerate()
+        .map(|(n, message)| match message {
+            Message::Event(event) | Message::Behind(event) => {
+                write_event(&event, n, &mut payload);
+                payload.len()
+            }
+            Message::Malformed => 0,
+        })
+        .sum();
+    bytes / 1000
+}
+
+struct Trickle {
+    cpu_percent: f64,
+    rss_mib: f64,
+    peak_mib: f64,
+}
+
+fn trickle(broker: &Broker, seconds: u64) -> Trickle {
+    eprintln!("[bench] {RATE} events a second for {seconds} s");
+    let topic = broker.fresh_topic("trickle", PARTITIONS as i32);
+    let mut producer = Producer::with_linger(broker, &topic, PARTITIONS, 0);
+    let server = Server::start();
+    server
+        .connect()
+        .run(&job::script(&broker.bootstrap(), &topic));
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    paced(&mut producer, 5, 1.0, now_ms, |_, _| {}); // warm
+    let (cpu, start) = (server.cpu_seconds(), Instant::now());
+    paced(&mut producer, seconds, 1.0, now_ms + 5_000, |_, _| {});
+    Trickle {
+        cpu_percent: (server.cpu_seconds() - cpu) / start.elapsed().as_secs_f64() * 100.0,
+        rss_mib: server.memory_mib("VmRSS"),
+        peak_mib: server.memory_mib("VmHWM"),
+    }
+}
+
+/// Sends at [`RATE`] for some seconds, event time passing `speed` times as fast; tells of each message as it is sent.
+fn paced(
+    producer: &mut Producer<'_>,
+    seconds: u64,
+    speed: f64,
+    from_ms: i64,
+    mut sent: impl FnMut(usize, i64),
+) {
+    let start = Instant::now();
+    for n in 0..(seconds as f64 * RATE) as usize {
+        let at = n as f64 / RATE;
+        let due = start + Duration::from_secs_f64(at);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let event = Event {
+            ts_ms: from_ms + (at * speed * 1000.0) as i64,
+            event_type: (n % 5) as u8,
+            segment: (n % 3) as u8,
+            value: n as f64,
+        };
+        sent(n % PARTITIONS, event.ts_ms);
+        producer.send(n % PARTITIONS, Message::Event(event));
+    }
+    producer.flush();
+}
+
+struct Freshness {
+    windows: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+}
+
+/// Milliseconds from the event that closes a window being handed to the producer until a reader over the wire has seen its rows.
+fn freshness(broker: &Broker, seconds: u64) -> Option<Freshness> {
+    eprintln!(
+        "[bench] freshness at {RATE} events a second, event time 120 times as fast, for {seconds} s"
+    );
+    let topic = broker.fresh_topic("fresh", PARTITIONS as i32);
+    let mut producer = Producer::with_linger(broker, &topic, PARTITIONS, 0);
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(&job::script(&broker.bootstrap(), &topic));
+    let (stop, stopped) = mpsc::channel::<()>();
+    let mut closed: Vec<(i64, Instant)> = Vec::new();
+    let mut latencies = Vec::new();
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let mut seen: Vec<(i64, Instant)> = Vec::new();
+            let mut known = BTreeSet::new();
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                let newest = pg.value(&format!("SELECT max(window_start)::text FROM {GOLD}"));
+                let at = Instant::now();
+                if let Some(start) = job::parse_time(&newest).filter(|start| known.insert(*start)) {
+                    seen.push((start, at));
+                }
+                thread::sleep(Duration::from_millis(2));
+            }
+            seen
+        });
+        let mut newest = [i64::MIN; PARTITIONS];
+        let mut last_closed = BASE_MS - 60_000;
+        paced(
+            &mut producer,
+            seconds,
+            120.0,
+            BASE_MS,
+            |partition, ts_ms| {
+                newest[partition] = ts_ms;
+                let watermark = newest
+                    .iter()
+                    .min()
+                    .map_or(i64::MIN, |min| min.saturating_sub(DELAY_MS));
+                while last_closed + 120_000 <= watermark {
+                    last_closed += 60_000;
+                    closed.push((last_closed, Instant::now()));
+                }
+            },
+        );
+        thread::sleep(Duration::from_secs(2));
+        stop.send(()).ok();
+        let seen = reader.join().unwrap_or_default();
+        for (window, sent) in &closed {
+            // a reader that missed a window sees the next one; then this one was readable at that moment at the latest
+            if let Some((_, at)) = seen.iter().find(|(start, _)| start >= window) {
+                latencies.push(at.saturating_duration_since(*sent).as_secs_f64() * 1000.0);
+            }
+        }
+    });
+    latencies.sort_by(f64::total_cmp);
+    let rank = |q: f64| {
+        latencies
+            .get(((latencies.len() as f64 * q).ceil() as usize).saturating_sub(1))
+            .copied()
+    };
+    Some(Freshness {
+        windows: latencies.len(),
+        p50_ms: rank(0.5)?,
+        p99_ms: rank(0.99)?,
+        max_ms: rank(1.0)?,
+    })
+}
+
+fn report(drained: &Drained, trickle: &Trickle, freshness: Option<Freshness>, seconds: u64) {
+    let millions = drained.events as f64 / 1e6;
+    println!("machine                      {}", machine());
+    println!(
+        "drain                        {} events of {} bytes, {} gold rows, equal to the oracle",
+        drained.events, drained.bytes_each, drained.gold_rows
+    );
+    println!(
+        "  CPU-seconds per million    {:.3}",
+        drained.cpu_s / millions
+    );
+    println!(
+        "  events per second          {:.0}",
+        drained.events as f64 / drained.wall_s
+    );
+    println!("  peak resident memory       {:.0} MiB", drained.peak_mib);
+    println!("{RATE} events a second, {seconds} s");
+    println!(
+        "  CPU                        {:.2} % of one core",
+        trickle.cpu_percent
+    );
+    println!(
+        "  resident memory            {:.0} MiB (peak {:.0})",
+        trickle.rss_mib, trickle.peak_mib
+    );
+    match freshness {
+        Some(f) => println!(
+            "  closing event to readable  p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} windows",
+            f.p50_ms, f.p99_ms, f.max_ms, f.windows
+        ),
+        None => println!("  closing event to readable  no window became final"),
+    }
+    println!("load average                 {}", load_average());
+}
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.replace('_', "").parse().ok())
+        .unwrap_or(default)
+}
+
+fn machine() -> String {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    format!("{cores} cores, {model}")
+}
+
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

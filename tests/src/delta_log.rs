@@ -1,0 +1,180 @@
+//! A table's Delta log read as what it is: numbered JSON files. No Delta library, so that it can disagree with one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+/// The log of one table folder.
+#[derive(Debug)]
+pub struct DeltaLog {
+    table: PathBuf,
+    /// Actions by table version.
+    pub versions: BTreeMap<u64, Vec<Value>>,
+}
+
+impl DeltaLog {
+    /// Reads every `_delta_log/*.json`.
+    pub fn read(table: &Path) -> Result<Self, String> {
+        let folder = table.join("_delta_log");
+        let mut versions = BTreeMap::new();
+        let entries =
+            fs::read_dir(&folder).map_err(|e| format!("cannot list {}: {e}", folder.display()))?;
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let number = path
+                .file_name()
+                .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse::<u64>().ok());
+            let Some(version) = number else { continue };
+            let text = fs::read_to_string(&path).map_err(|e| format!("version {version}: {e}"))?;
+            let actions = text
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(serde_json::from_str)
+                .collect::<Result<Vec<Value>, _>>()
+                .map_err(|e| format!("version {version} is not JSON: {e}"))?;
+            versions.insert(version, actions);
+        }
+        Ok(Self {
+            table: table.to_owned(),
+            versions,
+        })
+    }
+
+    fn actions<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (u64, &'a Value)> + 'a {
+        self.versions.iter().flat_map(move |(version, actions)| {
+            actions
+                .iter()
+                .filter_map(move |action| Some((*version, action.get(kind)?)))
+        })
+    }
+
+    /// `txn` versions by application id, in commit order.
+    pub fn txns(&self) -> BTreeMap<String, Vec<i64>> {
+        let mut txns: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (_, txn) in self.actions("txn") {
+            let app = txn["appId"].as_str().unwrap_or_default().to_owned();
+            txns.entry(app)
+                .or_default()
+                .push(txn["version"].as_i64().unwrap_or(i64::MIN));
+        }
+        txns
+    }
+
+    /// Partition columns of the newest metadata.
+    pub fn partition_columns(&self) -> Vec<String> {
+        self.actions("metaData")
+            .last()
+            .and_then(|(_, metadata)| metadata["partitionColumns"].as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|name| Some(name.as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// Every application id commits strictly rising versions, at least one of them more than once, without a missing log version.
+    pub fn check_txns(&self) -> Result<(), String> {
+        let numbers: Vec<u64> = self.versions.keys().copied().collect();
+        if numbers.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            return Err(format!("versions missing in the log: {numbers:?}"));
+        }
+        let txns = self.txns();
+        if txns.is_empty() {
+            return Err("no txn action in the whole log".into());
+        }
+        for (app, versions) in &txns {
+            if versions.windows(2).any(|pair| pair[1] <= pair[0]) {
+                return Err(format!(
+                    "txn of {app} does not strictly increase: {versions:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every added file exists, is added once, and carries its partition values and statistics that agree with it.
+    pub fn check_adds(&self, partition_columns: &[&str], stats_of: &[&str]) -> Result<(), String> {
+        let removed: BTreeSet<&str> = self
+            .actions("remove")
+            .filter_map(|(_, remove)| remove["path"].as_str())
+            .collect();
+        let mut seen = BTreeSet::new();
+        let mut adds = 0;
+        for (version, add) in self.actions("add") {
+            adds += 1;
+            let path = add["path"].as_str().unwrap_or_default();
+            if !seen.insert(path) {
+                return Err(format!("{path} is added twice, again by version {version}"));
+            }
+            let values = add["partitionValues"].as_object();
+            for column in partition_columns {
+                if !values.is_some_and(|v| v.get(*column).is_some_and(Value::is_string)) {
+                    return Err(format!("{path} has no partition value for {column}"));
+                }
+            }
+            check_stats(path, add, stats_of)?;
+            let file = self.table.join(decoded(path));
+            if !removed.contains(path) {
+                let size = fs::metadata(&file)
+                    .map_err(|e| format!("version {version}: {}: {e}", file.display()))?
+                    .len();
+                if add["size"].as_u64() != Some(size) {
+                    return Err(format!(
+                        "{path}: size in the log {}, on disk {size}",
+                        add["size"]
+                    ));
+                }
+            }
+        }
+        if adds == 0 {
+            return Err("no add action in the whole log".into());
+        }
+        Ok(())
+    }
+}
+
+fn check_stats(path: &str, add: &Value, columns: &[&str]) -> Result<(), String> {
+    let stats: Value = add["stats"]
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or_else(|| format!("{path} has no statistics"))?;
+    if stats["numRecords"].as_u64().is_none_or(|n| n == 0) {
+        return Err(format!("{path}: numRecords is {}", stats["numRecords"]));
+    }
+    for column in columns {
+        let (min, max) = (&stats["minValues"][column], &stats["maxValues"][column]);
+        if min.is_null() || max.is_null() || stats["nullCount"][column].is_null() {
+            return Err(format!("{path} has no statistics of {column}: {stats}"));
+        }
+    }
+    Ok(())
+}
+
+/// Paths in the log are URL-encoded.
+fn decoded(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = path
+            .get(at + 1..at + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match hex {
+            Some(byte) if bytes[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

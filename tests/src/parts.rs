@@ -1,0 +1,8 @@
+//! Real counterparts, one module each: install once, start on a free loopback port, wait until ready, stop by process id.
+
+pub mod feed;
+pub mod kafka;
+pub mod producer;
+pub mod psql;
+pub mod python;
+pub mod spark;

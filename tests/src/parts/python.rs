@@ -1,0 +1,90 @@
+//! Python clients in a virtual environment of the cache: psycopg, ADBC Flight SQL, delta-rs.
+//!
+//! Scripts are in `tests/python/`; each prints one JSON value.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{
+    cache::{self, say},
+    install,
+};
+
+const REQUIREMENTS: [&str; 4] = [
+    "psycopg[binary]==3.3.9",
+    "adbc-driver-flightsql==1.13.0",
+    "pyarrow==26.0.1",
+    "deltalake==1.6.6",
+];
+
+/// Installs the environment and returns its interpreter.
+pub fn install() -> Result<PathBuf, String> {
+    venv("python-clients", &REQUIREMENTS)
+}
+
+/// A virtual environment named `name` with these requirements; its interpreter.
+pub fn venv(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
+    let dir = cache::part(name, &requirements.join("\n"), |dir| {
+        let python = install::program("python3", "python3")?;
+        say(&format!(
+            "installing {} (pip, in a virtual environment)",
+            requirements.join(" ")
+        ));
+        let make = || {
+            let mut command = Command::new(&python);
+            command.args(["-m", "venv"]).arg(dir);
+            install::run("python3 -m venv", &mut command)
+        };
+        if make().is_err() {
+            // Debian keeps what venv needs in a package of its own
+            install::package("python3-venv")?;
+            make()?;
+        }
+        let mut pip = Command::new(dir.join("bin/python"));
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(requirements);
+        install::run("pip install", &mut pip)
+    })?;
+    Ok(dir.join("bin/python"))
+}
+
+/// Runs `tests/python/<script>` with `args`; the JSON it printed. Anything else is a failure.
+pub fn run(script: &str, args: &[&str]) -> Value {
+    let python = install().unwrap_or_else(|e| panic!("no Python clients: {e}"));
+    run_with(&python, script, args)
+}
+
+/// As [`run`], with another interpreter.
+pub fn run_with(python: &Path, script: &str, args: &[&str]) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(script);
+    let output = Command::new(python)
+        .arg(path)
+        .args(args)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap_or_else(|e| panic!("{script}: {e}"));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{script} {args:?} left with {}:\n{out}{err}",
+        output.status
+    );
+    let last = out.lines().last().unwrap_or_default();
+    serde_json::from_str(last)
+        .unwrap_or_else(|e| panic!("{script} printed no JSON ({e}):\n{out}{err}"))
+}
