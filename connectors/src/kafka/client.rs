@@ -43,6 +43,8 @@ pub(super) struct Reports {
 struct Heard {
     /// Why the last connection failed.
     reason: Option<String>,
+    /// All brokers are down, and the client has not said why yet: it tells the one before the other in no fixed order.
+    unexplained: bool,
     refusal: Option<String>,
     pending: VecDeque<Report>,
 }
@@ -91,7 +93,9 @@ impl Reports {
 
     /// The broker has answered: what failed before is over.
     pub(super) fn answered(&self) {
-        self.heard.lock().reason = None;
+        let mut heard = self.heard.lock();
+        heard.reason = None;
+        heard.unexplained = false;
     }
 
     fn refusal(&self) -> Option<String> {
@@ -111,10 +115,19 @@ impl Heard {
             self.refusal = Some(reason.clone());
             Report::Refused(reason)
         } else if code == Code::AllBrokersDown {
-            Report::AllDown(self.reason.clone().unwrap_or(reason))
+            match &self.reason {
+                Some(reason) => Report::AllDown(reason.clone()),
+                None => {
+                    self.unexplained = true;
+                    return;
+                }
+            }
         } else {
-            self.reason = Some(reason);
-            return;
+            self.reason = Some(reason.clone());
+            if !std::mem::take(&mut self.unexplained) {
+                return;
+            }
+            Report::AllDown(reason)
         };
         if self.pending.len() < PENDING_MAX {
             self.pending.push_back(report);

@@ -159,8 +159,12 @@ pub(super) fn corrupt(options: &KafkaOptions, partition: i32, reason: &str) -> C
     }
 }
 
-/// A reason without the name of the connection that librdkafka puts before it.
+/// A reason without the name of the connection that librdkafka puts before it (`host:port/1: …`, `GroupCoordinator: host:port: …`).
 pub(super) fn plain_reason(reason: &str) -> &str {
+    let reason = match reason.strip_prefix("GroupCoordinator: ") {
+        Some(rest) => rest.split_once(": ").map_or(rest, |(_, rest)| rest),
+        None => reason,
+    };
     match reason.split_once(": ") {
         Some((connection, rest)) if connection.contains('/') && !connection.contains(' ') => rest,
         _ => reason,

@@ -73,7 +73,7 @@ pub(super) fn spawn(job: Job) -> Result<()> {
         until: job.request.until.clone(),
         known: BTreeSet::new(),
         topic_id: None,
-        missing: 0,
+        missing: None,
     };
     let reader = Reader {
         control,

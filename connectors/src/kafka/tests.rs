@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{KafkaSource, Startup, columns::Projection, options::KafkaOptions};
+use super::{
+    KafkaSource, Startup, columns::Projection, failure::plain_reason, options::KafkaOptions,
+};
 use crate::{
     error::ConnectorError,
     source::{ReadRequest, Source, SplitId, SplitPosition},
@@ -241,6 +243,19 @@ fn the_schema_has_the_message_s_own_columns_behind_the_declared_ones() {
     )]));
     let error = KafkaSource::open(taken, &options(&[])).unwrap_err();
     assert!(error.to_string().contains("_offset"), "{error}");
+}
+
+#[test]
+fn reasons_are_told_without_librdkafka_s_name_for_the_connection() {
+    let plain = "Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+    for prefix in [
+        "127.0.0.1:1/bootstrap: ",
+        "127.0.0.1:1/1: ",
+        "GroupCoordinator: 127.0.0.1:1: ",
+        "",
+    ] {
+        assert_eq!(plain_reason(&format!("{prefix}{plain}")), plain);
+    }
 }
 
 #[test]

@@ -18,8 +18,9 @@ use crate::{
 
 /// Longest wait between two tries while the broker does not answer.
 const RETRY_MAX: Duration = Duration::from_secs(2);
-/// How often a topic must be found missing before it counts as deleted: a broker that has just started may not know it yet.
-const MISSING_TIMES: u32 = 3;
+/// How long a topic must be missing before it counts as deleted: a broker that has just started may not know it yet, and a topic that is
+/// being made anew is told as that.
+const MISSING_FOR: Duration = Duration::from_secs(10);
 
 /// What the watcher tells the reader.
 #[derive(Debug)]
@@ -47,7 +48,8 @@ pub(super) struct Watcher {
     pub(super) until: BTreeMap<SplitId, i64>,
     pub(super) known: BTreeSet<i32>,
     pub(super) topic_id: Option<String>,
-    pub(super) missing: u32,
+    /// Since when the topic has been missing.
+    pub(super) missing: Option<Instant>,
 }
 
 impl Watcher {
@@ -102,15 +104,15 @@ impl Watcher {
     fn look(&mut self) -> Result<()> {
         let partitions = match self.control.partitions() {
             Err(ConnectorError::NotFound { message, hint }) if self.known_before() => {
-                self.missing += 1;
-                if self.missing < MISSING_TIMES {
+                let since = *self.missing.get_or_insert_with(Instant::now);
+                if since.elapsed() < MISSING_FOR {
                     return Err(ConnectorError::Unreachable { message, hint });
                 }
                 return Err(ConnectorError::NotFound { message, hint });
             }
             other => other?,
         };
-        self.missing = 0;
+        self.missing = None;
         self.check_topic_id()?;
         let new: Vec<i32> = partitions
             .into_iter()
