@@ -226,7 +226,7 @@ fn queries_that_cannot_be_continuous_say_why() {
     assert!(refusal.hint.contains("TUMBLE"), "{refusal}");
     pg.refused(
         &tumble("c", "PARTITIONED BY (region TEXT)", "events"),
-        "42P17",
+        "42703",
         &["partition column \"region\" cannot be derived"],
     );
     pg.refused(

@@ -123,10 +123,10 @@ fn each_bad_message_is_one_dead_letter_and_good_neighbours_are_kept() {
 
     it.pg.run(&job::script(&broker.bootstrap(), &it.topic));
     job::wait_drained(&it.server, &it.pg, GOLD, &shape, DRAIN);
+    let found = job::read_dead_letters(&it.server, &it.pg, "events", expected.len());
     let rows = it
         .pg
         .run("SELECT _offset, error, length(payload) FROM events__dead_letter ORDER BY _offset");
-    let found: Vec<(i32, i64)> = job::read_dead_letters(&it.pg, "events");
     for (case, place) in cases.iter().zip(&expected) {
         assert!(
             found.contains(place),

@@ -188,7 +188,11 @@ fn run_stops_at_the_first_error_with_its_place() {
 fn run_is_stopped_by_sigterm() {
     let (dir, file) = script(&generated(1_000_000_000));
     let mut command = with(&["run"]);
-    command.arg(&file).current_dir(dir.path());
+    command
+        .arg(&file)
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
     let mut child = sluice_tests::process::spawn(command).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(child.try_wait().unwrap().is_none(), "it ended by itself");

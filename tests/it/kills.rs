@@ -126,7 +126,7 @@ fn finish(
 
     let late = check_gold(server, &pg, producer, GOLD, shape.closing_ms());
     check_conservation(server, &pg, producer, GOLD, "events");
-    let dead = job::read_dead_letters(&pg, "events");
+    let dead = job::read_dead_letters(server, &pg, "events", producer.produced.malformed());
     assert_eq!(dead.len(), producer.produced.malformed(), "dead letters");
 
     job::wait_committed(server, &pg, GOLD, SOON);

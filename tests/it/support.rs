@@ -110,24 +110,20 @@ pub(crate) fn check_conservation(
     table: &str,
     stream: &str,
 ) {
+    let count = |relation: String| pg.number(&format!("SELECT count(*) FROM {relation}"));
     let produced = producer.produced.total() as i64;
-    let count = || {
+    // a stream's dead letters are read from what is committed
+    let mut found = String::new();
+    let balanced = wait_for("the rows to balance", SOON, || {
         let aggregated = pg.number(&format!("SELECT sum(event_count) FROM {table}__live"));
-        let late = pg.number(&format!("SELECT count(*) FROM {table}__late"));
-        let dead = pg.number(&format!("SELECT count(*) FROM {stream}__dead_letter"))
-            + pg.number(&format!("SELECT count(*) FROM {table}__dead_letter"));
-        (aggregated, late, dead)
-    };
-    // Dead letters of a stream can be read once they are committed.
-    let balanced = wait_for("conservation", Duration::from_secs(30), || {
-        let (aggregated, late, dead) = count();
+        let late = count(format!("{table}__late"));
+        let dead = count(format!("{stream}__dead_letter")) + count(format!("{table}__dead_letter"));
+        found = format!("aggregated {aggregated} + late {late} + dead letters {dead}");
         (aggregated + late + dead == produced).then_some(())
     });
-    if balanced.is_err() {
-        let (aggregated, late, dead) = count();
-        panic!(
-            "aggregated {aggregated} + late {late} + dead letters {dead} is not produced {produced}\n{}",
-            server.system_tables()
-        );
-    }
+    assert!(
+        balanced.is_ok(),
+        "{found} is not produced {produced}\n{}",
+        server.system_tables()
+    );
 }

@@ -117,8 +117,14 @@ pub fn read_late(pg: &Pg, table: &str) -> Vec<Place> {
     places(&pg.run(&format!("SELECT _partition, _offset FROM {table}__late")))
 }
 
-/// Partitions and offsets of a stream's dead letters.
-pub fn read_dead_letters(pg: &Pg, stream: &str) -> Vec<Place> {
+/// Partitions and offsets of a stream's dead letters, in order; waits until there are `count`, because they are read from what is
+/// committed.
+pub fn read_dead_letters(server: &Server, pg: &Pg, stream: &str, count: usize) -> Vec<Place> {
+    let sql = format!("SELECT count(*) FROM {stream}__dead_letter");
+    let limit = Duration::from_secs(60);
+    server.wait(&format!("{count} dead letters of {stream}"), limit, || {
+        (pg.number(&sql) >= count as i64).then_some(())
+    });
     places(&pg.run(&format!(
         "SELECT _partition, _offset FROM {stream}__dead_letter ORDER BY _partition, _offset"
     )))
