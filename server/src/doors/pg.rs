@@ -15,6 +15,7 @@ mod failure;
 mod frontend;
 mod parameters;
 mod perform;
+mod placeholders;
 mod portal;
 mod simple;
 mod startup;
@@ -40,7 +41,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::catalog::{Facts, empty_answer, install, rewrite};
+pub use self::{
+    catalog::{Facts, empty_answer, install, rewrite},
+    placeholders::with_parameter_types,
+};
 
 use self::{
     cancel::{Canceller, Registry},

@@ -6,6 +6,7 @@
 
 mod answer;
 mod functions;
+mod information;
 mod labels;
 mod relations;
 mod rules;
@@ -43,6 +44,12 @@ pub struct Facts {
     pub setting: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
 }
 
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts").field("user", &self.user).finish()
+    }
+}
+
 impl Default for Facts {
     fn default() -> Self {
         Self {
@@ -63,20 +70,23 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let tables = static_tables()?;
     let facts = context.state().config().get_extension::<Facts>();
     let facts = facts.unwrap_or_default();
-    let provider = PgCatalogSchemaProvider::try_new(
-        relations::Listed::new(context, DATABASE),
-        Arc::clone(&tables),
-        Roles,
-    )
-    .map_err(trouble)?;
-    context
-        .catalog(DATABASE)
-        .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?
-        .register_schema("pg_catalog", relations::PgCatalog::new(provider))
+    let listed = relations::Listed::new(context, DATABASE);
+    let provider = PgCatalogSchemaProvider::try_new(listed.clone(), Arc::clone(&tables), Roles)
         .map_err(trouble)?;
-    let state = SessionStateBuilder::new_from_existing(context.state())
+    let catalog = context
+        .catalog(DATABASE)
+        .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?;
+    catalog
+        .register_schema("pg_catalog", relations::PgCatalog::new(provider, &facts))
+        .map_err(trouble)?;
+    catalog
+        .register_schema(information::NAME, Arc::new(information::Information(listed)))
+        .map_err(trouble)?;
+    let mut state = SessionStateBuilder::new_from_existing(context.state())
         .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
         .build();
+    // Switched on, the engine's own would go before ours.
+    state.config_mut().options_mut().catalog.information_schema = false;
     *context.state_ref().write() = state;
     context.register_udtf("pg_get_keywords", tables.pg_get_keywords.clone());
     generate_series_arg_coercion::CoerceIntArgsToBigInt::widen(context);

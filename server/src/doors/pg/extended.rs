@@ -16,7 +16,7 @@ use super::{
     connection::Connection,
     failure::{Failure, Trouble},
     frontend::Target,
-    parameters::{decode, hint},
+    parameters::{decode, fit, hint},
     portal::{Kind, Portal, Progress, Statement},
     simple::Piece,
 };
@@ -135,7 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         let parameters = statement.types.iter().zip(values).enumerate();
         let parameters = parameters
-            .map(|(i, (pg, value))| decode(i + 1, pg, format_of(formats, i), value.as_deref()))
+            .map(|(i, (pg, value))| {
+                let value = decode(i + 1, pg, format_of(formats, i), value.as_deref())?;
+                fit(value, statement.wanted.get(i).and_then(Option::as_ref))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         self.portals.admit(portal)?;
         let bound = Portal {

@@ -4,6 +4,7 @@
 //! its client, or the planned statement, named for it. Bytes are a stranger's: wrong lengths answer 22P03, wrong texts 22P02 or 22007.
 
 mod binary;
+mod interval;
 mod numeric;
 mod text;
 
@@ -13,11 +14,21 @@ use postgres_types::{Kind, Type};
 
 use super::{columns::to_arrow, failure::Failure};
 
-/// What the engine is told beforehand of a parameter whose type the client named. Of a numeric nothing: its scale is the value's.
+/// What the engine is told beforehand of a parameter whose type the client named.
 pub(super) fn hint(pg: &Type) -> Option<DataType> {
     match *pg {
-        Type::NUMERIC | Type::NUMERIC_ARRAY | Type::UNKNOWN => None,
+        Type::UNKNOWN => None,
         _ => to_arrow(pg),
+    }
+}
+
+/// The value as the plan wants it. Only a numeric may differ: see [`with_parameter_types`](super::with_parameter_types).
+pub(super) fn fit(value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
+    match wanted {
+        Some(wanted) if wanted.is_floating() && value.data_type().is_decimal() => {
+            Ok(value.cast_to(wanted)?)
+        }
+        _ => Ok(value),
     }
 }
 

@@ -34,6 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let nothing = |kind| Statement {
             kind,
             types: Vec::new(),
+            wanted: Vec::new(),
             columns: None,
         };
         if let Some(command) = piece.command {
@@ -50,6 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             types: types
                 .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
                 .collect(),
+            wanted: prepared.parameters.clone(),
             columns: prepared.schema.as_deref().map(columns),
             kind: Kind::Engine(Box::new(prepared)),
         })

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use arrow::datatypes::DataType;
 use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
 use futures::{FutureExt, StreamExt};
 use postgres_types::Type;
@@ -23,6 +24,8 @@ pub(super) struct Statement {
     pub(super) kind: Kind,
     /// Types of its parameters.
     pub(super) types: Vec<Type>,
+    /// What the plan wants for them.
+    pub(super) wanted: Vec<Option<DataType>>,
     /// Columns of its rows as far as planning tells; `None` when it gives none.
     pub(super) columns: Option<Vec<Column>>,
 }

@@ -82,7 +82,7 @@ fn is_plain(data_type: &DataType) -> bool {
 }
 
 /// Whether every relation it names is the catalog's, and it names at least one.
-fn only_catalog(statement: &Statement) -> bool {
+pub(super) fn only_catalog(statement: &Statement) -> bool {
     let mut relations = Relations::default();
     let _ = statement.visit(&mut relations);
     relations.catalog > 0 && !relations.others

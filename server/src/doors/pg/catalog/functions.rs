@@ -10,6 +10,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::Facts;
 
+pub(super) use session::settings;
+
 /// All of them, for a session of which these facts are known.
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     let mut all = fixed::all(facts);

@@ -2,19 +2,23 @@
 
 use std::sync::{Arc, Weak};
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{ArrayRef, RecordBatch, StringArray, new_null_array},
+    datatypes::{DataType, SchemaRef},
+};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProviderList, SchemaProvider, TableProvider},
-    datasource::TableType,
+    common::metadata::FieldMetadata,
+    datasource::{MemTable, TableType, ViewTable, provider_as_source},
     error::{DataFusionError, Result},
+    logical_expr::{Expr, LogicalPlanBuilder, col, lit},
     prelude::SessionContext,
+    scalar::ScalarValue,
 };
-use datafusion_pg_catalog::pg_catalog::{
-    PgCatalogSchemaProvider, catalog_info::CatalogInfo,
-};
+use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, catalog_info::CatalogInfo};
 
-use super::Roles;
+use super::{DATABASE, Facts, Roles, functions};
 
 /// The database as `pg_catalog` lists it. It holds the list of catalogs weakly, as it becomes part of it.
 #[derive(Clone, Debug)]
@@ -29,6 +33,11 @@ impl Listed {
             catalogs: Arc::downgrade(context.state().catalog_list()),
             database,
         }
+    }
+
+    /// The list, as long as its context lives.
+    pub(super) fn catalogs(&self) -> Option<Arc<dyn CatalogProviderList>> {
+        self.catalogs.upgrade()
     }
 
     fn schema(&self, catalog: &str, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
@@ -97,17 +106,105 @@ impl CatalogInfo for Listed {
     }
 }
 
-/// `pg_catalog` with our settings, and without the extensions PostgreSQL's own would have.
+/// `pg_catalog` with what upstream's lacks or has otherwise: an owner that exists, access lists that are lists, the session's settings.
 #[derive(Debug)]
 pub(super) struct PgCatalog {
     upstream: PgCatalogSchemaProvider<Listed, Roles>,
+    facts: Arc<Facts>,
 }
 
 impl PgCatalog {
-    pub(super) fn new(upstream: PgCatalogSchemaProvider<Listed, Roles>) -> Arc<Self> {
-        Arc::new(Self { upstream })
+    pub(super) fn new(
+        upstream: PgCatalogSchemaProvider<Listed, Roles>,
+        facts: &Arc<Facts>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            upstream,
+            facts: Arc::clone(facts),
+        })
+    }
+
+    /// The relation with some columns replaced and others added.
+    fn mend(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+        let no_list = || lit(ScalarValue::new_null_list(DataType::Utf8, true, 1));
+        let text = |text: &str| lit(text);
+        let (changes, only): (Vec<(&str, Expr)>, Option<Expr>) = match name {
+            "pg_class" => (
+                vec![
+                    ("relowner", lit(OWNER_OID)),
+                    ("relacl", no_list()),
+                    ("reloptions", no_list()),
+                ],
+                None,
+            ),
+            "pg_namespace" => (
+                vec![("nspowner", lit(OWNER_OID)), ("nspacl", no_list())],
+                None,
+            ),
+            "pg_database" => (
+                vec![
+                    ("datacl", no_list()),
+                    ("datcollate", text("C.UTF-8")),
+                    ("datctype", text("C.UTF-8")),
+                ],
+                Some(col("datname").eq(lit(DATABASE))),
+            ),
+            "pg_roles" => (
+                vec![("oid", lit(OWNER_OID)), ("rolbypassrls", lit(true))],
+                None,
+            ),
+            _ => return Ok(table),
+        };
+        let schema = table.schema();
+        let replaced = |field: &str| changes.iter().find(|(name, _)| *name == field);
+        let mut columns: Vec<Expr> = schema
+            .fields()
+            .iter()
+            .map(|field| match replaced(field.name()) {
+                Some((name, expr)) => {
+                    let metadata = FieldMetadata::from(field.metadata());
+                    expr.clone().alias_with_metadata(*name, Some(metadata))
+                }
+                None => col(field.name()),
+            })
+            .collect();
+        let added = changes
+            .iter()
+            .filter(|(name, _)| schema.field_with_name(name).is_err());
+        columns.extend(added.map(|(name, expr)| expr.clone().alias(*name)));
+        let mut plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
+        if let Some(only) = only {
+            plan = plan.filter(only)?;
+        }
+        Ok(Arc::new(ViewTable::new(plan.project(columns)?.build()?, None)))
+    }
+
+    /// `pg_settings`: of its many columns those that are asked for have values.
+    fn settings(&self, schema: &SchemaRef) -> Result<Arc<dyn TableProvider>> {
+        let settings = functions::settings(&self.facts);
+        let columns = schema.fields().iter().map(|field| -> ArrayRef {
+            let texts = |text: for<'a> fn(&'a (&'static str, String)) -> &'a str| -> ArrayRef {
+                Arc::new(settings.iter().map(|s| Some(text(s))).collect::<StringArray>())
+            };
+            match field.name().as_str() {
+                "name" => texts(|(name, _)| name),
+                "setting" | "reset_val" | "boot_val" => texts(|(_, value)| value),
+                "context" => texts(|_| "user"),
+                "vartype" => texts(|_| "string"),
+                "source" => texts(|_| "default"),
+                _ => new_null_array(field.data_type(), settings.len()),
+            }
+        });
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns.collect())?;
+        Ok(Arc::new(MemTable::try_new(
+            Arc::clone(schema),
+            vec![vec![batch]],
+        )?))
     }
 }
+
+/// PostgreSQL's OID of the first role.
+const OWNER_OID: i32 = 10;
 
 #[async_trait]
 impl SchemaProvider for PgCatalog {
@@ -116,7 +213,12 @@ impl SchemaProvider for PgCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        self.upstream.table(name).await
+        let name = name.to_ascii_lowercase();
+        match self.upstream.table(&name).await? {
+            Some(table) if name == "pg_settings" => self.settings(&table.schema()).map(Some),
+            Some(table) => self.mend(&name, table).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {

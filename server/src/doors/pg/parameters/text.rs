@@ -4,7 +4,7 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 use uuid::Uuid;
 
-use super::{element_of, list, numeric, to_arrow};
+use super::{element_of, interval, list, numeric, to_arrow};
 use crate::doors::pg::failure::Failure;
 
 /// The value of a text.
@@ -25,7 +25,10 @@ pub(super) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
         Type::UUID => Uuid::try_parse(trimmed)
             .ok()
             .map(|id| ScalarValue::Utf8(Some(id.to_string()))),
-        Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::INTERVAL => {
+        Type::INTERVAL => {
+            interval::parse(text).map(|v| ScalarValue::IntervalMonthDayNano(Some(v)))
+        }
+        Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => {
             to_arrow(pg).and_then(|data_type| {
                 let text = ScalarValue::Utf8(Some(trimmed.to_owned()));
                 text.cast_to(&data_type).ok().filter(|v| !v.is_null())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::{array::ListArray, datatypes::DataType};
+use arrow::datatypes::DataType;
 use datafusion::{
     error::Result,
     logical_expr::{
@@ -19,7 +19,7 @@ use crate::doors::pg::{
 };
 
 /// Where a session's unqualified names are looked for.
-const SCHEMA: &str = "public";
+pub(super) const SCHEMA: &str = "public";
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
@@ -31,6 +31,7 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         Fixed::udf("session_user", text(&facts.user)),
         Fixed::udf("pg_get_userbyid", text(OWNER)),
         Fixed::udf("current_schema", text(SCHEMA)),
+        Fixed::udf("getdatabaseencoding", text("UTF8")),
         Fixed::udf("pg_is_in_recovery", truth(false)),
         Fixed::udf("pg_is_wal_replay_paused", truth(false)),
         Fixed::udf("pg_is_other_temp_schema", truth(false)),
@@ -82,15 +83,7 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         "pg_advisory_unlock",
     ];
     all.extend(trues.map(|name| Fixed::udf(name, truth(true))));
-    all.push(schemas());
     all
-}
-
-/// Those implicitly searched come first, as in PostgreSQL; asking without them is the same call with `false`.
-fn schemas() -> ScalarUDF {
-    let values = [ScalarValue::Utf8(Some(SCHEMA.into()))];
-    let list: Arc<ListArray> = ScalarValue::new_list(&values, &DataType::Utf8, true);
-    Fixed::udf("current_schemas", ScalarValue::List(list))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::{
     error::{DataFusionError, Result},
     logical_expr::{
@@ -17,6 +17,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
+use super::fixed::SCHEMA;
 use crate::{
     doors::pg::{catalog::Facts, startup::SERVER_VERSION},
     error::{Error, SqlState},
@@ -33,6 +34,7 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         Asked::BackendPid,
         Asked::TransactionId,
         Asked::StartTime,
+        Asked::Schemas,
     ]
     .map(|asked| ScalarUDF::new_from_impl(About::new(asked, facts)))
     .into()
@@ -45,6 +47,7 @@ enum Asked {
     BackendPid,
     TransactionId,
     StartTime,
+    Schemas,
 }
 
 /// A function about the session.
@@ -57,7 +60,7 @@ struct About {
 impl About {
     fn new(asked: Asked, facts: &Arc<Facts>) -> Self {
         let signature = match asked {
-            Asked::CurrentSetting | Asked::SetConfig => TypeSignature::VariadicAny,
+            Asked::CurrentSetting | Asked::SetConfig | Asked::Schemas => TypeSignature::VariadicAny,
             _ => TypeSignature::Nullary,
         };
         Self {
@@ -81,22 +84,45 @@ impl About {
 }
 
 /// What holds where the session is not known.
+const DEFAULTS: [(&str, &str); 15] = [
+    ("application_name", ""),
+    ("block_size", "8192"),
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("integer_datetimes", "on"),
+    ("IntervalStyle", "postgres"),
+    ("lc_collate", "C.UTF-8"),
+    ("max_identifier_length", "63"),
+    ("max_index_keys", "32"),
+    ("search_path", "\"$user\", public"),
+    ("server_encoding", "UTF8"),
+    ("server_version", SERVER_VERSION),
+    ("server_version_num", "150018"),
+    ("standard_conforming_strings", "on"),
+    ("TimeZone", "UTC"),
+];
+
 fn default(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "server_version" => SERVER_VERSION,
-        "server_version_num" => "150018",
-        "search_path" => "\"$user\", public",
-        "timezone" => "UTC",
-        "datestyle" => "ISO, MDY",
-        "intervalstyle" => "postgres",
-        "server_encoding" | "client_encoding" => "UTF8",
-        "standard_conforming_strings" | "integer_datetimes" => "on",
-        "max_identifier_length" => "63",
-        "max_index_keys" => "32",
-        "block_size" => "8192",
-        "application_name" => "",
-        _ => return None,
-    })
+    let found = DEFAULTS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| *value)
+}
+
+/// The settings as the session has them.
+pub(in crate::doors::pg::catalog) fn settings(facts: &Facts) -> Vec<(&'static str, String)> {
+    let value = |name, default: &str| (facts.setting)(name).unwrap_or_else(|| default.to_owned());
+    DEFAULTS
+        .iter()
+        .map(|(name, default)| (*name, value(name, default)))
+        .collect()
+}
+
+fn is_true(args: &ScalarFunctionArgs, at: usize) -> bool {
+    matches!(
+        args.args.get(at),
+        Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))
+    )
 }
 
 fn text(args: &ScalarFunctionArgs, at: usize) -> Option<String> {
@@ -114,6 +140,7 @@ impl ScalarUDFImpl for About {
             Asked::BackendPid => "pg_backend_pid",
             Asked::TransactionId => "txid_current",
             Asked::StartTime => "pg_postmaster_start_time",
+            Asked::Schemas => "current_schemas",
         }
     }
 
@@ -127,16 +154,14 @@ impl ScalarUDFImpl for About {
             Asked::BackendPid => DataType::Int32,
             Asked::TransactionId => DataType::Int64,
             Asked::StartTime => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Asked::Schemas => DataType::List(Field::new_list_field(DataType::Utf8, true).into()),
         })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answer = match self.asked {
             Asked::CurrentSetting => {
-                let missing_ok = matches!(
-                    args.args.get(1),
-                    Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))
-                );
+                let missing_ok = is_true(&args, 1);
                 match text(&args, 0) {
                     Some(name) => self.setting(&name, missing_ok)?,
                     None => ScalarValue::Utf8(None),
@@ -146,6 +171,14 @@ impl ScalarUDFImpl for About {
             Asked::SetConfig => ScalarValue::Utf8(text(&args, 1)),
             Asked::BackendPid => ScalarValue::Int32(i32::try_from(std::process::id()).ok()),
             Asked::TransactionId => ScalarValue::Int64(Some(1)),
+            Asked::Schemas => {
+                // Those searched without being named come first.
+                let all = ["pg_catalog", SCHEMA];
+                let named = if is_true(&args, 0) { &all[..] } else { &all[1..] };
+                let values = named.iter().map(|name| ScalarValue::from(*name));
+                let values: Vec<_> = values.collect();
+                ScalarValue::List(ScalarValue::new_list(&values, &DataType::Utf8, true))
+            }
             Asked::StartTime => {
                 let since = STARTED.duration_since(SystemTime::UNIX_EPOCH);
                 let micros = since.ok().and_then(|s| i64::try_from(s.as_micros()).ok());
