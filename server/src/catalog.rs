@@ -8,7 +8,10 @@ mod file;
 mod object;
 
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
-pub use object::{Object, fold, relations, schema_name, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject};
+pub use object::{
+    Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, relations,
+    schema_name,
+};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -57,7 +60,10 @@ impl Catalog {
 
     /// Objects of one schema by name.
     pub fn objects(&self, schema: &str) -> impl Iterator<Item = &Arc<Object>> {
-        self.schemas.get(schema).into_iter().flat_map(BTreeMap::values)
+        self.schemas
+            .get(schema)
+            .into_iter()
+            .flat_map(BTreeMap::values)
     }
 
     /// All objects.
@@ -157,7 +163,10 @@ impl Catalog {
         // The name becomes a folder, on stores whose rules are narrower than SQL's.
         let usable = !name.name.is_empty()
             && name.name.len() <= 63
-            && name.name.chars().all(|c| c.is_alphanumeric() || "_- $".contains(c));
+            && name
+                .name
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_- $".contains(c));
         if !usable {
             return Err(Error::user(
                 SqlState::InvalidName,

@@ -20,7 +20,9 @@ impl Clock for SystemClock {
         // A clock before 1970 is a broken clock; zero keeps time rules harmless until it is set.
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+            .map_or(0, |since| {
+                i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+            })
     }
 }
 

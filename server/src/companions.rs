@@ -25,7 +25,9 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
     batch(vec![
         (
             "path",
-            Arc::new(StringArray::from_iter_values(files.iter().map(|file| &file.path))),
+            Arc::new(StringArray::from_iter_values(
+                files.iter().map(|file| &file.path),
+            )),
         ),
         (
             "partition",
@@ -39,14 +41,18 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
         ),
         (
             "size_bytes",
-            Arc::new(Int64Array::from_iter_values(files.iter().map(|file| file.size))),
+            Arc::new(Int64Array::from_iter_values(
+                files.iter().map(|file| file.size),
+            )),
         ),
         (
             "rows",
-            Arc::new(files
-                .iter()
-                .map(|file| i64::try_from(file.num_records?).ok())
-                .collect::<Int64Array>()),
+            Arc::new(
+                files
+                    .iter()
+                    .map(|file| i64::try_from(file.num_records?).ok())
+                    .collect::<Int64Array>(),
+            ),
         ),
     ])
 }
@@ -63,23 +69,32 @@ pub async fn history(table: &TableState) -> Result<RecordBatch> {
     batch(vec![
         (
             "version",
-            Arc::new(Int64Array::from_iter_values(history.iter().map(|commit| commit.version))),
+            Arc::new(Int64Array::from_iter_values(
+                history.iter().map(|commit| commit.version),
+            )),
         ),
         (
             "at",
-            timestamps(history.iter().map(|commit| commit.timestamp_ms.map(|ms| ms * 1000))),
+            timestamps(
+                history
+                    .iter()
+                    .map(|commit| commit.timestamp_ms.map(|ms| ms * 1000)),
+            ),
         ),
         (
             "operation",
-            Arc::new(history.iter().map(|commit| commit.operation.as_deref()).collect::<StringArray>()),
+            Arc::new(
+                history
+                    .iter()
+                    .map(|commit| commit.operation.as_deref())
+                    .collect::<StringArray>(),
+            ),
         ),
         (
             "info",
-            Arc::new(StringArray::from_iter_values(
-                history
-                    .iter()
-                    .map(|commit| serde_json::Value::from(commit.info.clone()).to_string()),
-            )),
+            Arc::new(StringArray::from_iter_values(history.iter().map(
+                |commit| serde_json::Value::from(commit.info.clone()).to_string(),
+            ))),
         ),
     ])
 }
@@ -90,16 +105,26 @@ pub async fn checkpoints(root: &Root, id: &str) -> Result<RecordBatch> {
         ManifestLog::new(root.clone(), format!("{}/manifests", checkpoint_folder(id)));
     let all = log.all().await.map_err(external)?;
     let number = |value: fn(&Manifest) -> i64| -> Arc<Int64Array> {
-        Arc::new(all.iter().map(|(_, manifest)| Some(value(manifest))).collect())
+        Arc::new(
+            all.iter()
+                .map(|(_, manifest)| Some(value(manifest)))
+                .collect(),
+        )
     };
     batch(vec![
         ("number", number(|manifest| manifest.number.cast_signed())),
         ("epoch", number(|manifest| manifest.epoch)),
         (
             "watermark",
-            timestamps(all.iter().map(|(_, manifest)| manifest.watermark_us.filter(|us| *us < i64::MAX))),
+            timestamps(
+                all.iter()
+                    .map(|(_, manifest)| manifest.watermark_us.filter(|us| *us < i64::MAX)),
+            ),
         ),
-        ("open_windows", number(|manifest| i64::try_from(manifest.panes.len()).unwrap_or(i64::MAX))),
+        (
+            "open_windows",
+            number(|manifest| i64::try_from(manifest.panes.len()).unwrap_or(i64::MAX)),
+        ),
         (
             "files",
             number(|manifest| {
@@ -109,19 +134,23 @@ pub async fn checkpoints(root: &Root, id: &str) -> Result<RecordBatch> {
         ),
         (
             "positions",
-            Arc::new(StringArray::from_iter_values(all.iter().map(|(_, manifest)| {
-                let positions = manifest.positions.iter().map(|position| {
-                    format!(
-                        "{}[{}]={}",
-                        position.split.topic, position.split.partition, position.next_offset
-                    )
-                });
-                positions.collect::<Vec<_>>().join(" ")
-            }))),
+            Arc::new(StringArray::from_iter_values(all.iter().map(
+                |(_, manifest)| {
+                    let positions = manifest.positions.iter().map(|position| {
+                        format!(
+                            "{}[{}]={}",
+                            position.split.topic, position.split.partition, position.next_offset
+                        )
+                    });
+                    positions.collect::<Vec<_>>().join(" ")
+                },
+            ))),
         ),
         (
             "written_at",
-            Arc::new(StringArray::from_iter_values(all.iter().map(|(_, manifest)| &manifest.written_at))),
+            Arc::new(StringArray::from_iter_values(
+                all.iter().map(|(_, manifest)| &manifest.written_at),
+            )),
         ),
     ])
 }

@@ -93,7 +93,8 @@ impl Engine {
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema("sluice", "public");
-        let base = sluice_planner::new_session_state(config, Arc::default(), None).map_err(plan_error)?;
+        let base =
+            sluice_planner::new_session_state(config, Arc::default(), None).map_err(plan_error)?;
         let engine = Arc::new(Self {
             held,
             files,
@@ -230,10 +231,11 @@ impl Engine {
             "sluice".to_owned(),
             catalog,
         );
-        let state = datafusion::execution::SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .with_session_id(uuid::Uuid::new_v4().to_string())
-            .build();
+        let state =
+            datafusion::execution::SessionStateBuilder::new_from_existing(self.base.clone())
+                .with_catalog_list(Arc::new(catalogs))
+                .with_session_id(uuid::Uuid::new_v4().to_string())
+                .build();
         SessionContext::new_with_state(state)
     }
 
@@ -269,7 +271,8 @@ impl Sessions for Arc<Engine> {
 /// An engine on a temporary root that all tests of a binary share.
 #[cfg(test)]
 pub(crate) fn for_tests() -> Arc<Engine> {
-    static SHARED: std::sync::OnceLock<(Arc<Engine>, tempfile::TempDir)> = std::sync::OnceLock::new();
+    static SHARED: std::sync::OnceLock<(Arc<Engine>, tempfile::TempDir)> =
+        std::sync::OnceLock::new();
     let (engine, _) = SHARED.get_or_init(|| {
         // A thread of its own: a test may be inside a runtime already.
         let start = || {

@@ -14,10 +14,7 @@ use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
-use sluice_planner::{
-    ContinuousPlan, PlanError, PlanErrorKind,
-    api::TargetDefinition,
-};
+use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
 use sluice_sql::{CreateTable, CreateView, Statement, ast};
 
 use crate::{
@@ -155,6 +152,9 @@ pub fn plan_error(error: PlanError) -> Error {
         PlanErrorKind::DatatypeMismatch => (Fault::User, SqlState::DatatypeMismatch),
         PlanErrorKind::Unsupported => (Fault::User, SqlState::FeatureNotSupported),
         PlanErrorKind::Invalid => (Fault::User, SqlState::InvalidObjectDefinition),
+        PlanErrorKind::Data if error.message.starts_with("cannot cast string") => {
+            (Fault::User, SqlState::InvalidTextRepresentation)
+        }
         PlanErrorKind::Data => (Fault::User, SqlState::DataException),
         PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
         PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),

@@ -12,12 +12,8 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
-    common::ParamValues,
-    execution::SendableRecordBatchStream,
-    logical_expr::LogicalPlan,
-    physical_plan::stream::RecordBatchStreamAdapter,
-    prelude::SessionContext,
-    scalar::ScalarValue,
+    common::ParamValues, execution::SendableRecordBatchStream, logical_expr::LogicalPlan,
+    physical_plan::stream::RecordBatchStreamAdapter, prelude::SessionContext, scalar::ScalarValue,
 };
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -141,11 +137,7 @@ impl Session {
     }
 
     /// Plans one statement; `hints` are the parameter types the client gave, by position.
-    pub async fn prepare(
-        &self,
-        parsed: &Parsed,
-        hints: &[Option<DataType>],
-    ) -> Result<Prepared> {
+    pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         let Statement::Sql(statement) = &parsed.statement else {
             return Ok(Prepared {
                 schema: execute::outcome_schema(&parsed.statement),
@@ -388,7 +380,10 @@ fn schema_with(plan: &LogicalPlan, parameters: &[Option<DataType>]) -> Result<Sc
 }
 
 /// The rows until the token is cancelled; then one error.
-fn cancellable(rows: SendableRecordBatchStream, token: CancellationToken) -> SendableRecordBatchStream {
+fn cancellable(
+    rows: SendableRecordBatchStream,
+    token: CancellationToken,
+) -> SendableRecordBatchStream {
     let schema = rows.schema();
     let stream = futures::stream::unfold(Some((rows, token)), |state| async move {
         let (mut rows, token) = state?;
@@ -409,15 +404,20 @@ fn cancelled() -> Error {
 }
 
 fn not_offered(statement: &ast::Statement, text: &str) -> Error {
-    let word = text.split_whitespace().next().unwrap_or("this").to_uppercase();
+    let word = text
+        .split_whitespace()
+        .next()
+        .unwrap_or("this")
+        .to_uppercase();
     let error = Error::user(
         SqlState::FeatureNotSupported,
         format!("{word} is not supported"),
     );
     match statement {
-        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
-            error.with_hint("Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …")
-        }
+        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => error
+            .with_hint(
+                "Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …",
+            ),
         _ => error,
     }
 }

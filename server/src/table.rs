@@ -159,10 +159,7 @@ impl TableState {
     pub fn cut(&self) -> Cut {
         let rows = self.rows.read();
         Cut {
-            committed: rows
-                .snapshot
-                .as_ref()
-                .map(|snapshot| snapshot.provider()),
+            committed: rows.snapshot.as_ref().map(|snapshot| snapshot.provider()),
             version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
             tail: rows.tail.iter().map(|(_, batch)| batch.clone()).collect(),
             restoring: rows.restoring,

@@ -41,7 +41,7 @@ impl Derived {
     pub(crate) fn new(name: &str, written: Option<&DataType>) -> Result<Self> {
         let cannot = || {
             PlanError::new(
-                PlanErrorKind::Invalid,
+                PlanErrorKind::UndefinedColumn,
                 format!("partition column \"{name}\" cannot be derived"),
             )
         };

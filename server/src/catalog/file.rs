@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use sluice_connectors::store::Root;
 use sluice_sql::Statement;
 
-use super::{
-    Catalog, Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject,
-};
+use super::{Catalog, Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject};
 use crate::{
     error::{Error, Result},
     root::storage_error,
@@ -62,7 +60,12 @@ impl CatalogFiles {
     /// Reads everything.
     pub async fn load(&self) -> Result<Catalog> {
         let mut catalog = Catalog::new();
-        for file in self.root.list("catalog/schemas").await.map_err(storage_error)? {
+        for file in self
+            .root
+            .list("catalog/schemas")
+            .await
+            .map_err(storage_error)?
+        {
             if let Some(name) = file.strip_suffix(".sql") {
                 catalog.put_schema(name);
             }
@@ -90,11 +93,7 @@ impl CatalogFiles {
 
     /// Moves an object's file among the dropped.
     pub async fn drop_object(&self, object: &Object, now: &str) -> Result<()> {
-        let path = format!(
-            "catalog/dropped/{}.{}.sql",
-            object.meta().id,
-            object.kind()
-        );
+        let path = format!("catalog/dropped/{}.{}.sql", object.meta().id, object.kind());
         self.root
             .put_text(&path, &file_text(object, Some(now))?)
             .await
@@ -108,7 +107,12 @@ impl CatalogFiles {
     /// Objects that were dropped and not yet swept.
     pub async fn dropped(&self) -> Result<Vec<Dropped>> {
         let mut dropped = Vec::new();
-        for file in self.root.list("catalog/dropped").await.map_err(storage_error)? {
+        for file in self
+            .root
+            .list("catalog/dropped")
+            .await
+            .map_err(storage_error)?
+        {
             let path = format!("catalog/dropped/{file}");
             let header = parse_header(&path, &self.read(&path).await?)?;
             dropped.push(Dropped {
@@ -151,7 +155,9 @@ impl CatalogFiles {
             .read_text(path)
             .await
             .map_err(storage_error)?
-            .ok_or_else(|| Error::internal(format!("catalog file {path} went away while it was read")))
+            .ok_or_else(|| {
+                Error::internal(format!("catalog file {path} went away while it was read"))
+            })
     }
 }
 
@@ -224,5 +230,7 @@ fn unreadable(path: &str, why: &str) -> Error {
         crate::error::SqlState::DataException,
         format!("catalog file {path} cannot be read: {why}"),
     )
-    .with_hint("Restore the file from a backup of the root, or move it away to start without that object.")
+    .with_hint(
+        "Restore the file from a backup of the root, or move it away to start without that object.",
+    )
 }

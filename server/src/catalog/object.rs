@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
-use sluice_sql::{
-    CreateStream, CreateTable, CreateView, ast,
-};
+use sluice_sql::{CreateStream, CreateTable, CreateView, ast};
 
 use crate::error::{Error, Result, SqlState};
 

@@ -192,10 +192,7 @@ impl House {
             }
         };
         let warnings = opening.apply(&session).await;
-        let canceller = Arc::new(Canceller::new(
-            Arc::clone(&session),
-            self.shutdown.clone(),
-        ));
+        let canceller = Arc::new(Canceller::new(Arc::clone(&session), self.shutdown.clone()));
         let entry = self.registry.enter(opening.key_length(), &canceller);
         opening.welcome(&mut wire, &session, entry.process, &entry.key);
         let mut connection = Connection::new(wire, session, canceller);
@@ -239,11 +236,7 @@ impl Drop for Slot<'_> {
 /// Tells a client that never got a session why, and closes.
 async fn turn_away(mut wire: Wire<TcpStream>, trouble: Trouble) {
     if let Trouble::Told(failure) = trouble {
-        wire.put(
-            &failure
-                .with_severity(Severity::Fatal)
-                .error_response(),
-        );
+        wire.put(&failure.with_severity(Severity::Fatal).error_response());
         // It may not be listening any more.
         let _ = timeout(Duration::from_secs(2), wire.close()).await;
     }

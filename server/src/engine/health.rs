@@ -37,7 +37,11 @@ impl Engine {
         metrics.tail_rows.set(gauge(status.tail_rows as u64));
         let watermark = status.watermark_us.filter(|us| *us < i64::MAX);
         metrics.watermark_seconds.set(seconds(watermark));
-        metrics.last_final_row_seconds.set(seconds(status.last_row_us));
-        metrics.last_commit_seconds.set(seconds(status.last_commit_us));
+        metrics
+            .last_final_row_seconds
+            .set(seconds(status.last_row_us));
+        metrics
+            .last_commit_seconds
+            .set(seconds(status.last_commit_us));
     }
 }

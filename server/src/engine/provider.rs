@@ -157,7 +157,10 @@ impl UserSchema {
         let plan = crate::execute::view_plan(&self.engine, self.freshness, &view.statement)
             .await
             .map_err(external)?;
-        Ok(Arc::new(ViewTable::new(plan, Some(view.statement.query.to_string()))))
+        Ok(Arc::new(ViewTable::new(
+            plan,
+            Some(view.statement.query.to_string()),
+        )))
     }
 
     async fn companion(

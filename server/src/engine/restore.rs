@@ -81,17 +81,21 @@ impl Engine {
         let plan = execute::continuous_plan(&context, &object.name, &object.statement)
             .await?
             .ok_or_else(|| {
-                Error::internal(format!("table \"{}\" no longer reads a stream", object.name))
+                Error::internal(format!(
+                    "table \"{}\" no longer reads a stream",
+                    object.name
+                ))
             })?;
         let stream = plan
             .streams
             .first()
-            .map(|stream| {
-                crate::catalog::QualifiedName::new(&stream.schema_name, &stream.name)
-            })
+            .map(|stream| crate::catalog::QualifiedName::new(&stream.schema_name, &stream.name))
             .and_then(|name| self.stream(&name))
             .ok_or_else(|| {
-                Error::internal(format!("the stream of table \"{}\" is not open", object.name))
+                Error::internal(format!(
+                    "the stream of table \"{}\" is not open",
+                    object.name
+                ))
             })?;
         let state = |suffix: &str, schema: &arrow::datatypes::SchemaRef| {
             let mut name = object.name.clone();
@@ -143,10 +147,7 @@ impl Engine {
             if dropped.kind != "view" && !taken {
                 for suffix in ["", "__late", "__dead_letter"] {
                     let path = format!("{}{suffix}", execute::table_path(&dropped.name));
-                    self.root()
-                        .delete_all(&path)
-                        .await
-                        .map_err(storage_error)?;
+                    self.root().delete_all(&path).await.map_err(storage_error)?;
                 }
             }
             self.root()

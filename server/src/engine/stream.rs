@@ -97,10 +97,7 @@ fn declared_columns(statement: &CreateStream) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields)))
 }
 
-fn watermark(
-    statement: &CreateStream,
-    schema: &SchemaRef,
-) -> Result<Option<WatermarkDefinition>> {
+fn watermark(statement: &CreateStream, schema: &SchemaRef) -> Result<Option<WatermarkDefinition>> {
     let Some(watermark) = &statement.watermark else {
         return Ok(None);
     };

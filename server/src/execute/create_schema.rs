@@ -29,7 +29,9 @@ pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outc
     }
     let usable = !name.is_empty()
         && name.len() <= 63
-        && name.chars().all(|c| c.is_alphanumeric() || "_- $".contains(c));
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_- $".contains(c));
     if !usable {
         return Err(Error::user(
             SqlState::InvalidName,

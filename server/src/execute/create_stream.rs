@@ -27,7 +27,13 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
     let _ddl = engine.ddl.lock().await;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE STREAM".into());
-    match check_taken(session, &name, "stream", create.if_not_exists, create.or_replace)? {
+    match check_taken(
+        session,
+        &name,
+        "stream",
+        create.if_not_exists,
+        create.or_replace,
+    )? {
         Taken::Free => {}
         Taken::Skip => return Ok(done()),
         Taken::Replace => {
@@ -91,8 +97,8 @@ fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
     let schema = DFSchema::try_from(stream.definition.columns.as_ref().clone())
         .map_err(super::engine_error)?;
     let state = session.context().state();
-    let expr = sluice_planner::parse_expr(&state, &watermark.expr, &schema)
-        .map_err(super::plan_error)?;
+    let expr =
+        sluice_planner::parse_expr(&state, &watermark.expr, &schema).map_err(super::plan_error)?;
     let data_type = expr.get_type(&schema).map_err(super::engine_error)?;
     if matches!(data_type, DataType::Timestamp(_, _)) {
         return Ok(());

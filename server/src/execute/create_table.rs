@@ -34,7 +34,13 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
     let _ddl = engine.ddl.lock().await;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE TABLE".into());
-    match check_taken(session, &name, "table", create.if_not_exists, create.or_replace)? {
+    match check_taken(
+        session,
+        &name,
+        "table",
+        create.if_not_exists,
+        create.or_replace,
+    )? {
         Taken::Free => {}
         Taken::Skip => return Ok(done()),
         Taken::Replace => {
@@ -181,10 +187,7 @@ async fn check_ours(engine: &Arc<Engine>, object: &TableObject, sink: &DeltaSink
     let Some(id) = sink.spec().properties.get(ID_PROPERTY) else {
         return Err(foreign());
     };
-    let taken = engine
-        .catalog()
-        .all()
-        .any(|object| object.meta().id == *id);
+    let taken = engine.catalog().all().any(|object| object.meta().id == *id);
     if taken { Err(foreign()) } else { Ok(()) }
 }
 
@@ -224,7 +227,8 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
         .map(|field| field.as_ref().clone().with_nullable(true))
         .collect();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
-    let mut sink = claim_folder(engine, object, &schema, partition_names(&object.statement)).await?;
+    let mut sink =
+        claim_folder(engine, object, &schema, partition_names(&object.statement)).await?;
     let (mut files, mut round, mut bytes, mut rows) = (Vec::<DataFile>::new(), Vec::new(), 0, 0);
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(engine_error)?;
@@ -235,13 +239,21 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
             .map_err(|error| Error::internal(error.to_string()))?;
         round.push(batch);
         if bytes >= ROUND_BYTES {
-            files.extend(sink.write_files(&round, "ctas").await.map_err(storage_error)?);
+            files.extend(
+                sink.write_files(&round, "ctas")
+                    .await
+                    .map_err(storage_error)?,
+            );
             round.clear();
             bytes = 0;
         }
     }
     if !round.is_empty() {
-        files.extend(sink.write_files(&round, "ctas").await.map_err(storage_error)?);
+        files.extend(
+            sink.write_files(&round, "ctas")
+                .await
+                .map_err(storage_error)?,
+        );
     }
     sink.commit(&files, None, &Map::new())
         .await

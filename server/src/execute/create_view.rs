@@ -18,7 +18,13 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE VIEW".into());
     let mut meta = new_meta(engine);
-    match check_taken(session, &name, "view", create.if_not_exists, create.or_replace)? {
+    match check_taken(
+        session,
+        &name,
+        "view",
+        create.if_not_exists,
+        create.or_replace,
+    )? {
         Taken::Free => {}
         Taken::Skip => return Ok(done()),
         Taken::Replace => {

@@ -63,7 +63,8 @@ pub(super) async fn run(session: &Session, describe: &Describe) -> Result<Record
     }
     let column = |index: usize| {
         Arc::new(StringArray::from_iter_values(
-            rows.iter().map(|row| row.get(index).map_or("", String::as_str)),
+            rows.iter()
+                .map(|row| row.get(index).map_or("", String::as_str)),
         ))
     };
     RecordBatch::try_new(schema(), vec![column(0), column(1), column(2)])
@@ -93,11 +94,17 @@ fn details(session: &Session, name: &QualifiedName) -> Vec<[String; 3]> {
             .map(|column| column.name.value.clone())
             .collect();
         facts.push(("# format", "delta".to_owned()));
-        facts.push(("# location", format!("{}/{}", engine.root().url, table_path(name))));
+        facts.push((
+            "# location",
+            format!("{}/{}", engine.root().url, table_path(name)),
+        ));
         facts.push(("# partition_columns", partitions.join(", ")));
         if let Some(running) = engine.table(name) {
             let version = running.tables.table.cut().version;
-            facts.push(("# version", version.map_or_else(String::new, |version| version.to_string())));
+            facts.push((
+                "# version",
+                version.map_or_else(String::new, |version| version.to_string()),
+            ));
             let (rows, bytes) = running.tables.table.tail_size();
             facts.push(("# uncommitted_rows", rows.to_string()));
             facts.push(("# uncommitted_bytes", bytes.to_string()));
@@ -123,11 +130,15 @@ pub(crate) fn sql_type(data_type: &DataType) -> String {
             format!("numeric({precision},{scale})")
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            "bytea".into()
-        }
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "bytea".into(),
         DataType::Date32 | DataType::Date64 => "date".into(),
-        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond, zone) => {
+        DataType::Timestamp(
+            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
+            zone,
+        ) => {
             if zone.is_some() {
                 "timestamp with time zone".into()
             } else {

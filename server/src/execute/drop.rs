@@ -81,7 +81,8 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
 async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> Result<()> {
     let engine = session.engine();
     let schema = schema_name(name)?;
-    if READY_MADE_SCHEMAS.contains(&schema.as_str()) || RESERVED_SCHEMAS.contains(&schema.as_str()) {
+    if READY_MADE_SCHEMAS.contains(&schema.as_str()) || RESERVED_SCHEMAS.contains(&schema.as_str())
+    {
         return Err(Error::user(
             SqlState::DependentObjectsStillExist,
             format!("cannot drop schema \"{schema}\" because the server needs it"),
@@ -104,7 +105,9 @@ async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> 
     }
     let mut objects: Vec<Arc<Object>> = Vec::new();
     for object in catalog.objects(&schema) {
-        for found in std::iter::once(Arc::clone(object)).chain(all_dependents(engine, object.name())) {
+        for found in
+            std::iter::once(Arc::clone(object)).chain(all_dependents(engine, object.name()))
+        {
             objects.retain(|known| known.name() != found.name());
             objects.push(found);
         }

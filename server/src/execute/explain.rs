@@ -6,7 +6,7 @@ use arrow::{
     array::{RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use datafusion::physical_plan::{collect, displayable, display::DisplayableExecutionPlan};
+use datafusion::physical_plan::{collect, display::DisplayableExecutionPlan, displayable};
 use sluice_sql::{Explain, Statement, ast};
 
 use super::{continuous_plan, engine_error, plan_error};
@@ -29,7 +29,10 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
     let text = match explain.statement.as_ref() {
         Statement::CreateTable(create) => {
             let name = QualifiedName::from_sql(&create.name)?;
-            match (continuous_plan(&session.context(), &name, create).await?, &create.query) {
+            match (
+                continuous_plan(&session.context(), &name, create).await?,
+                &create.query,
+            ) {
                 (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
                 (Some(plan), _) => plan.explain(),
                 (None, Some(query)) => {
@@ -41,7 +44,8 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
         _ => return Err(nothing_to_explain()),
     };
-    let lines = StringArray::from_iter_values(text.lines());
+    let lines: Vec<&str> = text.lines().collect();
+    let lines = StringArray::from(lines);
     RecordBatch::try_new(schema(), vec![Arc::new(lines)])
         .map_err(|error| Error::internal(error.to_string()))
 }

@@ -6,7 +6,7 @@ use arrow::{
     array::{ArrayRef, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use sluice_sql::{Show, ShowFilter, ast::ObjectName};
+use sluice_sql::{ObjectKind, Show, ShowFilter, ast::ObjectName};
 
 use crate::{
     catalog::{Object, QualifiedName, schema_name},
@@ -17,8 +17,17 @@ use crate::{
 /// Columns of each kind of SHOW.
 pub(super) fn schema(show: &Show) -> SchemaRef {
     let names: &[&str] = match show {
-        Show::Streams(_) | Show::Tables(_) | Show::Views(_) => &["schema", "name", "kind", "created_at"],
-        Show::Queries(_) => &["name", "state", "watermark", "lag_rows", "held_by", "last_error"],
+        Show::Streams(_) | Show::Tables(_) | Show::Views(_) => {
+            &["schema", "name", "kind", "created_at"]
+        }
+        Show::Queries(_) => &[
+            "name",
+            "state",
+            "watermark",
+            "lag_rows",
+            "held_by",
+            "last_error",
+        ],
         Show::Schemas(_) => &["schema"],
         Show::Create { .. } => &["name", "statement"],
     };
@@ -45,7 +54,7 @@ pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
                 .map(|name| vec![Some(name.to_owned())])
                 .collect()
         }
-        Show::Create { name, .. } => vec![create(engine, name)?],
+        Show::Create { kind, name } => vec![create(engine, *kind, name)?],
     };
     let schema = schema(show);
     let columns = (0..schema.fields().len())
@@ -62,7 +71,10 @@ type Row = Vec<Option<String>>;
 fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<Row>> {
     let catalog = engine.catalog();
     let in_schema = filter.schema.as_ref().map(schema_name).transpose()?;
-    if let Some(schema) = in_schema.as_ref().filter(|schema| !catalog.has_schema(schema)) {
+    if let Some(schema) = in_schema
+        .as_ref()
+        .filter(|schema| !catalog.has_schema(schema))
+    {
         return Err(Error::user(
             SqlState::InvalidSchemaName,
             format!("schema \"{schema}\" does not exist"),
@@ -71,7 +83,11 @@ fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<
     Ok(catalog
         .all()
         .filter(|object| object.kind() == kind)
-        .filter(|object| in_schema.as_ref().is_none_or(|schema| *schema == object.name().schema))
+        .filter(|object| {
+            in_schema
+                .as_ref()
+                .is_none_or(|schema| *schema == object.name().schema)
+        })
         .filter(|object| matches(filter, &object.name().name))
         .map(|object| {
             let kind = match object.as_ref() {
@@ -109,10 +125,27 @@ fn queries(engine: &Arc<Engine>, filter: &ShowFilter) -> Vec<Row> {
         .collect()
 }
 
-fn create(engine: &Arc<Engine>, name: &ObjectName) -> Result<Row> {
+fn create(engine: &Arc<Engine>, kind: ObjectKind, name: &ObjectName) -> Result<Row> {
     let name = QualifiedName::from_sql(name)?;
     let catalog = engine.catalog();
     let object = catalog.require(&name)?;
+    let wanted = match kind {
+        ObjectKind::Stream => "stream",
+        ObjectKind::View => "view",
+        ObjectKind::Table => "table",
+        ObjectKind::Schema => "schema",
+    };
+    if object.kind() != wanted {
+        return Err(Error::user(
+            SqlState::WrongObjectType,
+            format!("\"{name}\" is not a {wanted}"),
+        )
+        .with_hint(format!(
+            "It is a {0}: SHOW CREATE {1} {name};",
+            object.kind(),
+            object.kind().to_uppercase()
+        )));
+    }
     Ok(vec![Some(name.to_string()), Some(object.shown_sql())])
 }
 

@@ -84,7 +84,10 @@ impl Committer {
         self.check_topics(&point.positions).await?;
         let now_us = self.clock.now_us();
         let status = self.status.clone();
-        retry(&status, async || self.dead_letters.record(&point.bad, now_us).await).await?;
+        retry(&status, async || {
+            self.dead_letters.record(&point.bad, now_us).await
+        })
+        .await?;
 
         let mut files = BTreeMap::new();
         for (table, batches) in [
@@ -124,7 +127,10 @@ impl Committer {
 
     /// Writes the manifest under the next number.
     pub(super) async fn put_manifest(&mut self, manifest: &Manifest) -> Result<()> {
-        retry(&self.status, async || self.log.put(manifest.number, manifest).await).await?;
+        retry(&self.status, async || {
+            self.log.put(manifest.number, manifest).await
+        })
+        .await?;
         self.next_number = manifest.number + 1;
         Ok(())
     }
@@ -238,9 +244,7 @@ impl Committer {
         })
         .await?;
         for position in positions {
-            let (Some(was), Some(is)) =
-                (&position.topic_id, ids.get(&position.split.topic))
-            else {
+            let (Some(was), Some(is)) = (&position.topic_id, ids.get(&position.split.topic)) else {
                 continue;
             };
             if was != is {
@@ -294,7 +298,11 @@ impl JobTables {
             .into_iter()
             .find(|table| table.path() == path)
             .cloned()
-            .ok_or_else(|| Error::internal(format!("a manifest names {path}, which is none of the query's tables")))
+            .ok_or_else(|| {
+                Error::internal(format!(
+                    "a manifest names {path}, which is none of the query's tables"
+                ))
+            })
     }
 }
 
@@ -347,7 +355,8 @@ fn commit_info(manifest: &Manifest) -> Map<String, Value> {
 }
 
 fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {
-    let failed = |error: arrow::error::ArrowError| Error::internal(format!("state segment: {error}"));
+    let failed =
+        |error: arrow::error::ArrowError| Error::internal(format!("state segment: {error}"));
     let schema = panes
         .first()
         .map(|pane| pane.state.schema())

@@ -270,7 +270,8 @@ fn batch(rows: &[(&SplitId, &BadRow)], now_us: i64) -> Result<RecordBatch> {
         topic.append_value(&split.topic);
         partition.append_value(split.partition);
         offset.append_value(row.offset);
-        timestamp.append_option((row.timestamp_ms >= 0).then(|| row.timestamp_ms.saturating_mul(1000)));
+        timestamp
+            .append_option((row.timestamp_ms >= 0).then(|| row.timestamp_ms.saturating_mul(1000)));
         message_key.append_option(row.key.as_deref());
         payload.append_option(row.payload.as_deref());
         error.append_value(&row.error);

@@ -167,10 +167,7 @@ pub fn read(
             if record.epoch <= checkpointed_epoch {
                 continue;
             }
-            let expected = records
-                .last()
-                .map_or(checkpointed_epoch, |last| last.epoch)
-                + 1;
+            let expected = records.last().map_or(checkpointed_epoch, |last| last.epoch) + 1;
             if record.epoch != expected {
                 return Ok(Some(records));
             }
@@ -224,7 +221,8 @@ fn checked_line<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
 
 fn parse_line<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> {
     let (crc32, json) = line.split_at_checked(9)?;
-    let written = u32::from_str_radix(std::str::from_utf8(crc32).ok()?.strip_suffix(' ')?, 16).ok()?;
+    let written =
+        u32::from_str_radix(std::str::from_utf8(crc32).ok()?.strip_suffix(' ')?, 16).ok()?;
     (written == crc32fast::hash(json))
         .then(|| serde_json::from_slice(json).ok())
         .flatten()

@@ -116,8 +116,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
     struct Head {
         format: u32,
     }
-    let head: Head =
-        serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))?;
+    let head: Head = serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))?;
     if head.format > FORMAT {
         return Err(ManifestError::Newer { found: head.format });
     }

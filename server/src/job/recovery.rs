@@ -117,7 +117,10 @@ impl Committer {
             Decision::CommitThenRestore => {
                 events.info(
                     &table.name,
-                    format!("finishing the commit of epoch {} that was cut short", restored.epoch),
+                    format!(
+                        "finishing the commit of epoch {} that was cut short",
+                        restored.epoch
+                    ),
                 );
             }
             Decision::ReplayTo { epoch } => {
@@ -168,7 +171,9 @@ impl Committer {
                 .get(place.segment.as_str())
                 .and_then(|batches| batches.get(place.index))
                 .cloned()
-                .ok_or_else(|| corrupt_segment(place, "it has fewer batches than its manifest says"))?;
+                .ok_or_else(|| {
+                    corrupt_segment(place, "it has fewer batches than its manifest says")
+                })?;
             let state = Arc::new(state);
             self.written_panes.push((Arc::clone(&state), place.clone()));
             panes.push(PaneState {
@@ -226,7 +231,9 @@ fn corrupt_segment(place: &PaneRef, why: &str) -> Error {
         SqlState::DataException,
         format!("state segment {} cannot be read: {why}", place.segment),
     )
-    .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
+    .with_hint(
+        "Restore the checkpoint folder from a backup, or drop the table and create it again.",
+    )
 }
 
 /// Positions in the commit that the table is at.

@@ -119,7 +119,9 @@ impl Splits {
     /// Whether some split has been silent long enough that its end should be asked for.
     pub fn wants_ends(&self, now: Instant) -> bool {
         self.states.values().any(|state| {
-            !state.finished && !state.idle && now.duration_since(state.last_rows) >= self.idle_timeout
+            !state.finished
+                && !state.idle
+                && now.duration_since(state.last_rows) >= self.idle_timeout
         })
     }
 

@@ -5,7 +5,10 @@ use super::*;
 
 #[test]
 fn lengths_of_time() {
-    assert_eq!(duration("x", "10 seconds").unwrap(), Duration::from_secs(10));
+    assert_eq!(
+        duration("x", "10 seconds").unwrap(),
+        Duration::from_secs(10)
+    );
     assert_eq!(
         duration("x", "500 milliseconds").unwrap(),
         Duration::from_millis(500)

@@ -17,7 +17,12 @@ const KNOWN: [(&str, &str, bool, bool); 30] = [
     ("client_encoding", "UTF8", true, true),
     ("client_min_messages", "notice", true, false),
     ("DateStyle", "ISO, MDY", true, true),
-    ("default_transaction_isolation", "read committed", true, false),
+    (
+        "default_transaction_isolation",
+        "read committed",
+        true,
+        false,
+    ),
     ("default_transaction_read_only", "off", true, true),
     ("extra_float_digits", "1", true, false),
     ("freshness", "latest", true, false),
@@ -56,9 +61,17 @@ pub(super) struct Settings {
 /// What a statement about parameters does.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Shown { name: String, value: String },
-    Changed { tag: String, parameters: Vec<(String, String)> },
-    Nothing { tag: String },
+    Shown {
+        name: String,
+        value: String,
+    },
+    Changed {
+        tag: String,
+        parameters: Vec<(String, String)>,
+    },
+    Nothing {
+        tag: String,
+    },
 }
 
 /// For a statement that this file carries out: the columns it gives, if any. `None` for every other statement.
@@ -154,11 +167,21 @@ impl Settings {
                     parameters: self.reported(),
                 })
             }
-            ast::Statement::StartTransaction { .. } => Ok(Effect::Nothing { tag: "BEGIN".into() }),
-            ast::Statement::Commit { .. } => Ok(Effect::Nothing { tag: "COMMIT".into() }),
-            ast::Statement::Rollback { .. } => Ok(Effect::Nothing { tag: "ROLLBACK".into() }),
-            ast::Statement::Savepoint { .. } => Ok(Effect::Nothing { tag: "SAVEPOINT".into() }),
-            _ => Ok(Effect::Nothing { tag: "RELEASE".into() }),
+            ast::Statement::StartTransaction { .. } => Ok(Effect::Nothing {
+                tag: "BEGIN".into(),
+            }),
+            ast::Statement::Commit { .. } => Ok(Effect::Nothing {
+                tag: "COMMIT".into(),
+            }),
+            ast::Statement::Rollback { .. } => Ok(Effect::Nothing {
+                tag: "ROLLBACK".into(),
+            }),
+            ast::Statement::Savepoint { .. } => Ok(Effect::Nothing {
+                tag: "SAVEPOINT".into(),
+            }),
+            _ => Ok(Effect::Nothing {
+                tag: "RELEASE".into(),
+            }),
         }
     }
 
@@ -192,7 +215,9 @@ impl Settings {
             }
             return Err(unknown(name));
         };
-        let may_change = KNOWN.iter().any(|(found, _, may, _)| *found == known && *may);
+        let may_change = KNOWN
+            .iter()
+            .any(|(found, _, may, _)| *found == known && *may);
         if !may_change {
             return Err(Error::user(
                 SqlState::CantChangeRuntimeParam,
@@ -205,7 +230,9 @@ impl Settings {
             check(known, value)?;
             self.changed.insert(known, value.to_owned());
         }
-        let told = KNOWN.iter().any(|(found, _, _, told)| *found == known && *told);
+        let told = KNOWN
+            .iter()
+            .any(|(found, _, _, told)| *found == known && *told);
         let value = self.get(known).unwrap_or_default();
         Ok(done(if told {
             vec![(known.to_owned(), value)]
@@ -246,11 +273,13 @@ fn default(name: &str) -> Option<&'static str> {
 
 fn variable_name(variable: &[ast::Ident]) -> String {
     let words: Vec<&str> = variable.iter().map(|ident| ident.value.as_str()).collect();
-    words.join(if words.len() == 2 && !words.iter().any(|word| word.eq_ignore_ascii_case("time")) {
-        "."
-    } else {
-        " "
-    })
+    words.join(
+        if words.len() == 2 && !words.iter().any(|word| word.eq_ignore_ascii_case("time")) {
+            "."
+        } else {
+            " "
+        },
+    )
 }
 
 fn value_text(value: &ast::Expr) -> String {

@@ -11,18 +11,27 @@ use crate::engine::Engine;
 pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
     let events = engine.events().all();
     batch(vec![
-        ("at", timestamps(events.iter().map(|event| Some(event.at_us)))),
+        (
+            "at",
+            timestamps(events.iter().map(|event| Some(event.at_us))),
+        ),
         (
             "severity",
-            Arc::new(StringArray::from_iter_values(events.iter().map(|event| event.severity))),
+            Arc::new(StringArray::from_iter_values(
+                events.iter().map(|event| event.severity),
+            )),
         ),
         (
             "subject",
-            Arc::new(StringArray::from_iter_values(events.iter().map(|event| &event.subject))),
+            Arc::new(StringArray::from_iter_values(
+                events.iter().map(|event| &event.subject),
+            )),
         ),
         (
             "message",
-            Arc::new(StringArray::from_iter_values(events.iter().map(|event| &event.message))),
+            Arc::new(StringArray::from_iter_values(
+                events.iter().map(|event| &event.message),
+            )),
         ),
     ])
 }

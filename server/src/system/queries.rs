@@ -30,12 +30,20 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         ("name", text(|status| Some(status.name.clone()))),
         ("kind", text(|_| Some("continuous".to_owned()))),
         ("stream", text(|status| Some(status.stream.clone()))),
-        ("state", text(|status| Some(status.state.as_str().to_owned()))),
+        (
+            "state",
+            text(|status| Some(status.state.as_str().to_owned())),
+        ),
         (
             "epoch",
-            Arc::new(Int64Array::from_iter(all.iter().map(|status| Some(status.epoch)))),
+            Arc::new(Int64Array::from_iter(
+                all.iter().map(|status| Some(status.epoch)),
+            )),
         ),
-        ("watermark", moment(|status| status.watermark_us.filter(|us| *us < i64::MAX))),
+        (
+            "watermark",
+            moment(|status| status.watermark_us.filter(|us| *us < i64::MAX)),
+        ),
         ("lag_rows", count(|status| status.lag_rows)),
         ("lag_seconds", Arc::new(lag_seconds)),
         ("rows_in", count(|status| status.rows_in)),
@@ -48,11 +56,15 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         ("state_bytes", count(|status| status.state_bytes as u64)),
         (
             "checkpoint_epoch",
-            Arc::new(Int64Array::from_iter(all.iter().map(|status| Some(status.checkpoint_epoch)))),
+            Arc::new(Int64Array::from_iter(
+                all.iter().map(|status| Some(status.checkpoint_epoch)),
+            )),
         ),
         (
             "last_commit_version",
-            Arc::new(Int64Array::from_iter(all.iter().map(|status| status.last_commit_version))),
+            Arc::new(Int64Array::from_iter(
+                all.iter().map(|status| status.last_commit_version),
+            )),
         ),
         ("last_commit_at", moment(|status| status.last_commit_us)),
         ("last_row_at", moment(|status| status.last_row_us)),

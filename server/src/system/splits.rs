@@ -20,30 +20,43 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
     batch(vec![
         (
             "query",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(query, _)| &query.name))),
+            Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|(query, _)| &query.name),
+            )),
         ),
         (
             "stream",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(query, _)| &query.stream))),
+            Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|(query, _)| &query.stream),
+            )),
         ),
         (
             "topic",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, split)| &split.topic))),
+            Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|(_, split)| &split.topic),
+            )),
         ),
         (
             "partition",
-            Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, split)| split.partition))),
+            Arc::new(Int32Array::from_iter_values(
+                rows.iter().map(|(_, split)| split.partition),
+            )),
         ),
         ("position", number(|split| split.position)),
         ("end_position", number(|split| split.end_position)),
-        ("lag", number(|split| (split.end_position - split.position).max(0))),
+        (
+            "lag",
+            number(|split| (split.end_position - split.position).max(0)),
+        ),
         (
             "watermark",
             timestamps(rows.iter().map(|(_, split)| split.watermark_us)),
         ),
         (
             "idle",
-            Arc::new(BooleanArray::from_iter(rows.iter().map(|(_, split)| Some(split.idle)))),
+            Arc::new(BooleanArray::from_iter(
+                rows.iter().map(|(_, split)| Some(split.idle)),
+            )),
         ),
         (
             "last_event_at",

@@ -18,16 +18,25 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         })
         .collect();
     let option = |key: &'static str| -> Arc<StringArray> {
-        Arc::new(streams.iter().map(|stream| stream.statement.options.get(key)).collect())
+        Arc::new(
+            streams
+                .iter()
+                .map(|stream| stream.statement.options.get(key))
+                .collect(),
+        )
     };
     batch(vec![
         (
             "schema",
-            Arc::new(StringArray::from_iter_values(streams.iter().map(|stream| &stream.name.schema))),
+            Arc::new(StringArray::from_iter_values(
+                streams.iter().map(|stream| &stream.name.schema),
+            )),
         ),
         (
             "name",
-            Arc::new(StringArray::from_iter_values(streams.iter().map(|stream| &stream.name.name))),
+            Arc::new(StringArray::from_iter_values(
+                streams.iter().map(|stream| &stream.name.name),
+            )),
         ),
         ("connector", option("connector")),
         ("topic", option("topic")),
@@ -46,7 +55,9 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         ),
         (
             "created_at",
-            Arc::new(StringArray::from_iter_values(streams.iter().map(|stream| &stream.meta.created_at))),
+            Arc::new(StringArray::from_iter_values(
+                streams.iter().map(|stream| &stream.meta.created_at),
+            )),
         ),
     ])
 }

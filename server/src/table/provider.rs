@@ -16,7 +16,10 @@ use datafusion::{
 };
 
 use super::{Cut, TableState};
-use crate::{error::{Error, SqlState}, job::JobHandle};
+use crate::{
+    error::{Error, SqlState},
+    job::JobHandle,
+};
 
 /// How long a `latest` read waits for a table that is being restored.
 const RESTORE_WAIT: Duration = Duration::from_secs(10);
@@ -136,7 +139,11 @@ impl LiveTable {
     /// The live relation of a table that `job` feeds.
     pub fn new(state: Arc<TableState>, job: JobHandle) -> Self {
         let mut fields: Vec<Arc<Field>> = state.schema.fields().iter().cloned().collect();
-        fields.push(Arc::new(Field::new("provisional", DataType::Boolean, false)));
+        fields.push(Arc::new(Field::new(
+            "provisional",
+            DataType::Boolean,
+            false,
+        )));
         let schema = Arc::new(Schema::new(fields));
         Self { state, job, schema }
     }

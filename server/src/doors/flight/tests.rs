@@ -47,7 +47,12 @@ impl Sessions for Memory {
         let people = people();
         let table = MemTable::try_new(people.schema(), vec![vec![people]]).unwrap();
         context.register_table("people", Arc::new(table)).unwrap();
-        Ok(Arc::new(Session::over(crate::engine::for_tests(), context, user, door)))
+        Ok(Arc::new(Session::over(
+            crate::engine::for_tests(),
+            context,
+            user,
+            door,
+        )))
     }
 }
 

@@ -32,11 +32,7 @@ struct Connections {
 
 impl Registry {
     /// Makes a connection known; it is forgotten when the entry is dropped.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        key_length: usize,
-        canceller: &Arc<Canceller>,
-    ) -> Entry {
+    pub(super) fn enter(self: &Arc<Self>, key_length: usize, canceller: &Arc<Canceller>) -> Entry {
         let key: Vec<u8> = (0..key_length).map(|_| rand::random()).collect();
         let mut connections = self.connections.lock();
         let process = loop {

@@ -15,9 +15,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::{
-    execution::SessionStateBuilder,
-    logical_expr::ScalarUDF,
-    prelude::SessionContext,
+    execution::SessionStateBuilder, logical_expr::ScalarUDF, prelude::SessionContext,
 };
 use datafusion_pg_catalog::{
     pg_catalog::{
@@ -80,7 +78,10 @@ pub fn install(context: &SessionContext) -> Result<()> {
         .register_schema("pg_catalog", relations::PgCatalog::new(provider, &facts))
         .map_err(trouble)?;
     catalog
-        .register_schema(information::NAME, Arc::new(information::Information(listed)))
+        .register_schema(
+            information::NAME,
+            Arc::new(information::Information(listed)),
+        )
         .map_err(trouble)?;
     let mut state = SessionStateBuilder::new_from_existing(context.state())
         .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))

@@ -44,8 +44,12 @@ pub(super) fn row_description(
     formats: &[i16],
 ) -> Result<RowDescription, Failure> {
     if i16::try_from(columns.len()).is_err() {
-        return Err(Failure::error("54011", "result has too many columns")
-            .with_detail(format!("It has {}, the protocol allows 32767.", columns.len())));
+        return Err(
+            Failure::error("54011", "result has too many columns").with_detail(format!(
+                "It has {}, the protocol allows 32767.",
+                columns.len()
+            )),
+        );
     }
     let fields = columns.iter().enumerate().map(|(i, column)| {
         FieldDescription::new(

@@ -13,11 +13,17 @@ use words::Words;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     /// BEGIN, or START TRANSACTION.
-    Begin { tag: &'static str },
+    Begin {
+        tag: &'static str,
+    },
     /// COMMIT, or END.
-    Commit { chain: bool },
+    Commit {
+        chain: bool,
+    },
     /// ROLLBACK, or ABORT.
-    Rollback { chain: bool },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(String),
     Release(String),
     RollbackTo(String),
@@ -153,7 +159,10 @@ fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
         if !words.eat("CHARACTERISTICS") {
             return None;
         }
-        if let Err(failure) = words.expect("AS").and_then(|()| words.expect("TRANSACTION")) {
+        if let Err(failure) = words
+            .expect("AS")
+            .and_then(|()| words.expect("TRANSACTION"))
+        {
             return Some(Err(failure));
         }
     } else {

@@ -41,11 +41,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             )
             .into());
         } else if self.statements.len() >= MOST_STATEMENTS {
-            return Err(
-                Failure::error("54000", "this connection has too many prepared statements")
-                    .with_hint("DEALLOCATE those that are no longer needed.")
-                    .into(),
-            );
+            return Err(Failure::error(
+                "54000",
+                "this connection has too many prepared statements",
+            )
+            .with_hint("DEALLOCATE those that are no longer needed.")
+            .into());
         }
         let mut pieces = self.pieces(query)?;
         if pieces.len() > 1 {
@@ -186,9 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             && fresh
             && !same_types(rows.columns(), portal.statement.columns.as_deref())
         {
-            return Err(
-                Failure::error("0A000", "cached plan must not change result type").into(),
-            );
+            return Err(Failure::error("0A000", "cached plan must not change result type").into());
         }
         self.advance(&mut portal, limit, &running).await?;
         // COMMIT and its like ended the portal that ran them, too.

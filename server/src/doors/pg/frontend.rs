@@ -44,7 +44,10 @@ pub(super) enum Frontend {
     /// CopyData, CopyDone and CopyFail outside a COPY: PostgreSQL overlooks them, as they may follow a COPY that failed.
     StrayCopy,
     /// A message that could be told apart from its neighbours and no more.
-    Refused { tag: u8, failure: Box<Failure> },
+    Refused {
+        tag: u8,
+        failure: Box<Failure>,
+    },
 }
 
 /// What Describe and Close speak of.
@@ -73,9 +76,7 @@ impl Frontend {
             b'S' => Ok(Self::Sync),
             b'X' => Ok(Self::Terminate),
             b'd' | b'c' | b'f' => return Some(Self::StrayCopy),
-            b'p' => Err(Failure::protocol(
-                "password message outside authentication",
-            )),
+            b'p' => Err(Failure::protocol("password message outside authentication")),
             _ => return None,
         };
         Some(match decoded {
@@ -140,7 +141,9 @@ impl Body {
     fn formats(&mut self) -> Result<Vec<i16>, Failure> {
         self.many(|body| match body.u16()? {
             code @ (0 | 1) => Ok(i16::from(code == 1)),
-            code => Err(Failure::protocol(format!("unsupported format code: {code}"))),
+            code => Err(Failure::protocol(format!(
+                "unsupported format code: {code}"
+            ))),
         })
     }
 

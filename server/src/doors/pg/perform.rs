@@ -74,7 +74,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Progress::Done(self.command(command, &portal.formats, running).await?)
             }
             Kind::Engine(prepared) => {
-                self.open(prepared, values, &portal.formats, running).await?
+                self.open(prepared, values, &portal.formats, running)
+                    .await?
             }
         };
         Ok(())

@@ -13,10 +13,7 @@ use datafusion::{
 ///
 /// A client's numeric gives way to a floating-point type that the plan asks for: numbers are sent as numerics by drivers that have no
 /// better type for them, and the engine would compare in decimals, which have no NaN.
-pub fn with_parameter_types(
-    plan: LogicalPlan,
-    hints: &[Option<DataType>],
-) -> Result<LogicalPlan> {
+pub fn with_parameter_types(plan: LogicalPlan, hints: &[Option<DataType>]) -> Result<LogicalPlan> {
     let inferred = inferred(&plan)?;
     let type_of = |id: &str| -> DataType {
         let known = inferred.get(id).cloned().flatten();

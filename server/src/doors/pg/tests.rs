@@ -11,7 +11,6 @@ mod catalog;
 mod client;
 mod fixture;
 mod limits;
-mod manual;
 mod malformed;
 mod parameters;
 mod protocol;

@@ -149,9 +149,7 @@ impl Transaction {
 
     fn savepoint(&self, name: &str) -> Result<usize, Failure> {
         let found = self.savepoints.iter().rposition(|known| known == name);
-        found.ok_or_else(|| {
-            Failure::error("3B001", format!("savepoint \"{name}\" does not exist"))
-        })
+        found.ok_or_else(|| Failure::error("3B001", format!("savepoint \"{name}\" does not exist")))
     }
 }
 

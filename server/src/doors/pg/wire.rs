@@ -57,9 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             if let Some(head) = self.inbox.first_chunk::<4>() {
                 let length = u32::from_be_bytes(*head) as usize;
                 if !(8..=limit).contains(&length) {
-                    return Err(
-                        Failure::fatal("08P01", "invalid length of startup packet").into()
-                    );
+                    return Err(Failure::fatal("08P01", "invalid length of startup packet").into());
                 }
                 if self.inbox.len() >= length {
                     let mut packet = self.inbox.split_to(length).freeze();
@@ -118,9 +116,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let body = self.inbox.split_to(size).freeze();
         match Frontend::decode(tag, body) {
             Some(message) => Ok(Some(message)),
-            None => Err(
-                Failure::fatal("08P01", format!("invalid frontend message type {tag}")).into(),
-            ),
+            None => {
+                Err(Failure::fatal("08P01", format!("invalid frontend message type {tag}")).into())
+            }
         }
     }
 

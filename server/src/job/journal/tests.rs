@@ -36,8 +36,14 @@ fn epochs_come_back_in_order_with_their_sets() {
     journal.rotate(3);
     (4..=5).for_each(|epoch| append(&mut journal, epoch));
     let all = read(folder.path(), &head(0), 0).unwrap().unwrap();
-    assert_eq!(all.iter().map(|r| r.epoch).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    assert!(all.iter().all(|r| r.sets.as_ref().unwrap().known.len() == 1));
+    assert_eq!(
+        all.iter().map(|r| r.epoch).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
+    assert!(
+        all.iter()
+            .all(|r| r.sets.as_ref().unwrap().known.len() == 1)
+    );
     let rest = read(folder.path(), &head(0), 3).unwrap().unwrap();
     assert_eq!(rest.iter().map(|r| r.epoch).collect::<Vec<_>>(), [4, 5]);
     journal.forget_before(3).unwrap();

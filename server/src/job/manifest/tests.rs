@@ -32,7 +32,10 @@ fn a_cut_at_any_byte_is_corrupt() {
     let bytes = encode(&manifest()).unwrap();
     for len in 0..bytes.len() {
         assert!(
-            matches!(decode::<Manifest>(&bytes[..len]), Err(ManifestError::Corrupt(_))),
+            matches!(
+                decode::<Manifest>(&bytes[..len]),
+                Err(ManifestError::Corrupt(_))
+            ),
             "cut at {len}"
         );
     }

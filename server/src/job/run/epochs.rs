@@ -12,9 +12,7 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use sluice_connectors::source::{
-    ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId,
-};
+use sluice_connectors::source::{ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId};
 use sluice_planner::{
     ContinuousQuery,
     api::{EpochInput, EpochOutput, SplitInput},
@@ -409,7 +407,10 @@ impl<'a> Running<'a> {
         if counts.read != counts.aggregated + counts.late + counts.dead + counts.filtered {
             self.parts.events.error(
                 &self.parts.name,
-                format!("epoch {} does not account for all its rows: {counts:?}", self.epoch),
+                format!(
+                    "epoch {} does not account for all its rows: {counts:?}",
+                    self.epoch
+                ),
             );
         }
         let out: usize = rows.iter().map(RecordBatch::num_rows).sum();
@@ -435,7 +436,6 @@ impl<'a> Running<'a> {
             cut: self.parts.tables.table.cut(),
         })
     }
-
 }
 
 impl Drop for Running<'_> {

@@ -48,7 +48,10 @@ fn silence_alone_is_not_idleness() {
     assert!(splits.wants_ends(later));
     assert!(splits.excluded(later, |_| true).is_empty());
     splits.asking(later);
-    assert!(splits.excluded(later, |_| true).is_empty(), "asked, not answered");
+    assert!(
+        splits.excluded(later, |_| true).is_empty(),
+        "asked, not answered"
+    );
     splits.end_is(&split(0), 5);
     assert!(splits.excluded(later, |_| true).contains(&split(0)));
 }

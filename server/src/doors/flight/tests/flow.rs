@@ -72,7 +72,12 @@ impl Sessions for Springs {
         context
             .register_table("spring", Arc::new(table.with_infinite_table(true)))
             .unwrap();
-        Ok(Arc::new(Session::over(crate::engine::for_tests(), context, user, door)))
+        Ok(Arc::new(Session::over(
+            crate::engine::for_tests(),
+            context,
+            user,
+            door,
+        )))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
-    CastKind, DataType, Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement,
-    Value, Visit, Visitor,
+    CastKind, DataType, Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, Value,
+    Visit, Visitor,
 };
 
 use super::labels;
@@ -101,7 +101,10 @@ impl Visitor for Relations {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         if let Some(with) = &query.with {
-            let names = with.cte_tables.iter().map(|cte| cte.alias.name.value.clone());
+            let names = with
+                .cte_tables
+                .iter()
+                .map(|cte| cte.alias.name.value.clone());
             self.given.extend(names);
         }
         ControlFlow::Continue(())
@@ -129,4 +132,3 @@ impl Visitor for Relations {
 fn is_function(name: &str) -> bool {
     ["unnest", "generate_series", "generate_subscripts"].contains(&name)
 }
-

@@ -10,9 +10,7 @@ use arrow::{
 };
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{
-        SchemaProvider, TableProvider, information_schema::InformationSchemaProvider,
-    },
+    catalog::{SchemaProvider, TableProvider, information_schema::InformationSchemaProvider},
     datasource::MemTable,
     error::{DataFusionError, Result},
 };
@@ -84,7 +82,12 @@ const EMPTY: [(&str, &[&str]); 8] = [
     ),
     (
         "sequences",
-        &["sequence_catalog", "sequence_schema", "sequence_name", "data_type"],
+        &[
+            "sequence_catalog",
+            "sequence_schema",
+            "sequence_name",
+            "data_type",
+        ],
     ),
     (
         "triggers",
@@ -229,25 +232,35 @@ impl Columns {
         };
         self.precision.push(precision.map(i32::from));
         self.scale.push(scale.map(i32::from));
-        let timed = [Type::TIMESTAMP, Type::TIMESTAMPTZ, Type::TIME, Type::INTERVAL];
+        let timed = [
+            Type::TIMESTAMP,
+            Type::TIMESTAMPTZ,
+            Type::TIME,
+            Type::INTERVAL,
+        ];
         self.fraction.push(timed.contains(&pg).then_some(6));
     }
 
     fn finish(self) -> Result<RecordBatch> {
         let count = self.name.len();
         let text = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
-        let same = |value: Option<&str>| -> ArrayRef {
-            Arc::new(StringArray::from(vec![value; count]))
-        };
+        let same =
+            |value: Option<&str>| -> ArrayRef { Arc::new(StringArray::from(vec![value; count])) };
         let number = |values: Vec<Option<i32>>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
         let columns = [
             ("table_catalog", same(Some(DATABASE))),
             ("table_schema", text(self.schema)),
             ("table_name", text(self.table)),
             ("column_name", text(self.name)),
-            ("ordinal_position", Arc::new(Int32Array::from(self.position)) as _),
+            (
+                "ordinal_position",
+                Arc::new(Int32Array::from(self.position)) as _,
+            ),
             ("column_default", same(None)),
-            ("is_nullable", Arc::new(StringArray::from(self.nullable)) as _),
+            (
+                "is_nullable",
+                Arc::new(StringArray::from(self.nullable)) as _,
+            ),
             ("data_type", text(self.data_type)),
             ("character_maximum_length", number(vec![None; count])),
             ("character_octet_length", number(vec![None; count])),

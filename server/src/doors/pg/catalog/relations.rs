@@ -176,7 +176,10 @@ impl PgCatalog {
         if let Some(only) = only {
             plan = plan.filter(only)?;
         }
-        Ok(Arc::new(ViewTable::new(plan.project(columns)?.build()?, None)))
+        Ok(Arc::new(ViewTable::new(
+            plan.project(columns)?.build()?,
+            None,
+        )))
     }
 
     /// `pg_settings`: of its many columns those that are asked for have values.
@@ -184,7 +187,12 @@ impl PgCatalog {
         let settings = functions::settings(&self.facts);
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let texts = |text: for<'a> fn(&'a (&'static str, String)) -> &'a str| -> ArrayRef {
-                Arc::new(settings.iter().map(|s| Some(text(s))).collect::<StringArray>())
+                Arc::new(
+                    settings
+                        .iter()
+                        .map(|s| Some(text(s)))
+                        .collect::<StringArray>(),
+                )
             };
             match field.name().as_str() {
                 "name" => texts(|(name, _)| name),

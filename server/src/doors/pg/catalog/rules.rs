@@ -165,7 +165,9 @@ fn is_correlated(query: &Query) -> bool {
     let own: Vec<&str> = select
         .from
         .iter()
-        .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|j| &j.relation)))
+        .flat_map(|from| {
+            std::iter::once(&from.relation).chain(from.joins.iter().map(|j| &j.relation))
+        })
         .filter_map(name_of)
         .collect();
     let mut foreign = Foreign { own, found: false };
@@ -177,8 +179,12 @@ fn is_correlated(query: &Query) -> bool {
 
 fn name_of(factor: &TableFactor) -> Option<&str> {
     match factor {
-        TableFactor::Table { alias: Some(alias), .. }
-        | TableFactor::Derived { alias: Some(alias), .. } => Some(&alias.name.value),
+        TableFactor::Table {
+            alias: Some(alias), ..
+        }
+        | TableFactor::Derived {
+            alias: Some(alias), ..
+        } => Some(&alias.name.value),
         TableFactor::Table { name, .. } => {
             name.0.last()?.as_ident().map(|ident| ident.value.as_str())
         }
@@ -234,7 +240,16 @@ fn is_aggregate(expr: &Expr) -> bool {
     };
     let name = function.name.0.last().and_then(|part| part.as_ident());
     name.is_some_and(|name| {
-        ["array_agg", "first_value", "string_agg", "count", "max", "min", "sum", "bool_or"]
-            .contains(&name.value.to_ascii_lowercase().as_str())
+        [
+            "array_agg",
+            "first_value",
+            "string_agg",
+            "count",
+            "max",
+            "min",
+            "sum",
+            "bool_or",
+        ]
+        .contains(&name.value.to_ascii_lowercase().as_str())
     })
 }

@@ -51,7 +51,11 @@ impl Values {
                 let mut shape = Shape::default();
                 shape.measure(0, start, end, values)?;
                 let empty = shape.dimensions.contains(&0);
-                out.put_i32(if empty { 0 } else { shape.dimensions.len() as i32 });
+                out.put_i32(if empty {
+                    0
+                } else {
+                    shape.dimensions.len() as i32
+                });
                 out.put_i32(i32::from(shape.has_null));
                 out.put_u32(element.oid());
                 if !empty {

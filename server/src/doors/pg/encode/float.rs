@@ -77,7 +77,10 @@ impl Buffer {
 impl Write for Buffer {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         let end = self.length + text.len();
-        let place = self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?;
+        let place = self
+            .bytes
+            .get_mut(self.length..end)
+            .ok_or(std::fmt::Error)?;
         place.copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())

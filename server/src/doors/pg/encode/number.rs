@@ -63,7 +63,10 @@ impl Decimal {
             .map(|four| four.iter().fold(0, |sum, d| sum * 10 + i16::from(d - b'0')))
             .collect();
         let first = groups.iter().position(|g| *g != 0).unwrap_or(groups.len());
-        let last = groups.iter().rposition(|g| *g != 0).map_or(first, |i| i + 1);
+        let last = groups
+            .iter()
+            .rposition(|g| *g != 0)
+            .map_or(first, |i| i + 1);
         let used = groups.get(first..last).unwrap_or_default();
         let weight = if used.is_empty() {
             0

@@ -86,7 +86,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -157,11 +161,7 @@ fn timestamptz(micros: i64, style: Style, out: &mut BytesMut) {
 fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) {
     let start = out.len();
     let mut after_negative = false;
-    for (value, unit) in [
-        (months / 12, "year"),
-        (months % 12, "mon"),
-        (days, "day"),
-    ] {
+    for (value, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
         if value == 0 {
             continue;
         }
@@ -214,12 +214,9 @@ fn list(
 }
 
 fn quote(element: &[u8], out: &mut BytesMut) {
-    let special = |b: &u8| {
-        matches!(b, b'{' | b'}' | b',' | b'"' | b'\\' | 0x0b) || b.is_ascii_whitespace()
-    };
-    if !element.is_empty()
-        && !element.iter().any(special)
-        && !element.eq_ignore_ascii_case(b"NULL")
+    let special =
+        |b: &u8| matches!(b, b'{' | b'}' | b',' | b'"' | b'\\' | 0x0b) || b.is_ascii_whitespace();
+    if !element.is_empty() && !element.iter().any(special) && !element.eq_ignore_ascii_case(b"NULL")
     {
         return out.put_slice(element);
     }

@@ -90,9 +90,7 @@ impl Values {
                 Self::TimestampTz(array.as_primitive().clone())
             }
             D::Timestamp(_, zone) => again(D::Timestamp(TimeUnit::Microsecond, zone.clone()))?,
-            D::Interval(IntervalUnit::MonthDayNano) => {
-                Self::Interval(array.as_primitive().clone())
-            }
+            D::Interval(IntervalUnit::MonthDayNano) => Self::Interval(array.as_primitive().clone()),
             D::Interval(_) => again(D::Interval(IntervalUnit::MonthDayNano))?,
             D::Duration(TimeUnit::Microsecond) => Self::Duration(array.as_primitive().clone()),
             D::Duration(_) => again(D::Duration(TimeUnit::Microsecond))?,

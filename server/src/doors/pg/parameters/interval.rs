@@ -125,6 +125,10 @@ impl Sum {
         }
         // PostgreSQL keeps microseconds; that also rounds off what the sum in floating point left.
         let nanos = (nanos / 1e3).round() as i64 * 1000;
-        Some(IntervalMonthDayNano::new(months as i32, whole as i32, nanos))
+        Some(IntervalMonthDayNano::new(
+            months as i32,
+            whole as i32,
+            nanos,
+        ))
     }
 }

@@ -25,9 +25,7 @@ pub(super) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
         Type::UUID => Uuid::try_parse(trimmed)
             .ok()
             .map(|id| ScalarValue::Utf8(Some(id.to_string()))),
-        Type::INTERVAL => {
-            interval::parse(text).map(|v| ScalarValue::IntervalMonthDayNano(Some(v)))
-        }
+        Type::INTERVAL => interval::parse(text).map(|v| ScalarValue::IntervalMonthDayNano(Some(v))),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => {
             to_arrow(pg).and_then(|data_type| {
                 let text = ScalarValue::Utf8(Some(trimmed.to_owned()));

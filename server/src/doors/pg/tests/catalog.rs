@@ -120,7 +120,10 @@ FROM pg_catalog.pg_roles r
 WHERE r.rolname !~ '^pg_'
 ORDER BY 1;";
     let roles = rows(&client, roles).await;
-    assert!(roles[0].starts_with("sluice|t|t|t|t|t|-1|NULL|"), "{roles:?}");
+    assert!(
+        roles[0].starts_with("sluice|t|t|t|t|t|-1|NULL|"),
+        "{roles:?}"
+    );
 }
 
 #[tokio::test]
@@ -192,14 +195,29 @@ async fn functions_that_drivers_call() {
     let server = server().await;
     let client = connect(&server).await;
     for (sql, expected) in [
-        ("SELECT current_database(), current_schema(), current_user, session_user", "sluice|public|sluice|sluice"),
+        (
+            "SELECT current_database(), current_schema(), current_user, session_user",
+            "sluice|public|sluice|sluice",
+        ),
         ("SELECT current_schemas(true)", "{pg_catalog,public}"),
         ("SELECT current_schemas(false)", "{public}"),
         ("SELECT pg_catalog.set_config('search_path', '', false)", ""),
-        ("SELECT pg_is_in_recovery(), pg_size_pretty(20480)", "f|20 kB"),
-        ("SELECT obj_description(1, 'pg_class'), col_description(1, 2), shobj_description(1, 'pg_database')", "NULL|NULL|NULL"),
-        ("SELECT quote_ident('A b'), (parse_ident('a.b'))[2]", "\"A b\"|b"),
-        ("SELECT setting FROM pg_settings WHERE name = 'max_index_keys'", "32"),
+        (
+            "SELECT pg_is_in_recovery(), pg_size_pretty(20480)",
+            "f|20 kB",
+        ),
+        (
+            "SELECT obj_description(1, 'pg_class'), col_description(1, 2), shobj_description(1, 'pg_database')",
+            "NULL|NULL|NULL",
+        ),
+        (
+            "SELECT quote_ident('A b'), (parse_ident('a.b'))[2]",
+            "\"A b\"|b",
+        ),
+        (
+            "SELECT setting FROM pg_settings WHERE name = 'max_index_keys'",
+            "32",
+        ),
         ("SELECT 'gold.metrics'::regclass::oid > 0", "t"),
     ] {
         assert_eq!(rows(&client, sql).await, [expected], "{sql}");
@@ -213,7 +231,8 @@ async fn functions_that_drivers_call() {
 async fn an_unknown_question_about_the_catalog_has_an_empty_answer() {
     let server = server().await;
     let client = connect(&server).await;
-    let unknown = "SELECT c.relname, pg_catalog.no_such_function(c.oid) AS x, 1 FROM pg_catalog.pg_class c";
+    let unknown =
+        "SELECT c.relname, pg_catalog.no_such_function(c.oid) AS x, 1 FROM pg_catalog.pg_class c";
     let statement = client.prepare(unknown).await.unwrap();
     let names: Vec<_> = statement.columns().iter().map(|c| c.name()).collect();
     assert_eq!(names, ["relname", "x", "?column?"]);

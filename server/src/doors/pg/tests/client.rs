@@ -41,7 +41,10 @@ async fn a_query_in_both_protocols() {
         .await
         .unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, &str>(1)), (2, "a"));
-    assert_eq!(texts(&client, "SELECT 1 AS a; SELECT 2.5").await, ["1", "2.5"]);
+    assert_eq!(
+        texts(&client, "SELECT 1 AS a; SELECT 2.5").await,
+        ["1", "2.5"]
+    );
 }
 
 #[tokio::test]
@@ -51,7 +54,10 @@ async fn columns_are_named_as_in_postgres() {
     let sql = "SELECT 1, 'a', count(*), max(event_count) AS most, sum(event_count)::int, avg(avg_value) FROM gold.metrics";
     let statement = client.prepare(sql).await.unwrap();
     let names: Vec<_> = statement.columns().iter().map(|c| c.name()).collect();
-    assert_eq!(names, ["?column?", "?column?", "count", "most", "sum", "avg"]);
+    assert_eq!(
+        names,
+        ["?column?", "?column?", "count", "most", "sum", "avg"]
+    );
 }
 
 #[tokio::test]
@@ -60,7 +66,10 @@ async fn parameters_are_typed_by_where_they_stand() {
     let client = connect(&server).await;
     let sql = "SELECT event_type FROM gold.metrics WHERE event_count > $1 AND window_start < $2 AND avg_value < $3";
     let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
-    let rows = client.query(sql, &[&6_i64, &later, &2.0_f64]).await.unwrap();
+    let rows = client
+        .query(sql, &[&6_i64, &later, &2.0_f64])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].get::<_, Option<&str>>(0), Some("click"));
 }
@@ -163,7 +172,10 @@ async fn a_cursor_with_hold_outlives_its_block() {
     let sql = "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM generate_series(1, 3)";
     client.batch_execute(sql).await.unwrap();
     assert_eq!(texts(&client, "FETCH ALL c").await, ["1", "2", "3"]);
-    let back = client.batch_execute("FETCH PRIOR FROM c").await.unwrap_err();
+    let back = client
+        .batch_execute("FETCH PRIOR FROM c")
+        .await
+        .unwrap_err();
     assert_eq!(code(&back), "55000");
     client.batch_execute("CLOSE ALL").await.unwrap();
 }

@@ -43,7 +43,12 @@ impl Sessions for Plain {
         }
         let context = context(&self.made);
         install(&context)?;
-        Ok(Arc::new(Session::new(context, user, door)))
+        Ok(Arc::new(Session::over(
+            crate::engine::for_tests(),
+            context,
+            user,
+            door,
+        )))
     }
 }
 
@@ -141,10 +146,7 @@ pub(crate) async fn server_with(limits: Limits) -> Server {
 }
 
 pub(crate) async fn server_at(address: &str) -> Server {
-    serve(
-        TcpListener::bind(address).await.unwrap(),
-        Limits::default(),
-    )
+    serve(TcpListener::bind(address).await.unwrap(), Limits::default())
 }
 
 fn serve(listener: TcpListener, limits: Limits) -> Server {

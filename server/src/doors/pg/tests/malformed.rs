@@ -28,7 +28,9 @@ async fn a_bad_start_is_cut_off() {
         let mut raw = Raw::open(&server).await;
         raw.bytes(bytes).await;
         // Some wait for more: they are told that there is none.
-        tokio::io::AsyncWriteExt::shutdown(&mut raw.stream).await.unwrap();
+        tokio::io::AsyncWriteExt::shutdown(&mut raw.stream)
+            .await
+            .unwrap();
         let answers = raw.until_ready().await;
         assert!(["", "E"].contains(&tags(&answers).as_str()), "{bytes:?}");
     }

@@ -42,12 +42,20 @@ fn texts() {
         (Type::BYTEA, "\\x0", "22P02"),
         (Type::DATE, "2026-01-02", "Date32(\"2026-01-02\")"),
         (Type::DATE, "tomorrowish", "22007"),
-        (Type::UUID, "00000000-0000-0000-0000-00000000000A", "Utf8(\"00000000-0000-0000-0000-00000000000a\")"),
+        (
+            Type::UUID,
+            "00000000-0000-0000-0000-00000000000A",
+            "Utf8(\"00000000-0000-0000-0000-00000000000a\")",
+        ),
         (Type::UUID, "x", "22P02"),
         (Type::JSONB, "{\"a\":1}", "Utf8(\"{\"a\":1}\")"),
         (Type::TEXT, " as it is ", "Utf8(\" as it is \")"),
         (Type::INT4_ARRAY, "{1,NULL, 3}", "List([1, , 3])"),
-        (Type::TEXT_ARRAY, "{\"a b\",\"c\\\"d\",null,\"null\"}", "List([a b, c\"d, , null])"),
+        (
+            Type::TEXT_ARRAY,
+            "{\"a b\",\"c\\\"d\",null,\"null\"}",
+            "List([a b, c\"d, , null])",
+        ),
         (Type::TEXT_ARRAY, "{}", "List([])"),
         (Type::INT4_ARRAY, "{1,", "22P02"),
         (Type::INT4_ARRAY, "{{1},{2}}", "22P02"),
@@ -64,10 +72,22 @@ fn times() {
         Ok(ScalarValue::TimestampMicrosecond(Some(micros), zone)) => (micros, zone.is_some()),
         other => panic!("{given}: {other:?}"),
     };
-    assert_eq!(micros(&Type::TIMESTAMP, "1970-01-01 00:00:01.5"), (1_500_000, false));
-    assert_eq!(micros(&Type::TIMESTAMPTZ, "1970-01-01 02:00:00+02"), (0, true));
-    assert_eq!(micros(&Type::TIMESTAMPTZ, "1970-01-01T00:00:00Z"), (0, true));
-    assert_eq!(micros(&Type::TIMESTAMPTZ, "1970-01-01 00:00:00.000001+00:00"), (1, true));
+    assert_eq!(
+        micros(&Type::TIMESTAMP, "1970-01-01 00:00:01.5"),
+        (1_500_000, false)
+    );
+    assert_eq!(
+        micros(&Type::TIMESTAMPTZ, "1970-01-01 02:00:00+02"),
+        (0, true)
+    );
+    assert_eq!(
+        micros(&Type::TIMESTAMPTZ, "1970-01-01T00:00:00Z"),
+        (0, true)
+    );
+    assert_eq!(
+        micros(&Type::TIMESTAMPTZ, "1970-01-01 00:00:00.000001+00:00"),
+        (1, true)
+    );
 }
 
 #[test]
@@ -76,7 +96,10 @@ fn intervals() {
         Ok(ScalarValue::IntervalMonthDayNano(Some(v))) => (v.months, v.days, v.nanoseconds / 1000),
         other => panic!("{given}: {other:?}"),
     };
-    assert_eq!(parts("1 year 2 mons 3 days 04:05:06.7"), (14, 3, 14_706_700_000));
+    assert_eq!(
+        parts("1 year 2 mons 3 days 04:05:06.7"),
+        (14, 3, 14_706_700_000)
+    );
     assert_eq!(parts("-1 days +02:03:00"), (0, -1, 7_380_000_000));
     assert_eq!(parts("1 day, 0:00:05"), (0, 1, 5_000_000));
     assert_eq!(parts("P1Y2M3DT4H5M6S"), (14, 3, 14_706_000_000));

@@ -18,8 +18,11 @@ async fn encryption_is_declined_and_the_start_goes_on() {
         .await
         .unwrap();
     assert_eq!(&answer, b"N");
-    raw.start(196_608, b"user\0sluice\0database\0sluice\0client_encoding\0'utf-8'\0\0")
-        .await;
+    raw.start(
+        196_608,
+        b"user\0sluice\0database\0sluice\0client_encoding\0'utf-8'\0\0",
+    )
+    .await;
     let answers = raw.until_ready().await;
     assert!(tags(&answers).starts_with("RS"));
 }
@@ -88,7 +91,8 @@ async fn every_statement_of_a_text_has_its_own_answer() {
 async fn an_error_says_where() {
     let server = server().await;
     let (mut raw, _) = Raw::login(&server).await;
-    raw.send(b'Q', b"SELECT 1;\n FETCH one two three FROM c\0").await;
+    raw.send(b'Q', b"SELECT 1;\n FETCH one two three FROM c\0")
+        .await;
     let answers = raw.until_ready().await;
     let error = error(&answers);
     assert_eq!(field(error, 'C'), "42601");
@@ -174,7 +178,8 @@ async fn names_are_taken_once() {
 async fn a_portal_is_suspended_and_goes_on() {
     let server = server().await;
     let (mut raw, _) = Raw::login(&server).await;
-    raw.send(b'P', b"\0SELECT * FROM generate_series(1,5)\0\0\0").await;
+    raw.send(b'P', b"\0SELECT * FROM generate_series(1,5)\0\0\0")
+        .await;
     raw.send(b'B', BIND).await;
     for _ in 0..3 {
         raw.send(b'E', b"\0\0\0\0\x02").await;

@@ -28,7 +28,8 @@ impl Raw {
     /// Logged in, up to the first ReadyForQuery.
     pub(super) async fn login(server: &Server) -> (Self, Vec<Answer>) {
         let mut raw = Self::open(server).await;
-        raw.start(196_608, b"user\0sluice\0database\0sluice\0\0").await;
+        raw.start(196_608, b"user\0sluice\0database\0sluice\0\0")
+            .await;
         let answers = raw.until_ready().await;
         (raw, answers)
     }

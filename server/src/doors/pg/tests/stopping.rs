@@ -35,7 +35,12 @@ async fn a_cancel_request_stops_what_runs_and_nothing_else() {
 async fn a_wrong_key_cancels_nothing() {
     let server = server().await;
     let (mut raw, answers) = Raw::login(&server).await;
-    let key = answers.iter().find(|(tag, _)| *tag == 'K').unwrap().1.clone();
+    let key = answers
+        .iter()
+        .find(|(tag, _)| *tag == 'K')
+        .unwrap()
+        .1
+        .clone();
     let mut wrong = key.to_vec();
     wrong[7] ^= 1;
     raw.send(b'Q', b"SELECT * FROM endless\0").await;
@@ -58,7 +63,10 @@ async fn a_statement_has_its_time() {
         .await
         .unwrap();
     let start = Instant::now();
-    let error = client.query("SELECT count(*) FROM endless", &[]).await.unwrap_err();
+    let error = client
+        .query("SELECT count(*) FROM endless", &[])
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
     let message = error.as_db_error().unwrap().message();
     assert_eq!(message, "canceling statement due to statement timeout");

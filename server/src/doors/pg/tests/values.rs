@@ -90,7 +90,13 @@ fn floats_are_the_shortest_that_read_back() {
     for (value, text) in doubles {
         assert_eq!(texts(Float64Array::from(vec![value])), [text]);
     }
-    let reals = [(0.1, "0.1"), (123_456.79, "123456.79"), (1e5, "100000"), (1e6, "1e+06"), (3.402_823_5e38, "3.4028235e+38")];
+    let reals = [
+        (0.1, "0.1"),
+        (123_456.79, "123456.79"),
+        (1e5, "100000"),
+        (1e6, "1e+06"),
+        (3.402_823_5e38, "3.4028235e+38"),
+    ];
     for (value, text) in reals {
         assert_eq!(texts(Float32Array::from(vec![value])), [text]);
     }
@@ -98,20 +104,37 @@ fn floats_are_the_shortest_that_read_back() {
 
 #[test]
 fn plain_values() {
-    assert_eq!(texts(BooleanArray::from(vec![Some(true), Some(false), None])), ["t", "f", "NULL"]);
+    assert_eq!(
+        texts(BooleanArray::from(vec![Some(true), Some(false), None])),
+        ["t", "f", "NULL"]
+    );
     assert_eq!(texts(Int8Array::from(vec![-128])), ["-128"]);
-    assert_eq!(texts(Int64Array::from(vec![i64::MIN])), [i64::MIN.to_string()]);
-    assert_eq!(texts(UInt64Array::from(vec![u64::MAX])), [u64::MAX.to_string()]);
+    assert_eq!(
+        texts(Int64Array::from(vec![i64::MIN])),
+        [i64::MIN.to_string()]
+    );
+    assert_eq!(
+        texts(UInt64Array::from(vec![u64::MAX])),
+        [u64::MAX.to_string()]
+    );
     assert_eq!(texts(StringViewArray::from(vec!["a", ""])), ["a", ""]);
     assert_eq!(texts(NullArray::new(1)), ["NULL"]);
-    assert_eq!(texts(BinaryArray::from(vec![&b"\x00\xffa"[..]])), ["\\x00ff61"]);
-    let dictionary: DictionaryArray<UInt8Type> = vec![Some("x"), None, Some("x")].into_iter().collect();
+    assert_eq!(
+        texts(BinaryArray::from(vec![&b"\x00\xffa"[..]])),
+        ["\\x00ff61"]
+    );
+    let dictionary: DictionaryArray<UInt8Type> =
+        vec![Some("x"), None, Some("x")].into_iter().collect();
     assert_eq!(texts(dictionary), ["x", "NULL", "x"]);
 }
 
 #[test]
 fn decimals() {
-    let decimal = |v: i128, p, s| Decimal128Array::from(vec![v]).with_precision_and_scale(p, s).unwrap();
+    let decimal = |v: i128, p, s| {
+        Decimal128Array::from(vec![v])
+            .with_precision_and_scale(p, s)
+            .unwrap()
+    };
     for (value, precision, scale, text) in [
         (12_340, 10, 3, "12.340"),
         (-1, 10, 4, "-0.0001"),
@@ -123,13 +146,24 @@ fn decimals() {
         assert_eq!(texts(decimal(value, precision, scale)), [text]);
     }
     // numeric_send of -12.5, 10000, 0.0001 and 0.00.
-    assert_eq!(binary(decimal(-1250, 10, 2)), b"\0\x02\0\0\x40\0\0\x02\0\x0c\x13\x88");
-    assert_eq!(binary(decimal(10_000, 10, 0)), b"\0\x01\0\x01\0\0\0\0\0\x01");
+    assert_eq!(
+        binary(decimal(-1250, 10, 2)),
+        b"\0\x02\0\0\x40\0\0\x02\0\x0c\x13\x88"
+    );
+    assert_eq!(
+        binary(decimal(10_000, 10, 0)),
+        b"\0\x01\0\x01\0\0\0\0\0\x01"
+    );
     assert_eq!(binary(decimal(1, 10, 4)), b"\0\x01\xff\xff\0\0\0\x04\0\x01");
     assert_eq!(binary(decimal(0, 10, 2)), b"\0\0\0\0\0\0\0\x02");
     let long = i256::from_string("-123456789012345678901234567890123456789012345").unwrap();
-    let long = Decimal256Array::from(vec![long]).with_precision_and_scale(60, 5).unwrap();
-    assert_eq!(texts(long), ["-1234567890123456789012345678901234567890.12345"]);
+    let long = Decimal256Array::from(vec![long])
+        .with_precision_and_scale(60, 5)
+        .unwrap();
+    assert_eq!(
+        texts(long),
+        ["-1234567890123456789012345678901234567890.12345"]
+    );
 }
 
 #[test]
@@ -139,16 +173,41 @@ fn times() {
         ["1970-01-01", "2024-10-04", "0001-12-31 BC", "1582-10-15"]
     );
     assert_eq!(binary(Date32Array::from(vec![10_958])), b"\0\0\0\x01");
-    assert_eq!(texts(Time64NanosecondArray::from(vec![3_723_250_000_000])), ["01:02:03.25"]);
-    assert_eq!(texts(TimestampSecondArray::from(vec![0])), ["1970-01-01 00:00:00"]);
-    assert_eq!(texts(TimestampMillisecondArray::from(vec![-1])), ["1969-12-31 23:59:59.999"]);
-    assert_eq!(texts(TimestampNanosecondArray::from(vec![1_000_001_000])), ["1970-01-01 00:00:01.000001"]);
-    let zoned = || TimestampMicrosecondArray::from(vec![1_795_366_800_123_000]).with_timezone("UTC");
+    assert_eq!(
+        texts(Time64NanosecondArray::from(vec![3_723_250_000_000])),
+        ["01:02:03.25"]
+    );
+    assert_eq!(
+        texts(TimestampSecondArray::from(vec![0])),
+        ["1970-01-01 00:00:00"]
+    );
+    assert_eq!(
+        texts(TimestampMillisecondArray::from(vec![-1])),
+        ["1969-12-31 23:59:59.999"]
+    );
+    assert_eq!(
+        texts(TimestampNanosecondArray::from(vec![1_000_001_000])),
+        ["1970-01-01 00:00:01.000001"]
+    );
+    let zoned =
+        || TimestampMicrosecondArray::from(vec![1_795_366_800_123_000]).with_timezone("UTC");
     assert_eq!(texts(zoned()), ["2026-11-22 17:00:00.123+00"]);
-    assert_eq!(texts_in(zoned(), Some("Europe/Madrid")), ["2026-11-22 18:00:00.123+01"]);
-    assert_eq!(texts_in(zoned(), Some("Asia/Kathmandu")), ["2026-11-22 22:45:00.123+05:45"]);
-    assert_eq!(texts_in(zoned(), Some("-03:30")), ["2026-11-22 13:30:00.123-03:30"]);
-    assert_eq!(binary(TimestampMicrosecondArray::from(vec![946_684_800_000_001])), 1_i64.to_be_bytes());
+    assert_eq!(
+        texts_in(zoned(), Some("Europe/Madrid")),
+        ["2026-11-22 18:00:00.123+01"]
+    );
+    assert_eq!(
+        texts_in(zoned(), Some("Asia/Kathmandu")),
+        ["2026-11-22 22:45:00.123+05:45"]
+    );
+    assert_eq!(
+        texts_in(zoned(), Some("-03:30")),
+        ["2026-11-22 13:30:00.123-03:30"]
+    );
+    assert_eq!(
+        binary(TimestampMicrosecondArray::from(vec![946_684_800_000_001])),
+        1_i64.to_be_bytes()
+    );
 }
 
 #[test]
@@ -157,19 +216,35 @@ fn intervals() {
         let value = IntervalMonthDayNano::new(months, days, nanos);
         texts(IntervalMonthDayNanoArray::from(vec![value])).remove(0)
     };
-    assert_eq!(shown(14, 3, 14_706_700_000_000), "1 year 2 mons 3 days 04:05:06.7");
+    assert_eq!(
+        shown(14, 3, 14_706_700_000_000),
+        "1 year 2 mons 3 days 04:05:06.7"
+    );
     assert_eq!(shown(0, 0, 0), "00:00:00");
-    assert_eq!(shown(-14, 3, -1_000_000_000), "-1 years -2 mons +3 days -00:00:01");
+    assert_eq!(
+        shown(-14, 3, -1_000_000_000),
+        "-1 years -2 mons +3 days -00:00:01"
+    );
     assert_eq!(shown(0, -1, 7_380_000_000_000), "-1 days +02:03:00");
     assert_eq!(shown(0, 0, 360_000_000_000_000), "100:00:00");
-    assert_eq!(texts(DurationMillisecondArray::from(vec![-1500])), ["-00:00:01.5"]);
+    assert_eq!(
+        texts(DurationMillisecondArray::from(vec![-1500])),
+        ["-00:00:01.5"]
+    );
     let value = IntervalMonthDayNano::new(1, 2, 3000);
-    assert_eq!(binary(IntervalMonthDayNanoArray::from(vec![value])), b"\0\0\0\0\0\0\0\x03\0\0\0\x02\0\0\0\x01");
+    assert_eq!(
+        binary(IntervalMonthDayNanoArray::from(vec![value])),
+        b"\0\0\0\0\0\0\0\x03\0\0\0\x02\0\0\0\x01"
+    );
 }
 
 #[test]
 fn lists() {
-    let numbers = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), Some(vec![]), None]);
+    let numbers = ListArray::from_iter_primitive::<Int32Type, _, _>([
+        Some(vec![Some(1), None]),
+        Some(vec![]),
+        None,
+    ]);
     assert_eq!(texts(numbers.clone()), ["{1,NULL}", "{}", "NULL"]);
     assert_eq!(
         binary(numbers.clone()),
@@ -178,15 +253,33 @@ fn lists() {
     // A slice starts in the middle of the values.
     assert_eq!(texts(numbers.slice(1, 2)), ["{}", "NULL"]);
     let field = Field::new_list_field(DataType::Utf8, true);
-    let words = StringArray::from(vec![Some("a b"), Some(""), Some("NULL"), Some("q\"\\"), None, Some("x")]);
+    let words = StringArray::from(vec![
+        Some("a b"),
+        Some(""),
+        Some("NULL"),
+        Some("q\"\\"),
+        None,
+        Some("x"),
+    ]);
     let offsets = arrow::buffer::OffsetBuffer::from_lengths([6]);
     let list = ListArray::new(field.into(), offsets, Arc::new(words), None);
     assert_eq!(texts(list), [r#"{"a b","","NULL","q\"\\",NULL,x}"#]);
-    let inner = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), Some(2)]), Some(vec![Some(3), Some(4)])]);
+    let inner = ListArray::from_iter_primitive::<Int64Type, _, _>([
+        Some(vec![Some(1), Some(2)]),
+        Some(vec![Some(3), Some(4)]),
+    ]);
     let field = Field::new_list_field(inner.data_type().clone(), true);
-    let nested = ListArray::new(field.into(), arrow::buffer::OffsetBuffer::from_lengths([2]), Arc::new(inner), None);
+    let nested = ListArray::new(
+        field.into(),
+        arrow::buffer::OffsetBuffer::from_lengths([2]),
+        Arc::new(inner),
+        None,
+    );
     assert_eq!(texts(nested.clone()), ["{{1,2},{3,4}}"]);
-    assert_eq!(binary(nested)[..28], *b"\0\0\0\x02\0\0\0\0\0\0\0\x14\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01");
+    assert_eq!(
+        binary(nested)[..28],
+        *b"\0\0\0\x02\0\0\0\0\0\0\0\x14\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01"
+    );
 }
 
 #[test]
@@ -197,7 +290,10 @@ fn structs_are_json() {
         (Arc::new(Field::new("a", DataType::Int32, true)), a),
         (Arc::new(Field::new("b", DataType::Utf8, true)), b),
     ]);
-    assert_eq!(texts(array), [r#"{"a":1,"b":"x"}"#, r#"{"a":null,"b":"\"y\""}"#]);
+    assert_eq!(
+        texts(array),
+        [r#"{"a":1,"b":"x"}"#, r#"{"a":null,"b":"\"y\""}"#]
+    );
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sluice_connectors::source::SplitId;
 use sluice_planner::api::SplitInput;
 
-use super::{
-    super::super::journal::SplitSets, Running, Uncommitted, reader_ended,
-};
+use super::{super::super::journal::SplitSets, Running, Uncommitted, reader_ended};
 use crate::error::Result;
 
 impl Running<'_> {
@@ -23,7 +21,8 @@ impl Running<'_> {
             self.wait_for(&ends).await?;
             let inputs = self.take_until(&ends);
             let sets = record.sets.unwrap_or_default();
-            self.run_epoch(record.epoch, record.now_us, inputs, sets).await?;
+            self.run_epoch(record.epoch, record.now_us, inputs, sets)
+                .await?;
         }
         if count > 0 {
             self.journal.rotate(self.epoch);

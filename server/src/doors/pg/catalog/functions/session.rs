@@ -174,7 +174,11 @@ impl ScalarUDFImpl for About {
             Asked::Schemas => {
                 // Those searched without being named come first.
                 let all = ["pg_catalog", SCHEMA];
-                let named = if is_true(&args, 0) { &all[..] } else { &all[1..] };
+                let named = if is_true(&args, 0) {
+                    &all[..]
+                } else {
+                    &all[1..]
+                };
                 let values = named.iter().map(|name| ScalarValue::from(*name));
                 let values: Vec<_> = values.collect();
                 ScalarValue::List(ScalarValue::new_list(&values, &DataType::Utf8, true))

@@ -104,7 +104,11 @@ fn pretty(size: i64) -> String {
             break;
         }
         // All but the first step keep one bit more, to round by.
-        size = if unit == "bytes" { size / 512 } else { size / 1024 };
+        size = if unit == "bytes" {
+            size / 512
+        } else {
+            size / 1024
+        };
         limit = 20 * 1024 - 1;
         unit = next;
     }
