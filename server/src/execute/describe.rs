@@ -12,7 +12,7 @@ use sluice_sql::Describe;
 use super::{engine_error, table_path};
 use crate::{
     catalog::{Object, QualifiedName},
-    error::{Error, Result},
+    error::{Error, Fault, Result},
     session::Session,
 };
 
@@ -33,11 +33,13 @@ pub(super) async fn run(session: &Session, describe: &Describe) -> Result<Record
         Ok(provider) => provider,
         Err(error) => {
             let error = engine_error(error);
-            return Err(if error.state == crate::error::SqlState::UndefinedTable {
-                session.engine().catalog().undefined(&name)
-            } else {
-                error
-            });
+            return Err(
+                if error.fault == Fault::User && session.engine().catalog().get(&name).is_none() {
+                    session.engine().catalog().undefined(&name)
+                } else {
+                    error
+                },
+            );
         }
     };
     // A stream's metadata columns are there for those who name them.

@@ -126,18 +126,18 @@ fn begin(words: &mut Words<'_>, tag: &'static str) -> Result<Command, Failure> {
 fn modes(words: &mut Words<'_>) -> Result<(), Failure> {
     loop {
         if words.eat("ISOLATION") {
-            words.expect("LEVEL")?;
+            words.require("LEVEL")?;
             if words.eat("READ") {
                 words.expect_any(&["COMMITTED", "UNCOMMITTED"])?;
             } else if words.eat("REPEATABLE") {
-                words.expect("READ")?;
+                words.require("READ")?;
             } else {
-                words.expect("SERIALIZABLE")?;
+                words.require("SERIALIZABLE")?;
             }
         } else if words.eat("READ") {
             words.expect_any(&["ONLY", "WRITE"])?;
         } else if words.eat("NOT") {
-            words.expect("DEFERRABLE")?;
+            words.require("DEFERRABLE")?;
         } else if !words.eat("DEFERRABLE") {
             return Ok(());
         }
@@ -150,7 +150,7 @@ fn chain(words: &mut Words<'_>) -> Result<bool, Failure> {
         return Ok(false);
     }
     let chain = !words.eat("NO");
-    words.expect("CHAIN")?;
+    words.require("CHAIN")?;
     Ok(chain)
 }
 
@@ -160,8 +160,8 @@ fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
             return None;
         }
         if let Err(failure) = words
-            .expect("AS")
-            .and_then(|()| words.expect("TRANSACTION"))
+            .require("AS")
+            .and_then(|()| words.require("TRANSACTION"))
         {
             return Some(Err(failure));
         }
@@ -182,17 +182,17 @@ fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
         if words.eat("BINARY") {
             binary = true;
         } else if words.eat("NO") {
-            words.expect("SCROLL")?;
+            words.require("SCROLL")?;
         } else if !words.eat_any(&["INSENSITIVE", "ASENSITIVE", "SCROLL"]) {
             break;
         }
     }
-    words.expect("CURSOR")?;
+    words.require("CURSOR")?;
     let hold = words.eat("WITH");
     if hold || words.eat("WITHOUT") {
-        words.expect("HOLD")?;
+        words.require("HOLD")?;
     }
-    words.expect("FOR")?;
+    words.require("FOR")?;
     let (query, offset) = words.rest();
     Ok(Command::Declare {
         name,

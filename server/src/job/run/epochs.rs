@@ -40,12 +40,10 @@ use crate::{
 
 /// How often a quiet job looks at its timers.
 const TICK: Duration = Duration::from_millis(250);
-/// A gap between ticks that only a pause of the process explains.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
 const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
-/// What stopping may take.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What waits for the next commit.
@@ -186,7 +184,6 @@ impl<'a> Running<'a> {
                     None => return Ok(End::Abandoned),
                     Some(Command::Live(answer)) => {
                         let live = self.live().await;
-                        // The asker may have gone meanwhile.
                         let _ = answer.send(live);
                     }
                     Some(Command::Resume(done)) => {

