@@ -7,6 +7,9 @@ ifeq ($(origin CARGO_TARGET_DIR), undefined)
 endif
 export CARGO_TARGET_DIR
 
+# planning recurses; a test thread's 2 MiB are little for it in a development build
+export RUST_MIN_STACK := 16777216
+
 CARGO := cargo
 DEBUG := $(CARGO_TARGET_DIR)/debug
 RELEASE := $(CARGO_TARGET_DIR)/bench-release
