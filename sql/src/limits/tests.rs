@@ -37,7 +37,7 @@ fn chains_are_counted_over_what_is_open() {
 fn subqueries_cost_most() {
     let nested = |n: usize| format!("SELECT {}1{}", "(SELECT ".repeat(n), ")".repeat(n));
     assert!(fits(&nested(40)));
-    assert!(!fits(&nested(45)));
+    assert!(!fits(&nested(60)));
     // Beside each other they cost nothing more.
     assert!(fits(&format!("SELECT {}1", "(SELECT 1), ".repeat(1_000))));
 }
