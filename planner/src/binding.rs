@@ -4,6 +4,7 @@ mod metadata;
 mod session;
 mod stream_table;
 mod types;
+mod yielding;
 
 pub use metadata::expose_metadata;
 pub(crate) use metadata::take_mark;

@@ -2,10 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
@@ -285,13 +282,4 @@ pub(crate) async fn batch_run(
     let plan = logical_plan(&state, &parse(sql)).await.unwrap();
     let plan = state.create_physical_plan(&plan).await.unwrap();
     collect(plan, context.task_ctx()).await.unwrap()
-}
-
-/// How often each line occurs.
-pub(crate) fn counted(lines: Vec<String>) -> BTreeMap<String, usize> {
-    let mut counted = BTreeMap::new();
-    for line in lines {
-        *counted.entry(line).or_default() += 1;
-    }
-    counted
 }

@@ -15,7 +15,7 @@ use datafusion::{
 use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
 
-use super::{metadata::expose_metadata, types::SqlTypes};
+use super::{metadata::expose_metadata, types::SqlTypes, yielding::JoinsYield};
 use crate::{
     error::Result,
     logical::{LowerWindows, WindowRelations},
@@ -48,6 +48,7 @@ pub fn new_session_state(
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rules(rules)
+        .with_physical_optimizer_rule(Arc::new(JoinsYield))
         .with_type_planner(Arc::new(SqlTypes));
     if let Some(catalogs) = catalogs {
         builder = builder.with_catalog_list(catalogs);
