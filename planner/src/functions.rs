@@ -5,6 +5,7 @@
 
 mod approx_percentile;
 mod from_json;
+mod length;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use approx_percentile::ApproxPercentile;
 pub use from_json::FromJson;
+pub use length::Length;
 
 /// Adds all of them to a session's functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
@@ -26,5 +28,6 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             .with_aliases(["approx_count_distinct"]),
     ))?;
     registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
+    registry.register_udf(Arc::new(ScalarUDF::from(Length::default())))?;
     Ok(())
 }
