@@ -87,17 +87,20 @@ impl Catalog {
             SqlState::UndefinedTable,
             format!("relation \"{name}\" does not exist"),
         );
-        let wanted = name.to_string();
-        let nearest = self
-            .all()
-            .map(|object| object.name().to_string())
-            .map(|known| (strsim::damerau_levenshtein(&known, &wanted), known))
-            .filter(|(distance, _)| *distance <= 3)
-            .min();
-        match nearest {
-            Some((_, known)) => error.with_hint(format!("Perhaps you meant \"{known}\".")),
+        match self.nearest(&name.to_string()) {
+            Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
             None => error,
         }
+    }
+
+    /// The name most like `wanted`, when it may be a slip of the pen.
+    pub fn nearest(&self, wanted: &str) -> Option<String> {
+        self.all()
+            .map(|object| object.name().to_string())
+            .map(|known| (strsim::damerau_levenshtein(&known, wanted), known))
+            .filter(|(distance, _)| *distance <= 3)
+            .min()
+            .map(|(_, known)| known)
     }
 
     /// Adds or replaces an object.

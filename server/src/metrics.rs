@@ -36,6 +36,7 @@ pub struct Metrics {
     queries: Mutex<BTreeMap<String, QueryMetrics>>,
     sessions: Family<DoorLabel, Gauge>,
     statements: Family<StatementLabels, Counter>,
+    catalog_questions: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +81,12 @@ impl Metrics {
             "Statements that ended, by door and outcome (ok, cancelled, user_error, outside_error, internal_error)",
             statements.clone(),
         );
+        let catalog_questions = Counter::default();
+        registry.register(
+            "catalog_questions_unanswered",
+            "Questions of tools about the catalog that could not be planned and were answered with no rows",
+            catalog_questions.clone(),
+        );
         registry.register_collector(Box::new(Process::new()));
         Self {
             registry,
@@ -87,6 +94,7 @@ impl Metrics {
             queries: Mutex::default(),
             sessions,
             statements,
+            catalog_questions,
         }
     }
 
@@ -132,6 +140,11 @@ impl Metrics {
         self.statements
             .get_or_create(&StatementLabels { door, outcome })
             .inc();
+    }
+
+    /// A question about the catalog could not be planned and was answered with no rows.
+    pub fn catalog_question_unanswered(&self) {
+        self.catalog_questions.inc();
     }
 
     /// Everything as OpenMetrics 1.0 text.

@@ -3,6 +3,7 @@
 //! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
 //! cancellation and notices are the session's; what exists is the engine's.
 
+mod parameters;
 mod settings;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::settings::Settings;
 use crate::{
+    doors::pg::{self, Facts},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{self, Outcome, engine_error, parse_error, plan_error},
@@ -45,7 +47,7 @@ pub struct Session {
     context: SessionContext,
     /// What the context's catalog was made for.
     freshness: Mutex<Freshness>,
-    settings: Mutex<Settings>,
+    settings: Arc<Mutex<Settings>>,
     user: String,
     door: Door,
     running: Mutex<CancellationToken>,
@@ -61,7 +63,15 @@ pub struct Prepared {
     pub schema: Option<SchemaRef>,
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
-    plan: Option<Arc<LogicalPlan>>,
+    plan: Option<Planned>,
+}
+
+#[derive(Clone, Debug)]
+enum Planned {
+    /// Wants nothing but the values.
+    Whole(Arc<LogicalPlan>),
+    /// Its values are needed to plan it.
+    Late(Arc<ast::Statement>),
 }
 
 /// What a statement answers.
@@ -100,10 +110,18 @@ impl Session {
     /// A session of this engine.
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
         let context = engine.context(Freshness::Latest);
+        let session = Self::over(engine, context, user, door);
         if door == Door::Postgres {
-            crate::doors::pg::install(&context)?;
+            let settings = Arc::clone(&session.settings);
+            let facts = Facts {
+                user: user.to_owned(),
+                setting: Box::new(move |name| settings.lock().get(name)),
+            };
+            let state = session.context.state_ref();
+            state.write().config_mut().set_extension(Arc::new(facts));
+            pg::install(&session.context)?;
         }
-        Ok(Self::over(engine, context, user, door))
+        Ok(session)
     }
 
     /// A session whose relations are those of `context`.
@@ -118,7 +136,7 @@ impl Session {
             context,
             freshness: Mutex::default(),
             engine,
-            settings: Mutex::new(Settings::new(user)),
+            settings: Arc::new(Mutex::new(Settings::new(user))),
             user: user.to_owned(),
             door,
             running: Mutex::new(CancellationToken::new()),
@@ -154,29 +172,86 @@ impl Session {
                 plan: None,
             });
         }
-        let plan = self.plan(statement, &parsed.text).await?;
-        let parameters = parameters(&plan, hints)?;
-        let schema = schema_with(&plan, &parameters)?;
+        let mut statement = self.to_plan(statement, &parsed.text)?;
+        let written = statement.clone();
+        let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
+        let (plan, types) = self.planned(&statement, hints, &in_functions).await?;
         Ok(Prepared {
             parsed: parsed.clone(),
-            schema: Some(schema),
-            parameters,
-            plan: Some(Arc::new(plan)),
+            schema: Some(Arc::clone(plan.schema().inner())),
+            parameters: types,
+            plan: Some(match in_functions.is_empty() {
+                true => Planned::Whole(Arc::new(plan)),
+                false => Planned::Late(Arc::new(written)),
+            }),
         })
     }
 
-    async fn plan(&self, statement: &ast::Statement, text: &str) -> Result<LogicalPlan> {
+    /// The statement as the engine is given it.
+    fn to_plan(&self, statement: &ast::Statement, text: &str) -> Result<ast::Statement> {
         if !matches!(statement, ast::Statement::Query(_)) {
             return Err(not_offered(statement, text));
         }
-        let statement = match self.door {
-            Door::Postgres => crate::doors::pg::rewrite(statement.clone()),
+        Ok(match self.door {
+            Door::Postgres => pg::rewrite(statement.clone()),
             Door::FlightSql | Door::Embedded => statement.clone(),
-        };
-        let state = self.context().state();
-        sluice_planner::logical_plan(&state, &statement)
+        })
+    }
+
+    /// The plan, and the types of its parameters.
+    async fn planned(
+        &self,
+        statement: &ast::Statement,
+        hints: &[Option<DataType>],
+        in_functions: &parameters::Types,
+    ) -> Result<(LogicalPlan, Vec<Option<DataType>>)> {
+        let planned = self
+            .plan(statement)
             .await
-            .map_err(plan_error)
+            .and_then(|plan| parameters::typed(plan, hints, in_functions).map_err(engine_error));
+        // A tool that asks the catalog something we do not have gives up at an error, and goes on when there is nothing.
+        let empty = match self.door {
+            Door::Postgres => pg::empty_answer(statement),
+            Door::FlightSql | Door::Embedded => None,
+        };
+        let Some(empty) = empty else {
+            return planned;
+        };
+        let error = match planned {
+            Err(error) => error,
+            // Some of what the engine cannot do it notices only when it prepares to do it.
+            Ok(planned) => match self.context.state().optimize(&planned.0) {
+                Ok(_) => return Ok(planned),
+                Err(error) => engine_error(error),
+            },
+        };
+        tracing::info!("answered with nothing: {statement}; {error}");
+        self.engine.metrics().catalog_question_unanswered();
+        let plan = self.plan(&empty).await?;
+        parameters::typed(plan, hints, in_functions).map_err(engine_error)
+    }
+
+    async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+        sluice_planner::logical_plan(&self.context.state(), statement)
+            .await
+            .map_err(|error| self.nearest(plan_error(error)))
+    }
+
+    /// With the relation that was probably meant, when one does not exist.
+    fn nearest(&self, error: Error) -> Error {
+        let missing = error
+            .message
+            .strip_prefix("relation \"")
+            .and_then(|rest| rest.split_once('"'));
+        match missing {
+            Some((name, _)) if error.state == SqlState::UndefinedTable && error.hint.is_none() => {
+                match self.engine.catalog().nearest(name) {
+                    Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
+                    None => error,
+                }
+            }
+            _ => error,
+        }
     }
 
     /// Runs a prepared statement.
@@ -205,7 +280,8 @@ impl Session {
         token: CancellationToken,
     ) -> Result<Answer> {
         let Statement::Sql(statement) = &prepared.parsed.statement else {
-            return match execute::run(self, &prepared.parsed.statement).await? {
+            let outcome = execute::run(self, &prepared.parsed.statement).await;
+            return match outcome.map_err(|error| self.nearest(error))? {
                 Outcome::Done(tag) => Ok(Answer::Done {
                     tag,
                     parameters: Vec::new(),
@@ -213,15 +289,20 @@ impl Session {
                 Outcome::Rows(batch) => Ok(rows_of(tag_of(&prepared.parsed.statement), batch)),
             };
         };
-        let Some(plan) = prepared.plan.as_deref() else {
-            return self.setting(statement);
+        let plan = match &prepared.plan {
+            None => return self.setting(statement),
+            Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
+            Some(Planned::Late(statement)) => {
+                let mut statement = ast::Statement::clone(statement);
+                parameters::fill_in_table_functions(&mut statement, &parameters);
+                self.plan(&statement).await?
+            }
         };
         let plan = if parameters.is_empty() {
-            plan.clone()
+            plan
         } else {
             let values: Vec<_> = parameters.into_iter().map(Into::into).collect();
-            plan.clone()
-                .with_param_values(ParamValues::List(values))
+            plan.with_param_values(ParamValues::List(values))
                 .map_err(engine_error)?
         };
         let rows = self
@@ -277,7 +358,7 @@ impl Session {
             let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness);
             self.context.register_catalog("sluice", Arc::new(catalog));
             if self.door == Door::Postgres {
-                crate::doors::pg::install(&self.context)?;
+                pg::install(&self.context)?;
             }
         }
         Ok(())
@@ -341,42 +422,6 @@ fn rows_of(tag: &str, batch: RecordBatch) -> Answer {
         schema: Arc::clone(&schema),
         stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
     }
-}
-
-/// Types of the parameters a plan has; what the client said goes before what can be inferred.
-fn parameters(plan: &LogicalPlan, hints: &[Option<DataType>]) -> Result<Vec<Option<DataType>>> {
-    let inferred = plan.get_parameter_types().map_err(engine_error)?;
-    let highest = inferred
-        .keys()
-        .filter_map(|name| name.strip_prefix('$')?.parse::<usize>().ok())
-        .max()
-        .unwrap_or(0);
-    Ok((0..highest)
-        .map(|index| {
-            let hint = hints.get(index).cloned().flatten();
-            hint.or_else(|| inferred.get(&format!("${}", index + 1)).cloned().flatten())
-        })
-        .collect())
-}
-
-/// The columns of a plan once its parameters have types: `SELECT $1` alone has none before.
-fn schema_with(plan: &LogicalPlan, parameters: &[Option<DataType>]) -> Result<SchemaRef> {
-    if parameters.is_empty() {
-        return Ok(Arc::clone(plan.schema().inner()));
-    }
-    let nulls = parameters
-        .iter()
-        .map(|data_type| {
-            let data_type = data_type.as_ref().unwrap_or(&DataType::Utf8);
-            Ok(ScalarValue::try_from(data_type)?.into())
-        })
-        .collect::<datafusion::common::Result<Vec<_>>>()
-        .map_err(engine_error)?;
-    let typed = plan
-        .clone()
-        .with_param_values(ParamValues::List(nulls))
-        .map_err(engine_error)?;
-    Ok(Arc::clone(typed.schema().inner()))
 }
 
 /// The rows until the token is cancelled; then one error.

@@ -15,7 +15,6 @@ mod failure;
 mod frontend;
 mod parameters;
 mod perform;
-mod placeholders;
 mod portal;
 mod simple;
 mod startup;
@@ -41,10 +40,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    catalog::{Facts, empty_answer, install, rewrite},
-    placeholders::with_parameter_types,
-};
+pub use self::catalog::{Facts, empty_answer, install, rewrite};
 
 use self::{
     cancel::{Canceller, Registry},

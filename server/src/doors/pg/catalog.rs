@@ -135,7 +135,6 @@ fn upstream_functions() -> Vec<ScalarUDF> {
         upstream::create_pg_get_partkeydef_udf(),
         upstream::create_pg_relation_is_publishable_udf(),
         upstream::create_pg_get_statisticsobjdef_columns_udf(),
-        upstream::create_pg_encoding_to_char_udf(),
         upstream::create_pg_stat_get_numscans(),
         upstream::create_pg_get_constraintdef(),
         upstream::create_pg_get_partition_ancestors_udf(),

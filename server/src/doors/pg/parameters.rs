@@ -22,7 +22,7 @@ pub(super) fn hint(pg: &Type) -> Option<DataType> {
     }
 }
 
-/// The value as the plan wants it. Only a numeric may differ: see [`with_parameter_types`](super::with_parameter_types).
+/// The value as the plan wants it. Only a numeric may differ: a session types parameters so (`session/parameters.rs`).
 pub(super) fn fit(value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
     match wanted {
         Some(wanted) if wanted.is_floating() && value.data_type().is_decimal() => {

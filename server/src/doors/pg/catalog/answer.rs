@@ -130,5 +130,11 @@ impl Visitor for Relations {
 }
 
 fn is_function(name: &str) -> bool {
-    ["unnest", "generate_series", "generate_subscripts"].contains(&name)
+    [
+        "unnest",
+        "generate_series",
+        "generate_subscripts",
+        "string_to_array",
+    ]
+    .contains(&name)
 }

@@ -16,9 +16,56 @@ use super::answer::only_catalog;
 /// Before upstream's rules.
 pub(super) fn before(mut statement: Statement) -> Statement {
     if only_catalog(&statement) {
+        let _ = statement.visit(&mut SearchPath);
         let _ = statement.visit(&mut Aggregate);
     }
     statement
+}
+
+/// `x IN (SELECT … FROM generate_series(…), string_to_array(current_setting('search_path'), ','))`, by which Grafana takes the search
+/// path apart: the engine has no functions of computed values in FROM, and a function of PostgreSQL's says the same.
+struct SearchPath;
+
+impl VisitorMut for SearchPath {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::InSubquery {
+            expr: name,
+            subquery,
+            negated,
+        } = expr
+        {
+            let text = subquery.to_string();
+            if text.contains("current_setting('search_path')") && text.contains("generate_series(")
+            {
+                let not = if *negated { "NOT " } else { "" };
+                let same = format!("SELECT {not}array_has(current_schemas(false), {name})");
+                if let Some(same) = only_column(&same) {
+                    *expr = same;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The one expression of a query of our own words.
+fn only_column(text: &str) -> Option<Expr> {
+    let sluice_sql::Statement::Sql(statement) = sluice_sql::parse(text).ok()?.pop()?.statement
+    else {
+        return None;
+    };
+    let Statement::Query(query) = *statement else {
+        return None;
+    };
+    match *query.body {
+        SetExpr::Select(mut select) => match select.projection.pop()? {
+            SelectItem::UnnamedExpr(expr) => Some(expr),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// After them: they limit every subquery to a row, which an aggregate needs not and the engine cannot decorrelate.

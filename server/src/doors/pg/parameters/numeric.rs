@@ -58,6 +58,13 @@ pub(super) fn from_binary(bytes: &[u8]) -> Option<ScalarValue> {
             carried = carried.min(meant);
         }
     }
+    // `1000.00` travels as one group; its zeros behind the point are meant.
+    while carried < meant
+        && let Some(more) = unscaled.checked_mul(10)
+    {
+        unscaled = more;
+        carried += 1;
+    }
     finish(sign == 0x4000, unscaled, carried)
 }
 

@@ -85,7 +85,6 @@ async fn a_parameter_nothing_tells_of_is_a_text() {
 }
 
 #[tokio::test]
-#[ignore = "fails on the engine's session; to be looked into"]
 async fn nulls_go_both_ways() {
     let server = server().await;
     let client = connect(&server).await;

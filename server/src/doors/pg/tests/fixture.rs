@@ -145,10 +145,6 @@ pub(crate) async fn server_with(limits: Limits) -> Server {
     serve(listener, limits)
 }
 
-pub(crate) async fn server_at(address: &str) -> Server {
-    serve(TcpListener::bind(address).await.unwrap(), Limits::default())
-}
-
 fn serve(listener: TcpListener, limits: Limits) -> Server {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();

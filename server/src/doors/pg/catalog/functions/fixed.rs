@@ -32,6 +32,7 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         Fixed::udf("pg_get_userbyid", text(OWNER)),
         Fixed::udf("current_schema", text(SCHEMA)),
         Fixed::udf("getdatabaseencoding", text("UTF8")),
+        Fixed::udf("pg_encoding_to_char", text("UTF8")),
         Fixed::udf("pg_is_in_recovery", truth(false)),
         Fixed::udf("pg_is_wal_replay_paused", truth(false)),
         Fixed::udf("pg_is_other_temp_schema", truth(false)),

@@ -1,0 +1,187 @@
+//! Types and values of a statement's parameters, so that its columns can be described before the values are known.
+//!
+//! Hard here: the engine wants the arguments of a table function (`generate_series(1, $1)`) as constants when it plans. So a statement
+//! with a parameter there is described with some value in its place and planned anew when the value is known; the value goes into the syntax
+//! tree as a literal, never into the text.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::{
+    common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    error::Result,
+    logical_expr::{Expr, LogicalPlan, expr::Placeholder},
+    scalar::ScalarValue,
+};
+use sluice_sql::ast::{self, TableFactor, Value, VisitMut, VisitorMut};
+
+/// Types by number, from 1.
+pub(super) type Types = BTreeMap<usize, Option<DataType>>;
+
+/// The plan with every `$n` given a type: what the client said (`hints`), else what the plan itself tells, else text, as PostgreSQL has
+/// it; and what was said or told, by position. `elsewhere` has the types of parameters that the plan does not show.
+///
+/// A client's numeric gives way to a floating-point type that the plan asks for: numbers are sent as numerics by drivers that have no
+/// better type for them, and the engine would compare in decimals, which have no NaN.
+pub(super) fn typed(
+    plan: LogicalPlan,
+    hints: &[Option<DataType>],
+    elsewhere: &Types,
+) -> Result<(LogicalPlan, Vec<Option<DataType>>)> {
+    let mut inferred = inferred(&plan)?;
+    for (number, known) in elsewhere {
+        let entry = inferred.entry(*number).or_default();
+        if entry.is_none() {
+            entry.clone_from(known);
+        }
+    }
+    let Some((highest, _)) = inferred.last_key_value() else {
+        return Ok((plan, Vec::new()));
+    };
+    let types: Vec<Option<DataType>> = (1..=*highest)
+        .map(|number| {
+            let known = inferred.get(&number).cloned().flatten();
+            let hint = hints.get(number - 1).cloned().flatten();
+            match (hint, known) {
+                (Some(hint), Some(known)) if hint.is_decimal() && known.is_floating() => {
+                    Some(known)
+                }
+                (Some(hint), _) => Some(hint),
+                (None, known) => known.filter(|known| *known != DataType::Null),
+            }
+        })
+        .collect();
+    let typed = plan.transform_up_with_subqueries(|node| {
+        let node = node.map_expressions(|expr| {
+            expr.transform_up(|expr| match expr {
+                Expr::Placeholder(Placeholder { id, .. }) => {
+                    let known = number(&id).and_then(|number| types.get(number - 1));
+                    let data_type = known.cloned().flatten().unwrap_or(DataType::Utf8);
+                    let field = Some(Field::new(id.clone(), data_type, true).into());
+                    Ok(Transformed::yes(Expr::Placeholder(Placeholder {
+                        id,
+                        field,
+                    })))
+                }
+                other => Ok(Transformed::no(other)),
+            })
+        })?;
+        node.map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok((typed.data, types))
+}
+
+/// The types that the plan tells: the planner's own, and those of casts (`$1::bigint`). A parameter used twice may be known at one place.
+fn inferred(plan: &LogicalPlan) -> Result<Types> {
+    let mut types = Types::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let (placeholder, told) = match expr {
+                    Expr::Placeholder(placeholder) => (placeholder, placeholder.field.as_ref()),
+                    Expr::Cast(cast) => match cast.expr.as_ref() {
+                        Expr::Placeholder(placeholder) => (placeholder, Some(&cast.field)),
+                        _ => return Ok(TreeNodeRecursion::Continue),
+                    },
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                if let Some(number) = number(&placeholder.id) {
+                    let known = types.entry(number).or_default();
+                    if known.is_none() {
+                        *known = told.map(|field| field.data_type().clone());
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(types)
+}
+
+/// The number of `$n`.
+fn number(id: &str) -> Option<usize> {
+    id.strip_prefix('$')?.parse().ok().filter(|n| *n > 0)
+}
+
+/// Puts some value of its type for every parameter among the arguments of a table function; gives the types, none when there are no such
+/// parameters.
+pub(super) fn blank_in_table_functions(
+    statement: &mut ast::Statement,
+    hints: &[Option<DataType>],
+) -> Types {
+    let mut types = Types::new();
+    let mut note = |number: usize, cast: Option<&ast::DataType>| {
+        let hint = hints.get(number - 1).cloned().flatten();
+        let cast = cast.and_then(|cast| sluice_planner::arrow_type(cast).ok());
+        // What table functions take is whole numbers, unless somebody says otherwise.
+        let data_type = hint.or(cast).unwrap_or(DataType::Int64);
+        let value = match &data_type {
+            DataType::Timestamp(..) | DataType::Date32 => "1970-01-01".to_owned(),
+            DataType::Interval(_) => "1 day".to_owned(),
+            _ => "1".to_owned(),
+        };
+        types.entry(number).or_insert(Some(data_type.clone()));
+        Some(match data_type.is_numeric() {
+            true => Value::Number(value, false),
+            false => Value::SingleQuotedString(value),
+        })
+    };
+    let _ = statement.visit(&mut InTableFunctions(&mut note));
+    types
+}
+
+/// Puts the values for them.
+pub(super) fn fill_in_table_functions(statement: &mut ast::Statement, values: &[ScalarValue]) {
+    let mut value = |number: usize, _: Option<&ast::DataType>| {
+        let value = values.get(number - 1)?;
+        Some(match value {
+            value if value.is_null() => Value::Null,
+            value if value.data_type().is_numeric() => Value::Number(value.to_string(), false),
+            value => Value::SingleQuotedString(value.to_string()),
+        })
+    };
+    let _ = statement.visit(&mut InTableFunctions(&mut value));
+}
+
+/// What stands for parameter `number`, given the type it is cast to.
+type Replacement<'a> = dyn FnMut(usize, Option<&ast::DataType>) -> Option<Value> + 'a;
+
+/// Finds the arguments of table functions.
+struct InTableFunctions<'a, 'b>(&'a mut Replacement<'b>);
+
+impl VisitorMut for InTableFunctions<'_, '_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let mut replace = Replace(self.0);
+        match factor {
+            TableFactor::Table {
+                args: Some(args), ..
+            } => args.visit(&mut replace),
+            TableFactor::Function { args, .. } => args.visit(&mut replace),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+struct Replace<'a, 'b>(&'a mut Replacement<'b>);
+
+impl VisitorMut for Replace<'_, '_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        let (place, cast) = match expr {
+            ast::Expr::Cast {
+                expr, data_type, ..
+            } => (expr.as_mut(), Some(&*data_type)),
+            other => (other, None),
+        };
+        if let ast::Expr::Value(value) = place
+            && let Value::Placeholder(id) = &value.value
+            && let Some(replacement) = number(id).and_then(|number| (self.0)(number, cast))
+        {
+            value.value = replacement;
+        }
+        ControlFlow::Continue(())
+    }
+}
