@@ -103,6 +103,8 @@ pub enum SqlState {
     InvalidCatalogName,
     /// XX000
     InternalError,
+    /// XX001
+    DataCorrupted,
 }
 
 impl SqlState {
@@ -150,6 +152,7 @@ impl SqlState {
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",
             Self::InternalError => "XX000",
+            Self::DataCorrupted => "XX001",
         }
     }
 }
@@ -187,7 +190,15 @@ impl Error {
         Self::new(Fault::Internal, SqlState::InternalError, message)
     }
 
-    fn new(fault: Fault, state: SqlState, message: impl Into<String>) -> Self {
+    /// With what the lower crates say beside their message: clauses there, sentences here.
+    #[must_use]
+    pub(crate) fn explained(mut self, detail: Option<String>, hint: Option<String>) -> Self {
+        self.detail = detail.map(sentence);
+        self.hint = hint.map(sentence);
+        self
+    }
+
+    pub(crate) fn new(fault: Fault, state: SqlState, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             detail: None,
@@ -201,14 +212,14 @@ impl Error {
     /// With more facts.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(sentence(detail.into()));
         self
     }
 
     /// With what to do.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(sentence(hint.into()));
         self
     }
 
@@ -218,6 +229,22 @@ impl Error {
         self.position = Some(position);
         self
     }
+}
+
+/// A clause as a sentence: `write X` becomes `Write X.`; what is one already stays.
+fn sentence(mut text: String) -> String {
+    let word = text.split([' ', ':']).next().unwrap_or_default();
+    if word
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter == '\'')
+    {
+        let first = word.len().min(1);
+        text.get_mut(..first).map(str::make_ascii_uppercase);
+    }
+    if !text.ends_with(['.', '?', '!', ';', ':']) {
+        text.push('.');
+    }
+    text
 }
 
 impl fmt::Display for Error {

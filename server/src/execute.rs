@@ -159,14 +159,7 @@ pub fn plan_error(error: PlanError) -> Error {
         PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
         PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),
     };
-    Error {
-        message: error.message,
-        detail: error.detail,
-        hint: error.hint,
-        position: None,
-        state,
-        fault,
-    }
+    Error::new(fault, state, error.message).explained(error.detail, error.hint)
 }
 
 /// An engine error as people see it; our own errors come out of it unchanged.
@@ -208,10 +201,12 @@ pub fn parse_error(error: sluice_sql::ParseError) -> Error {
             SqlState::StatementTooComplex
         }
     };
-    let mut converted = Error::user(state, error.message.clone()).at(error.offset + 1);
-    converted.detail = Some(format!("At line {}, column {}.", error.line, error.column));
-    converted.hint = error.hint;
-    converted
+    Error::user(state, error.message)
+        .at(error.offset + 1)
+        .explained(
+            Some(format!("At line {}, column {}.", error.line, error.column)),
+            error.hint,
+        )
 }
 
 /// What IF NOT EXISTS and OR REPLACE mean for a name that is taken.

@@ -106,20 +106,14 @@ pub fn storage_error(error: ConnectorError) -> Error {
         ConnectorError::NotFound { .. } => (Fault::User, SqlState::UndefinedTable),
         ConnectorError::Conflict { .. } => (Fault::User, SqlState::ObjectNotInPrerequisiteState),
         ConnectorError::Unreachable { .. } => (Fault::Outside, SqlState::ConnectionFailure),
-        ConnectorError::DataLost { .. } => (Fault::Outside, SqlState::DataException),
+        ConnectorError::DataLost { .. } | ConnectorError::Corrupt { .. } => {
+            (Fault::Outside, SqlState::DataCorrupted)
+        }
         ConnectorError::Storage { .. } if message.contains("disk full") => {
             (Fault::Outside, SqlState::DiskFull)
         }
         ConnectorError::Storage { .. } => (Fault::Outside, SqlState::IoError),
-        ConnectorError::Corrupt { .. } => (Fault::Outside, SqlState::DataException),
         _ => (Fault::Internal, SqlState::InternalError),
     };
-    Error {
-        message,
-        detail: None,
-        hint,
-        position: None,
-        state,
-        fault,
-    }
+    Error::new(fault, state, message).explained(None, hint)
 }

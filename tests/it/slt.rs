@@ -124,17 +124,12 @@ macro_rules! files {
                 .collect();
             there.sort();
             let mut run = vec![$(concat!(stringify!($name), ".slt").to_owned()),*];
-            run.push("errors.slt".to_owned());
             run.sort();
             assert_eq!(there, run);
         }
     };
 }
 
-files!(ddl, show, describe, explain, select, windows, settings);
-
-#[test]
-#[ignore = "hints of the lower crates are not whole sentences yet"]
-fn errors() {
-    run("errors.slt");
-}
+files!(
+    ddl, show, describe, errors, explain, select, windows, settings
+);

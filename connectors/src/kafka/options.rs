@@ -180,7 +180,10 @@ impl KafkaOptions {
                 let hint = nearest(property, KNOWN).filter(|known| known != property);
                 (
                     format!("option {option}: {}", self.redact(reason)),
-                    hint.map(|known| format!("did you mean kafka.{known}?")),
+                    Some(match hint {
+                        Some(known) => format!("did you mean kafka.{known}?"),
+                        None => "after kafka. stands a property of librdkafka, such as kafka.fetch.min.bytes".into(),
+                    }),
                 )
             }
             KafkaError::ClientCreation(reason) => {
