@@ -273,25 +273,28 @@ impl Sessions for Arc<Engine> {
 pub(crate) fn for_tests() -> Arc<Engine> {
     static SHARED: std::sync::OnceLock<(Arc<Engine>, tempfile::TempDir)> =
         std::sync::OnceLock::new();
-    let (engine, _) = SHARED.get_or_init(|| {
-        // A thread of its own: a test may be inside a runtime already.
-        let start = || {
-            let folder = tempfile::tempdir().ok()?;
-            let config = EngineConfig {
-                root: folder.path().display().to_string(),
-                plan_only: false,
-            };
-            let runtime = tokio::runtime::Runtime::new().ok()?;
-            let engine = runtime.block_on(Engine::start(config)).ok()?;
-            Some((engine, folder))
+    Arc::clone(&SHARED.get_or_init(fresh_for_tests).0)
+}
+
+/// An engine on a temporary root of its own, for tests that create things.
+#[cfg(test)]
+pub(crate) fn fresh_for_tests() -> (Arc<Engine>, tempfile::TempDir) {
+    // A thread of its own: a test may be inside a runtime already.
+    let start = || {
+        let folder = tempfile::tempdir().ok()?;
+        let config = EngineConfig {
+            root: folder.path().display().to_string(),
+            plan_only: false,
         };
-        std::thread::spawn(start)
-            .join()
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| unreachable!("an engine starts on an empty folder"))
-    });
-    Arc::clone(engine)
+        let runtime = tokio::runtime::Runtime::new().ok()?;
+        let engine = runtime.block_on(Engine::start(config)).ok()?;
+        Some((engine, folder))
+    };
+    std::thread::spawn(start)
+        .join()
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| unreachable!("an engine starts on an empty folder"))
 }
 
 /// Another executable may compute other bits: its version, size and time tell it apart.

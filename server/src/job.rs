@@ -205,3 +205,6 @@ impl JobHandle {
         receiver.await.map_err(|_| gone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, RecordBatch, TimestampMicrosecondArray},
-    datatypes::{DataType, Field, Schema, TimeUnit},
+    datatypes::{Field, Schema},
 };
 use async_trait::async_trait;
 use datafusion::{
@@ -75,9 +75,4 @@ pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
 /// A TIMESTAMPTZ column from microseconds.
 pub(crate) fn timestamps(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_iter(values).with_timezone("UTC"))
-}
-
-/// The type of such a column.
-pub(crate) fn timestamptz() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }

@@ -43,6 +43,11 @@ impl Engine {
     pub(crate) async fn start_table(self: &Arc<Self>, object: &TableObject) -> Result<()> {
         if object.continuous {
             let (parts, tables) = self.job_parts(object).await?;
+            for table in [&tables.table, &tables.late, &tables.dead] {
+                // What is committed can be read from now on; what is final beyond it, once the job has replayed it.
+                table.refresh().await?;
+                table.clear_tail(!parts.paused && !self.plans_only());
+            }
             let job = (!self.plans_only()).then(|| JobHandle::start(parts));
             self.put_table(object.name.clone(), RunningTable { tables, job });
             return Ok(());

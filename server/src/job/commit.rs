@@ -309,7 +309,7 @@ impl JobTables {
 /// `topic … was deleted and made anew`.
 fn topic_made_anew(split: &SplitId) -> Error {
     Error::outside(
-        SqlState::DataException,
+        SqlState::DataCorrupted,
         format!(
             "topic \"{}\" was deleted and made anew under the same name",
             split.topic

@@ -35,11 +35,6 @@ impl Intervals {
             });
         self.0.splice(first..last, [merged]);
     }
-
-    /// The intervals, sorted.
-    pub fn ranges(&self) -> &[Range<i64>] {
-        &self.0
-    }
 }
 
 #[cfg(test)]

@@ -140,8 +140,24 @@ pub fn read(
     head: &JournalHead,
     checkpointed_epoch: i64,
 ) -> io::Result<Option<Vec<EpochRecord>>> {
+    let records = replayable(folder, head, checkpointed_epoch)?;
+    if let Some(records) = &records {
+        let next = records.last().map_or(checkpointed_epoch, |last| last.epoch) + 1;
+        for (first, path) in files(folder)? {
+            if first >= next {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(records)
+}
+
+fn replayable(
+    folder: &Path,
+    head: &JournalHead,
+    checkpointed_epoch: i64,
+) -> io::Result<Option<Vec<EpochRecord>>> {
     let mut records: Vec<EpochRecord> = Vec::new();
-    let mut foreign = false;
     for (_, path) in files(folder)? {
         let mut lines = BufReader::new(File::open(&path)?).split(b'\n');
         let Some(found) = lines
@@ -152,8 +168,7 @@ pub fn read(
             break;
         };
         if (&found.fingerprint, &found.build) != (&head.fingerprint, &head.build) {
-            foreign = true;
-            break;
+            return Ok(None);
         }
         let mut sets = SplitSets::default();
         for line in lines {
@@ -174,7 +189,7 @@ pub fn read(
             records.push(record);
         }
     }
-    Ok((!foreign).then_some(records))
+    Ok(Some(records))
 }
 
 /// Drops every journal file: their epochs are in a checkpoint, or cannot be replayed.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::epochs::Running;
 use super::{Command, JobParts, QueryState, StatusCell, commit::is_transient};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 /// A job between its attempts.
 pub(super) struct Job {
@@ -89,21 +89,29 @@ impl Job {
                 }
                 Err(error) => {
                     self.failed(&error);
+                    self.settle_tail(&error);
                     at_rest = Some(QueryState::Failed);
                 }
             }
         }
     }
 
-    /// The rows since the last checkpoint are void; what is committed stays readable.
+    /// The tail stays as it is: what was read as final is read again, until the next attempt replays it.
     fn failed(&self, error: &Error) {
-        let tables = &self.parts.tables;
-        for table in [&tables.table, &tables.late, &tables.dead] {
-            table.clear_tail(false);
-        }
         self.parts.events.error(&self.parts.name, error.to_string());
         self.status
             .update(|status| status.last_error = Some(error.to_string()));
+    }
+
+    /// After the last attempt, nothing more comes to wait for; and what may be of another topic than the table's is thrown away.
+    fn settle_tail(&self, error: &Error) {
+        let tables = &self.parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            if error.state == SqlState::DataCorrupted {
+                table.clear_tail(false);
+            }
+            table.restored();
+        }
     }
 
     fn set_state(&self, state: QueryState) {

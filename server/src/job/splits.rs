@@ -126,11 +126,7 @@ impl Splits {
     }
 
     /// Splits that do not hold the watermark back now; `has_watermark` tells whether a split ever had a usable row.
-    pub fn excluded(
-        &mut self,
-        now: Instant,
-        has_watermark: impl Fn(&SplitId) -> bool,
-    ) -> BTreeSet<SplitId> {
+    pub fn excluded(&mut self, has_watermark: impl Fn(&SplitId) -> bool) -> BTreeSet<SplitId> {
         let timeout = self.idle_timeout;
         let mut excluded = BTreeSet::new();
         for (split, state) in &mut self.states {

@@ -64,7 +64,7 @@ impl SluiceTable {
                         SqlState::CannotConnectNow,
                         format!("table \"{}\" is being restored", self.state.name),
                     )
-                    .with_hint("Try again shortly, or read what is committed: SET freshness = 'committed';"),
+                    .with_hint("SELECT state, last_error FROM system.queries says what it waits for. What is committed can be read now: SET freshness = 'committed';"),
                 ));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

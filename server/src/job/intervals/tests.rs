@@ -14,7 +14,7 @@ proptest! {
         for (start, len) in ranges {
             intervals.insert(start..start + len);
             set.extend(start..start + len);
-            for pair in intervals.ranges().windows(2) {
+            for pair in intervals.0.windows(2) {
                 prop_assert!(pair[0].end < pair[1].start);
             }
         }

@@ -1,6 +1,7 @@
 //! A running query: events in, epochs through, rows out, commits beside.
 
 mod commits;
+mod epoch;
 mod replay;
 mod report;
 
@@ -13,16 +14,13 @@ use std::{
 
 use arrow::array::RecordBatch;
 use sluice_connectors::source::{ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId};
-use sluice_planner::{
-    ContinuousQuery,
-    api::{EpochInput, EpochOutput, SplitInput},
-};
+use sluice_planner::ContinuousQuery;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use self::commits::finished;
 use super::{
     super::{
-        BadRange, Command, JobParts, LiveRows, OnError, StatusCell,
+        BadRange, Command, JobParts, LiveRows, StatusCell,
         commit::{Committed, Committer},
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
@@ -44,6 +42,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
 const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
+/// Rows that are worth an epoch at once; fewer wait a moment for company, because an epoch costs the same for one row as for a hundred.
+const ENOUGH_ROWS: usize = 1024;
+const LINGER: Duration = Duration::from_millis(20);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What waits for the next commit.
@@ -76,6 +77,7 @@ pub(super) struct Running<'a> {
     committer: Option<Committer>,
     committing: Option<JoinHandle<(Committer, Result<Committed>)>>,
     last_commit: Instant,
+    last_epoch: Instant,
     last_tick: Instant,
     last_ask: Instant,
     first_commit_due: bool,
@@ -166,6 +168,7 @@ impl<'a> Running<'a> {
             committer: Some(committer),
             committing: None,
             last_commit: now,
+            last_epoch: now,
             last_tick: now,
             last_ask: now,
             first_commit_due: restored.fresh,
@@ -178,6 +181,7 @@ impl<'a> Running<'a> {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let room = self.parts.tables.table.tail_size().1 < 2 * self.parts.options.tail_bytes;
+            let lingers_until = self.lingers_until();
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -206,6 +210,7 @@ impl<'a> Running<'a> {
                 done = finished(&mut self.committing), if self.committing.is_some() => self.on_committed(done)?,
                 // Before the events: a reader that always has some must not keep the timers waiting.
                 _ = tick.tick() => self.on_tick(),
+                () = until(lingers_until), if lingers_until.is_some() => {}
                 event = self.reader.events.recv(), if room => {
                     self.on_event(event.ok_or_else(reader_ended)?)?;
                     while self.pending_rows < self.parts.options.epoch_rows {
@@ -216,7 +221,12 @@ impl<'a> Running<'a> {
                     }
                 }
             }
-            self.next_epoch().await?;
+            if self
+                .lingers_until()
+                .is_none_or(|until| until <= Instant::now())
+            {
+                self.next_epoch().await?;
+            }
             if self.commit_is_due() {
                 self.start_commit()?;
             }
@@ -229,6 +239,12 @@ impl<'a> Running<'a> {
                 return Ok(End::Finished);
             }
         }
+    }
+
+    /// Until when the pending rows may wait for more; `None` when they are enough, or none.
+    fn lingers_until(&self) -> Option<Instant> {
+        let few = !self.pending.is_empty() && self.pending_rows < ENOUGH_ROWS;
+        few.then(|| self.last_epoch + LINGER)
     }
 
     fn on_event(&mut self, event: SourceEvent) -> Result<()> {
@@ -280,153 +296,6 @@ impl<'a> Running<'a> {
         self.publish_status();
     }
 
-    /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
-    async fn next_epoch(&mut self) -> Result<()> {
-        let watermarks = self.query.split_watermarks_us();
-        let sets = SplitSets {
-            known: self.splits.known(),
-            excluded: self
-                .splits
-                .excluded(Instant::now(), |split| watermarks.contains_key(split)),
-            finished: self.splits.finished_set(),
-        };
-        if self.pending.is_empty() && sets == self.sets {
-            return Ok(());
-        }
-        let inputs: Vec<SplitInput> = std::mem::take(&mut self.pending)
-            .into_iter()
-            .map(|(split, batches)| SplitInput {
-                split,
-                batches: batches.into(),
-            })
-            .collect();
-        self.pending_rows = 0;
-        let epoch = self.epoch + 1;
-        let now_us = self.parts.clock.now_us();
-        let ends = ends(&inputs);
-        self.journal
-            .append(epoch, now_us, ends, sets.clone())
-            .map_err(journal_error)?;
-        self.run_epoch(epoch, now_us, inputs, sets).await?;
-        if self.reader.events.is_empty() {
-            self.publish_status();
-        }
-        Ok(())
-    }
-
-    pub(super) async fn run_epoch(
-        &mut self,
-        epoch: i64,
-        now_us: i64,
-        inputs: Vec<SplitInput>,
-        sets: SplitSets,
-    ) -> Result<()> {
-        self.collect_bad(&inputs)?;
-        let input = EpochInput {
-            now_us,
-            splits: inputs,
-            known: sets.known.clone(),
-            excluded: sets.excluded.clone(),
-            finished: sets.finished.clone(),
-        };
-        let now = Instant::now();
-        for split in &input.splits {
-            for batch in &split.batches {
-                self.splits.advanced(
-                    &split.split,
-                    batch.range.end,
-                    batch.leader_epoch,
-                    now,
-                    now_us,
-                );
-                self.reader.release(batch);
-            }
-        }
-        let output = self.query.run_epoch(input).await.map_err(plan_error)?;
-        self.parts
-            .metrics
-            .epoch_seconds
-            .observe(now.elapsed().as_secs_f64());
-        self.sets = sets;
-        self.epoch = epoch;
-        self.keep(output, now_us);
-        Ok(())
-    }
-
-    /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.
-    fn collect_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
-        for input in inputs {
-            for batch in input.batches.iter().filter(|batch| !batch.bad.is_empty()) {
-                self.totals.undecodable += batch.bad.len() as u64;
-                match self.parts.options.on_error {
-                    OnError::Skip => {}
-                    OnError::DeadLetter => {
-                        self.uncommitted.bad_bytes += batch
-                            .bad
-                            .iter()
-                            .map(|row| row.payload.as_ref().map_or(0, |payload| payload.len()) + 64)
-                            .sum::<usize>();
-                        self.uncommitted.bad.push(BadRange {
-                            split: input.split.clone(),
-                            topic_id: self.topic_id(&input.split),
-                            range: batch.range.clone(),
-                            rows: batch.bad.clone(),
-                        });
-                    }
-                    OnError::Fail => return Err(undecodable(batch)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn topic_id(&self, split: &SplitId) -> Option<String> {
-        self.splits
-            .iter()
-            .find(|(known, _)| *known == split)
-            .and_then(|(_, state)| state.position.topic_id.clone())
-    }
-
-    fn keep(&mut self, output: EpochOutput, now_us: i64) {
-        let EpochOutput {
-            rows,
-            late,
-            dead,
-            counts,
-            watermark_us,
-        } = output;
-        let totals = &mut self.totals;
-        totals.rows.read += counts.read;
-        totals.rows.aggregated += counts.aggregated;
-        totals.rows.late += counts.late;
-        totals.rows.dead += counts.dead;
-        totals.rows.filtered += counts.filtered;
-        if counts.read != counts.aggregated + counts.late + counts.dead + counts.filtered {
-            self.parts.events.error(
-                &self.parts.name,
-                format!(
-                    "epoch {} does not account for all its rows: {counts:?}",
-                    self.epoch
-                ),
-            );
-        }
-        let out: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        totals.rows_out += out as u64;
-        let tables = &self.parts.tables;
-        tables.late.push(self.epoch, &late);
-        tables.dead.push(self.epoch, &dead);
-        tables.table.push(self.epoch, &rows);
-        self.uncommitted.rows.extend(rows);
-        self.uncommitted.late.extend(late);
-        self.uncommitted.dead.extend(dead);
-        if out > 0 {
-            self.status.update(|status| {
-                status.last_row_us = Some(now_us);
-                status.watermark_us = watermark_us;
-            });
-        }
-    }
-
     async fn live(&mut self) -> Result<LiveRows> {
         Ok(LiveRows {
             open: self.query.live().await.map_err(plan_error)?,
@@ -444,14 +313,11 @@ impl Drop for Running<'_> {
     }
 }
 
-fn ends(inputs: &[SplitInput]) -> Vec<(SplitId, i64)> {
-    inputs
-        .iter()
-        .filter_map(|input| {
-            let last = input.batches.last()?;
-            Some((input.split.clone(), last.range.end))
-        })
-        .collect()
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {
@@ -482,19 +348,4 @@ fn reader_ended() -> Error {
         SqlState::ConnectionFailure,
         "the reader ended without saying why",
     )
-}
-
-fn undecodable(batch: &SplitBatch) -> Error {
-    let first = batch.bad.first();
-    let (offset, why) = first.map_or((batch.range.start, "unknown"), |row| {
-        (row.offset, row.error.as_str())
-    });
-    Error::outside(
-        SqlState::DataException,
-        format!(
-            "a message does not decode: {}[{}] offset {offset}: {why}",
-            batch.split.topic, batch.split.partition
-        ),
-    )
-    .with_hint("The stream says on_error = 'fail'. With 'dead_letter' such messages are kept in its dead-letter table and reading goes on.")
 }

@@ -25,9 +25,9 @@ fn an_empty_split_is_excluded_until_its_first_row() {
     let now = Instant::now();
     let mut splits = Splits::new(TIMEOUT);
     splits.found(at(0, 5), 5, now);
-    assert!(splits.excluded(now, |_| false).contains(&split(0)));
+    assert!(splits.excluded(|_| false).contains(&split(0)));
     splits.advanced(&split(0), 6, None, now, 0);
-    assert!(!splits.excluded(now, |_| true).contains(&split(0)));
+    assert!(!splits.excluded(|_| true).contains(&split(0)));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_split_with_unread_rows_counts_before_its_first_row() {
     let now = Instant::now();
     let mut splits = Splits::new(TIMEOUT);
     splits.found(at(0, 0), 5, now);
-    assert!(splits.excluded(now, |_| false).is_empty());
+    assert!(splits.excluded(|_| false).is_empty());
 }
 
 #[test]
@@ -46,14 +46,11 @@ fn silence_alone_is_not_idleness() {
     splits.end_is(&split(0), 5);
     let later = start + TIMEOUT * 2;
     assert!(splits.wants_ends(later));
-    assert!(splits.excluded(later, |_| true).is_empty());
+    assert!(splits.excluded(|_| true).is_empty());
     splits.asking(later);
-    assert!(
-        splits.excluded(later, |_| true).is_empty(),
-        "asked, not answered"
-    );
+    assert!(splits.excluded(|_| true).is_empty(), "asked, not answered");
     splits.end_is(&split(0), 5);
-    assert!(splits.excluded(later, |_| true).contains(&split(0)));
+    assert!(splits.excluded(|_| true).contains(&split(0)));
 }
 
 #[test]
@@ -64,7 +61,7 @@ fn a_silent_split_with_rows_waiting_is_not_idle() {
     let later = start + TIMEOUT * 2;
     splits.asking(later);
     splits.end_is(&split(0), 9);
-    assert!(splits.excluded(later, |_| true).is_empty());
+    assert!(splits.excluded(|_| true).is_empty());
     assert_eq!(splits.lag_rows(), 4);
 }
 
@@ -75,7 +72,7 @@ fn an_end_asked_before_the_silence_does_not_count() {
     splits.found(at(0, 5), 5, start);
     splits.asking(start + TIMEOUT / 2);
     splits.end_is(&split(0), 5);
-    assert!(splits.excluded(start + TIMEOUT * 2, |_| true).is_empty());
+    assert!(splits.excluded(|_| true).is_empty());
 }
 
 #[test]
@@ -88,5 +85,5 @@ fn a_pause_restarts_the_silence() {
     assert!(!splits.wants_ends(later));
     splits.asking(later);
     splits.end_is(&split(0), 5);
-    assert!(splits.excluded(later, |_| true).is_empty());
+    assert!(splits.excluded(|_| true).is_empty());
 }

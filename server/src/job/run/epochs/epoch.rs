@@ -1,0 +1,189 @@
+//! One epoch: pending rows in, rows that can be read out.
+
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use sluice_connectors::source::{SplitBatch, SplitId};
+use sluice_planner::api::{EpochInput, EpochOutput, SplitInput};
+
+use super::{
+    super::super::{BadRange, OnError, journal::SplitSets},
+    Running, journal_error,
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    execute::plan_error,
+};
+
+impl Running<'_> {
+    /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
+    pub(super) async fn next_epoch(&mut self) -> Result<()> {
+        let watermarks = self.query.split_watermarks_us();
+        let sets = SplitSets {
+            known: self.splits.known(),
+            excluded: self.splits.excluded(|split| watermarks.contains_key(split)),
+            finished: self.splits.finished_set(),
+        };
+        if self.pending.is_empty() && sets == self.sets {
+            return Ok(());
+        }
+        let inputs: Vec<SplitInput> = std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(split, batches)| SplitInput {
+                split,
+                batches: batches.into(),
+            })
+            .collect();
+        self.pending_rows = 0;
+        self.last_epoch = Instant::now();
+        let epoch = self.epoch + 1;
+        let now_us = self.parts.clock.now_us();
+        let ends = ends(&inputs);
+        self.journal
+            .append(epoch, now_us, ends, sets.clone())
+            .map_err(journal_error)?;
+        self.run_epoch(epoch, now_us, inputs, sets).await?;
+        if self.reader.events.is_empty() {
+            self.publish_status();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run_epoch(
+        &mut self,
+        epoch: i64,
+        now_us: i64,
+        inputs: Vec<SplitInput>,
+        sets: SplitSets,
+    ) -> Result<()> {
+        self.collect_bad(&inputs)?;
+        let input = EpochInput {
+            now_us,
+            splits: inputs,
+            known: sets.known.clone(),
+            excluded: sets.excluded.clone(),
+            finished: sets.finished.clone(),
+        };
+        let now = Instant::now();
+        for split in &input.splits {
+            for batch in &split.batches {
+                self.splits.advanced(
+                    &split.split,
+                    batch.range.end,
+                    batch.leader_epoch,
+                    now,
+                    now_us,
+                );
+                self.reader.release(batch);
+            }
+        }
+        let output = self.query.run_epoch(input).await.map_err(plan_error)?;
+        self.parts
+            .metrics
+            .epoch_seconds
+            .observe(now.elapsed().as_secs_f64());
+        self.sets = sets;
+        self.epoch = epoch;
+        self.keep(output, now_us);
+        Ok(())
+    }
+
+    /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.
+    fn collect_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
+        for input in inputs {
+            for batch in input.batches.iter().filter(|batch| !batch.bad.is_empty()) {
+                self.totals.undecodable += batch.bad.len() as u64;
+                match self.parts.options.on_error {
+                    OnError::Skip => {}
+                    OnError::DeadLetter => {
+                        self.uncommitted.bad_bytes += batch
+                            .bad
+                            .iter()
+                            .map(|row| row.payload.as_ref().map_or(0, |payload| payload.len()) + 64)
+                            .sum::<usize>();
+                        self.uncommitted.bad.push(BadRange {
+                            split: input.split.clone(),
+                            topic_id: self.topic_id(&input.split),
+                            range: batch.range.clone(),
+                            rows: batch.bad.clone(),
+                        });
+                    }
+                    OnError::Fail => return Err(undecodable(batch)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn topic_id(&self, split: &SplitId) -> Option<String> {
+        self.splits
+            .iter()
+            .find(|(known, _)| *known == split)
+            .and_then(|(_, state)| state.position.topic_id.clone())
+    }
+
+    fn keep(&mut self, output: EpochOutput, now_us: i64) {
+        let EpochOutput {
+            rows,
+            late,
+            dead,
+            counts,
+            watermark_us,
+        } = output;
+        let totals = &mut self.totals;
+        totals.rows.read += counts.read;
+        totals.rows.aggregated += counts.aggregated;
+        totals.rows.late += counts.late;
+        totals.rows.dead += counts.dead;
+        totals.rows.filtered += counts.filtered;
+        if counts.read != counts.aggregated + counts.late + counts.dead + counts.filtered {
+            self.parts.events.error(
+                &self.parts.name,
+                format!(
+                    "epoch {} does not account for all its rows: {counts:?}",
+                    self.epoch
+                ),
+            );
+        }
+        let out: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        totals.rows_out += out as u64;
+        let tables = &self.parts.tables;
+        tables.late.push(self.epoch, &late);
+        tables.dead.push(self.epoch, &dead);
+        tables.table.push(self.epoch, &rows);
+        self.uncommitted.rows.extend(rows);
+        self.uncommitted.late.extend(late);
+        self.uncommitted.dead.extend(dead);
+        if out > 0 {
+            self.status.update(|status| {
+                status.last_row_us = Some(now_us);
+                status.watermark_us = watermark_us;
+            });
+        }
+    }
+}
+
+fn ends(inputs: &[SplitInput]) -> Vec<(SplitId, i64)> {
+    inputs
+        .iter()
+        .filter_map(|input| {
+            let last = input.batches.last()?;
+            Some((input.split.clone(), last.range.end))
+        })
+        .collect()
+}
+
+fn undecodable(batch: &SplitBatch) -> Error {
+    let first = batch.bad.first();
+    let (offset, why) = first.map_or((batch.range.start, "unknown"), |row| {
+        (row.offset, row.error.as_str())
+    });
+    Error::outside(
+        SqlState::DataException,
+        format!(
+            "a message does not decode: {}[{}] offset {offset}: {why}",
+            batch.split.topic, batch.split.partition
+        ),
+    )
+    .with_hint("The stream says on_error = 'fail'. With 'dead_letter' such messages are kept in its dead-letter table and reading goes on.")
+}
