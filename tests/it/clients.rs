@@ -1,5 +1,7 @@
 //! Real drivers, and Spark as an independent reader (`make test-clients`).
 
+use std::{fs, path::Path};
+
 use sluice_tests::{
     job::{self, COLUMNS},
     load::Shape,
@@ -62,6 +64,43 @@ fn adbc_prepares_with_parameters_and_gets_real_errors() {
         "{error}"
     );
     assert_eq!(answer["after"], 1);
+}
+
+/// The files under `clients/`, as a person runs them.
+#[test]
+fn the_examples_work_as_they_are() {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients");
+    let script = fs::read_to_string(clients.join("sql/generated_metrics.sql")).unwrap();
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(&script);
+    server.wait("the generated events to be read", DRAIN, || {
+        let state = pg.value("SELECT state FROM system.queries");
+        (state == "finished").then_some(())
+    });
+    let [pg_port, flight_port] = [server.pg_port(), server.flight_port()].map(|p| p.to_string());
+    let folder = server.table_dir("gold", "real_time_metrics");
+    let print = |example: &str, argument: &str| {
+        python::print(&clients.join("python").join(example), &[argument])
+    };
+    let newest = print("newest_windows.py", &pg_port);
+    assert_eq!(newest.lines().count(), 10, "{newest}");
+    let total = pg.number("SELECT sum(event_count) FROM gold.real_time_metrics");
+    let events = |text: &str| -> i64 {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let counts = words.windows(2).filter(|pair| pair[1] == "events");
+        counts.map(|pair| pair[0].parse::<i64>().unwrap()).sum()
+    };
+    let arrow = print("gold_to_arrow.py", &flight_port);
+    assert_eq!(events(&arrow), total, "{arrow}");
+    let delta = print("plain_delta.py", folder.to_str().unwrap());
+    assert_eq!(events(&delta), total, "{delta}");
+    assert!(delta.contains("partitioned by date, hour"), "{delta}");
+    // The script for a broker differs from it in the stream's options alone.
+    let kafka = fs::read_to_string(clients.join("sql/real_time_metrics.sql")).unwrap();
+    let view = |text: &str| text[text.find("CREATE VIEW").unwrap()..].to_owned();
+    assert_eq!(view(&script), view(&kafka));
+    assert!(kafka.contains(&job::create_stream("events", "127.0.0.1:9092", "events")));
 }
 
 #[test]

@@ -58,7 +58,6 @@ fn the_http_door_tells_health_readiness_and_metrics() {
 }
 
 #[test]
-#[ignore = "fails beside other load; to be looked into"]
 fn sigterm_commits_what_is_final_and_leaves_with_zero_in_time() {
     let broker = Broker::shared();
     let shape = Shape::of(5_000, 72);

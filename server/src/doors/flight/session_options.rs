@@ -105,7 +105,7 @@ pub(super) async fn set(
         if let Err(error) = set_one(session, &name, value.value).await {
             tracing::debug!(%name, %error, "session option was not set");
             let value = match error.state {
-                SqlState::InvalidName | SqlState::UndefinedColumn => INVALID_NAME,
+                SqlState::InvalidName | SqlState::UndefinedObject => INVALID_NAME,
                 SqlState::InvalidParameterValue | SqlState::InvalidCatalogName => INVALID_VALUE,
                 _ => ERROR,
             };

@@ -31,6 +31,8 @@ struct Served {
     address: SocketAddr,
     shutdown: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
+    /// Removed last.
+    _root: Option<tempfile::TempDir>,
 }
 
 struct Memory;
@@ -79,6 +81,17 @@ async fn served_by(sessions: Arc<dyn Sessions>) -> Served {
         address,
         shutdown,
         task,
+        _root: None,
+    }
+}
+
+/// A server over an engine of its own, with nothing in it.
+async fn served_by_engine() -> Served {
+    let (engine, root) = crate::engine::fresh_for_tests();
+    let served = served_by(Arc::new(engine)).await;
+    Served {
+        _root: Some(root),
+        ..served
     }
 }
 

@@ -23,15 +23,17 @@ fn column(batches: &[RecordBatch], name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-#[ignore = "written against the interim session"]
 async fn tables_are_listed_with_the_columns_a_query_gives() {
-    let served = served().await;
+    let served = served_by_engine().await;
     let mut client = served.log_in().await;
-    client
-        .execute_update("CREATE VIEW names AS SELECT name FROM people".into(), None)
-        .await
-        .unwrap();
+    for statement in [
+        "CREATE TABLE people AS SELECT 1 AS id, 'ada' AS name",
+        "CREATE VIEW names AS SELECT name FROM people",
+    ] {
+        client.execute_update(statement.into(), None).await.unwrap();
+    }
     let all = CommandGetTables {
+        db_schema_filter_pattern: Some("public".into()),
         include_schema: true,
         ..Default::default()
     };
