@@ -69,22 +69,33 @@ pub fn run_with(python: &Path, script: &str, args: &[&str]) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
         .join(script);
+    let out = print_with(python, &path, args);
+    let last = out.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|e| panic!("{script} printed no JSON ({e}):\n{out}"))
+}
+
+/// Runs a script that stands anywhere; what it printed.
+pub fn print(script: &Path, args: &[&str]) -> String {
+    let python = install().unwrap_or_else(|e| panic!("no Python clients: {e}"));
+    print_with(&python, script, args)
+}
+
+fn print_with(python: &Path, script: &Path, args: &[&str]) -> String {
+    let shown = script.display();
     let output = Command::new(python)
-        .arg(path)
+        .arg(script)
         .args(args)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
-        .unwrap_or_else(|e| panic!("{script}: {e}"));
+        .unwrap_or_else(|e| panic!("{shown}: {e}"));
     let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(
         output.status.success(),
-        "{script} {args:?} left with {}:\n{out}{err}",
+        "{shown} {args:?} left with {}:\n{out}{err}",
         output.status
     );
-    let last = out.lines().last().unwrap_or_default();
-    serde_json::from_str(last)
-        .unwrap_or_else(|e| panic!("{script} printed no JSON ({e}):\n{out}{err}"))
+    out
 }
