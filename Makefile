@@ -10,6 +10,9 @@ export CARGO_TARGET_DIR
 # planning recurses; a test thread's 2 MiB are little for it in a development build
 export RUST_MIN_STACK := 16777216
 
+# property tests are the same in every run; another seed looks elsewhere
+export PROPTEST_RNG_SEED ?= 20261126
+
 CARGO := cargo
 DEBUG := $(CARGO_TARGET_DIR)/debug
 BENCH := $(CARGO_TARGET_DIR)/bench

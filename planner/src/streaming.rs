@@ -7,6 +7,7 @@
 mod carry;
 mod explain;
 mod fingerprint;
+mod glance;
 mod lineage;
 mod output;
 mod partition;

@@ -177,7 +177,7 @@ impl JsonDecoder {
         if payload.is_empty() {
             return Err(Problem::new("the payload is empty", 0));
         }
-        let text = std::str::from_utf8(payload)
+        let text = simdutf8::compat::from_utf8(payload)
             .map_err(|error| Problem::new("invalid UTF-8", error.valid_up_to()))?;
         if text.starts_with('\u{feff}') {
             return Err(Problem::new(

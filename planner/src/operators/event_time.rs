@@ -69,6 +69,19 @@ impl EventTimeExec {
     }
 }
 
+impl EventTimeExec {
+    /// What it looks at, how, and where the rows come from.
+    pub(crate) fn parts(
+        &self,
+    ) -> (
+        &Arc<dyn PhysicalExpr>,
+        &WatermarkRule,
+        &Arc<dyn ExecutionPlan>,
+    ) {
+        (&self.time, &self.rule, &self.input)
+    }
+}
+
 impl DisplayAs for EventTimeExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.rule {

@@ -1,7 +1,7 @@
 //! A running continuous query: epochs in, rows out, panes in between.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
     sync::Arc,
 };
@@ -215,6 +215,42 @@ impl ContinuousQuery {
             Entry::Occupied(pane) => Ok(pane.into_mut()),
             Entry::Vacant(entry) => Ok(entry.insert(Pane::new(&self.program, start..end)?)),
         }
+    }
+
+    /// Whether an epoch over these rows might close a window; `false` only when it would not.
+    ///
+    /// For whoever collects rows and may let them wait. The splits are those of the newest epoch.
+    pub fn may_close<'a>(
+        &self,
+        rows: impl IntoIterator<Item = (&'a SplitId, &'a RecordBatch)>,
+        known: &BTreeSet<SplitId>,
+        excluded: &BTreeSet<SplitId>,
+    ) -> bool {
+        let Some(glance) = self.program.glance else {
+            return true;
+        };
+        let mut watermarks = self.split_watermarks_us.clone();
+        let (mut known, mut excluded) = (known.clone(), excluded.clone());
+        for (split, rows) in rows {
+            let Some(seen) = glance.watermark_us(rows) else {
+                continue;
+            };
+            known.insert(split.clone());
+            excluded.remove(split);
+            let watermark = watermarks.entry(split.clone()).or_insert(seen);
+            *watermark = (*watermark).max(seen);
+        }
+        let nothing = BTreeSet::new();
+        let reached = query_watermark(self.watermark_us, &known, &excluded, &nothing, &watermarks);
+        let window_us = self.program.window_us;
+        // A window that none of the earlier epochs has opened may be opened and closed by these rows.
+        reached.is_some_and(|reached| {
+            let open = self.panes.first_key_value().map(|((end, _), _)| *end);
+            open.is_some_and(|end| end <= reached)
+                || self
+                    .watermark_us
+                    .is_none_or(|before| reached.saturating_sub(before) >= window_us)
+        })
     }
 
     /// The rows of every pane that the watermark has reached, in the order of their windows.

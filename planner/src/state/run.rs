@@ -3,7 +3,7 @@
 //! Small epochs run all their splits through one pass, in split order; large ones run a pass per split at the same time and gather the
 //! results in split order. Which of the two it is follows from the epoch's rows alone, so the same epoch always gives the same bits.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::array::RecordBatch;
 use datafusion::{
@@ -125,15 +125,21 @@ impl Runner {
     }
 }
 
+/// A context for one run. Its functions are in the plan already; the engine's default context would make a world of its own each time.
 fn context(
     program: &Program,
     config: datafusion::execution::context::SessionConfig,
 ) -> Arc<TaskContext> {
-    Arc::new(
-        TaskContext::default()
-            .with_runtime(Arc::clone(&program.runtime))
-            .with_session_config(config),
-    )
+    Arc::new(TaskContext::new(
+        None,
+        String::new(),
+        config,
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        Arc::clone(&program.runtime),
+    ))
 }
 
 /// The batches with the hidden column that says where each row comes from.

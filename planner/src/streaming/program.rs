@@ -9,7 +9,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::output::OutputShape;
+use super::{glance::Glance, output::OutputShape};
 use crate::{TimeRules, logical::window_type};
 
 /// Below this many rows a pass per split costs more than it saves.
@@ -48,6 +48,8 @@ pub(crate) struct Program {
     /// Whether loading a state gives back the very bits that were saved; if not, state is saved and loaded in every epoch, so that a
     /// snapshot more or less changes nothing.
     pub(crate) exact_state: bool,
+    /// How to see beforehand whether rows would close a window, where that can be seen.
+    pub(crate) glance: Option<Glance>,
     /// Rows of an epoch above which its splits run side by side.
     pub(crate) parallel_rows: usize,
     pub(crate) config: SessionConfig,

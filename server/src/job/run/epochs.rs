@@ -42,9 +42,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
 const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
-/// Rows that are worth an epoch at once; fewer wait a moment for company, because an epoch costs the same for one row as for a hundred.
+/// Rows that are worth an epoch at once. Fewer wait for company, because an epoch costs the same for one row as for a hundred; but not
+/// when they would close a window, nor when somebody asks for the open ones.
 const ENOUGH_ROWS: usize = 1024;
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(100);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What waits for the next commit.
@@ -66,6 +67,8 @@ pub(super) struct Running<'a> {
     splits: Splits,
     pending: BTreeMap<SplitId, VecDeque<SplitBatch>>,
     pending_rows: usize,
+    /// Whether what is pending may close a window.
+    urgent: bool,
     journal: Journal,
     to_replay: Vec<EpochRecord>,
     discard: Option<(i64, BTreeMap<SplitId, i64>)>,
@@ -155,6 +158,7 @@ impl<'a> Running<'a> {
             splits,
             pending: BTreeMap::new(),
             pending_rows: 0,
+            urgent: false,
             journal: Journal::new(&journal_folder, head).map_err(journal_error)?,
             to_replay,
             discard: restored
@@ -187,6 +191,7 @@ impl<'a> Running<'a> {
                 command = commands.recv() => match command {
                     None => return Ok(End::Abandoned),
                     Some(Command::Live(answer)) => {
+                        self.next_epoch().await?;
                         let live = self.live().await;
                         let _ = answer.send(live);
                     }
@@ -219,6 +224,7 @@ impl<'a> Running<'a> {
                             Err(_) => break,
                         }
                     }
+                    self.weigh();
                 }
             }
             if self
@@ -241,10 +247,24 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Until when the pending rows may wait for more; `None` when they are enough, or none.
+    /// Until when the pending rows may wait for more; `None` when they may not, or there are none.
     fn lingers_until(&self) -> Option<Instant> {
-        let few = !self.pending.is_empty() && self.pending_rows < ENOUGH_ROWS;
-        few.then(|| self.last_epoch + LINGER)
+        let may = !self.pending.is_empty() && !self.urgent && self.pending_rows < ENOUGH_ROWS;
+        may.then(|| self.last_epoch + LINGER)
+    }
+
+    /// Looks at what is pending: does anybody wait for what it would give?
+    fn weigh(&mut self) {
+        if self.urgent || self.pending_rows >= ENOUGH_ROWS {
+            return;
+        }
+        let rows = self
+            .pending
+            .iter()
+            .flat_map(|(split, batches)| batches.iter().map(move |batch| (split, &batch.rows)));
+        self.urgent = self
+            .query
+            .may_close(rows, &self.sets.known, &self.sets.excluded);
     }
 
     fn on_event(&mut self, event: SourceEvent) -> Result<()> {

@@ -35,6 +35,7 @@ impl Running<'_> {
             })
             .collect();
         self.pending_rows = 0;
+        self.urgent = false;
         self.last_epoch = Instant::now();
         let epoch = self.epoch + 1;
         let now_us = self.parts.clock.now_us();
