@@ -230,27 +230,29 @@ impl ContinuousQuery {
             return true;
         };
         let mut watermarks = self.split_watermarks_us.clone();
-        let (mut known, mut excluded) = (known.clone(), excluded.clone());
+        let (mut known, mut still) = (known.clone(), excluded.clone());
+        let mut earliest = i64::MAX;
         for (split, rows) in rows {
-            let Some(seen) = glance.watermark_us(rows) else {
+            let Some((first, seen)) = glance.at(rows) else {
                 continue;
             };
+            earliest = earliest.min(first);
             known.insert(split.clone());
-            excluded.remove(split);
+            still.remove(split);
             let watermark = watermarks.entry(split.clone()).or_insert(seen);
             *watermark = (*watermark).max(seen);
         }
-        let nothing = BTreeSet::new();
-        let reached = query_watermark(self.watermark_us, &known, &excluded, &nothing, &watermarks);
-        let window_us = self.program.window_us;
-        // A window that none of the earlier epochs has opened may be opened and closed by these rows.
-        reached.is_some_and(|reached| {
-            let open = self.panes.first_key_value().map(|((end, _), _)| *end);
-            open.is_some_and(|end| end <= reached)
-                || self
-                    .watermark_us
-                    .is_none_or(|before| reached.saturating_sub(before) >= window_us)
-        })
+        // A split that was left out may count again with its rows, or be left out once more.
+        let reached = [excluded, &still]
+            .into_iter()
+            .filter_map(|excluded| {
+                let finished = BTreeSet::new();
+                query_watermark(self.watermark_us, &known, excluded, &finished, &watermarks)
+            })
+            .max();
+        let open = self.panes.first_key_value().map(|((end, _), _)| *end);
+        // A window ends after every row in it, so one that these rows open can close with them only if it reaches beyond the earliest.
+        reached.is_some_and(|reached| open.is_some_and(|end| end <= reached) || earliest < reached)
     }
 
     /// The rows of every pane that the watermark has reached, in the order of their windows.

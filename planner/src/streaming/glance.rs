@@ -7,7 +7,7 @@ use std::{any::Any, sync::Arc};
 
 use arrow::{
     array::{AsArray, RecordBatch},
-    compute::max,
+    compute::{max, min},
     datatypes::TimestampMicrosecondType,
 };
 use datafusion::{physical_expr::expressions::Column, physical_plan::ExecutionPlan};
@@ -41,10 +41,10 @@ impl Glance {
         }
     }
 
-    /// The largest watermark among the rows; `None` where there is none.
-    pub(crate) fn watermark_us(&self, rows: &RecordBatch) -> Option<i64> {
+    /// The earliest event time among the rows, and the largest watermark; `None` where no row has a time.
+    pub(crate) fn at(&self, rows: &RecordBatch) -> Option<(i64, i64)> {
         let times = rows.columns().get(self.column)?;
-        let latest = max(times.as_primitive_opt::<TimestampMicrosecondType>()?)?;
-        Some(latest.saturating_sub(self.delay_us))
+        let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+        Some((min(times)?, max(times)?.saturating_sub(self.delay_us)))
     }
 }

@@ -4,7 +4,8 @@
 //! running fast, how long after the event that closes a window its rows can be read over the Postgres wire. The first is checked
 //! against the oracle before any figure is printed; figures without a right answer are worth nothing.
 //!
-//! `SLUICE_BENCH_EVENTS` (5 M) and `SLUICE_BENCH_SECONDS` (60) make it shorter. `SLUICE_BIN` names another binary.
+//! `SLUICE_BENCH_EVENTS` (5 M) and `SLUICE_BENCH_SECONDS` (60) make it shorter; `SLUICE_BENCH_CODEC` (none) compresses the preloaded topic.
+//! `SLUICE_BIN` names another binary.
 
 use std::{
     collections::BTreeSet,
@@ -70,7 +71,7 @@ fn drain(broker: &Broker, events: usize) -> Result<Drained, String> {
     };
     eprintln!("[bench] producing {events} events to {PARTITIONS} partitions");
     let topic = broker.fresh_topic("bench", PARTITIONS as i32);
-    let mut producer = Producer::new(broker, &topic, PARTITIONS);
+    let mut producer = Producer::with(broker, &topic, PARTITIONS, 5, &codec());
     producer.send_all(&shape);
     producer.close_windows(shape.closing_ms());
 
@@ -252,8 +253,11 @@ fn report(drained: &Drained, trickle: &Trickle, freshness: Option<Freshness>, se
     let millions = drained.events as f64 / 1e6;
     println!("machine                      {}", machine());
     println!(
-        "drain                        {} events of {} bytes, {} gold rows, equal to the oracle",
-        drained.events, drained.bytes_each, drained.gold_rows
+        "drain                        {} events of {} bytes (compression: {}), {} gold rows, equal to the oracle",
+        drained.events,
+        drained.bytes_each,
+        codec(),
+        drained.gold_rows
     );
     println!(
         "  CPU-seconds per million    {:.3}",
@@ -288,6 +292,10 @@ fn setting(name: &str, default: usize) -> usize {
         .ok()
         .and_then(|text| text.replace('_', "").parse().ok())
         .unwrap_or(default)
+}
+
+fn codec() -> String {
+    std::env::var("SLUICE_BENCH_CODEC").unwrap_or_else(|_| "none".into())
 }
 
 fn machine() -> String {

@@ -54,6 +54,17 @@ impl<'a> Producer<'a> {
 
     /// As [`Producer::new`]; messages wait at most this many milliseconds for company.
     pub fn with_linger(broker: &'a Broker, topic: &str, partitions: usize, linger_ms: u32) -> Self {
+        Self::with(broker, topic, partitions, linger_ms, "lz4")
+    }
+
+    /// As [`Producer::with_linger`], compressed by this codec of Kafka's (`none`, `lz4`, `zstd`, `snappy`, `gzip`).
+    pub fn with(
+        broker: &'a Broker,
+        topic: &str,
+        partitions: usize,
+        linger_ms: u32,
+        codec: &str,
+    ) -> Self {
         let inner = ClientConfig::new()
             .set("bootstrap.servers", broker.bootstrap())
             .set("enable.idempotence", "true")
@@ -62,7 +73,7 @@ impl<'a> Producer<'a> {
             .set("queue.buffering.max.messages", "200000")
             .set("message.max.bytes", "20000000")
             .set("message.timeout.ms", "60000")
-            .set("compression.type", "lz4")
+            .set("compression.type", codec)
             .create_with_context(Acks)
             .expect("a producer");
         Self {
