@@ -13,8 +13,8 @@
 //! Nothing here knows a Sluice crate: everything goes through SQL, the wire and the files. A missing part is a failure that names it,
 //! never a skip. Every wait is bounded and says what it waited for. Only processes started here are ended, by id.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a test harness fails by panicking, with a message"

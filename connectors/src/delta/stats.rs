@@ -149,9 +149,9 @@ impl Gathered {
 
 /// The bounds of one array; `None` where it has no value.
 fn bounds_of(values: &ArrayRef) -> Option<Bounds> {
-    fn both<T: ArrowPrimitiveType>(values: &ArrayRef) -> Option<(T::Native, T::Native)>
+    fn both<T>(values: &ArrayRef) -> Option<(T::Native, T::Native)>
     where
-        T: arrow::datatypes::ArrowNumericType,
+        T: ArrowPrimitiveType + arrow::datatypes::ArrowNumericType,
     {
         let values = values.as_primitive::<T>();
         Some((min(values)?, max(values)?))

@@ -137,7 +137,7 @@ fn translate_plan(text: &str) -> PlanError {
     use PlanErrorKind as Kind;
     if let Some(name) = quoted_after(text, "table '").filter(|_| text.ends_with("not found")) {
         // The engine says catalog.schema.table; people wrote schema.table at most.
-        let short = name.splitn(2, '.').nth(1).unwrap_or(name);
+        let short = name.split_once('.').map_or(name, |(_, rest)| rest);
         let short = short.strip_prefix("public.").unwrap_or(short);
         return PlanError::new(
             Kind::UndefinedTable,

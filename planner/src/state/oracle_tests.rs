@@ -17,8 +17,11 @@ use tokio::runtime::Runtime;
 
 use crate::{ContinuousPlan, PlanErrorKind, RowCounts, SplitInput, testing::*};
 
+/// A query's WHERE.
+type Keeps = fn(&Event) -> bool;
+
 /// Queries, each with the WHERE that the model applies.
-const QUERIES: [(&str, fn(&Event) -> bool); 9] = [
+const QUERIES: [(&str, Keeps); 9] = [
     (
         "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean, sum(value) AS total, min(value) AS low, max(value) AS high
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind",

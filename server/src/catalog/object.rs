@@ -130,6 +130,10 @@ pub struct TableObject {
 
 /// One thing that exists.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "objects are few, and shared behind a pointer"
+)]
 pub enum Object {
     /// A stream.
     Stream(StreamObject),

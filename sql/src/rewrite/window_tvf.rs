@@ -331,7 +331,7 @@ pub(super) fn duration(tvf: &Tvf, name: &str, expr: Expr, call: Span) -> Result<
     // An offset may point back.
     if name != "offset"
         && interval::is_positive(&text) == Some(false)
-        && !(name == "delay" && !text.contains('-'))
+        && (name != "delay" || text.contains('-'))
     {
         return Err(wrong(
             tvf,

@@ -71,12 +71,15 @@ impl fmt::Display for Show {
 const LISTS: &str =
     "write SHOW STREAMS, TABLES, VIEWS, QUERIES or SCHEMAS [FROM schema] [LIKE 'pattern']";
 
+/// What a SHOW of several things becomes.
+type List = fn(ShowFilter) -> Show;
+
 /// Reads a whole SHOW, or nothing where it shows a variable.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     if reader.take(&["SHOW", "CREATE"]) {
         return create(reader).map(|show| Some(Statement::Show(show)));
     }
-    let lists: [(&[&str], fn(ShowFilter) -> Show); 8] = [
+    const LISTS_OF: &[(&[&str], List)] = &[
         (&["SHOW", "STREAMS"], Show::Streams),
         (&["SHOW", "SOURCES"], Show::Streams),
         (&["SHOW", "TABLES"], Show::Tables),
@@ -86,7 +89,7 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseE
         (&["SHOW", "SCHEMAS"], Show::Schemas),
         (&["SHOW", "DATABASES"], Show::Schemas),
     ];
-    for (words, show) in lists {
+    for (words, show) in LISTS_OF {
         if reader.take(words) {
             let filter = filter(reader)?;
             return Ok(Some(Statement::Show(show(filter))));

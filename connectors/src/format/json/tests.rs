@@ -1,5 +1,5 @@
 //! What JSON becomes, what is refused and how that is said; arrow-json and serde_json as references.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod differential;
 

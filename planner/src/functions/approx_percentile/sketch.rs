@@ -266,16 +266,16 @@ impl Sketch {
         if self.buckets.is_none() && self.keys.len() < EXACT_LIMIT {
             self.keys.push(key);
         } else {
-            self.to_buckets().add(key);
+            self.as_buckets().add(key);
         }
     }
 
     /// Takes another sketch's counts; `None` when they do not fit.
     pub(super) fn merge(&mut self, other: &Histogram) -> Option<()> {
-        self.to_buckets().merge(other).map(|_| ())
+        self.as_buckets().merge(other).map(|_| ())
     }
 
-    fn to_buckets(&mut self) -> &mut Buckets {
+    fn as_buckets(&mut self) -> &mut Buckets {
         let keys = &mut self.keys;
         self.buckets.get_or_insert_with(|| {
             let mut buckets = Buckets::new();

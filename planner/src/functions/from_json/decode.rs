@@ -54,10 +54,10 @@ fn decode_objects(
     schema: &SchemaRef,
     objects: &[(usize, &[u8])],
 ) -> Result<(Vec<usize>, RecordBatch)> {
-    if let Ok(batch) = decode_together(schema, objects.iter().map(|&(_, message)| message)) {
-        if batch.num_rows() == objects.len() {
-            return Ok((objects.iter().map(|&(row, _)| row).collect(), batch));
-        }
+    if let Ok(batch) = decode_together(schema, objects.iter().map(|&(_, message)| message))
+        && batch.num_rows() == objects.len()
+    {
+        return Ok((objects.iter().map(|&(row, _)| row).collect(), batch));
     }
     let mut rows = vec![];
     let mut batches = vec![];

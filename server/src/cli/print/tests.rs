@@ -24,8 +24,11 @@ fn csv_has_one_header_per_result() {
     let (a, b) = (batch(&[1, 2]), batch(&[3]));
     let schema = a.schema();
     let mut print = |name: &str, rows: &[RecordBatch]| printer.text(name, &schema, rows).unwrap();
-    assert_eq!(print("a", &[a.clone()]), "n,list\n1,\n2,\"[2, ]\"\n");
-    assert_eq!(print("a", &[b.clone()]), "3,\"[3, ]\"\n");
+    assert_eq!(
+        print("a", std::slice::from_ref(&a)),
+        "n,list\n1,\n2,\"[2, ]\"\n"
+    );
+    assert_eq!(print("a", std::slice::from_ref(&b)), "3,\"[3, ]\"\n");
     assert_eq!(print("a", &[]), "");
     assert_eq!(print("b", &[]), "\nn,list\n");
     assert_eq!(print("b", &[b]), "3,\"[3, ]\"\n");

@@ -177,14 +177,14 @@ pub(super) fn get(session: &Session) -> GetSessionOptionsResult {
 }
 
 fn catalog(session: &Session) -> String {
-    let state = session.context().state_ref();
-    let catalog = state
+    session
+        .context()
+        .state_ref()
         .read()
         .config_options()
         .catalog
         .default_catalog
-        .clone();
-    catalog
+        .clone()
 }
 
 /// The first schema of the search path that is not the user's own, else the default one.
@@ -197,9 +197,14 @@ fn schema(session: &Session) -> String {
     if let Some(name) = first {
         return name.to_owned();
     }
-    let state = session.context().state_ref();
-    let schema = state.read().config_options().catalog.default_schema.clone();
-    schema
+    session
+        .context()
+        .state_ref()
+        .read()
+        .config_options()
+        .catalog
+        .default_schema
+        .clone()
 }
 
 #[cfg(test)]

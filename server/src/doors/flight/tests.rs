@@ -1,5 +1,5 @@
 //! The door from the client's side, over a real connection.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod flow;
 mod lifecycle;

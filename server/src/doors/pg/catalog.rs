@@ -33,13 +33,16 @@ pub(super) use labels::shown as shown_label;
 
 use crate::error::{Error, Result};
 
+/// Looks a run-time parameter up by name.
+pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What `pg_catalog`'s functions may know of the session they run in: set it as an extension of the context's configuration before
 /// [`install`]. Without it they answer for user `sluice` and default settings.
 pub struct Facts {
     /// Who is on the other end.
     pub user: String,
     /// A run-time parameter's value, as SHOW gives it.
-    pub setting: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub setting: Setting,
 }
 
 impl std::fmt::Debug for Facts {

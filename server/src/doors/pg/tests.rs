@@ -1,11 +1,6 @@
 //! The door as a client sees it: a real listener on loopback, a real driver, and bytes by hand where a driver is too polite.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod catalog;
 mod client;

@@ -20,7 +20,7 @@ fn each_row_is_an_execution_in_the_expected_types() {
     ]);
     let expected = [Some(DataType::Int32), Some(DataType::Utf8View)];
     assert_eq!(
-        rows(&[bound.clone()], &expected).unwrap(),
+        rows(std::slice::from_ref(&bound), &expected).unwrap(),
         vec![
             vec![
                 ScalarValue::Int32(Some(1)),
@@ -34,7 +34,7 @@ fn each_row_is_an_execution_in_the_expected_types() {
     );
     // Where nothing is expected the client's types stand.
     assert_eq!(
-        rows(&[bound.clone()], &[None, None]).unwrap()[0][0],
+        rows(std::slice::from_ref(&bound), &[None, None]).unwrap()[0][0],
         ScalarValue::Int64(Some(1))
     );
     assert_eq!(
