@@ -131,9 +131,11 @@ pub struct StateSnapshot {
 /// One pane's state.
 #[derive(Clone, Debug)]
 pub struct PaneState {
+    /// The aggregation it belongs to: 0 is the one over the stream's rows, 1 the one over its result.
+    pub stage: usize,
     /// Start of the pane, microseconds.
     pub start_us: i64,
-    /// End of the pane, microseconds: it closes when the watermark reaches it.
+    /// End of the pane's last window, microseconds: the pane goes when the watermark reaches it.
     pub end_us: i64,
     /// Group columns ++ state columns.
     pub state: Arc<RecordBatch>,

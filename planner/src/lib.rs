@@ -19,6 +19,7 @@ pub mod logical;
 pub mod operators;
 pub mod state;
 pub mod streaming;
+pub mod windows;
 
 #[cfg(test)]
 mod testing;

@@ -6,14 +6,15 @@
 mod leaf;
 mod lower;
 mod relation;
-mod tumble;
 mod watermark;
+mod window;
 
-pub use lower::{LowerWindows, lower_tumble};
+pub use lower::LowerWindows;
 pub use relation::WindowRelations;
-pub use tumble::{TumbleNode, WINDOW_END, WINDOW_START};
 pub use watermark::WatermarkNode;
+pub use window::{WINDOW_END, WINDOW_START, WINDOW_TIME, WindowNode};
 
 pub(crate) use leaf::LeafNode;
+pub(crate) use lower::lower_to_panes;
 pub(crate) use relation::interval_us;
-pub(crate) use tumble::window_type;
+pub(crate) use window::window_type;

@@ -1,4 +1,4 @@
-//! The operators that streaming adds between stock ones: the feed at the bottom, event time, lateness, and window bounds.
+//! The operators that streaming adds between stock ones: the feed at the bottom, event time, lateness, and window columns.
 //!
 //! A plan is built once and run in every epoch, so no operator holds anything of a run: the rows come, and what was found on the way
 //! goes, through the task's context. One plan can so run for several splits at the same time.
@@ -7,11 +7,10 @@ mod event_time;
 mod feed;
 mod late;
 mod run;
-mod window_bound;
-
-pub use window_bound::window_bound;
+mod window_columns;
 
 pub(crate) use event_time::{EventTimeExec, WatermarkRule, is_storable};
 pub(crate) use feed::{Feed, FeedExec};
 pub(crate) use late::LateExec;
-pub(crate) use run::{DeadReason, EpochRun, ROW_COLUMN, RowRef, RunBatch, WINDOW_COLUMN};
+pub(crate) use run::{DeadReason, EpochRun, LateRow, ROW_COLUMN, RowRef, RunBatch, WINDOW_COLUMN};
+pub(crate) use window_columns::{WindowColumn, pane_start, window_column, windows_of};

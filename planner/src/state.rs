@@ -1,14 +1,15 @@
 //! What a continuous query keeps between epochs, and how an epoch changes it.
 //!
-//! State is kept per pane: the groups of one window with an accumulator per aggregate. The engine's accumulators can be emptied but not
-//! looked into, so a pane that must be shown or saved is emptied into a batch and filled again from it; the batch is kept until the pane
-//! changes, so that what did not change costs nothing.
+//! State is kept per pane: the groups of a stretch of time whose rows are all in the same windows, with an accumulator per aggregate. The
+//! engine's accumulators can be emptied but not looked into, so a pane that must be shown, saved or merged into a window is emptied into a
+//! batch; the batch stands for the pane until rows come for it, so that what does not change costs nothing.
 
 mod groups;
 mod pane;
 mod query;
 mod rejects;
 mod run;
+mod stage;
 mod watermark;
 
 #[cfg(test)]

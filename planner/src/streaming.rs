@@ -1,8 +1,8 @@
 //! The streaming rewrite: from the logical plan of a query to a plan that runs once per epoch.
 //!
-//! A query is cut in three at its one aggregation: `pre` (scan, watermark, filters, projections, window), the aggregation itself, and
-//! `post` (HAVING, projections over aggregates). `pre` and the partial aggregation run over an epoch's rows; `post` runs over the panes
-//! that the watermark closed. What cannot be cut so is refused here, when the query is created, never while it runs.
+//! A query is cut at its aggregations into stages: everything up to and with an aggregation's partial half is a plan that runs over rows
+//! (of the stream, or of the windows that the stage below closed); what stands above the last one (HAVING, projections over aggregates)
+//! runs over the windows that it closed. What cannot be cut so is refused here, when the query is created, never while it runs.
 
 mod carry;
 mod explain;
@@ -15,6 +15,7 @@ mod physical;
 mod plan;
 mod program;
 mod refuse;
+mod stages;
 mod watermark;
 
 #[cfg(test)]
@@ -22,4 +23,5 @@ mod tests;
 
 pub use plan::{ContinuousPlan, plan_continuous};
 
-pub(crate) use program::{Program, RejectShape};
+pub(crate) use explain::duration;
+pub(crate) use program::{Program, RejectShape, Stage};

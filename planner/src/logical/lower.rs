@@ -1,15 +1,18 @@
 //! Window and watermark nodes in stock expressions: what a batch run executes, and what a stream executes above its watermark.
 
 use datafusion::{
-    common::tree_node::Transformed,
+    common::{ScalarValue, tree_node::Transformed},
     config::ConfigOptions,
     error::Result,
-    logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, lit},
+    functions::core::expr_fn::get_field,
+    logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, ident},
     optimizer::AnalyzerRule,
 };
 
-use super::{TumbleNode, WINDOW_END, WINDOW_START, WatermarkNode};
-use crate::operators::window_bound;
+use super::{
+    WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode, window::WINDOW_COLUMNS,
+};
+use crate::operators::{WINDOW_COLUMN, pane_start, window_column, windows_of};
 
 /// Turns window nodes into projections and takes watermark nodes out; for queries over what is bounded.
 #[derive(Debug)]
@@ -21,8 +24,8 @@ impl AnalyzerRule for LowerWindows {
             let LogicalPlan::Extension(Extension { node }) = &plan else {
                 return Ok(Transformed::no(plan));
             };
-            if let Some(tumble) = node.as_any().downcast_ref::<TumbleNode>() {
-                return lower_tumble(tumble).map(Transformed::yes);
+            if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+                return lower_window(window).map(Transformed::yes);
             }
             match node.as_any().downcast_ref::<WatermarkNode>() {
                 Some(watermark) => Ok(Transformed::yes(watermark.input.clone())),
@@ -37,25 +40,64 @@ impl AnalyzerRule for LowerWindows {
     }
 }
 
-/// The projection that a window node means.
-pub fn lower_tumble(tumble: &TumbleNode) -> Result<LogicalPlan> {
-    let mut exprs: Vec<Expr> = tumble
+/// What a window node means for a bounded relation: a row for each window a row is in.
+fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
+    let mut exprs = input_columns(window);
+    if window.windows.is_single() {
+        for (name, column) in WINDOW_COLUMNS {
+            let function = window_column(&window.windows, column);
+            exprs.push(function.call(vec![window.time.clone()]).alias(name));
+        }
+        return project(window, exprs);
+    }
+    let windows = windows_of(&window.windows).call(vec![window.time.clone()]);
+    exprs.push(windows.alias(WINDOW_COLUMN));
+    let unnested = LogicalPlanBuilder::from(project(window, exprs)?)
+        .unnest_column(WINDOW_COLUMN)?
+        .build()?;
+    let mut exprs = input_columns(window);
+    let (start, end) = (
+        get_field(ident(WINDOW_COLUMN), WINDOW_START),
+        get_field(ident(WINDOW_COLUMN), WINDOW_END),
+    );
+    exprs.push(start.alias(WINDOW_START));
+    exprs.push(end.clone().alias(WINDOW_END));
+    exprs.push((end - microsecond()).alias(WINDOW_TIME));
+    LogicalPlanBuilder::from(unnested).project(exprs)?.build()
+}
+
+/// What a window node means below the aggregation of a continuous query: a row once, in its pane, whose start is the column
+/// [`WINDOW_COLUMN`]. Where a pane has several windows, their columns stand for the pane until a window closes.
+pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<LogicalPlan> {
+    let mut exprs = input_columns(window);
+    let pane = pane_start(&window.windows);
+    for (name, column) in WINDOW_COLUMNS {
+        let function = match window.windows.is_single() {
+            true => window_column(&window.windows, column),
+            false => pane.clone(),
+        };
+        exprs.push(function.call(vec![window.time.clone()]).alias(name));
+    }
+    exprs.push(pane.call(vec![window.time.clone()]).alias(WINDOW_COLUMN));
+    project(window, exprs)
+}
+
+fn input_columns(window: &WindowNode) -> Vec<Expr> {
+    window
         .input
         .schema()
         .columns()
         .into_iter()
         .map(Expr::Column)
-        .collect();
-    let (start, end) = window_bound();
-    for (function, name) in [(start, WINDOW_START), (end, WINDOW_END)] {
-        let arguments = vec![
-            tumble.time.clone(),
-            lit(tumble.size_us),
-            lit(tumble.offset_us),
-        ];
-        exprs.push(function.call(arguments).alias(name));
-    }
-    LogicalPlanBuilder::from(tumble.input.clone())
+        .collect()
+}
+
+fn project(window: &WindowNode, exprs: Vec<Expr>) -> Result<LogicalPlan> {
+    LogicalPlanBuilder::from(window.input.clone())
         .project(exprs)?
         .build()
+}
+
+fn microsecond() -> Expr {
+    Expr::Literal(ScalarValue::new_interval_mdn(0, 0, 1_000), None)
 }

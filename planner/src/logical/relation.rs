@@ -21,10 +21,12 @@ use sluice_sql::ast::{
     self, FunctionArg, FunctionArgExpr, ObjectNamePart, TableAlias, TableFactor,
 };
 
-use super::{TumbleNode, WatermarkNode};
+use super::WatermarkNode;
 use crate::{binding::StreamTable, error::PlanError};
 
-/// Plans `TUMBLE(…)`, `WATERMARK(…)` and marked references to streams.
+mod windows;
+
+/// Plans `TUMBLE(…)` and its like, `WATERMARK(…)` and marked references to streams.
 #[derive(Debug)]
 pub struct WindowRelations;
 
@@ -51,15 +53,16 @@ impl RelationPlanner for WindowRelations {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let plan = match name.value.to_lowercase().as_str() {
-            "tumble" => plan_tumble(&args.args, context)?,
+            "tumble" => windows::plan(&windows::TUMBLE, &args.args, context)?,
+            "hop" => windows::plan(&windows::HOP, &args.args, context)?,
+            "cumulate" => windows::plan(&windows::CUMULATE, &args.args, context)?,
             "watermark" => plan_watermark(&args.args, context)?,
-            later @ ("hop" | "session" | "cumulate") => {
-                return Err(PlanError::unsupported(format!(
-                    "window {} is not supported yet",
-                    later.to_uppercase()
-                ))
-                .hint("TUMBLE(relation, time column, INTERVAL 'size') is")
-                .into_engine());
+            "session" => {
+                return Err(
+                    PlanError::unsupported("window SESSION is not supported yet")
+                        .hint("TUMBLE, HOP and CUMULATE are")
+                        .into_engine(),
+                );
             }
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
@@ -108,45 +111,6 @@ fn plan_table(
         .collect();
     let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
     Ok(planned(plan, alias))
-}
-
-fn plan_tumble(
-    args: &[FunctionArg],
-    context: &mut dyn RelationPlannerContext,
-) -> Result<LogicalPlan> {
-    const USAGE: &str =
-        "write TUMBLE(relation, time column, INTERVAL 'size' [, INTERVAL 'offset'])";
-    let (relation, time, size, offset) = match positional("TUMBLE", USAGE, args)?.as_slice() {
-        [relation, time, size] => (relation.clone(), time.clone(), size.clone(), None),
-        [relation, time, size, offset] => (
-            relation.clone(),
-            time.clone(),
-            size.clone(),
-            Some(offset.clone()),
-        ),
-        other => {
-            return Err(PlanError::invalid(format!(
-                "TUMBLE takes three or four arguments, not {}",
-                other.len()
-            ))
-            .hint(USAGE)
-            .into_engine());
-        }
-    };
-    let input = plan_argument("TUMBLE", USAGE, relation, context)?;
-    let time = time_column("TUMBLE", time, &input, context)?;
-    let size_us = fixed_interval("the size of TUMBLE", size, context)?;
-    if size_us <= 0 {
-        return Err(PlanError::invalid("the size of TUMBLE must be above zero").into_engine());
-    }
-    let offset_us = match offset {
-        Some(offset) => fixed_interval("the offset of TUMBLE", offset, context)?,
-        None => 0,
-    };
-    let node = TumbleNode::try_new(input, time, size_us, offset_us.rem_euclid(size_us))?;
-    Ok(LogicalPlan::Extension(Extension {
-        node: Arc::new(node),
-    }))
 }
 
 fn plan_watermark(

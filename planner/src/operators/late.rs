@@ -1,4 +1,4 @@
-//! Takes out rows whose window had closed when the epoch began.
+//! Takes out rows whose windows had all closed when the epoch began, and notes those that missed some.
 //!
 //! Stands right below the aggregation, above every WHERE: a row that WHERE drops is not late. The decision looks at the watermark as it
 //! was when the epoch began, never at the rows of the epoch itself, so it does not depend on the order they came in.
@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use arrow::{
-    array::{AsArray, BooleanArray, RecordBatch},
+    array::{AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray},
     compute::{filter_record_batch, min},
     datatypes::TimestampMicrosecondType,
 };
@@ -22,30 +22,30 @@ use datafusion::{
 };
 use futures::{StreamExt, future::ready};
 
-use super::run::{EpochRun, RowRef, row_refs};
-use crate::error::PlanError;
+use super::run::{EpochRun, LateRow, RowRef, row_refs};
+use crate::{error::PlanError, windows::Windows};
 
-/// Lets rows of open windows pass and notes the others.
+/// Lets rows of open windows pass and notes what missed windows.
 #[derive(Debug)]
 pub(crate) struct LateExec {
     input: Arc<dyn ExecutionPlan>,
     row_column: usize,
-    window_column: usize,
-    size_us: i64,
+    pane_column: usize,
+    windows: Windows,
 }
 
 impl LateExec {
     pub(crate) fn new(
         input: Arc<dyn ExecutionPlan>,
         row_column: usize,
-        window_column: usize,
-        size_us: i64,
+        pane_column: usize,
+        windows: Windows,
     ) -> Self {
         Self {
             input,
             row_column,
-            window_column,
-            size_us,
+            pane_column,
+            windows,
         }
     }
 
@@ -56,15 +56,15 @@ impl LateExec {
         Ok(Arc::new(Self::new(
             input,
             self.row_column,
-            self.window_column,
-            self.size_us,
+            self.pane_column,
+            self.windows.clone(),
         )))
     }
 }
 
 impl DisplayAs for LateExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LateExec: window of {} us", self.size_us)
+        write!(f, "LateExec: {}", self.windows)
     }
 }
 
@@ -115,60 +115,84 @@ impl ExecutionPlan for LateExec {
         let run = EpochRun::of(&context)?;
         let schema = self.schema();
         let input = self.input.execute(partition, context)?;
-        let (row_column, window_column, size_us) =
-            (self.row_column, self.window_column, self.size_us);
+        let step = Step {
+            run,
+            row_column: self.row_column,
+            pane_column: self.pane_column,
+            windows: self.windows.clone(),
+        };
         let output = input.filter_map(move |batch| {
-            let passed =
-                batch.and_then(|batch| pass(&run, batch, row_column, window_column, size_us));
+            let passed = batch.and_then(|batch| step.pass(batch));
             ready(passed.transpose())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, output)))
     }
 }
 
-/// The rows of open windows; `None` when there are none.
-fn pass(
-    run: &EpochRun,
-    batch: RecordBatch,
+struct Step {
+    run: Arc<EpochRun>,
     row_column: usize,
-    window_column: usize,
-    size_us: i64,
-) -> Result<Option<RecordBatch>> {
-    let starts = batch
-        .columns()
-        .get(window_column)
-        .and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>())
-        .ok_or_else(|| {
-            PlanError::internal("a row lost its window on its way through a plan").into_engine()
-        })?;
-    // A window that starts at or before this has ended.
-    let closed = run
-        .closed_to_us
-        .map(|watermark| watermark.saturating_sub(size_us));
-    let batch = match (closed, min(starts)) {
-        (Some(closed), Some(first)) if first <= closed => {
-            let rows = row_refs(&batch, row_column)?;
-            let mut found = run.found();
-            let open: BooleanArray = starts
-                .values()
-                .iter()
-                .zip(rows.values())
-                .map(|(start, row)| {
-                    let open = *start > closed;
-                    if !open {
-                        found.late.push(RowRef::new(*row));
-                    }
-                    Some(open)
-                })
-                .collect();
-            drop(found);
-            filter_record_batch(&batch, &open)?
+    pane_column: usize,
+    windows: Windows,
+}
+
+impl Step {
+    /// The rows of which a window is open; `None` when there are none.
+    fn pass(&self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let panes = batch
+            .columns()
+            .get(self.pane_column)
+            .and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>())
+            .ok_or_else(|| {
+                PlanError::internal("a row lost its window on its way through a plan").into_engine()
+            })?;
+        // Later panes are in later windows: when the first has missed nothing, none has.
+        let earliest = min(panes).and_then(|pane| self.windows.windows_of(pane).next());
+        let batch = match (self.run.closed_to_us, earliest) {
+            (Some(closed), Some(window)) if window.end <= closed => {
+                self.open_rows(&batch, panes, closed)?
+            }
+            _ => batch,
+        };
+        if batch.num_rows() == 0 {
+            return Ok(None);
         }
-        _ => batch,
-    };
-    if batch.num_rows() == 0 {
-        return Ok(None);
+        self.run.found().aggregated += batch.num_rows() as u64;
+        Ok(Some(batch))
     }
-    run.found().aggregated += batch.num_rows() as u64;
-    Ok(Some(batch))
+
+    /// Notes the rows that missed windows; gives those that did not miss all.
+    fn open_rows(
+        &self,
+        batch: &RecordBatch,
+        panes: &TimestampMicrosecondArray,
+        closed: i64,
+    ) -> Result<RecordBatch> {
+        let rows = row_refs(batch, self.row_column)?;
+        let mut found = self.run.found();
+        let (mut last, mut missed, mut total) = (None, 0, 0);
+        let open: BooleanArray = panes
+            .values()
+            .iter()
+            .zip(rows.values())
+            .map(|(pane, row)| {
+                if last != Some(*pane) {
+                    last = Some(*pane);
+                    (missed, total) = (0, 0);
+                    for window in self.windows.windows_of(*pane) {
+                        total += 1;
+                        missed += i32::from(window.end <= closed);
+                    }
+                }
+                if missed > 0 {
+                    let row = RowRef::new(*row);
+                    found.late.push(LateRow { row, missed, total });
+                    found.missed_all += u64::from(missed == total);
+                }
+                Some(missed < total)
+            })
+            .collect();
+        drop(found);
+        Ok(filter_record_batch(batch, &open)?)
+    }
 }

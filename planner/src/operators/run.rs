@@ -11,7 +11,7 @@ use crate::error::PlanError;
 /// Name of the hidden column that says which row of the run a row comes from. Unwritable in a query that names columns sanely, and
 /// checked against the stream's own columns.
 pub(crate) const ROW_COLUMN: &str = "__sluice_row";
-/// Name of the hidden column with the start of the row's window.
+/// Name of the hidden column with the start of the row's pane; above the aggregation, with the start of the window.
 pub(crate) const WINDOW_COLUMN: &str = "__sluice_window";
 
 /// A row of a run: which batch, and where in it.
@@ -75,6 +75,16 @@ impl DeadReason {
     }
 }
 
+/// A row that missed windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LateRow {
+    pub(crate) row: RowRef,
+    /// How many windows it missed.
+    pub(crate) missed: i32,
+    /// How many windows it is in.
+    pub(crate) total: i32,
+}
+
 /// What happened to the rows of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -82,8 +92,10 @@ pub(crate) struct Found {
     pub(crate) watermarks_us: Vec<Option<i64>>,
     /// Rows without usable time.
     pub(crate) dead: Vec<(RowRef, DeadReason)>,
-    /// Rows that missed their window.
-    pub(crate) late: Vec<RowRef>,
+    /// Rows that missed at least one of their windows.
+    pub(crate) late: Vec<LateRow>,
+    /// How many of those missed all of them.
+    pub(crate) missed_all: u64,
     /// Rows that went on to the aggregation.
     pub(crate) aggregated: u64,
 }

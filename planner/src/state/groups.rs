@@ -17,7 +17,7 @@ use datafusion::{
 
 use crate::{
     error::{PlanError, Result},
-    streaming::Program,
+    streaming::Stage,
 };
 
 /// Groups and accumulators.
@@ -30,15 +30,15 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn new(program: &Program) -> Result<Self> {
-        let mut accumulators = Vec::with_capacity(program.aggregates.len());
-        let mut widths = Vec::with_capacity(program.aggregates.len());
-        for aggregate in &program.aggregates {
+    pub(crate) fn new(stage: &Stage) -> Result<Self> {
+        let mut accumulators = Vec::with_capacity(stage.aggregates.len());
+        let mut widths = Vec::with_capacity(stage.aggregates.len());
+        for aggregate in &stage.aggregates {
             accumulators.push(accumulator(aggregate)?);
             widths.push(aggregate.state_fields()?.len());
         }
         Ok(Self {
-            values: new_group_values(Arc::clone(&program.group_schema), &GroupOrdering::None)?,
+            values: new_group_values(Arc::clone(&stage.group_schema), &GroupOrdering::None)?,
             accumulators,
             widths,
             indices: Vec::new(),
@@ -46,9 +46,9 @@ impl Groups {
     }
 
     /// Merges a batch of partial states: group columns ++ state columns.
-    pub(crate) fn merge(&mut self, group_columns: usize, states: &[ArrayRef]) -> Result<()> {
+    pub(crate) fn merge(&mut self, stage: &Stage, states: &[ArrayRef]) -> Result<()> {
         let (groups, states) = states
-            .split_at_checked(group_columns)
+            .split_at_checked(stage.group_schema.fields().len())
             .ok_or_else(|| PlanError::internal("a state has too few columns"))?;
         self.indices.clear();
         self.values.intern(groups, &mut self.indices)?;

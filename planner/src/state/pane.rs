@@ -1,85 +1,78 @@
-//! One window's state.
+//! One pane's state.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use arrow::{
-    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray},
-    record_batch::RecordBatchOptions,
-};
+use arrow::array::{ArrayRef, RecordBatch};
 
 use super::groups::Groups;
-use crate::{PaneState, error::Result, streaming::Program};
+use crate::{error::Result, streaming::Stage};
 
-/// One window's groups, and the batch they were last saved as.
+/// One pane's groups, and the batch they were last saved as: always at least one of the two.
+#[derive(Default)]
 pub(crate) struct Pane {
-    window: Range<i64>,
-    groups: Groups,
-    /// The state as a batch, as long as it is still true.
+    /// Accumulators, as long as rows come; a pane that was saved has none until the next.
+    groups: Option<Groups>,
+    /// The state as a batch, as long as it is true.
     saved: Option<Arc<RecordBatch>>,
-    /// The rows the window would give now, as long as they are still true.
+    /// The rows its window would give now, as long as they are true and the pane is a window.
     pub(crate) live: Option<Vec<RecordBatch>>,
 }
 
 impl Pane {
-    pub(crate) fn new(program: &Program, window: Range<i64>) -> Result<Self> {
-        Ok(Self {
-            window,
-            groups: Groups::new(program)?,
-            saved: None,
-            live: None,
-        })
-    }
-
     /// A pane as it was saved.
-    pub(crate) fn restore(program: &Program, state: &PaneState) -> Result<Self> {
-        let mut pane = Self::new(program, state.start_us..state.end_us)?;
-        pane.groups
-            .merge(program.group_schema.fields().len(), state.state.columns())?;
-        pane.saved = Some(Arc::clone(&state.state));
-        Ok(pane)
+    pub(crate) fn restore(state: Arc<RecordBatch>) -> Self {
+        Self {
+            saved: Some(state),
+            ..Self::default()
+        }
     }
 
     /// Merges a batch of partial states.
-    pub(crate) fn merge(&mut self, program: &Program, states: &[ArrayRef]) -> Result<()> {
-        self.saved = None;
+    pub(crate) fn merge(&mut self, stage: &Stage, states: &[ArrayRef]) -> Result<()> {
         self.live = None;
-        self.groups
-            .merge(program.group_schema.fields().len(), states)
+        let groups = self.groups(stage)?;
+        groups.merge(stage, states)?;
+        self.saved = None;
+        Ok(())
     }
 
-    /// The state as a batch. The groups go through it: emptied into the batch, filled from it.
-    pub(crate) fn save(&mut self, program: &Program) -> Result<Arc<RecordBatch>> {
+    fn groups(&mut self, stage: &Stage) -> Result<&mut Groups> {
+        let groups = match self.groups.take() {
+            Some(groups) => groups,
+            None => self.loaded(stage)?,
+        };
+        Ok(self.groups.insert(groups))
+    }
+
+    /// Fresh accumulators with what was saved.
+    fn loaded(&self, stage: &Stage) -> Result<Groups> {
+        let mut groups = Groups::new(stage)?;
+        if let Some(saved) = &self.saved {
+            groups.merge(stage, saved.columns())?;
+        }
+        Ok(groups)
+    }
+
+    /// The state as a batch. The accumulators are emptied into it, and filled again when a row comes.
+    pub(crate) fn save(&mut self, stage: &Stage) -> Result<Arc<RecordBatch>> {
         if let Some(saved) = &self.saved {
             return Ok(Arc::clone(saved));
         }
-        let groups = std::mem::replace(&mut self.groups, Groups::new(program)?);
-        let saved = Arc::new(groups.into_state(&program.state_schema)?);
-        self.groups
-            .merge(program.group_schema.fields().len(), saved.columns())?;
+        let groups = match self.groups.take() {
+            Some(groups) => groups,
+            None => Groups::new(stage)?,
+        };
+        let saved = Arc::new(groups.into_state(&stage.state_schema)?);
         self.saved = Some(Arc::clone(&saved));
         Ok(saved)
     }
 
-    /// What a checkpoint keeps.
-    pub(crate) fn snapshot(&mut self, program: &Program) -> Result<PaneState> {
-        Ok(PaneState {
-            start_us: self.window.start,
-            end_us: self.window.end,
-            state: self.save(program)?,
-        })
-    }
-
-    /// The pane's rows as they are now, without ending it.
-    pub(crate) fn peek(&mut self, program: &Program) -> Result<RecordBatch> {
-        let saved = self.save(program)?;
-        let mut copy = Groups::new(program)?;
-        copy.merge(program.group_schema.fields().len(), saved.columns())?;
-        rows(program, copy, self.window.start)
-    }
-
-    /// The pane's rows; it has closed.
-    pub(crate) fn close(self, program: &Program) -> Result<RecordBatch> {
-        rows(program, self.groups, self.window.start)
+    /// The accumulators; the pane has ended.
+    pub(crate) fn into_groups(self, stage: &Stage) -> Result<Groups> {
+        match self.groups {
+            Some(groups) => Ok(groups),
+            None => self.loaded(stage),
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -93,21 +86,6 @@ impl Pane {
             .flatten()
             .map(RecordBatch::get_array_memory_size)
             .sum();
-        self.groups.bytes() + saved + live
+        self.groups.as_ref().map_or(0, Groups::bytes) + saved + live
     }
-}
-
-/// Group columns ++ results ++ window.
-fn rows(program: &Program, groups: Groups, start_us: i64) -> Result<RecordBatch> {
-    let mut columns = groups.into_results()?;
-    let count = columns.first().map_or(0, |column| column.len());
-    columns.push(Arc::new(
-        TimestampMicrosecondArray::from_value(start_us, count).with_timezone("UTC"),
-    ));
-    let options = RecordBatchOptions::new().with_row_count(Some(count));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(&program.pane_schema),
-        columns,
-        &options,
-    )?)
 }

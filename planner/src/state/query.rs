@@ -6,24 +6,20 @@ use std::{
     sync::Arc,
 };
 
-use arrow::{
-    array::{Array, AsArray, RecordBatch, UInt32Array},
-    compute::take_record_batch,
-    datatypes::TimestampMicrosecondType,
-};
+use arrow::array::RecordBatch;
 use sluice_connectors::source::SplitId;
 
 use super::{
-    pane::Pane,
     rejects::{dead_rows, late_rows},
     run::Runner,
+    stage::{Panes, WindowRows, constant},
     watermark::query_watermark,
 };
 use crate::{
     EpochInput, EpochOutput, RowCounts, StateSnapshot,
     error::{PlanError, Result},
-    operators::EpochRun,
-    streaming::Program,
+    operators::{EpochRun, WindowColumn},
+    streaming::{Program, Stage},
 };
 
 /// A running continuous query: the state between epochs.
@@ -33,10 +29,9 @@ use crate::{
 /// * [`ContinuousQuery::snapshot`] and [`ContinuousQuery::live`] change no later result, not by a bit.
 pub struct ContinuousQuery {
     program: Arc<Program>,
-    rows: Runner,
+    /// The plan of each stage, and the panes it fills.
+    stages: Vec<(Runner, Panes)>,
     post: Runner,
-    /// Open panes by (end, start): the order in which they close.
-    panes: BTreeMap<(i64, i64), Pane>,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
     void: bool,
@@ -46,7 +41,7 @@ impl fmt::Debug for ContinuousQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContinuousQuery")
             .field("watermark_us", &self.watermark_us)
-            .field("panes", &self.panes.len())
+            .field("panes", &self.open_panes())
             .finish_non_exhaustive()
     }
 }
@@ -54,29 +49,25 @@ impl fmt::Debug for ContinuousQuery {
 impl ContinuousQuery {
     pub(crate) fn start(program: Arc<Program>, restored: Option<StateSnapshot>) -> Result<Self> {
         let restored = restored.unwrap_or_default();
-        let mut panes = BTreeMap::new();
+        let mut stages: Vec<(Runner, Panes)> = program
+            .stages
+            .iter()
+            .map(|stage| (Runner::new(&stage.partial), Panes::default()))
+            .collect();
         for state in &restored.panes {
-            let fits = state.state.num_columns() == program.state_schema.fields().len()
-                && state
-                    .state
-                    .schema()
-                    .fields()
-                    .iter()
-                    .zip(program.state_schema.fields())
-                    .all(|(saved, ours)| saved.data_type() == ours.data_type());
-            if !fits {
+            let place = program
+                .stages
+                .get(state.stage)
+                .zip(stages.get_mut(state.stage));
+            let Some((stage, (_, panes))) = place else {
                 return Err(PlanError::invalid("the saved state is of another query")
-                    .detail("its columns are not those of this query's state"));
-            }
-            panes.insert(
-                (state.end_us, state.start_us),
-                Pane::restore(&program, state)?,
-            );
+                    .detail("it is of more aggregations than this query has"));
+            };
+            panes.restore(stage, state)?;
         }
         Ok(Self {
-            rows: Runner::new(&program.partial),
+            stages,
             post: Runner::new(&program.post),
-            panes,
             split_watermarks_us: restored.split_watermarks_us,
             watermark_us: restored.watermark_us,
             void: false,
@@ -103,22 +94,21 @@ impl ContinuousQuery {
             None => i64::MAX,
         };
         let program = Arc::clone(&self.program);
-        let runs = self
-            .rows
-            .over_rows(&program, splits, latest_us, self.watermark_us)
-            .await?;
+        let closed = self.watermark_us;
         let mut output = EpochOutput::default();
-        for (run, states) in &runs {
-            self.count(run, &names, &mut output)?;
-            for batch in states {
-                self.merge(batch)?;
+        if let (Some(stage), Some((runner, _))) = (program.stages.first(), self.stages.first_mut())
+        {
+            let runs = runner
+                .over_rows(&program, &stage.feed_schema, splits, latest_us, closed)
+                .await?;
+            for (run, states) in &runs {
+                self.count(run, &names, &mut output)?;
+                for batch in states {
+                    self.merge(0, batch)?;
+                }
             }
         }
-        if !program.exact_state {
-            for pane in self.panes.values_mut() {
-                pane.save(&program)?;
-            }
-        }
+        self.settle(0)?;
         let mut known = input.known;
         known.extend(names);
         self.watermark_us = query_watermark(
@@ -129,7 +119,7 @@ impl ContinuousQuery {
             &self.split_watermarks_us,
         );
         output.watermark_us = self.watermark_us;
-        output.rows = self.close().await?;
+        output.rows = self.close(closed).await?;
         Ok(output)
     }
 
@@ -165,55 +155,34 @@ impl ContinuousQuery {
             .map(|batch| batch.batch.rows.num_rows())
             .sum();
         let read = read as u64;
-        let gone = found.aggregated + found.late.len() as u64 + found.dead.len() as u64;
+        let gone = found.aggregated + found.missed_all + found.dead.len() as u64;
         let filtered = read
             .checked_sub(gone)
             .ok_or_else(|| PlanError::internal("an epoch gave more rows than it read"))?;
         let counts: &mut RowCounts = &mut output.counts;
         counts.read += read;
         counts.aggregated += found.aggregated;
-        counts.late += found.late.len() as u64;
+        counts.late += found.missed_all;
         counts.dead += found.dead.len() as u64;
         counts.filtered += filtered;
         Ok(())
     }
 
-    /// Merges partial states into their panes.
-    fn merge(&mut self, states: &RecordBatch) -> Result<()> {
-        let program = Arc::clone(&self.program);
-        let bounds = states
-            .column(program.window_key.column)
-            .as_primitive_opt::<TimestampMicrosecondType>()
-            .filter(|bounds| bounds.null_count() == 0)
-            .ok_or_else(|| PlanError::internal("a group has no window"))?;
-        let values = bounds.values();
-        let Some(first) = values.first() else {
-            return Ok(());
-        };
-        if values.iter().all(|bound| bound == first) {
-            return self.pane(*first)?.merge(&program, states.columns());
+    /// Merges partial states into the panes of a stage.
+    fn merge(&mut self, number: usize, states: &RecordBatch) -> Result<()> {
+        let stage = self.program.stages.get(number);
+        match stage.zip(self.stages.get_mut(number)) {
+            Some((stage, (_, panes))) => panes.merge(stage, states),
+            None => Err(PlanError::internal("a stage is missing")),
         }
-        let mut by_window: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for (row, bound) in (0u32..).zip(values) {
-            by_window.entry(*bound).or_default().push(row);
-        }
-        for (bound, rows) in by_window {
-            let part = take_record_batch(states, &UInt32Array::from(rows))?;
-            self.pane(bound)?.merge(&program, part.columns())?;
-        }
-        Ok(())
     }
 
-    /// The pane of a window bound, as the group columns have it.
-    fn pane(&mut self, bound: i64) -> Result<&mut Pane> {
-        let start = match self.program.window_key.is_end {
-            true => bound.saturating_sub(self.program.window_us),
-            false => bound,
-        };
-        let end = start.saturating_add(self.program.window_us);
-        match self.panes.entry((end, start)) {
-            Entry::Occupied(pane) => Ok(pane.into_mut()),
-            Entry::Vacant(entry) => Ok(entry.insert(Pane::new(&self.program, start..end)?)),
+    /// After an epoch's last merge into a stage.
+    fn settle(&mut self, number: usize) -> Result<()> {
+        let stage = self.program.stages.get(number);
+        match stage.zip(self.stages.get_mut(number)) {
+            Some((stage, (_, panes))) if !stage.exact_state => panes.save(stage),
+            _ => Ok(()),
         }
     }
 
@@ -250,49 +219,94 @@ impl ContinuousQuery {
                 query_watermark(self.watermark_us, &known, excluded, &finished, &watermarks)
             })
             .max();
-        let open = self.panes.first_key_value().map(|((end, _), _)| *end);
+        let stages = self.program.stages.iter().zip(&self.stages);
+        let open = stages
+            .take(1)
+            .find_map(|(stage, (_, panes))| panes.next_end(stage, self.watermark_us));
         // A window ends after every row in it, so one that these rows open can close with them only if it reaches beyond the earliest.
         reached.is_some_and(|reached| open.is_some_and(|end| end <= reached) || earliest < reached)
     }
 
-    /// The rows of every pane that the watermark has reached, in the order of their windows.
-    async fn close(&mut self) -> Result<Vec<RecordBatch>> {
+    /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.
+    async fn close(&mut self, closed: Option<i64>) -> Result<Vec<RecordBatch>> {
         let Some(watermark) = self.watermark_us else {
             return Ok(Vec::new());
         };
+        if closed == Some(watermark) {
+            return Ok(Vec::new());
+        }
         let program = Arc::clone(&self.program);
-        let mut closed = Vec::new();
-        while let Some(entry) = self.panes.first_entry() {
-            let (end, _) = *entry.key();
-            if end > watermark {
-                break;
+        let (mut closed, mut watermark) = (closed, watermark);
+        let mut rows = Vec::new();
+        for (number, stage) in program.stages.iter().enumerate() {
+            if let Some(column) = stage.time {
+                let below = self.feed(number, rows).await?;
+                for states in &below {
+                    self.merge(number, states)?;
+                }
+                self.settle(number)?;
+                (closed, watermark) = above(&program, number, column, closed, watermark);
             }
-            closed.push(entry.remove().close(&program)?);
+            let Some((_, panes)) = self.stages.get_mut(number) else {
+                return Err(PlanError::internal("a stage is missing"));
+            };
+            rows = panes.close(stage, closed, watermark)?;
         }
-        match closed.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.post.over_panes(&program, closed).await,
+        self.finish(rows).await
+    }
+
+    /// Partial states of stage `number` over the windows of the one below.
+    async fn feed(&mut self, number: usize, rows: Vec<WindowRows>) -> Result<Vec<RecordBatch>> {
+        let rows: Vec<RecordBatch> = rows.into_iter().map(|window| window.rows).collect();
+        let program = Arc::clone(&self.program);
+        match self.stages.get_mut(number) {
+            _ if rows.iter().all(|rows| rows.num_rows() == 0) => Ok(Vec::new()),
+            Some((runner, _)) => runner.over_windows(&program, rows).await,
+            None => Err(PlanError::internal("a stage is missing")),
         }
+    }
+
+    /// The query's rows out of windows of the last stage.
+    async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Vec<RecordBatch>> {
+        let program = Arc::clone(&self.program);
+        let mut rows = Vec::with_capacity(windows.len());
+        for window in windows
+            .into_iter()
+            .filter(|window| window.rows.num_rows() > 0)
+        {
+            let mut columns = window.rows.columns().to_vec();
+            columns.push(constant(window.window.start, window.rows.num_rows()));
+            rows.push(RecordBatch::try_new(
+                Arc::clone(&program.pane_schema),
+                columns,
+            )?);
+        }
+        if rows.is_empty() {
+            return Ok(rows);
+        }
+        let rows = self.post.over_windows(&program, rows).await?;
+        rows.iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| program.output.apply(batch))
+            .collect()
     }
 
     /// The state as it is between two epochs.
     pub fn snapshot(&mut self) -> Result<StateSnapshot> {
         self.check()?;
-        let mut panes = Vec::with_capacity(self.panes.len());
-        for pane in self.panes.values_mut() {
-            match pane.snapshot(&self.program) {
-                Ok(state) => panes.push(state),
-                Err(error) => {
-                    // The pane may have been emptied and not filled again.
-                    self.void = true;
-                    return Err(error);
-                }
-            }
+        // A pane that fails to be saved is neither the old nor the new one.
+        self.void = true;
+        let mut saved = Vec::new();
+        for (number, (stage, (_, panes))) in
+            self.program.stages.iter().zip(&mut self.stages).enumerate()
+        {
+            saved.extend(panes.snapshot(number, stage)?);
         }
+        self.void = false;
         Ok(StateSnapshot {
             split_watermarks_us: self.split_watermarks_us.clone(),
             watermark_us: self.watermark_us,
-            panes,
+            panes: saved,
         })
     }
 
@@ -301,31 +315,62 @@ impl ContinuousQuery {
         self.check()?;
         self.void = true;
         let program = Arc::clone(&self.program);
-        let mut rows = Vec::new();
-        for pane in self.panes.values_mut() {
-            let live = match &pane.live {
-                Some(live) => live.clone(),
-                None => {
-                    let peek = pane.peek(&program)?;
-                    let live = self.post.over_panes(&program, vec![peek]).await?;
-                    pane.live = Some(live.clone());
-                    live
-                }
-            };
-            rows.extend(live);
-        }
+        let rows = match program.stages.as_slice() {
+            [stage] if stage.windows.is_single() => self.live_panes(stage).await?,
+            _ => self.live_windows(&program).await?,
+        };
         self.void = false;
         Ok(rows)
     }
 
+    /// Live rows of a query whose panes are its windows: of those that did not change they are known.
+    async fn live_panes(&mut self, stage: &Stage) -> Result<Vec<RecordBatch>> {
+        let Some((_, panes)) = self.stages.first_mut() else {
+            return Err(PlanError::internal("a stage is missing"));
+        };
+        let changed = panes.changed(stage)?;
+        for window in changed {
+            let start = window.window.start;
+            let rows = self.finish(vec![window]).await?;
+            if let Some((_, panes)) = self.stages.first_mut() {
+                panes.keep_live(start, rows);
+            }
+        }
+        Ok(self
+            .stages
+            .first()
+            .map(|(_, panes)| panes.live())
+            .unwrap_or_default())
+    }
+
+    /// Live rows of any query: what would come if every window closed now, told from copies.
+    async fn live_windows(&mut self, program: &Program) -> Result<Vec<RecordBatch>> {
+        let mut closed = self.watermark_us;
+        let mut rows = Vec::new();
+        for (number, stage) in program.stages.iter().enumerate() {
+            let mut copy = match self.stages.get_mut(number) {
+                Some((_, panes)) => panes.copy(stage)?,
+                None => return Err(PlanError::internal("a stage is missing")),
+            };
+            if let Some(column) = stage.time {
+                for states in self.feed(number, rows).await? {
+                    copy.merge(stage, &states)?;
+                }
+                closed = closed.map(|closed| above(program, number, column, None, closed).1);
+            }
+            rows = copy.peek(stage, closed)?;
+        }
+        self.finish(rows).await
+    }
+
     /// How many panes are open.
     pub fn open_panes(&self) -> usize {
-        self.panes.len()
+        self.stages.iter().map(|(_, panes)| panes.len()).sum()
     }
 
     /// Bytes of state held, copies for snapshots and live rows included.
     pub fn state_bytes(&self) -> usize {
-        self.panes.values().map(Pane::bytes).sum()
+        self.stages.iter().map(|(_, panes)| panes.bytes()).sum()
     }
 
     /// The query's watermark, microseconds; [`i64::MAX`] when every split has ended.
@@ -345,5 +390,25 @@ impl ContinuousQuery {
             )),
             false => Ok(()),
         }
+    }
+}
+
+/// The watermarks of stage `number`, out of those of the stage below: what was closed there, and what is now.
+fn above(
+    program: &Program,
+    number: usize,
+    column: WindowColumn,
+    closed: Option<i64>,
+    watermark: i64,
+) -> (Option<i64>, i64) {
+    let below = number
+        .checked_sub(1)
+        .and_then(|number| program.stages.get(number));
+    match below {
+        Some(below) => (
+            closed.map(|closed| below.windows.watermark_of(column, closed)),
+            below.windows.watermark_of(column, watermark),
+        ),
+        None => (closed, watermark),
     }
 }

@@ -13,25 +13,27 @@ use arrow::{
 
 use crate::{
     error::{PlanError, Result},
-    operators::{DeadReason, EpochRun, RowRef, is_storable},
+    operators::{DeadReason, EpochRun, LateRow, RowRef, is_storable},
     streaming::RejectShape,
 };
 
-/// Rows of a run that were late at this watermark; `None` when there are none.
+/// Rows of a run that missed windows at this watermark; `None` when there are none.
 pub(crate) fn late_rows(
     run: &EpochRun,
-    rows: &[RowRef],
+    late: &[LateRow],
     watermark_us: Option<i64>,
     shape: &RejectShape,
 ) -> Result<Option<RecordBatch>> {
-    let count = rows.len();
-    let watermark = TimestampMicrosecondArray::from(vec![watermark_us; count]).with_timezone("UTC");
-    let one: ArrayRef = Arc::new(Int32Array::from_value(1, count));
+    let rows: Vec<RowRef> = late.iter().map(|late| late.row).collect();
+    let watermark =
+        TimestampMicrosecondArray::from(vec![watermark_us; rows.len()]).with_timezone("UTC");
+    let missed: Int32Array = late.iter().map(|late| Some(late.missed)).collect();
+    let total: Int32Array = late.iter().map(|late| Some(late.total)).collect();
     rejects(
         run,
-        rows,
+        &rows,
         shape,
-        vec![Arc::new(watermark), Arc::clone(&one), one],
+        vec![Arc::new(watermark), Arc::new(missed), Arc::new(total)],
     )
 }
 

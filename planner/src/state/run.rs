@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     common::runtime::SpawnedTask,
     execution::TaskContext,
@@ -47,25 +47,22 @@ impl Runner {
         Ok(Arc::clone(&self.plan))
     }
 
-    /// Closed panes to rows.
-    pub(crate) async fn over_panes(
+    /// Rows of closed windows to what the plan makes of them.
+    pub(crate) async fn over_windows(
         &mut self,
         program: &Program,
-        panes: Vec<RecordBatch>,
+        rows: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>> {
-        let config = program.config.clone().with_extension(Arc::new(Feed(panes)));
+        let config = program.config.clone().with_extension(Arc::new(Feed(rows)));
         let plan = self.next(1)?;
-        let rows = collect(plan.execute(0, context(program, config))?).await?;
-        rows.iter()
-            .filter(|batch| batch.num_rows() > 0)
-            .map(|batch| program.output.apply(batch))
-            .collect()
+        Ok(collect(plan.execute(0, context(program, config))?).await?)
     }
 
-    /// The runs of an epoch with the partial states that each gave, in split order. `splits[i]` is split number `i`.
+    /// The runs of an epoch with what each gave, in split order. `splits[i]` is split number `i`, its rows are of `schema`.
     pub(crate) async fn over_rows(
         &mut self,
         program: &Program,
+        schema: &SchemaRef,
         splits: Vec<SplitInput>,
         latest_us: i64,
         closed_to_us: Option<i64>,
@@ -99,7 +96,7 @@ impl Runner {
         let mut tasks = Vec::with_capacity(parts.len());
         let alone = parts.len() == 1;
         for part in parts {
-            let feed = Feed(feed(program, &part)?);
+            let feed = Feed(feed(schema, &part)?);
             let run = Arc::new(EpochRun::new(part, count, latest_us, closed_to_us));
             let config = program
                 .config
@@ -143,7 +140,7 @@ fn context(
 }
 
 /// The batches with the hidden column that says where each row comes from.
-fn feed(program: &Program, batches: &[RunBatch]) -> Result<Vec<RecordBatch>> {
+fn feed(schema: &SchemaRef, batches: &[RunBatch]) -> Result<Vec<RecordBatch>> {
     batches
         .iter()
         .enumerate()
@@ -156,7 +153,7 @@ fn feed(program: &Program, batches: &[RunBatch]) -> Result<Vec<RecordBatch>> {
             }
             let mut columns = rows.columns().to_vec();
             columns.push(RowRef::column(index, rows.num_rows()));
-            RecordBatch::try_new(Arc::clone(&program.feed_schema), columns).map_err(|error| {
+            RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| {
                 PlanError::internal(format!(
                     "split {}/{} gave rows that are not of the stream's schema: {error}",
                     batch.batch.split.topic, batch.batch.split.partition

@@ -13,7 +13,7 @@ use datafusion::{
 
 use crate::{
     error::{PlanError, Result},
-    logical::{LeafNode, TumbleNode, WINDOW_START, WatermarkNode, lower_tumble, window_type},
+    logical::{LeafNode, WatermarkNode, WindowNode, lower_to_panes, window_type},
     operators::{ROW_COLUMN, WINDOW_COLUMN},
 };
 
@@ -54,19 +54,36 @@ pub(crate) fn carry_rows(plan: &LogicalPlan) -> Result<Carried> {
     })
 }
 
-/// The part of a query above its aggregation, over a leaf in place of the aggregation.
-pub(crate) fn carry_panes(plan: &LogicalPlan) -> Result<Carried> {
+/// The part of a query above its last aggregation, over a leaf in place of the aggregation; each row with the start of its window.
+pub(crate) fn carry_windows(plan: &LogicalPlan) -> Result<Carried> {
     carry(plan, &|node| {
         let LogicalPlan::Aggregate(aggregate) = node else {
             return Ok(None);
         };
         leaf(
-            "closed panes".to_owned(),
+            "closed windows".to_owned(),
             &aggregate.schema,
             WINDOW_COLUMN,
             window_type(),
         )
         .map(Some)
+    })
+}
+
+/// The part of a query between an aggregation and the one below it, over a leaf in place of the lower one.
+pub(crate) fn carry_between(plan: &LogicalPlan) -> Result<Carried> {
+    carry(plan, &|node| {
+        let LogicalPlan::Aggregate(aggregate) = node else {
+            return Ok(None);
+        };
+        let leaf = LeafNode {
+            label: "closed windows of the aggregation below".to_owned(),
+            schema: Arc::clone(&aggregate.schema),
+        };
+        Ok(Some(Carried {
+            plan: extension(leaf),
+            hidden: Vec::new(),
+        }))
     })
 }
 
@@ -148,19 +165,15 @@ fn carry(
             })
         }
         LogicalPlan::Extension(Extension { node }) => {
-            if let Some(tumble) = node.as_any().downcast_ref::<TumbleNode>() {
-                let mut below = carry(&tumble.input, cut)?;
-                let tumble = TumbleNode::try_new(
-                    below.plan,
-                    tumble.time.clone(),
-                    tumble.size_us,
-                    tumble.offset_us,
-                )?;
+            if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+                let mut below = carry(&window.input, cut)?;
+                let window =
+                    WindowNode::try_new(below.plan, window.time.clone(), window.windows.clone())?;
                 below
                     .hidden
-                    .push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_START)));
+                    .push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_COLUMN)));
                 return Ok(Carried {
-                    plan: lower_tumble(&tumble)?,
+                    plan: lower_to_panes(&window)?,
                     hidden: below.hidden,
                 });
             }

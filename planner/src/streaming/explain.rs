@@ -28,7 +28,9 @@ fn write_explain(
         )?;
     }
     writeln!(text, "  reads columns: {}", plan.columns_to_read.join(", "))?;
-    writeln!(text, "  window: TUMBLE of {}", duration(plan.window_us))?;
+    for stage in &program.stages {
+        writeln!(text, "  window: {}", stage.windows)?;
+    }
     match program.time.max_future_skew_us {
         Some(skew) => writeln!(
             text,
@@ -49,14 +51,22 @@ fn write_explain(
     writeln!(text, "  gives: {}", names.join(", "))?;
     writeln!(text, "Logical plan")?;
     indented(text, &logical.display_indent().to_string())?;
-    writeln!(text, "In every epoch, per split, then merged into panes")?;
-    indented(
-        text,
-        &displayable(program.partial.as_ref())
-            .indent(false)
-            .to_string(),
-    )?;
-    writeln!(text, "When the watermark closes a pane")?;
+    for (number, stage) in program.stages.iter().enumerate() {
+        match number {
+            0 => writeln!(text, "In every epoch, per split, then merged into panes")?,
+            _ => writeln!(
+                text,
+                "When the watermark closes a window, then merged into panes of the next"
+            )?,
+        }
+        indented(
+            text,
+            &displayable(stage.partial.as_ref())
+                .indent(false)
+                .to_string(),
+        )?;
+    }
+    writeln!(text, "When the watermark closes a window")?;
     indented(
         text,
         &displayable(program.post.as_ref()).indent(false).to_string(),

@@ -5,15 +5,16 @@ use datafusion::{
     logical_expr::{Expr, Extension, LogicalPlan},
 };
 
-use crate::logical::{TumbleNode, WatermarkNode};
+use crate::{
+    logical::{WatermarkNode, WindowNode},
+    operators::WindowColumn,
+};
 
 /// Where a column comes from, when it comes from there unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `window_start` of the window node.
-    WindowStart,
-    /// `window_end` of the window node.
-    WindowEnd,
+    /// A column of a window node; the nearest one is number 0, the one below it number 1.
+    Window(usize, WindowColumn),
     /// The event-time column, at its watermark.
     EventTime,
     /// Another column of the stream.
@@ -22,22 +23,33 @@ pub(crate) enum Origin {
 
 /// Follows a column of `plan`'s output down to where it comes from; `None` when it is computed on the way.
 pub(crate) fn origin(plan: &LogicalPlan, column: &Column) -> Option<Origin> {
+    origin_below(plan, column, 0)
+}
+
+fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<Origin> {
     let index = plan.schema().maybe_index_of_column(column)?;
     match plan {
         LogicalPlan::Projection(projection) => {
             let expr = projection.expr.get(index)?;
-            origin(&projection.input, plain_column(expr)?)
+            origin_below(&projection.input, plain_column(expr)?, windows)
         }
-        LogicalPlan::Filter(filter) => origin(&filter.input, column),
-        LogicalPlan::SubqueryAlias(alias) => origin(&alias.input, &column_at(&alias.input, index)),
+        LogicalPlan::Filter(filter) => origin_below(&filter.input, column, windows),
+        LogicalPlan::SubqueryAlias(alias) => {
+            origin_below(&alias.input, &column_at(&alias.input, index), windows)
+        }
+        LogicalPlan::Aggregate(aggregate) => {
+            let group = plain_column(aggregate.group_expr.get(index)?)?;
+            origin_below(&aggregate.input, group, windows)
+        }
         LogicalPlan::TableScan(_) => Some(Origin::Stream(column.name.clone())),
         LogicalPlan::Extension(Extension { node }) => {
-            if let Some(tumble) = node.as_any().downcast_ref::<TumbleNode>() {
-                let width = tumble.input.schema().fields().len();
-                return match index.checked_sub(width) {
-                    Some(0) => Some(Origin::WindowStart),
-                    Some(_) => Some(Origin::WindowEnd),
-                    None => origin(&tumble.input, &column_at(&tumble.input, index)),
+            if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+                return match window.column_at(index) {
+                    Some(column) => Some(Origin::Window(windows, column)),
+                    None => {
+                        let column = column_at(&window.input, index);
+                        origin_below(&window.input, &column, windows + 1)
+                    }
                 };
             }
             let watermark = node.as_any().downcast_ref::<WatermarkNode>()?;
@@ -45,7 +57,11 @@ pub(crate) fn origin(plan: &LogicalPlan, column: &Column) -> Option<Origin> {
                 Some(time) if plan.schema().maybe_index_of_column(time) == Some(index) => {
                     Some(Origin::EventTime)
                 }
-                _ => origin(&watermark.input, &column_at(&watermark.input, index)),
+                _ => origin_below(
+                    &watermark.input,
+                    &column_at(&watermark.input, index),
+                    windows,
+                ),
             }
         }
         _ => None,

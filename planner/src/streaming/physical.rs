@@ -40,6 +40,7 @@ use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{EventTimeExec, FeedExec, LateExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule},
+    windows::Windows,
 };
 
 /// The session a continuous query is planned in: `state`'s tables and functions, rules of our own choice.
@@ -87,24 +88,42 @@ pub(crate) struct Lowered {
     pub(crate) group_columns: usize,
 }
 
-/// Lowers everything up to and with the partial aggregation.
+/// Lowers rows of the stream up to and with the partial aggregation, those that missed their windows taken out below it.
 pub(crate) async fn lower_rows(
     session: &SessionState,
     rows: &Carried,
     aggregate: &Aggregate,
-    window_us: i64,
+    windows: Windows,
 ) -> Result<Lowered> {
     let input = lower(session, &rows.plan).await?;
-    let late: Arc<dyn ExecutionPlan> = Arc::new(LateExec::new(
+    let late = LateExec::new(
         input,
         rows.index_of(ROW_COLUMN)?,
         rows.index_of(WINDOW_COLUMN)?,
-        window_us,
-    ));
-    let schema = late.schema();
+        windows,
+    );
+    aggregate_over(session, Arc::new(late), rows.plan.schema(), aggregate)
+}
+
+/// Lowers rows of closed windows up to and with the partial aggregation.
+pub(crate) async fn lower_aggregate(
+    session: &SessionState,
+    input: &LogicalPlan,
+    aggregate: &Aggregate,
+) -> Result<Lowered> {
+    let lowered = lower(session, input).await?;
+    aggregate_over(session, lowered, input.schema(), aggregate)
+}
+
+fn aggregate_over(
+    session: &SessionState,
+    input: Arc<dyn ExecutionPlan>,
+    logical: &DFSchema,
+    aggregate: &Aggregate,
+) -> Result<Lowered> {
+    let schema = input.schema();
     let props = session.execution_props();
     let context = PhysicalPlanningContext::default();
-    let logical = rows.plan.schema();
     let mut groups = Vec::with_capacity(aggregate.group_expr.len());
     for (expr, field) in aggregate.group_expr.iter().zip(aggregate.schema.fields()) {
         let expr = create_physical_expr(expr, logical, props, &context)?;
@@ -125,7 +144,7 @@ pub(crate) async fn lower_rows(
         PhysicalGroupBy::new_single(groups),
         aggregates.clone(),
         filters,
-        late,
+        input,
         schema,
     )?;
     Ok(Lowered {

@@ -6,54 +6,29 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
     execution::SessionState,
-    logical_expr::{Aggregate, Expr, Extension, LogicalPlan},
+    logical_expr::LogicalPlan,
 };
 use sluice_sql::ast::{Query, Statement};
 
 use super::{
-    carry::{carry_panes, carry_rows},
+    carry::carry_windows,
     explain::explain,
     fingerprint::fingerprint,
     glance::Glance,
-    lineage::{Origin, origin, plain_column},
     output::OutputShape,
     partition::Derived,
-    physical::{lower, lower_rows, streaming_session},
-    program::{PARALLEL_ROWS, Program, RejectShape, WindowKey},
+    physical::{lower, streaming_session},
+    program::{PARALLEL_ROWS, Program, RejectShape},
     refuse::{census, refuse},
-    watermark::{declare_watermark, event_time_name, watermarked_column},
+    stages::{leaf_schema, stages},
+    watermark::declare_watermark,
 };
 use crate::{
     ContinuousQuery, StateSnapshot, StreamDefinition, TargetDefinition,
     binding::logical_plan,
     error::{PlanError, Result},
-    logical::TumbleNode,
     operators::WINDOW_COLUMN,
 };
-
-/// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
-/// (Variance, for one, divides by the count when it loads.)
-const EXACT_STATE: [&str; 19] = [
-    "approx_distinct",
-    "approx_percentile",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "count",
-    "first_value",
-    "last_value",
-    "max",
-    "median",
-    "min",
-    "percentile_cont",
-    "string_agg",
-    "sum",
-    "quantile_cont",
-];
 
 /// A continuous query, planned: built once, run in every epoch.
 #[derive(Clone)]
@@ -70,8 +45,6 @@ pub struct ContinuousPlan {
     pub dead_letter_schema: SchemaRef,
     /// Names of the partition columns that are derived from the window, with how: `date = CAST(window_start AS DATE)`.
     pub derived_partitions: Vec<String>,
-    /// Size of the window in microseconds.
-    pub window_us: i64,
     /// A stable hash of the plan and the shape of its state: state of another fingerprint cannot be restored.
     pub fingerprint: String,
     logical: Arc<LogicalPlan>,
@@ -141,56 +114,35 @@ async fn build(
     streams: Vec<Arc<StreamDefinition>>,
     target: &TargetDefinition,
 ) -> Result<ContinuousPlan> {
-    let Parts {
-        aggregate,
-        tumble,
-        read,
-    } = parts(&logical)?;
     let stream = streams
         .first()
         .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
-    check_time(&tumble, &aggregate, stream)?;
-    let window_key = window_key(&aggregate, stream)?;
+    let mut stages = stages(session, &logical, stream).await?;
+    let last = stages
+        .last_mut()
+        .ok_or_else(|| PlanError::internal("a continuous query lost its aggregation"))?;
+    let windows = carry_windows(&logical)?;
+    let output = OutputShape::new(written, &logical, target, windows.index_of(WINDOW_COLUMN)?)?;
+    let post = lower(session, &windows.plan).await?;
+    let pane_schema = leaf_schema(&post);
+    last.result_schema = without_last(&pane_schema);
+    let glance = stages.first().and_then(|stage| Glance::of(&stage.partial));
 
-    let rows = carry_rows(&aggregate.input)?;
-    let lowered = lower_rows(session, &rows, &aggregate, tumble.size_us).await?;
-    let panes = carry_panes(&logical)?;
-    let output = OutputShape::new(written, &logical, target, panes.index_of(WINDOW_COLUMN)?)?;
-    let post = lower(session, &panes.plan).await?;
-
-    let state_schema = lowered.partial.schema();
-    let group_schema = Schema::new(
-        state_schema
-            .fields()
-            .iter()
-            .take(lowered.group_columns)
-            .cloned()
-            .collect::<Vec<_>>(),
-    );
-    let (feed_schema, pane_schema) = (leaf_schema(&lowered.partial), leaf_schema(&post));
-    let late = RejectShape::late(&read);
-    let dead = RejectShape::dead(&read);
-    let exact_state = lowered.aggregates.iter().all(|aggregate| {
-        // A user may have defined a function of the same name; ours and the engine's are what the list speaks of.
-        EXACT_STATE.contains(&aggregate.fun().name())
-    });
+    let read = columns_read(&logical)?;
     let plan_text = logical.display_indent_schema().to_string();
+    let state_text: String = stages
+        .iter()
+        .map(|stage| schema_text(&stage.state_schema))
+        .collect();
     let program = Program {
         time: stream.time.clone(),
-        window_us: tumble.size_us,
-        window_key,
-        feed_schema,
-        glance: Glance::of(&lowered.partial),
-        partial: lowered.partial,
-        aggregates: lowered.aggregates,
-        state_schema,
-        group_schema: Arc::new(group_schema),
+        stages,
         pane_schema,
         post,
         output,
-        late,
-        dead,
-        exact_state,
+        late: RejectShape::late(&read),
+        dead: RejectShape::dead(&read),
+        glance,
         parallel_rows: PARALLEL_ROWS,
         config: session.config().clone(),
         runtime: Arc::clone(session.runtime_env()),
@@ -210,10 +162,9 @@ async fn build(
             .iter()
             .map(Derived::describe)
             .collect(),
-        window_us: program.window_us,
         fingerprint: fingerprint([
             plan_text.as_str(),
-            &schema_text(&program.state_schema),
+            &state_text,
             &schema_text(program.output.schema()),
         ]),
         streams,
@@ -231,112 +182,25 @@ fn schema_text(schema: &Schema) -> String {
         .collect()
 }
 
-/// The schema of a plan's one leaf.
-fn leaf_schema(plan: &Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> SchemaRef {
-    let mut leaf = plan;
-    while let Some(below) = leaf.children().first() {
-        leaf = below;
-    }
-    leaf.schema()
+fn without_last(schema: &Schema) -> SchemaRef {
+    let kept = schema.fields().len().saturating_sub(1);
+    let fields: Vec<_> = schema.fields().iter().take(kept).cloned().collect();
+    Arc::new(Schema::new(fields))
 }
 
-/// The parts of an optimised plan that the rewrite speaks of.
-struct Parts {
-    aggregate: Aggregate,
-    tumble: TumbleNode,
-    /// Columns read from the stream.
-    read: Schema,
-}
-
-fn parts(logical: &LogicalPlan) -> Result<Parts> {
-    let (mut aggregate, mut tumble, mut read) = (None, None, None);
+/// The columns that a plan reads from its stream.
+fn columns_read(logical: &LogicalPlan) -> Result<Schema> {
+    let mut read = None;
     logical.apply(|node| {
-        match node {
-            LogicalPlan::Aggregate(found) => aggregate = Some(found.clone()),
-            LogicalPlan::Extension(Extension { node }) => {
-                if let Some(found) = node.as_any().downcast_ref::<TumbleNode>() {
-                    tumble = Some(found.clone());
-                }
-            }
-            LogicalPlan::TableScan(scan) => {
-                read = Some(scan.projected_schema.as_arrow().clone());
-            }
-            _ => {}
+        if let LogicalPlan::TableScan(scan) = node {
+            read = Some(scan.projected_schema.as_arrow().clone());
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    match (aggregate, tumble, read) {
-        (Some(aggregate), Some(tumble), Some(read)) => Ok(Parts {
-            aggregate,
-            tumble,
-            read,
-        }),
-        _ => Err(PlanError::internal(format!(
-            "a part of a continuous query was optimised away: {}",
+    read.ok_or_else(|| {
+        PlanError::internal(format!(
+            "the scan of a continuous query was optimised away: {}",
             logical.display_indent()
-        ))),
-    }
-}
-
-/// The window's time must be the column that the watermark speaks of.
-fn check_time(tumble: &TumbleNode, aggregate: &Aggregate, stream: &StreamDefinition) -> Result<()> {
-    let time = match &tumble.time {
-        Expr::Cast(cast) => plain_column(&cast.expr),
-        other => plain_column(other),
-    };
-    let found = time.and_then(|column| origin(&tumble.input, column));
-    if found == Some(Origin::EventTime) {
-        return Ok(());
-    }
-    let written = time.map_or_else(|| tumble.time.to_string(), |column| column.name.clone());
-    let watermarked = watermarked_column(&aggregate.input)
-        .or_else(|| {
-            stream
-                .watermark
-                .as_ref()
-                .map(|watermark| event_time_name(&watermark.column))
-        })
-        .unwrap_or_default();
-    let error = PlanError::invalid(format!("column \"{written}\" has no watermark"))
-        .hint(format!("write TUMBLE(…, \"{watermarked}\", …)"));
-    Err(match found {
-        Some(Origin::Stream(_)) => error.detail(format!(
-            "the watermark of stream \"{}\" is of \"{watermarked}\"",
-            stream.name
-        )),
-        _ => error.detail(format!(
-            "it is computed in the query, and the watermark is of \"{watermarked}\"; a query can declare one itself: WATERMARK((SELECT …), {written}, INTERVAL '10 seconds')"
-        )),
+        ))
     })
-}
-
-/// Which group column is the window.
-fn window_key(aggregate: &Aggregate, stream: &StreamDefinition) -> Result<WindowKey> {
-    let found = |wanted: Origin| {
-        aggregate.group_expr.iter().position(|expr| {
-            plain_column(expr)
-                .and_then(|column| origin(&aggregate.input, column))
-                .is_some_and(|origin| origin == wanted)
-        })
-    };
-    if let Some(column) = found(Origin::WindowStart) {
-        return Ok(WindowKey {
-            column,
-            is_end: false,
-        });
-    }
-    if let Some(column) = found(Origin::WindowEnd) {
-        return Ok(WindowKey {
-            column,
-            is_end: true,
-        });
-    }
-    Err(PlanError::unsupported(
-        "GROUP BY over a stream without window_start or window_end needs unbounded state",
-    )
-    .detail(format!(
-        "stream \"{}\" is read through TUMBLE, but the groups are not per window",
-        stream.name
-    ))
-    .hint("add window_start, window_end to GROUP BY"))
 }

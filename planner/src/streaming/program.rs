@@ -10,44 +10,56 @@ use datafusion::{
 };
 
 use super::{glance::Glance, output::OutputShape};
-use crate::{TimeRules, logical::window_type};
+use crate::{TimeRules, logical::window_type, operators::WindowColumn, windows::Windows};
 
 /// Below this many rows a pass per split costs more than it saves.
 pub(crate) const PARALLEL_ROWS: usize = 16_384;
 
-/// Which group column says the window, and which end of it.
+/// A group column that is a column of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WindowKey {
     /// Index among the group columns.
-    pub(crate) column: usize,
-    /// Whether it is the window's end.
-    pub(crate) is_end: bool,
+    pub(crate) index: usize,
+    /// Which column of the window it is.
+    pub(crate) column: WindowColumn,
+}
+
+/// One aggregation of a query, with what stands below it.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) windows: Windows,
+    /// The group columns that are the window's; the first says which pane a state belongs to.
+    pub(crate) keys: Vec<WindowKey>,
+    /// Which column of the windows below is the time of this one's; the first stage's is event time.
+    pub(crate) time: Option<WindowColumn>,
+    /// Schema of the rows that the partial plan is fed with.
+    pub(crate) feed_schema: SchemaRef,
+    /// Rows → group columns ++ state columns.
+    pub(crate) partial: Arc<dyn ExecutionPlan>,
+    pub(crate) aggregates: Vec<Arc<AggregateFunctionExpr>>,
+    /// Group columns ++ state columns.
+    pub(crate) state_schema: SchemaRef,
+    pub(crate) group_schema: SchemaRef,
+    /// Group columns ++ results: what is fed to the stage above.
+    pub(crate) result_schema: SchemaRef,
+    /// Whether loading a state gives back the very bits that were saved; if not, state is saved and loaded in every epoch, so that a
+    /// snapshot more or less changes nothing.
+    pub(crate) exact_state: bool,
 }
 
 /// A continuous query, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) time: TimeRules,
-    pub(crate) window_us: i64,
-    pub(crate) window_key: WindowKey,
-    /// Schema of the rows that the partial plan is fed with.
-    pub(crate) feed_schema: SchemaRef,
-    /// Rows of an epoch → group columns ++ state columns.
-    pub(crate) partial: Arc<dyn ExecutionPlan>,
-    pub(crate) aggregates: Vec<Arc<AggregateFunctionExpr>>,
-    /// Group columns ++ state columns.
-    pub(crate) state_schema: SchemaRef,
-    pub(crate) group_schema: SchemaRef,
-    /// Group columns ++ results ++ window.
+    /// From the rows of the stream upwards.
+    pub(crate) stages: Vec<Stage>,
+    /// Group columns ++ results ++ window of the last stage: what `post` is fed with.
     pub(crate) pane_schema: SchemaRef,
-    /// Closed panes → rows of the query and their window.
+    /// Closed windows of the last stage → rows of the query and their window.
     pub(crate) post: Arc<dyn ExecutionPlan>,
     pub(crate) output: OutputShape,
     pub(crate) late: RejectShape,
     pub(crate) dead: RejectShape,
-    /// Whether loading a state gives back the very bits that were saved; if not, state is saved and loaded in every epoch, so that a
-    /// snapshot more or less changes nothing.
-    pub(crate) exact_state: bool,
     /// How to see beforehand whether rows would close a window, where that can be seen.
     pub(crate) glance: Option<Glance>,
     /// Rows of an epoch above which its splits run side by side.

@@ -190,24 +190,25 @@ impl Committer {
         Ok(())
     }
 
-    /// Writes the panes that changed into one segment; the others keep the place they have.
+    /// Writes the panes that changed, a segment for each stage; the others keep the place they have.
     async fn write_panes(&mut self, panes: &[PaneState], epoch: i64) -> Result<Vec<PaneRef>> {
-        let segment = format!("state/{epoch:020}.arrow");
-        let mut changed: Vec<&PaneState> = Vec::new();
+        let mut changed: BTreeMap<usize, Vec<&PaneState>> = BTreeMap::new();
         let mut refs: Vec<(Arc<RecordBatch>, PaneRef)> = Vec::new();
         for pane in panes {
             let known = self.written_panes.iter().find(|(batch, place)| {
                 Arc::ptr_eq(batch, &pane.state)
-                    && (place.start_us, place.end_us) == (pane.start_us, pane.end_us)
+                    && (place.stage, place.start_us) == (pane.stage, pane.start_us)
             });
             let place = match known {
                 Some((_, place)) => place.clone(),
                 None => {
+                    let changed = changed.entry(pane.stage).or_default();
                     changed.push(pane);
                     PaneRef {
+                        stage: pane.stage,
                         start_us: pane.start_us,
                         end_us: pane.end_us,
-                        segment: segment.clone(),
+                        segment: segment(pane.stage, epoch),
                         index: changed.len() - 1,
                         crc32: 0,
                     }
@@ -215,8 +216,9 @@ impl Committer {
             };
             refs.push((Arc::clone(&pane.state), place));
         }
-        if !changed.is_empty() {
-            let bytes = bytes::Bytes::from(encode_panes(&changed)?);
+        for (stage, panes) in changed {
+            let segment = segment(stage, epoch);
+            let bytes = bytes::Bytes::from(encode_panes(&panes)?);
             let crc32 = crc32fast::hash(&bytes);
             for (_, place) in &mut refs {
                 if place.segment == segment {
@@ -352,6 +354,14 @@ fn commit_info(manifest: &Manifest) -> Map<String, Value> {
         ("positions".to_owned(), positions.into()),
         ("watermarkUs".to_owned(), manifest.watermark_us.into()),
     ])
+}
+
+/// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
+fn segment(stage: usize, epoch: i64) -> String {
+    match stage {
+        0 => format!("state/{epoch:020}.arrow"),
+        _ => format!("state/{epoch:020}-{stage}.arrow"),
+    }
 }
 
 fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {

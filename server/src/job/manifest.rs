@@ -58,9 +58,12 @@ pub struct Totals {
 /// Where one pane's state lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaneRef {
+    /// The aggregation it belongs to, counted from the rows of the stream.
+    #[serde(default)]
+    pub stage: usize,
     /// Start of the pane, microseconds.
     pub start_us: i64,
-    /// End of the pane, microseconds.
+    /// End of its last window, microseconds.
     pub end_us: i64,
     /// Segment file, relative to the query's checkpoint folder.
     pub segment: String,

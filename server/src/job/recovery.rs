@@ -177,6 +177,7 @@ impl Committer {
             let state = Arc::new(state);
             self.written_panes.push((Arc::clone(&state), place.clone()));
             panes.push(PaneState {
+                stage: place.stage,
                 start_us: place.start_us,
                 end_us: place.end_us,
                 state,

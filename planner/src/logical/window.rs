@@ -1,4 +1,4 @@
-//! The node of `TUMBLE(relation, time, size [, offset])`: the relation's columns, then `window_start` and `window_end`.
+//! The node of a window table function: the relation's columns, then `window_start`, `window_end` and `window_time`.
 
 use std::{cmp::Ordering, collections::HashMap, fmt, sync::Arc};
 
@@ -9,31 +9,38 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore},
 };
 
-use crate::error::PlanError;
+use crate::{error::PlanError, operators::WindowColumn, windows::Windows};
 
 /// Name of the column with a window's start.
 pub const WINDOW_START: &str = "window_start";
 /// Name of the column with a window's end, exclusive.
 pub const WINDOW_END: &str = "window_end";
 
-/// Every row is in exactly one window: `[start, start + size)` with `start = offset + n × size`.
+/// Name of the column with a window's last microsecond: event time for another window over this one's result.
+pub const WINDOW_TIME: &str = "window_time";
+
+/// What a window node adds, in this order.
+pub(crate) const WINDOW_COLUMNS: [(&str, WindowColumn); 3] = [
+    (WINDOW_START, WindowColumn::Start),
+    (WINDOW_END, WindowColumn::End),
+    (WINDOW_TIME, WindowColumn::Time),
+];
+
+/// Every row once for each window it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TumbleNode {
+pub struct WindowNode {
     /// What the rows come from.
     pub input: LogicalPlan,
     /// The time of a row, a timestamp in microseconds.
     pub time: Expr,
-    /// Size in microseconds, above zero.
-    pub size_us: i64,
-    /// Offset from the Unix epoch in microseconds.
-    pub offset_us: i64,
+    /// Which windows.
+    pub windows: Windows,
     schema: DFSchemaRef,
 }
 
-impl TumbleNode {
-    /// A tumbling window over `input`, which has no columns named like the window's.
-    pub fn try_new(input: LogicalPlan, time: Expr, size_us: i64, offset_us: i64) -> Result<Self> {
-        let window = |name: &str| (None, Arc::new(Field::new(name, window_type(), true)));
+impl WindowNode {
+    /// Windows over `input`, which has no columns named like a window's.
+    pub fn try_new(input: LogicalPlan, time: Expr, windows: Windows) -> Result<Self> {
         let mut fields: Vec<_> = input
             .schema()
             .iter()
@@ -41,44 +48,48 @@ impl TumbleNode {
             .collect();
         if let Some((_, taken)) = fields
             .iter()
-            .find(|(_, field)| [WINDOW_START, WINDOW_END].contains(&field.name().as_str()))
+            .find(|(_, field)| WINDOW_COLUMNS.iter().any(|(name, _)| name == field.name()))
         {
             return Err(PlanError::invalid(format!(
-                "the relation of TUMBLE already has a column \"{}\"",
+                "the relation of a window already has a column \"{}\"",
                 taken.name()
             ))
-            .hint(
-                "a window over windows is not supported yet; give the column another name with AS",
-            )
+            .hint("give the column another name with AS, in a subquery")
             .into_engine());
         }
-        fields.push(window(WINDOW_START));
-        fields.push(window(WINDOW_END));
+        for (name, _) in WINDOW_COLUMNS {
+            fields.push((None, Arc::new(Field::new(name, window_type(), true))));
+        }
         let schema = DFSchema::new_with_metadata(fields, HashMap::new())?;
         Ok(Self {
             input,
             time,
-            size_us,
-            offset_us,
+            windows,
             schema: Arc::new(schema),
         })
     }
+
+    /// Which window column the output column at `index` is.
+    pub(crate) fn column_at(&self, index: usize) -> Option<WindowColumn> {
+        let own = index.checked_sub(self.input.schema().fields().len())?;
+        WINDOW_COLUMNS.get(own).map(|(_, column)| *column)
+    }
 }
 
-/// Type of `window_start` and `window_end`.
+/// Type of the window columns.
 pub(crate) fn window_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-impl PartialOrd for TumbleNode {
+impl PartialOrd for WindowNode {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         (self == other).then_some(Ordering::Equal)
     }
 }
 
-impl UserDefinedLogicalNodeCore for TumbleNode {
+impl UserDefinedLogicalNodeCore for WindowNode {
     fn name(&self) -> &str {
-        "Tumble"
+        "Window"
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -94,16 +105,12 @@ impl UserDefinedLogicalNodeCore for TumbleNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tumble: {} size {} us", self.time, self.size_us)?;
-        if self.offset_us != 0 {
-            write!(f, " offset {} us", self.offset_us)?;
-        }
-        Ok(())
+        write!(f, "Window: {} by {}", self.windows, self.time)
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         match (inputs.into_iter().next(), exprs.into_iter().next()) {
-            (Some(input), Some(time)) => Self::try_new(input, time, self.size_us, self.offset_us),
+            (Some(input), Some(time)) => Self::try_new(input, time, self.windows.clone()),
             _ => Err(PlanError::internal("a window node lost a part").into_engine()),
         }
     }

@@ -1,0 +1,164 @@
+//! Window table functions: `TUMBLE(relation, time column, lengths …)` and its like, to window nodes.
+
+use std::sync::Arc;
+
+use datafusion::{
+    error::{DataFusionError, Result},
+    logical_expr::{Extension, LogicalPlan, planner::RelationPlannerContext},
+};
+use sluice_sql::ast::{self, FunctionArg};
+
+use super::{fixed_interval, plan_argument, positional, time_column};
+use crate::{
+    error::PlanError,
+    logical::WindowNode,
+    streaming::duration,
+    windows::{MOST_PANES, Windows},
+};
+
+/// A window table function: its name, its lengths in the order they are written, and what they make.
+pub(super) struct Function {
+    name: &'static str,
+    usage: &'static str,
+    lengths: &'static [&'static str],
+    windows: fn(&[i64], Option<i64>) -> Result<Windows, PlanError>,
+}
+
+pub(super) const TUMBLE: Function = Function {
+    name: "TUMBLE",
+    usage: "write TUMBLE(relation, time column, INTERVAL 'size' [, INTERVAL 'offset'])",
+    lengths: &["size"],
+    windows: tumble,
+};
+pub(super) const HOP: Function = Function {
+    name: "HOP",
+    usage: "write HOP(relation, time column, INTERVAL 'slide', INTERVAL 'size' [, INTERVAL 'offset'])",
+    lengths: &["slide", "size"],
+    windows: hop,
+};
+pub(super) const CUMULATE: Function = Function {
+    name: "CUMULATE",
+    usage: "write CUMULATE(relation, time column, INTERVAL 'step', INTERVAL 'size' [, INTERVAL 'offset'])",
+    lengths: &["step", "size"],
+    windows: cumulate,
+};
+
+/// The node of a call.
+pub(super) fn plan(
+    function: &Function,
+    args: &[FunctionArg],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let name = function.name;
+    let args = positional(name, function.usage, args)?;
+    let least = 2 + function.lengths.len();
+    let [relation, time, lengths @ ..] = args.as_slice() else {
+        return Err(wrong_count(function, args.len()));
+    };
+    if args.len() < least || args.len() > least + 1 {
+        return Err(wrong_count(function, args.len()));
+    }
+    let input = plan_argument(name, function.usage, relation.clone(), context)?;
+    let time = time_column(name, time.clone(), &input, context)?;
+    let mut written = Vec::with_capacity(function.lengths.len());
+    for (what, length) in function.lengths.iter().zip(lengths) {
+        written.push(positive(name, what, length.clone(), context)?);
+    }
+    let offset = lengths.get(function.lengths.len()).cloned();
+    let offset_us = offset
+        .map(|offset| fixed_interval(&format!("the offset of {name}"), offset, context))
+        .transpose()?;
+    let windows = (function.windows)(&written, offset_us).map_err(PlanError::into_engine)?;
+    let panes = windows.panes();
+    if panes > MOST_PANES {
+        return Err(PlanError::invalid(format!(
+            "a window of {windows} would be made of {panes} panes, more than {MOST_PANES}"
+        ))
+        .detail(format!(
+            "what its windows share is {} long",
+            duration(windows.pane_us())
+        ))
+        .hint("choose lengths with a larger common divisor, such as INTERVAL '5 seconds' and INTERVAL '1 minute'")
+        .into_engine());
+    }
+    Ok(LogicalPlan::Extension(Extension {
+        node: Arc::new(WindowNode::try_new(input, time, windows)?),
+    }))
+}
+
+fn wrong_count(function: &Function, count: usize) -> DataFusionError {
+    let least = 2 + function.lengths.len();
+    PlanError::invalid(format!(
+        "{} takes {least} or {} arguments, not {count}",
+        function.name,
+        least + 1
+    ))
+    .hint(function.usage)
+    .into_engine()
+}
+
+fn positive(
+    name: &str,
+    what: &str,
+    expr: ast::Expr,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<i64> {
+    let us = fixed_interval(&format!("the {what} of {name}"), expr, context)?;
+    match us > 0 {
+        true => Ok(us),
+        false => Err(
+            PlanError::invalid(format!("the {what} of {name} must be above zero")).into_engine(),
+        ),
+    }
+}
+
+fn tumble(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
+    let [size_us] = *lengths else {
+        return Err(PlanError::internal("TUMBLE has one length"));
+    };
+    Ok(Windows::Tumble {
+        size_us,
+        offset_us: offset_us.unwrap_or(0).rem_euclid(size_us),
+    })
+}
+
+fn hop(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
+    let [slide_us, size_us] = *lengths else {
+        return Err(PlanError::internal("HOP has two lengths"));
+    };
+    if slide_us > size_us {
+        return Err(PlanError::invalid(format!(
+            "the slide of HOP, {}, is larger than its size, {}",
+            duration(slide_us),
+            duration(size_us)
+        ))
+        .detail("rows between two windows would be in none")
+        .hint(
+            "the slide comes first: HOP(relation, time column, INTERVAL 'slide', INTERVAL 'size')",
+        ));
+    }
+    Ok(Windows::Hop {
+        slide_us,
+        size_us,
+        offset_us: offset_us.unwrap_or(0).rem_euclid(slide_us),
+    })
+}
+
+fn cumulate(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
+    let [step_us, size_us] = *lengths else {
+        return Err(PlanError::internal("CUMULATE has two lengths"));
+    };
+    if step_us > size_us || size_us % step_us != 0 {
+        return Err(PlanError::invalid(format!(
+            "the size of CUMULATE, {}, is not a multiple of its step, {}",
+            duration(size_us),
+            duration(step_us)
+        ))
+        .hint("the step comes first: CUMULATE(relation, time column, INTERVAL 'step', INTERVAL 'size')"));
+    }
+    Ok(Windows::Cumulate {
+        step_us,
+        size_us,
+        offset_us: offset_us.unwrap_or(0).rem_euclid(size_us),
+    })
+}

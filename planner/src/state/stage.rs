@@ -1,0 +1,281 @@
+//! The panes of one aggregation, and the windows they make.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
+    compute::take_record_batch,
+    datatypes::TimestampMicrosecondType,
+    record_batch::RecordBatchOptions,
+};
+
+use super::{groups::Groups, pane::Pane};
+use crate::{
+    PaneState,
+    error::{PlanError, Result},
+    operators::WindowColumn,
+    streaming::Stage,
+};
+
+/// A window's rows: group columns ++ results.
+pub(crate) struct WindowRows {
+    pub(crate) window: Range<i64>,
+    pub(crate) rows: RecordBatch,
+}
+
+/// The panes of a stage by their start.
+#[derive(Default)]
+pub(crate) struct Panes(BTreeMap<i64, Pane>);
+
+impl Panes {
+    pub(crate) fn restore(&mut self, stage: &Stage, state: &PaneState) -> Result<()> {
+        let fits = state.state.num_columns() == stage.state_schema.fields().len()
+            && state
+                .state
+                .schema()
+                .fields()
+                .iter()
+                .zip(stage.state_schema.fields())
+                .all(|(saved, ours)| saved.data_type() == ours.data_type());
+        if !fits {
+            return Err(PlanError::invalid("the saved state is of another query")
+                .detail("its columns are not those of this query's state"));
+        }
+        let pane = Pane::restore(Arc::clone(&state.state));
+        self.0.insert(state.start_us, pane);
+        Ok(())
+    }
+
+    /// What a checkpoint keeps.
+    pub(crate) fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
+        let panes = self.0.iter_mut();
+        panes
+            .map(|(start, pane)| {
+                Ok(PaneState {
+                    stage: number,
+                    start_us: *start,
+                    end_us: stage.windows.last_end(*start),
+                    state: pane.save(stage)?,
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.values().map(Pane::bytes).sum()
+    }
+
+    /// Merges partial states into their panes.
+    pub(crate) fn merge(&mut self, stage: &Stage, states: &RecordBatch) -> Result<()> {
+        let key = stage
+            .keys
+            .first()
+            .ok_or_else(|| PlanError::internal("a stage has no window among its groups"))?;
+        let bounds = states
+            .column(key.index)
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .filter(|bounds| bounds.null_count() == 0)
+            .ok_or_else(|| PlanError::internal("a group has no window"))?;
+        let values = bounds.values();
+        let Some(first) = values.first() else {
+            return Ok(());
+        };
+        if values.iter().all(|bound| bound == first) {
+            let pane = pane_of(stage, key.column, *first)?;
+            return self.pane(pane).merge(stage, states.columns());
+        }
+        let mut by_bound: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, bound) in (0u32..).zip(values) {
+            by_bound.entry(*bound).or_default().push(row);
+        }
+        for (bound, rows) in by_bound {
+            let part = take_record_batch(states, &UInt32Array::from(rows))?;
+            let pane = pane_of(stage, key.column, bound)?;
+            self.pane(pane).merge(stage, part.columns())?;
+        }
+        Ok(())
+    }
+
+    fn pane(&mut self, start: i64) -> &mut Pane {
+        self.0.entry(start).or_default()
+    }
+
+    /// Saves what is not saved.
+    pub(crate) fn save(&mut self, stage: &Stage) -> Result<()> {
+        for pane in self.0.values_mut() {
+            pane.save(stage)?;
+        }
+        Ok(())
+    }
+
+    /// The end of the first window that a watermark beyond `closed` would close.
+    pub(crate) fn next_end(&self, stage: &Stage, closed: Option<i64>) -> Option<i64> {
+        // Later panes are in later windows.
+        let (first, _) = self.0.first_key_value()?;
+        stage
+            .windows
+            .windows_of(*first)
+            .map(|window| window.end)
+            .find(|end| closed.is_none_or(|closed| *end > closed))
+    }
+
+    /// The rows of every window that ends in (`closed`, `watermark`], in the order of their ends; panes of no other window go.
+    pub(crate) fn close(
+        &mut self,
+        stage: &Stage,
+        closed: Option<i64>,
+        watermark: i64,
+    ) -> Result<Vec<WindowRows>> {
+        let mut rows = Vec::new();
+        if stage.windows.is_single() {
+            while let Some(entry) = self.0.first_entry() {
+                let Some(window) = stage.windows.windows_of(*entry.key()).next() else {
+                    return Err(PlanError::internal("a pane has no window"));
+                };
+                if window.end > watermark {
+                    break;
+                }
+                let groups = entry.remove().into_groups(stage)?;
+                rows.push(window_rows(stage, groups, window)?);
+            }
+            return Ok(rows);
+        }
+        for (window, panes) in self.windows(stage, closed, Some(watermark)) {
+            let groups = self.merged(stage, &window, &panes)?;
+            rows.push(window_rows(stage, groups, window)?);
+        }
+        while let Some(entry) = self.0.first_entry()
+            && stage.windows.last_end(*entry.key()) <= watermark
+        {
+            entry.remove();
+        }
+        Ok(rows)
+    }
+
+    /// The rows of every open window as they would be if it closed now.
+    pub(crate) fn peek(&mut self, stage: &Stage, closed: Option<i64>) -> Result<Vec<WindowRows>> {
+        let mut rows = Vec::new();
+        for (window, panes) in self.windows(stage, closed, None) {
+            let groups = self.merged(stage, &window, &panes)?;
+            rows.push(window_rows(stage, groups, window)?);
+        }
+        Ok(rows)
+    }
+
+    /// A copy of the panes as they are now.
+    pub(crate) fn copy(&mut self, stage: &Stage) -> Result<Self> {
+        let panes = self.0.iter_mut();
+        let copies: Result<BTreeMap<i64, Pane>> = panes
+            .map(|(start, pane)| Ok((*start, Pane::restore(pane.save(stage)?))))
+            .collect();
+        Ok(Self(copies?))
+    }
+
+    /// Of panes that are windows: the rows of those whose live rows are not known.
+    pub(crate) fn changed(&mut self, stage: &Stage) -> Result<Vec<WindowRows>> {
+        let mut changed = Vec::new();
+        for (start, pane) in &mut self.0 {
+            if pane.live.is_some() {
+                continue;
+            }
+            let Some(window) = stage.windows.windows_of(*start).next() else {
+                return Err(PlanError::internal("a pane has no window"));
+            };
+            let groups = Pane::restore(pane.save(stage)?).into_groups(stage)?;
+            changed.push(window_rows(stage, groups, window)?);
+        }
+        Ok(changed)
+    }
+
+    /// Keeps the live rows of a pane until it changes.
+    pub(crate) fn keep_live(&mut self, start: i64, rows: Vec<RecordBatch>) {
+        if let Some(pane) = self.0.get_mut(&start) {
+            pane.live = Some(rows);
+        }
+    }
+
+    /// The live rows that are known, in the order of the windows.
+    pub(crate) fn live(&self) -> Vec<RecordBatch> {
+        let known = self.0.values().filter_map(|pane| pane.live.as_ref());
+        known.flatten().cloned().collect()
+    }
+
+    /// The windows that hold a pane and end in (`closed`, `to`], in the order of their ends, with their panes.
+    fn windows(
+        &self,
+        stage: &Stage,
+        closed: Option<i64>,
+        to: Option<i64>,
+    ) -> Vec<(Range<i64>, Vec<i64>)> {
+        let mut windows: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+        for pane in self.0.keys() {
+            for window in stage.windows.windows_of(*pane) {
+                if closed.is_some_and(|closed| window.end <= closed) {
+                    continue;
+                }
+                if to.is_some_and(|to| window.end > to) {
+                    break;
+                }
+                let panes = windows.entry((window.end, window.start)).or_default();
+                panes.push(*pane);
+            }
+        }
+        windows
+            .into_iter()
+            .map(|((end, start), panes)| (start..end, panes))
+            .collect()
+    }
+
+    /// The groups of a window, out of its panes, which stay as they are.
+    fn merged(&mut self, stage: &Stage, window: &Range<i64>, panes: &[i64]) -> Result<Groups> {
+        let mut groups = Groups::new(stage)?;
+        for start in panes {
+            let Some(pane) = self.0.get_mut(start) else {
+                continue;
+            };
+            let saved = pane.save(stage)?;
+            let mut columns = saved.columns().to_vec();
+            for key in &stage.keys {
+                if let Some(column) = columns.get_mut(key.index) {
+                    *column = constant(key.column.of(window), saved.num_rows());
+                }
+            }
+            groups.merge(stage, &columns)?;
+        }
+        Ok(groups)
+    }
+}
+
+/// The pane that a group's window column speaks of.
+fn pane_of(stage: &Stage, column: WindowColumn, bound: i64) -> Result<i64> {
+    if !stage.windows.is_single() {
+        return Ok(bound);
+    }
+    match column {
+        WindowColumn::Start => Some(bound),
+        WindowColumn::End => bound
+            .checked_sub(1)
+            .and_then(|last| stage.windows.pane_of(last)),
+        WindowColumn::Time => stage.windows.pane_of(bound),
+    }
+    .ok_or_else(|| PlanError::internal("a group has a window that is none"))
+}
+
+/// Group columns ++ results.
+fn window_rows(stage: &Stage, groups: Groups, window: Range<i64>) -> Result<WindowRows> {
+    let columns = groups.into_results()?;
+    let count = columns.first().map_or(0, |column| column.len());
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    let schema = Arc::clone(&stage.result_schema);
+    let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+    Ok(WindowRows { window, rows })
+}
+
+/// The same moment, `count` times.
+pub(crate) fn constant(value: i64, count: usize) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_value(value, count).with_timezone("UTC"))
+}

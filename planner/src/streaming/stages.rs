@@ -1,0 +1,335 @@
+//! Cuts an optimised query at its aggregations: a stage for each, from the rows of the stream upwards.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::{
+    common::{
+        Column,
+        tree_node::{TreeNode, TreeNodeRecursion},
+    },
+    execution::SessionState,
+    logical_expr::{Aggregate, Expr, Extension, LogicalPlan},
+    physical_plan::ExecutionPlan,
+};
+
+use super::{
+    carry::{carry_between, carry_rows},
+    lineage::{Origin, origin, plain_column},
+    physical::{Lowered, lower_aggregate, lower_rows},
+    program::{Stage, WindowKey},
+    watermark::{event_time_name, watermarked_column},
+};
+use crate::{
+    StreamDefinition,
+    error::{PlanError, Result},
+    logical::WindowNode,
+    operators::WindowColumn,
+    windows::Windows,
+};
+
+/// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
+/// (Variance, for one, divides by the count when it loads.)
+const EXACT_STATE: [&str; 19] = [
+    "approx_distinct",
+    "approx_percentile",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "count",
+    "first_value",
+    "last_value",
+    "max",
+    "median",
+    "min",
+    "percentile_cont",
+    "string_agg",
+    "sum",
+    "quantile_cont",
+];
+
+/// An aggregation of a plan, and the window its rows are in.
+struct Cut {
+    aggregate: Aggregate,
+    window: WindowNode,
+}
+
+/// The stages of an optimised plan, that over the stream's rows first.
+pub(crate) async fn stages(
+    session: &SessionState,
+    logical: &LogicalPlan,
+    stream: &StreamDefinition,
+) -> Result<Vec<Stage>> {
+    let mut stages: Vec<Stage> = Vec::new();
+    for cut in cuts(logical)?.into_iter().rev() {
+        let keys = window_keys(&cut, stream)?;
+        check_bounds(&cut)?;
+        let (time, lowered) = match stages.is_empty() {
+            true => {
+                check_event_time(&cut, stream)?;
+                let rows = carry_rows(&cut.aggregate.input)?;
+                let lowered =
+                    lower_rows(session, &rows, &cut.aggregate, cut.window.windows.clone()).await?;
+                (None, lowered)
+            }
+            false => {
+                let time = window_time(&cut)?;
+                let below = carry_between(&cut.aggregate.input)?;
+                let lowered = lower_aggregate(session, &below.plan, &cut.aggregate).await?;
+                (Some(time), lowered)
+            }
+        };
+        let stage = stage(cut.window.windows, keys, time, lowered);
+        if let Some(below) = stages.last_mut() {
+            below.result_schema = Arc::clone(&stage.feed_schema);
+        }
+        stages.push(stage);
+    }
+    Ok(stages)
+}
+
+fn stage(
+    windows: Windows,
+    keys: Vec<WindowKey>,
+    time: Option<WindowColumn>,
+    lowered: Lowered,
+) -> Stage {
+    let state_schema = lowered.partial.schema();
+    let group_fields: Vec<_> = state_schema
+        .fields()
+        .iter()
+        .take(lowered.group_columns)
+        .cloned()
+        .collect();
+    let exact_state = lowered.aggregates.iter().all(|aggregate| {
+        // A user may have defined a function of the same name; ours and the engine's are what the list speaks of.
+        EXACT_STATE.contains(&aggregate.fun().name())
+    });
+    Stage {
+        windows,
+        keys,
+        time,
+        feed_schema: leaf_schema(&lowered.partial),
+        partial: lowered.partial,
+        aggregates: lowered.aggregates,
+        state_schema,
+        group_schema: Arc::new(Schema::new(group_fields)),
+        // Whoever reads the results says what they are called: the stage above, or the plan above the last.
+        result_schema: Arc::new(Schema::empty()),
+        exact_state,
+    }
+}
+
+/// The schema of a plan's one leaf.
+pub(crate) fn leaf_schema(plan: &Arc<dyn ExecutionPlan>) -> SchemaRef {
+    let mut leaf = plan;
+    while let Some(below) = leaf.children().first() {
+        leaf = below;
+    }
+    leaf.schema()
+}
+
+/// The aggregations with their windows, from the top down.
+fn cuts(logical: &LogicalPlan) -> Result<Vec<Cut>> {
+    let mut cuts = Vec::new();
+    let mut open: Option<Aggregate> = None;
+    let mut refusal = None;
+    logical.apply(|node| {
+        match node {
+            LogicalPlan::Aggregate(found) => {
+                if open.replace(found.clone()).is_some() {
+                    refusal = Some(no_window_between());
+                }
+            }
+            LogicalPlan::Extension(Extension { node }) => {
+                if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+                    match open.take() {
+                        Some(aggregate) => cuts.push(Cut {
+                            aggregate,
+                            window: window.clone(),
+                        }),
+                        None => refusal = Some(window_over_window()),
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(match refusal {
+            Some(_) => TreeNodeRecursion::Stop,
+            None => TreeNodeRecursion::Continue,
+        })
+    })?;
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    if open.is_some() {
+        return Err(no_window_between());
+    }
+    match cuts.is_empty() {
+        true => Err(PlanError::internal(format!(
+            "the aggregation of a continuous query was optimised away: {}",
+            logical.display_indent()
+        ))),
+        false => Ok(cuts),
+    }
+}
+
+fn no_window_between() -> PlanError {
+    PlanError::unsupported("an aggregate over an aggregate of the same window is not supported in a continuous query yet")
+        .hint("give the outer one a window of its own, FROM TUMBLE((SELECT window_time, … GROUP BY window_start, window_end, window_time, …), window_time, INTERVAL '1 hour'), or aggregate again when reading the table")
+}
+
+fn window_over_window() -> PlanError {
+    PlanError::unsupported("a window over a window is not supported without an aggregation between the two")
+        .hint("group by the inner window first: FROM TUMBLE((SELECT window_time, … FROM TUMBLE(…) GROUP BY window_start, window_end, window_time, …), window_time, INTERVAL '1 hour')")
+}
+
+/// The column that a window's time is, under a cast.
+fn time_column(window: &WindowNode) -> Option<&Column> {
+    match &window.time {
+        Expr::Cast(cast) => plain_column(&cast.expr),
+        other => plain_column(other),
+    }
+}
+
+/// The lowest window's time must be the column that the watermark speaks of.
+fn check_event_time(cut: &Cut, stream: &StreamDefinition) -> Result<()> {
+    let time = time_column(&cut.window);
+    let found = time.and_then(|column| origin(&cut.window.input, column));
+    if found == Some(Origin::EventTime) {
+        return Ok(());
+    }
+    let written = time.map_or_else(|| cut.window.time.to_string(), |column| column.name.clone());
+    let watermarked = watermarked_column(&cut.aggregate.input)
+        .or_else(|| {
+            stream
+                .watermark
+                .as_ref()
+                .map(|watermark| event_time_name(&watermark.column))
+        })
+        .unwrap_or_default();
+    let error = PlanError::invalid(format!("column \"{written}\" has no watermark"))
+        .hint(format!("write TUMBLE(…, \"{watermarked}\", …)"));
+    Err(match found {
+        Some(Origin::Stream(_)) => error.detail(format!(
+            "the watermark of stream \"{}\" is of \"{watermarked}\"",
+            stream.name
+        )),
+        _ => error.detail(format!(
+            "it is computed in the query, and the watermark is of \"{watermarked}\"; a query can declare one itself: WATERMARK((SELECT …), {written}, INTERVAL '10 seconds')"
+        )),
+    })
+}
+
+/// Which column of the windows below an upper window's time is.
+fn window_time(cut: &Cut) -> Result<WindowColumn> {
+    let time = time_column(&cut.window);
+    if let Some(Origin::Window(0, column)) =
+        time.and_then(|column| origin(&cut.window.input, column))
+    {
+        return Ok(column);
+    }
+    let written = time.map_or_else(|| cut.window.time.to_string(), |column| column.name.clone());
+    Err(
+        PlanError::invalid(format!("column \"{written}\" has no watermark"))
+            .detail("time goes on in a windowed result by its window: window_time, window_start or window_end")
+            .hint("select window_time in the subquery, group by it too, and write TUMBLE((SELECT window_time, …), window_time, …)"),
+    )
+}
+
+/// Which group columns are the window's.
+fn window_keys(cut: &Cut, stream: &StreamDefinition) -> Result<Vec<WindowKey>> {
+    let input = &cut.aggregate.input;
+    let keys: Vec<WindowKey> = cut
+        .aggregate
+        .group_expr
+        .iter()
+        .enumerate()
+        .filter_map(|(index, expr)| match origin(input, plain_column(expr)?)? {
+            Origin::Window(0, column) => Some(WindowKey { index, column }),
+            _ => None,
+        })
+        .collect();
+    let name = window_function(&cut.window.windows);
+    if keys.is_empty() {
+        return Err(PlanError::unsupported(
+            "GROUP BY over a stream without window_start or window_end needs unbounded state",
+        )
+        .detail(format!(
+            "stream \"{}\" is read through {name}, but the groups are not per window",
+            stream.name
+        ))
+        .hint("add window_start, window_end to GROUP BY"));
+    }
+    let only_start = keys.iter().all(|key| key.column == WindowColumn::Start);
+    if only_start && matches!(cut.window.windows, Windows::Cumulate { .. }) {
+        return Err(PlanError::invalid(
+            "GROUP BY over CUMULATE without window_end would add up windows that hold each other",
+        )
+        .hint("add window_end to GROUP BY"));
+    }
+    Ok(keys)
+}
+
+fn window_function(windows: &Windows) -> &'static str {
+    match windows {
+        Windows::Tumble { .. } => "TUMBLE",
+        Windows::Hop { .. } => "HOP",
+        Windows::Cumulate { .. } => "CUMULATE",
+    }
+}
+
+/// Where rows are in several windows, nothing below the aggregation may look at which: a row is aggregated once for all of them.
+fn check_bounds(cut: &Cut) -> Result<()> {
+    if cut.window.windows.is_single() {
+        return Ok(());
+    }
+    let input = &cut.aggregate.input;
+    let mut looked_at: Vec<Column> = Vec::new();
+    let mut note = |plan: &LogicalPlan, expr: &Expr| {
+        for column in expr.column_refs() {
+            if matches!(origin(plan, column), Some(Origin::Window(0, _))) {
+                looked_at.push(column.clone());
+            }
+        }
+    };
+    for expr in &cut.aggregate.aggr_expr {
+        note(input, expr);
+    }
+    for expr in &cut.aggregate.group_expr {
+        if plain_column(expr).is_none() {
+            note(input, expr);
+        }
+    }
+    input.apply(|node| {
+        match node {
+            LogicalPlan::Filter(filter) => note(&filter.input, &filter.predicate),
+            LogicalPlan::Projection(projection) => {
+                for expr in &projection.expr {
+                    if plain_column(expr).is_none() {
+                        note(&projection.input, expr);
+                    }
+                }
+            }
+            LogicalPlan::Extension(Extension { node }) if node.as_any().is::<WindowNode>() => {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            _ => {}
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match looked_at.first() {
+        None => Ok(()),
+        Some(column) => Err(PlanError::unsupported(format!(
+            "\"{}\" of {} can only be grouped by before the aggregation",
+            column.name,
+            window_function(&cut.window.windows)
+        ))
+        .detail("a row is aggregated once for all the windows it is in")
+        .hint("filter by the window in HAVING instead of WHERE, and compute with it in the SELECT list or around the query")),
+    }
+}

@@ -1,0 +1,230 @@
+//! Which windows a time is in: plain arithmetic on microseconds, the same for a stream and for a table.
+//!
+//! A *pane* is the longest stretch of time whose rows are all in the same windows. State is kept per pane; windows are made of panes when
+//! they close (docs/decisions/006).
+
+use std::{fmt, ops::Range};
+
+use crate::{operators::WindowColumn, streaming::duration};
+
+#[cfg(test)]
+mod tests;
+
+/// More panes than this in one window are refused.
+pub(crate) const MOST_PANES: i64 = 1_000;
+
+/// A kind of window with its lengths, in microseconds. Windows start at `offset` from the Unix epoch, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Windows {
+    /// `[start, start + size)`, one after the other.
+    Tumble {
+        /// Above zero.
+        size_us: i64,
+        /// From the Unix epoch; at least zero and below the size.
+        offset_us: i64,
+    },
+    /// `[start, start + size)`, a new one every slide.
+    Hop {
+        /// Above zero, at most the size.
+        slide_us: i64,
+        /// Above zero.
+        size_us: i64,
+        /// From the Unix epoch; at least zero and below the slide.
+        offset_us: i64,
+    },
+    /// `[start, start + n × step)` up to the size, then anew.
+    Cumulate {
+        /// Above zero; divides the size.
+        step_us: i64,
+        /// Above zero.
+        size_us: i64,
+        /// From the Unix epoch; at least zero and below the size.
+        offset_us: i64,
+    },
+}
+
+impl Windows {
+    /// Whether every row is in exactly one window: then a pane is a window.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(self, Self::Tumble { .. })
+    }
+
+    /// Length of a pane.
+    pub(crate) fn pane_us(&self) -> i64 {
+        match *self {
+            Self::Tumble { size_us, .. } => size_us,
+            Self::Hop {
+                slide_us, size_us, ..
+            } => gcd(size_us, slide_us),
+            Self::Cumulate { step_us, .. } => step_us,
+        }
+    }
+
+    /// Panes of the longest window.
+    pub(crate) fn panes(&self) -> i64 {
+        match *self {
+            Self::Tumble { .. } => 1,
+            Self::Hop { size_us, .. } | Self::Cumulate { size_us, .. } => size_us / self.pane_us(),
+        }
+    }
+
+    fn offset_us(&self) -> i64 {
+        match *self {
+            Self::Tumble { offset_us, .. }
+            | Self::Hop { offset_us, .. }
+            | Self::Cumulate { offset_us, .. } => offset_us,
+        }
+    }
+
+    /// The start of the pane of a time; `None` where it, or the end of one of its windows, is not in 64 bits.
+    pub(crate) fn pane_of(&self, time_us: i64) -> Option<i64> {
+        let start = floor(time_us, self.pane_us(), self.offset_us())?;
+        self.windows_from(start)?;
+        Some(start)
+    }
+
+    /// Where a pane ends, exclusive.
+    pub(crate) fn pane_end(&self, pane: i64) -> i64 {
+        pane.saturating_add(self.pane_us())
+    }
+
+    /// The windows that hold a pane, the one that ends first coming first. `pane` is what [`Self::pane_of`] gave.
+    pub(crate) fn windows_of(&self, pane: i64) -> impl Iterator<Item = Range<i64>> + use<> {
+        // A pane whose windows cannot be told has none; `pane_of` gives no such pane.
+        self.windows_from(pane).into_iter().flatten()
+    }
+
+    /// The end of the last window that holds a pane.
+    pub(crate) fn last_end(&self, pane: i64) -> i64 {
+        self.windows_from(pane)
+            .map_or(pane, |windows| windows.last_end)
+    }
+
+    /// Given that every window that ends at or before `watermark` is through: what is still to come has at least this time, where a
+    /// window's time is `column`.
+    pub(crate) fn watermark_of(&self, column: WindowColumn, watermark_us: i64) -> i64 {
+        let open = self
+            .pane_of(watermark_us)
+            .and_then(|pane| self.windows_of(pane).next());
+        open.map_or(watermark_us, |window| column.of(&window))
+    }
+
+    fn windows_from(&self, pane: i64) -> Option<PaneWindows> {
+        let (first, step, last_end) = match *self {
+            Self::Tumble { size_us, .. } => {
+                let end = pane.checked_add(size_us)?;
+                (pane..end, Step::Start(size_us), end)
+            }
+            Self::Hop {
+                slide_us,
+                size_us,
+                offset_us,
+            } => {
+                let last = floor(pane, slide_us, offset_us)?;
+                // The first start at or after `reach`: an earlier window ends before the pane does.
+                let reach = pane.checked_add(self.pane_us())?.checked_sub(size_us)?;
+                let first = match floor(reach, slide_us, offset_us)? {
+                    start if start == reach => start,
+                    start => start.checked_add(slide_us)?,
+                };
+                (
+                    first..first.checked_add(size_us)?,
+                    Step::Start(slide_us),
+                    last.checked_add(size_us)?,
+                )
+            }
+            Self::Cumulate {
+                step_us,
+                size_us,
+                offset_us,
+            } => {
+                let start = floor(pane, size_us, offset_us)?;
+                (
+                    start..pane.checked_add(step_us)?,
+                    Step::End(step_us),
+                    start.checked_add(size_us)?,
+                )
+            }
+        };
+        Some(PaneWindows {
+            next: first,
+            step,
+            last_end,
+        })
+    }
+}
+
+impl fmt::Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Tumble { size_us, .. } => write!(f, "TUMBLE of {}", duration(size_us))?,
+            Self::Hop {
+                slide_us, size_us, ..
+            } => write!(
+                f,
+                "HOP of {} every {}",
+                duration(size_us),
+                duration(slide_us)
+            )?,
+            Self::Cumulate {
+                step_us, size_us, ..
+            } => write!(
+                f,
+                "CUMULATE to {} in steps of {}",
+                duration(size_us),
+                duration(step_us)
+            )?,
+        }
+        match self.offset_us() {
+            0 => Ok(()),
+            offset_us => write!(f, ", offset {}", duration(offset_us)),
+        }
+    }
+}
+
+/// The windows of a pane, one after the other: what moves is the start (and the end with it) or the end alone.
+struct PaneWindows {
+    next: Range<i64>,
+    step: Step,
+    last_end: i64,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Start(i64),
+    End(i64),
+}
+
+impl Iterator for PaneWindows {
+    type Item = Range<i64>;
+
+    fn next(&mut self) -> Option<Range<i64>> {
+        if self.next.end > self.last_end || self.next.is_empty() {
+            return None;
+        }
+        let window = self.next.clone();
+        // Beyond 64 bits there is nothing: an empty range ends the iteration.
+        self.next = match self.step {
+            Step::Start(slide) => window
+                .start
+                .checked_add(slide)
+                .zip(window.end.checked_add(slide)),
+            Step::End(step) => Some(window.start).zip(window.end.checked_add(step)),
+        }
+        .map_or(0..0, |(start, end)| start..end);
+        Some(window)
+    }
+}
+
+/// The last multiple of `size`, counted from `offset`, at or before a time.
+fn floor(time_us: i64, size_us: i64, offset_us: i64) -> Option<i64> {
+    let since = time_us.checked_sub(offset_us)?;
+    time_us.checked_sub(since.rem_euclid(size_us))
+}
+
+fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
