@@ -24,7 +24,7 @@ TEST_THREADS ?= 2
 TEST := SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check bench test-clients chaos build needs parts
+.PHONY: help demo demo-kafka test check bench test-clients chaos oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test-clients: build parts ## Larger readers (Spark with Delta) and the main job 
 
 chaos: build parts ## Kills without end, nearly: SLUICE_TEST_KILLS (200) SIGKILLs under load, seed in SLUICE_TEST_SEED
 	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-200} $(TEST) --test it kills:: -- --test-threads=1 --nocapture
+
+oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
+	@PROPTEST_CASES=$${SLUICE_TEST_STORIES:-10000} $(TEST) --lib oracle_tests
 
 build: needs
 	@echo "== building into $(CARGO_TARGET_DIR) (cold: the engine's dependencies take a while)"

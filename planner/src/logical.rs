@@ -17,4 +17,4 @@ pub use window::{WINDOW_END, WINDOW_START, WINDOW_TIME, WindowNode};
 pub(crate) use leaf::LeafNode;
 pub(crate) use lower::lower_to_panes;
 pub(crate) use relation::interval_us;
-pub(crate) use window::window_type;
+pub(crate) use window::{WINDOW_COLUMNS, window_type};

@@ -9,9 +9,7 @@ use datafusion::{
     optimizer::AnalyzerRule,
 };
 
-use super::{
-    WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode, window::WINDOW_COLUMNS,
-};
+use super::{WINDOW_COLUMNS, WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode};
 use crate::operators::{WINDOW_COLUMN, pane_start, window_column, windows_of};
 
 /// Turns window nodes into projections and takes watermark nodes out; for queries over what is bounded.

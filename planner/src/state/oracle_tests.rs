@@ -5,11 +5,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    datatypes::{DataType, Float64Type},
+    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray},
+    datatypes::{DataType, Field, Float64Type, Schema},
     util::display::array_value_to_string,
 };
 use proptest::{prelude::*, strategy::ValueTree as _};
@@ -20,55 +24,131 @@ use crate::{ContinuousPlan, PlanErrorKind, RowCounts, SplitInput, testing::*};
 /// A query's WHERE.
 type Keeps = fn(&Event) -> bool;
 
-/// Queries, each with the WHERE that the model applies.
-const QUERIES: [(&str, Keeps); 9] = [
-    (
-        "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean, sum(value) AS total, min(value) AS low, max(value) AS high
+/// The windows of a time.
+type WindowsOf = fn(i64) -> Vec<Range<i64>>;
+
+/// A query, the WHERE that the model applies, and the windows its rows are in.
+struct Query {
+    sql: &'static str,
+    keeps: Keeps,
+    windows: WindowsOf,
+}
+
+fn tumble<const SIZE: i64, const OFFSET: i64>(ts: i64) -> Vec<Range<i64>> {
+    let start = (ts - OFFSET * SECOND).div_euclid(SIZE * SECOND) * SIZE * SECOND + OFFSET * SECOND;
+    vec![start..start + SIZE * SECOND]
+}
+
+fn hop<const SLIDE: i64, const SIZE: i64>(ts: i64) -> Vec<Range<i64>> {
+    let last = ts.div_euclid(SLIDE * SECOND) * SLIDE * SECOND;
+    (0..=SIZE / SLIDE)
+        .map(|back| last - back * SLIDE * SECOND)
+        .map(|start| start..start + SIZE * SECOND)
+        .filter(|window| window.contains(&ts))
+        .collect()
+}
+
+fn cumulate<const STEP: i64, const SIZE: i64>(ts: i64) -> Vec<Range<i64>> {
+    let start = ts.div_euclid(SIZE * SECOND) * SIZE * SECOND;
+    (1..=SIZE / STEP)
+        .map(|steps| start..start + steps * STEP * SECOND)
+        .filter(|window| window.contains(&ts))
+        .collect()
+}
+
+const QUERIES: [Query; 14] = [
+    Query {
+        sql: "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean, sum(value) AS total, min(value) AS low, max(value) AS high
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind",
-        |_| true,
-    ),
-    (
-        "SELECT kind AS k, window_end, count(value) AS n, count(DISTINCT value) AS d, count(*) FILTER (WHERE value > 0) AS positive
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+    },
+    Query {
+        sql: "SELECT kind AS k, window_end, count(value) AS n, count(DISTINCT value) AS d, count(*) FILTER (WHERE value > 0) AS positive
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '20 seconds', INTERVAL '7 seconds') AS w
          WHERE value > -50 GROUP BY window_end, kind",
-        |event| event.value.is_some_and(|value| value > -50.0),
-    ),
-    (
-        "SELECT window_start AS at, stddev(value) AS s, var_pop(value) AS v, 100.0 * count(*) AS n
+        keeps: |event| event.value.is_some_and(|value| value > -50.0),
+        windows: tumble::<20, 7>,
+    },
+    Query {
+        sql: "SELECT window_start AS at, stddev(value) AS s, var_pop(value) AS v, 100.0 * count(*) AS n
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end HAVING count(*) > 2",
-        |_| true,
-    ),
-    (
-        "SELECT window_start, label, count(*) AS n FROM TUMBLE((SELECT ts, upper(kind) || '!' AS label, value FROM events WHERE value IS NOT NULL), ts, INTERVAL '30 seconds') AS w
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+    },
+    Query {
+        sql: "SELECT window_start, label, count(*) AS n FROM TUMBLE((SELECT ts, upper(kind) || '!' AS label, value FROM events WHERE value IS NOT NULL), ts, INTERVAL '30 seconds') AS w
          WHERE label <> 'B!' GROUP BY window_start, label",
-        |event| event.value.is_some() && event.kind.is_some_and(|kind| kind != "b"),
-    ),
-    (
-        "SELECT w.window_start, sum(w.n) AS n FROM (SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
+        keeps: |event| event.value.is_some() && event.kind.is_some_and(|kind| kind != "b"),
+        windows: tumble::<30, 0>,
+    },
+    Query {
+        sql: "SELECT w.window_start, sum(w.n) AS n FROM (SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
          GROUP BY window_start) AS w GROUP BY w.window_start",
-        |_| true,
-    ),
-    (
-        "SELECT window_start, kind, corr(value, value * 2 + 1) AS c, bool_or(value > 10) AS b, approx_distinct(kind) AS k, CAST(sum(CAST(value AS BIGINT)) AS BIGINT) AS whole
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+    },
+    Query {
+        sql: "SELECT window_start, kind, corr(value, value * 2 + 1) AS c, bool_or(value > 10) AS b, approx_distinct(kind) AS k, CAST(sum(CAST(value AS BIGINT)) AS BIGINT) AS whole
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY kind, window_start",
-        |_| true,
-    ),
-    (
-        "SELECT window_start, kind IS NULL AS nobody, median(value) AS m, max(kind) AS top
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+    },
+    Query {
+        sql: "SELECT window_start, kind IS NULL AS nobody, median(value) AS m, max(kind) AS top
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '2 minutes') GROUP BY window_start, kind IS NULL",
-        |_| true,
-    ),
-    (
-        "SELECT count(*) AS n, avg(value) + 1 AS mean, window_start
+        keeps: |_| true,
+        windows: tumble::<120, 0>,
+    },
+    Query {
+        sql: "SELECT count(*) AS n, avg(value) + 1 AS mean, window_start
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 day') GROUP BY window_start",
-        |_| true,
-    ),
-    (
-        "WITH w AS (SELECT * FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds'))
+        keeps: |_| true,
+        windows: tumble::<86_400, 0>,
+    },
+    Query {
+        sql: "WITH w AS (SELECT * FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds'))
          SELECT window_start, window_end, sum(value) FILTER (WHERE kind = 'a') AS a FROM w
          WHERE extract(minute from window_start) >= 0 GROUP BY 1, 2",
-        |_| true,
-    ),
+        keeps: |_| true,
+        windows: tumble::<10, 0>,
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, count(*) AS n, sum(value) AS total, min(value) AS low, approx_percentile(value, 0.5) AS middle
+         FROM HOP((SELECT * FROM events), ts, INTERVAL '10 seconds', INTERVAL '30 seconds') GROUP BY window_start, window_end, kind HAVING count(*) > 0",
+        keeps: |_| true,
+        windows: hop::<10, 30>,
+    },
+    Query {
+        sql: "SELECT window_end, window_time, count(*) AS n, stddev(value) AS s, count(DISTINCT kind) AS kinds, extract(second from window_end) AS second
+         FROM HOP((SELECT * FROM events), ts, INTERVAL '20 seconds', INTERVAL '50 seconds') WHERE value > -50 GROUP BY window_end, window_time",
+        keeps: |event| event.value.is_some_and(|value| value > -50.0),
+        windows: hop::<20, 50>,
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, count(value) AS n, avg(value) AS mean
+         FROM CUMULATE((SELECT * FROM events), ts, INTERVAL '15 seconds', INTERVAL '1 minute') GROUP BY window_start, window_end, kind",
+        keeps: |_| true,
+        windows: cumulate::<15, 60>,
+    },
+    Query {
+        sql: "SELECT window_start, window_end, sum(n) AS n, max(kinds) AS kinds, min(low) AS low FROM TUMBLE((
+         SELECT window_time, kind, count(*) AS n, count(DISTINCT kind) AS kinds, min(value) AS low
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '20 seconds') GROUP BY window_start, window_end, window_time, kind HAVING count(*) < 100),
+         window_time, INTERVAL '1 minute') GROUP BY window_start, window_end",
+        keeps: |_| true,
+        windows: tumble::<20, 0>,
+    },
+    Query {
+        sql: "SELECT window_end, kind, sum(n) AS n, sum(mean) AS means FROM HOP((
+         SELECT window_start, kind, sum(n) AS n, avg(mean) AS mean FROM TUMBLE((
+         SELECT window_start AS from_start, kind, count(*) AS n, avg(value) AS mean
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds') GROUP BY window_start, kind),
+         from_start, INTERVAL '30 seconds') GROUP BY window_start, kind),
+         window_start, INTERVAL '1 minute', INTERVAL '2 minutes') GROUP BY window_end, kind",
+        keeps: |_| true,
+        windows: tumble::<10, 0>,
+    },
 ];
 
 /// What is done between two epochs.
@@ -146,11 +226,14 @@ struct Model {
     splits: BTreeMap<usize, i64>,
     watermark: Option<i64>,
     counts: RowCounts,
-    kept: Vec<Event>,
+    /// Rows that missed at least one window.
+    missed: u64,
+    /// Rows with an open window, and the watermark when they came where they missed another.
+    kept: Vec<(Event, Option<i64>)>,
 }
 
 impl Model {
-    fn epoch(&mut self, step: &Step, size: i64, offset: i64, wanted: fn(&Event) -> bool) {
+    fn epoch(&mut self, step: &Step, query: &Query) {
         let limit = MORNING + 65 * MINUTE;
         for (split, events) in step.splits.iter().enumerate() {
             for event in events {
@@ -161,14 +244,20 @@ impl Model {
                 };
                 let seen = self.splits.entry(split).or_insert(i64::MIN);
                 *seen = (*seen).max(ts - 10 * SECOND);
-                let end = (ts - offset).div_euclid(size) * size + offset + size;
-                if !wanted(event) {
+                let windows = (query.windows)(ts);
+                let closed = |end: i64| self.watermark.is_some_and(|watermark| end <= watermark);
+                let missed = windows.iter().filter(|window| closed(window.end)).count();
+                if !(query.keeps)(event) {
                     self.counts.filtered += 1;
-                } else if self.watermark.is_some_and(|watermark| end <= watermark) {
+                    continue;
+                }
+                self.missed += u64::from(missed > 0);
+                if missed == windows.len() {
                     self.counts.late += 1;
                 } else {
                     self.counts.aggregated += 1;
-                    self.kept.push(event.clone());
+                    let arrived = self.watermark.filter(|_| missed > 0);
+                    self.kept.push((event.clone(), arrived));
                 }
             }
         }
@@ -321,24 +410,13 @@ fn bits(batches: &[RecordBatch]) -> Vec<String> {
     rows
 }
 
-fn window(query: usize) -> (i64, i64) {
-    match query {
-        1 => (20 * SECOND, 7 * SECOND),
-        3 => (30 * SECOND, 0),
-        6 => (2 * MINUTE, 0),
-        7 => (24 * 60 * MINUTE, 0),
-        8 => (10 * SECOND, 0),
-        _ => (MINUTE, 0),
-    }
-}
-
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 /// Each query planned twice: for one pass over all splits, and for a pass per split.
 static PLANS: LazyLock<Vec<Option<[ContinuousPlan; 2]>>> = LazyLock::new(|| {
     RUNTIME.block_on(async {
         let mut plans = Vec::new();
-        for (sql, _) in QUERIES {
+        for Query { sql, .. } in &QUERIES {
             plans.push(match plan(sql).await {
                 Ok(one) => Some([one, plan(sql).await.unwrap().with_parallel_rows(0)]),
                 // The one with an aggregate over an aggregate.
@@ -354,9 +432,9 @@ static PLANS: LazyLock<Vec<Option<[ContinuousPlan; 2]>>> = LazyLock::new(|| {
 });
 
 fn agrees(case: (usize, bool, Vec<Step>)) -> Result<(), TestCaseError> {
-    let (query, parallel, steps) = case;
-    let (sql, wanted) = QUERIES[query];
-    let Some(plans) = &PLANS[query] else {
+    let (number, parallel, steps) = case;
+    let query = &QUERIES[number];
+    let Some(plans) = &PLANS[number] else {
         return Ok(());
     };
     let plan = &plans[usize::from(parallel)];
@@ -375,22 +453,21 @@ fn agrees(case: (usize, bool, Vec<Step>)) -> Result<(), TestCaseError> {
     prop_assert!(told.watermarks.is_sorted());
 
     // Rows go where the model says.
-    let (size, offset) = window(query);
     let mut model = Model::default();
     for step in &steps {
-        model.epoch(step, size, offset, wanted);
+        model.epoch(step, query);
     }
     prop_assert_eq!(told.counts, model.counts);
     let count = |batches: &[RecordBatch]| -> u64 {
         batches.iter().map(|batch| batch.num_rows() as u64).sum()
     };
-    prop_assert_eq!(count(&told.late), model.counts.late);
+    prop_assert_eq!(count(&told.late), model.missed);
     prop_assert_eq!(count(&told.dead), model.counts.dead);
 
     // And the answer is that of a batch run.
-    let columns: Vec<String> = ["ts", "kind", "value"].map(str::to_owned).into();
-    let kept = rows(&columns, &model.kept);
-    let expected = RUNTIME.block_on(batch_run(sql, kept.schema(), kept));
+    let kept = with_arrival(&model.kept);
+    let sql = in_open_windows(query.sql);
+    let expected = RUNTIME.block_on(batch_run(&sql, kept.schema(), kept));
     let expected: Vec<RecordBatch> = expected
         .iter()
         .map(|batch| as_stored(batch, &told.plan))
@@ -415,6 +492,39 @@ fn agrees(case: (usize, bool, Vec<Step>)) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Events as a table, each with the watermark it came after where it missed windows.
+fn with_arrival(kept: &[(Event, Option<i64>)]) -> RecordBatch {
+    let columns: Vec<String> = ["ts", "kind", "value"].map(str::to_owned).into();
+    let events: Vec<Event> = kept.iter().map(|(event, _)| event.clone()).collect();
+    let batch = rows(&columns, &events);
+    let arrived: TimestampMicrosecondArray = kept.iter().map(|(_, arrived)| *arrived).collect();
+    let arrived: ArrayRef = Arc::new(arrived.with_timezone("UTC"));
+    let mut fields = batch.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new(
+        "arrived",
+        arrived.data_type().clone(),
+        true,
+    )));
+    let mut arrays = batch.columns().to_vec();
+    arrays.push(arrived);
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+/// The query over a table, in which rows are in no window that had ended when they came.
+fn in_open_windows(sql: &str) -> String {
+    for function in ["HOP", "CUMULATE"] {
+        let start = format!("FROM {function}((SELECT * FROM events)");
+        let Some((before, after)) = sql.split_once(&start) else {
+            continue;
+        };
+        let (arguments, rest) = after.split_once(')').unwrap();
+        return format!(
+            "{before}FROM (SELECT * FROM {function}((SELECT * FROM events){arguments}) WHERE arrived IS NULL OR window_end > arrived) AS open {rest}"
+        );
+    }
+    sql.to_owned()
+}
+
 /// A batch run's rows with the types that a table stores.
 fn as_stored(batch: &RecordBatch, plan: &ContinuousPlan) -> RecordBatch {
     let columns = batch
@@ -426,8 +536,14 @@ fn as_stored(batch: &RecordBatch, plan: &ContinuousPlan) -> RecordBatch {
     RecordBatch::try_new(plan.output_schema.clone(), columns).unwrap()
 }
 
+/// How many stories are told: `make oracle` asks for more.
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(300)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn a_stream_is_a_batch_run_over_what_was_not_late(case in story()) {
@@ -443,10 +559,9 @@ fn stories_have_rows_of_every_fate() {
     let mut restarts = 0;
     for _ in 0..40 {
         let (query, _, steps) = story().new_tree(&mut runner).unwrap().current();
-        let (size, offset) = window(query);
         let mut model = Model::default();
         for step in &steps {
-            model.epoch(step, size, offset, QUERIES[query].1);
+            model.epoch(step, &QUERIES[query]);
             restarts += usize::from(matches!(step.between, Between::Restart));
         }
         total.aggregated += model.counts.aggregated;

@@ -219,12 +219,27 @@ impl ContinuousQuery {
                 query_watermark(self.watermark_us, &known, excluded, &finished, &watermarks)
             })
             .max();
-        let stages = self.program.stages.iter().zip(&self.stages);
-        let open = stages
-            .take(1)
-            .find_map(|(stage, (_, panes))| panes.next_end(stage, self.watermark_us));
+        let Some(reached) = reached else {
+            return false;
+        };
         // A window ends after every row in it, so one that these rows open can close with them only if it reaches beyond the earliest.
-        reached.is_some_and(|reached| open.is_some_and(|end| end <= reached) || earliest < reached)
+        earliest < reached || self.closes_at(reached)
+    }
+
+    /// Whether a window of the panes there are would close at this watermark.
+    fn closes_at(&self, reached: i64) -> bool {
+        let (mut closed, mut reached) = (self.watermark_us, reached);
+        let stages = self.program.stages.iter().zip(&self.stages);
+        for (number, (stage, (_, panes))) in stages.enumerate() {
+            if let Some(column) = stage.time {
+                (closed, reached) = above(&self.program, number, column, closed, reached);
+            }
+            let next = panes.next_end(stage, closed);
+            if next.is_some_and(|end| end <= reached) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.

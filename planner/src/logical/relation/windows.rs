@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use datafusion::{
+    common::{
+        Column,
+        tree_node::{Transformed, TreeNode},
+    },
     error::{DataFusionError, Result},
-    logical_expr::{Extension, LogicalPlan, planner::RelationPlannerContext},
+    logical_expr::{
+        Expr, Extension, LogicalPlan, LogicalPlanBuilder, planner::RelationPlannerContext,
+    },
 };
 use sluice_sql::ast::{self, FunctionArg};
 
 use super::{fixed_interval, plan_argument, positional, time_column};
 use crate::{
     error::PlanError,
-    logical::WindowNode,
+    logical::{WINDOW_COLUMNS, WindowNode},
     streaming::duration,
     windows::{MOST_PANES, Windows},
 };
@@ -60,6 +66,7 @@ pub(super) fn plan(
     }
     let input = plan_argument(name, function.usage, relation.clone(), context)?;
     let time = time_column(name, time.clone(), &input, context)?;
+    let (input, time) = without_window_columns(input, time)?;
     let mut written = Vec::with_capacity(function.lengths.len());
     for (what, length) in function.lengths.iter().zip(lengths) {
         written.push(positive(name, what, length.clone(), context)?);
@@ -84,6 +91,42 @@ pub(super) fn plan(
     Ok(LogicalPlan::Extension(Extension {
         node: Arc::new(WindowNode::try_new(input, time, windows)?),
     }))
+}
+
+/// A relation that is a windowed result has window columns of its own. The new window's take their place; the one that is the time stays, as
+/// `inner_window_time` and the like.
+fn without_window_columns(input: LogicalPlan, time: Expr) -> Result<(LogicalPlan, Expr)> {
+    let is_windows = |name: &str| WINDOW_COLUMNS.iter().any(|(column, _)| *column == name);
+    let columns = input.schema().columns();
+    if !columns.iter().any(|column| is_windows(&column.name)) {
+        return Ok((input, time));
+    }
+    let mut renamed = time.clone();
+    let mut exprs = Vec::new();
+    for column in columns {
+        let is_time = time.column_refs().contains(&column);
+        match (is_windows(&column.name), is_time) {
+            (false, _) => exprs.push(Expr::Column(column)),
+            (true, false) => {}
+            (true, true) => {
+                let name = format!("inner_{}", column.name);
+                let inner = Expr::Column(Column::new_unqualified(name.clone()));
+                renamed = renamed
+                    .transform(|expr| {
+                        Ok(match &expr {
+                            Expr::Column(found) if *found == column => {
+                                Transformed::yes(inner.clone())
+                            }
+                            _ => Transformed::no(expr),
+                        })
+                    })?
+                    .data;
+                exprs.push(Expr::Column(column).alias(name));
+            }
+        }
+    }
+    let input = LogicalPlanBuilder::from(input).project(exprs)?.build()?;
+    Ok((input, renamed))
 }
 
 fn wrong_count(function: &Function, count: usize) -> DataFusionError {
