@@ -12,6 +12,9 @@ use datafusion::{
 use super::{WINDOW_COLUMNS, WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode};
 use crate::operators::{WINDOW_COLUMN, pane_start, window_column, windows_of};
 
+/// Name of the list of a row's windows, before it is unnested.
+const WINDOWS: &str = "__sluice_windows";
+
 /// Turns window nodes into projections and takes watermark nodes out; for queries over what is bounded.
 #[derive(Debug)]
 pub struct LowerWindows;
@@ -38,6 +41,20 @@ impl AnalyzerRule for LowerWindows {
     }
 }
 
+/// Turns window nodes into projections, and leaves watermarks where they are: for a continuous query that keeps its rows as they come.
+pub(crate) fn lower_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let lowered = plan.transform_up_with_subqueries(|plan| {
+        let LogicalPlan::Extension(Extension { node }) = &plan else {
+            return Ok(Transformed::no(plan));
+        };
+        match node.as_any().downcast_ref::<WindowNode>() {
+            Some(window) => lower_window(window).map(Transformed::yes),
+            None => Ok(Transformed::no(plan)),
+        }
+    })?;
+    Ok(lowered.data)
+}
+
 /// What a window node means for a bounded relation: a row for each window a row is in.
 fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
     let mut exprs = input_columns(window);
@@ -49,14 +66,14 @@ fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
         return project(window, exprs);
     }
     let windows = windows_of(&window.windows).call(vec![window.time.clone()]);
-    exprs.push(windows.alias(WINDOW_COLUMN));
+    exprs.push(windows.alias(WINDOWS));
     let unnested = LogicalPlanBuilder::from(project(window, exprs)?)
-        .unnest_column(WINDOW_COLUMN)?
+        .unnest_column(WINDOWS)?
         .build()?;
     let mut exprs = input_columns(window);
     let (start, end) = (
-        get_field(ident(WINDOW_COLUMN), WINDOW_START),
-        get_field(ident(WINDOW_COLUMN), WINDOW_END),
+        get_field(ident(WINDOWS), WINDOW_START),
+        get_field(ident(WINDOWS), WINDOW_END),
     );
     exprs.push(start.alias(WINDOW_START));
     exprs.push(end.clone().alias(WINDOW_END));

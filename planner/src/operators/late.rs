@@ -22,7 +22,7 @@ use datafusion::{
 };
 use futures::{StreamExt, future::ready};
 
-use super::run::{EpochRun, LateRow, RowRef, row_refs};
+use super::run::{EpochRun, LateRow, Repeats, RowRef, row_refs};
 use crate::{error::PlanError, windows::Windows};
 
 /// Lets rows of open windows pass and notes what missed windows.
@@ -121,12 +121,20 @@ impl ExecutionPlan for LateExec {
             pane_column: self.pane_column,
             windows: self.windows.clone(),
         };
+        let mut seen = Seen::default();
         let output = input.filter_map(move |batch| {
-            let passed = batch.and_then(|batch| step.pass(batch));
+            let passed = batch.and_then(|batch| step.pass(batch, &mut seen));
             ready(passed.transpose())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, output)))
     }
+}
+
+/// The last row that passed, and the last that was late: with `unnest` below, a row comes several times.
+#[derive(Default)]
+struct Seen {
+    passed: Repeats,
+    late: Repeats,
 }
 
 struct Step {
@@ -138,7 +146,7 @@ struct Step {
 
 impl Step {
     /// The rows of which a window is open; `None` when there are none.
-    fn pass(&self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+    fn pass(&self, batch: RecordBatch, seen: &mut Seen) -> Result<Option<RecordBatch>> {
         let panes = batch
             .columns()
             .get(self.pane_column)
@@ -150,14 +158,15 @@ impl Step {
         let earliest = min(panes).and_then(|pane| self.windows.windows_of(pane).next());
         let batch = match (self.run.closed_to_us, earliest) {
             (Some(closed), Some(window)) if window.end <= closed => {
-                self.open_rows(&batch, panes, closed)?
+                self.open_rows(&batch, panes, closed, seen)?
             }
             _ => batch,
         };
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        self.run.found().aggregated += batch.num_rows() as u64;
+        let passed = seen.passed.distinct(row_refs(&batch, self.row_column)?);
+        self.run.found().aggregated += passed;
         Ok(Some(batch))
     }
 
@@ -167,6 +176,7 @@ impl Step {
         batch: &RecordBatch,
         panes: &TimestampMicrosecondArray,
         closed: i64,
+        seen: &mut Seen,
     ) -> Result<RecordBatch> {
         let rows = row_refs(batch, self.row_column)?;
         let mut found = self.run.found();
@@ -184,7 +194,7 @@ impl Step {
                         missed += i32::from(window.end <= closed);
                     }
                 }
-                if missed > 0 {
+                if missed > 0 && seen.late.is_new(*row) {
                     let row = RowRef::new(*row);
                     found.late.push(LateRow { row, missed, total });
                     found.missed_all += u64::from(missed == total);

@@ -152,6 +152,25 @@ impl EpochRun {
     }
 }
 
+/// Counts rows of a run where one may have become several, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    last: Option<u64>,
+}
+
+impl Repeats {
+    /// Whether a row is another one than the row before.
+    pub(crate) fn is_new(&mut self, row: u64) -> bool {
+        self.last.replace(row) != Some(row)
+    }
+
+    /// How many rows of the run these are that were not seen before.
+    pub(crate) fn distinct(&mut self, rows: &UInt64Array) -> u64 {
+        let rows = rows.values().iter();
+        rows.map(|row| u64::from(self.is_new(*row))).sum()
+    }
+}
+
 /// The row references of a batch in mid-plan.
 pub(crate) fn row_refs(batch: &RecordBatch, column: usize) -> Result<&UInt64Array> {
     batch

@@ -56,7 +56,33 @@ fn cumulate<const STEP: i64, const SIZE: i64>(ts: i64) -> Vec<Range<i64>> {
         .collect()
 }
 
-const QUERIES: [Query; 14] = [
+/// Without windows nothing is ever late.
+fn never(_: i64) -> Vec<Range<i64>> {
+    vec![i64::MIN..i64::MAX]
+}
+
+const QUERIES: [Query; 18] = [
+    Query {
+        sql: "SELECT ts, upper(kind) AS kind, value * 2 AS twice FROM events WHERE value > 0",
+        keeps: |event| event.value.is_some_and(|value| value > 0.0),
+        windows: never,
+    },
+    Query {
+        sql: "SELECT ts, kind, unnest(make_array(value, value + 1, NULL)) AS v FROM events",
+        keeps: |_| true,
+        windows: never,
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, value FROM HOP((SELECT * FROM events), ts, INTERVAL '10 seconds', INTERVAL '30 seconds') WHERE extract(second from window_end) >= 0",
+        keeps: |_| true,
+        windows: never,
+    },
+    Query {
+        sql: "SELECT window_start, window_time, v, count(*) AS n FROM TUMBLE((SELECT ts, unnest(make_array(kind, 'all')) AS v FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_time, v",
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+    },
+
     Query {
         sql: "SELECT window_start, window_end, kind, count(*) AS n, avg(value) AS mean, sum(value) AS total, min(value) AS low, max(value) AS high
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind",

@@ -16,7 +16,7 @@ use super::{
     watermark::query_watermark,
 };
 use crate::{
-    EpochInput, EpochOutput, RowCounts, StateSnapshot,
+    EpochInput, EpochOutput, RowCounts, SplitInput, StateSnapshot,
     error::{PlanError, Result},
     operators::{EpochRun, WindowColumn},
     streaming::{Program, Stage},
@@ -96,19 +96,24 @@ impl ContinuousQuery {
         let program = Arc::clone(&self.program);
         let closed = self.watermark_us;
         let mut output = EpochOutput::default();
-        if let (Some(stage), Some((runner, _))) = (program.stages.first(), self.stages.first_mut())
-        {
-            let runs = runner
-                .over_rows(&program, &stage.feed_schema, splits, latest_us, closed)
-                .await?;
-            for (run, states) in &runs {
-                self.count(run, &names, &mut output)?;
-                for batch in states {
-                    self.merge(0, batch)?;
+        match program.stages.first().zip(self.stages.first_mut()) {
+            None => {
+                let rows = self.copy(splits, &names, latest_us, &mut output).await?;
+                output.rows = rows;
+            }
+            Some((stage, (runner, _))) => {
+                let runs = runner
+                    .over_rows(&program, &stage.feed_schema, splits, latest_us, closed)
+                    .await?;
+                for (run, states) in &runs {
+                    self.count(run, &names, &mut output)?;
+                    for batch in states {
+                        self.merge(0, batch)?;
+                    }
                 }
+                self.settle(0)?;
             }
         }
-        self.settle(0)?;
         let mut known = input.known;
         known.extend(names);
         self.watermark_us = query_watermark(
@@ -119,8 +124,31 @@ impl ContinuousQuery {
             &self.split_watermarks_us,
         );
         output.watermark_us = self.watermark_us;
-        output.rows = self.close(closed).await?;
+        output.rows.extend(self.close(closed).await?);
         Ok(output)
+    }
+
+    /// The rows of an epoch as a query without aggregation gives them.
+    async fn copy(
+        &mut self,
+        splits: Vec<SplitInput>,
+        names: &[SplitId],
+        latest_us: i64,
+        output: &mut EpochOutput,
+    ) -> Result<Vec<RecordBatch>> {
+        let program = Arc::clone(&self.program);
+        let runs = self
+            .post
+            .over_rows(&program, &program.post_schema, splits, latest_us, None)
+            .await?;
+        let mut rows = Vec::new();
+        for (run, copied) in &runs {
+            self.count(run, names, output)?;
+            for batch in copied.iter().filter(|batch| batch.num_rows() > 0) {
+                rows.push(program.output.apply(batch)?);
+            }
+        }
+        Ok(rows)
     }
 
     /// Takes over what a run found: where its rows went, and how far its splits are.
@@ -195,6 +223,7 @@ impl ContinuousQuery {
         known: &BTreeSet<SplitId>,
         excluded: &BTreeSet<SplitId>,
     ) -> bool {
+        // Without windows every row is awaited.
         let Some(glance) = self.program.glance else {
             return true;
         };
@@ -292,7 +321,7 @@ impl ContinuousQuery {
             let mut columns = window.rows.columns().to_vec();
             columns.push(constant(window.window.start, window.rows.num_rows()));
             rows.push(RecordBatch::try_new(
-                Arc::clone(&program.pane_schema),
+                Arc::clone(&program.post_schema),
                 columns,
             )?);
         }

@@ -8,7 +8,10 @@ use std::{collections::HashMap, sync::Arc};
 use arrow::datatypes::{DataType, Field};
 use datafusion::{
     common::{Column, DFSchema, TableReference},
-    logical_expr::{Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias},
+    logical_expr::{
+        Expr, ExprSchemable, Extension, Filter, LogicalPlan, LogicalPlanBuilder, Projection,
+        SubqueryAlias,
+    },
 };
 
 use crate::{
@@ -51,6 +54,43 @@ pub(crate) fn carry_rows(plan: &LogicalPlan) -> Result<Carried> {
             DataType::UInt64,
         )
         .map(Some)
+    })
+}
+
+/// A whole query without aggregation, over a leaf in place of the stream's scan: each row with its origin, and with its event time where the
+/// stream has one.
+pub(crate) fn carry_copy(plan: &LogicalPlan) -> Result<Carried> {
+    carry(plan, &|node| {
+        if let LogicalPlan::Extension(Extension { node }) = node
+            && let Some(watermark) = node.as_any().downcast_ref::<WatermarkNode>()
+        {
+            let time = watermark.time.clone();
+            let below = carry_rows(&watermark.input)?;
+            let watermark = extension(WatermarkNode {
+                input: below.plan,
+                time: time.clone(),
+                watermark: watermark.watermark.clone(),
+            });
+            let mut exprs: Vec<Expr> = watermark
+                .schema()
+                .columns()
+                .into_iter()
+                .map(Expr::Column)
+                .collect();
+            let time = time.cast_to(&window_type(), watermark.schema())?;
+            exprs.push(time.alias(WINDOW_COLUMN));
+            let mut hidden = below.hidden;
+            hidden.push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_COLUMN)));
+            let plan = Projection::try_new(exprs, Arc::new(watermark))?;
+            return Ok(Some(Carried {
+                plan: LogicalPlan::Projection(plan),
+                hidden,
+            }));
+        }
+        match node {
+            LogicalPlan::TableScan(_) => carry_rows(node).map(Some),
+            _ => Ok(None),
+        }
     })
 }
 
@@ -162,6 +202,16 @@ fn carry(
             Ok(Carried {
                 plan: LogicalPlan::SubqueryAlias(plan),
                 hidden,
+            })
+        }
+        LogicalPlan::Unnest(unnest) => {
+            let below = carry(&unnest.input, cut)?;
+            let plan = LogicalPlanBuilder::from(below.plan)
+                .unnest_columns_with_options(unnest.exec_columns.clone(), unnest.options.clone())?
+                .build()?;
+            Ok(Carried {
+                plan,
+                hidden: below.hidden,
             })
         }
         LogicalPlan::Extension(Extension { node }) => {

@@ -66,7 +66,10 @@ fn write_explain(
                 .to_string(),
         )?;
     }
-    writeln!(text, "When the watermark closes a window")?;
+    match program.stages.is_empty() {
+        true => writeln!(text, "In every epoch, per split")?,
+        false => writeln!(text, "When the watermark closes a window")?,
+    }
     indented(
         text,
         &displayable(program.post.as_ref()).indent(false).to_string(),

@@ -41,6 +41,18 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
             let group = plain_column(aggregate.group_expr.get(index)?)?;
             origin_below(&aggregate.input, group, windows)
         }
+        LogicalPlan::Unnest(unnest) => {
+            let below = *unnest.dependency_indices.get(index)?;
+            let unnested = unnest
+                .list_type_columns
+                .iter()
+                .any(|(list, _)| *list == below)
+                || unnest.struct_type_columns.contains(&below);
+            match unnested {
+                true => None,
+                false => origin_below(&unnest.input, &column_at(&unnest.input, below), windows),
+            }
+        }
         LogicalPlan::TableScan(_) => Some(Origin::Stream(column.name.clone())),
         LogicalPlan::Extension(Extension { node }) => {
             if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {

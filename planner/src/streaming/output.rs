@@ -27,18 +27,19 @@ pub(crate) struct OutputShape {
     /// Output column → column of the plan's batch, with the type to store it as.
     columns: Vec<(usize, DataType)>,
     derived: Vec<Derived>,
-    window_index: usize,
+    /// Where the time stands that partition columns are derived from.
+    time_index: Option<usize>,
     schema: SchemaRef,
 }
 
 impl OutputShape {
-    /// The shape of a query's rows in `target`: names as `written`, types as in the `planned` query; `window_index` is where the hidden
-    /// window column stands.
+    /// The shape of a query's rows in `target`: names as `written`, types as in the `planned` query; `time` is where partition columns are
+    /// derived from and where it stands.
     pub(crate) fn new(
         written: &LogicalPlan,
         planned: &LogicalPlan,
         target: &TargetDefinition,
-        window_index: usize,
+        time: Option<(&str, usize)>,
     ) -> Result<Self> {
         let mut names: HashSet<&str> = HashSet::new();
         let mut fields = Vec::new();
@@ -62,7 +63,10 @@ impl OutputShape {
             match fields.iter().find(|field| field.name() == name) {
                 Some(field) => check_selected(name, field.data_type(), written.as_ref())?,
                 None => {
-                    let column = Derived::new(name, written.as_ref())?;
+                    let Some((of, _)) = time else {
+                        return Err(no_time(name));
+                    };
+                    let column = Derived::new(name, written.as_ref(), of)?;
                     fields.push(Field::new(name, column.data_type.clone(), true));
                     derived.push(column);
                 }
@@ -76,7 +80,7 @@ impl OutputShape {
         Ok(Self {
             columns,
             derived,
-            window_index,
+            time_index: time.map(|(_, index)| index),
             schema: Arc::new(Schema::new(fields)),
         })
     }
@@ -105,15 +109,25 @@ impl OutputShape {
                 cast_with_options(column, data_type, &options)?
             });
         }
-        let windows = batch
-            .column(self.window_index)
-            .as_primitive_opt::<TimestampMicrosecondType>()
-            .ok_or_else(|| PlanError::internal("a result lost its window"))?;
+        let times = self
+            .time_index
+            .and_then(|index| batch.columns().get(index))
+            .and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
         for derived in &self.derived {
-            columns.push(derived.evaluate(windows)?);
+            let times = times.ok_or_else(|| PlanError::internal("a result lost its time"))?;
+            columns.push(derived.evaluate(times)?);
         }
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
+}
+
+fn no_time(name: &str) -> PlanError {
+    PlanError::new(
+        PlanErrorKind::UndefinedColumn,
+        format!("partition column \"{name}\" cannot be derived"),
+    )
+    .detail("the query has no window, and its stream no watermark that says which column is event time")
+    .hint("select a column of that name in the query, or declare WATERMARK FOR a column of the stream")
 }
 
 /// A name that was given and that tables can store.

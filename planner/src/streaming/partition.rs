@@ -1,4 +1,5 @@
-//! Partition columns that follow from the window: `date`, `hour` and their like, of `window_start` in UTC.
+//! Partition columns that follow from time: `date`, `hour` and their like, of `window_start` (of event time in a query without windows) in
+//! UTC.
 
 use std::sync::Arc;
 
@@ -28,17 +29,19 @@ enum Part {
     Minute,
 }
 
-/// A partition column derived from the window's start.
+/// A partition column derived from a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Derived {
     pub(crate) name: String,
     pub(crate) data_type: DataType,
     part: Part,
+    /// The column it follows from.
+    of: String,
 }
 
 impl Derived {
     /// The column that `PARTITIONED BY (name type)` means when the query does not select it.
-    pub(crate) fn new(name: &str, written: Option<&DataType>) -> Result<Self> {
+    pub(crate) fn new(name: &str, written: Option<&DataType>, of: &str) -> Result<Self> {
         let cannot = || {
             PlanError::new(
                 PlanErrorKind::UndefinedColumn,
@@ -74,7 +77,7 @@ impl Derived {
             }
             other => {
                 let error = cannot().detail(
-                    "the query does not select it, and only date, dt, day, hour, hh, minute, month and year follow from window_start",
+                    format!("the query does not select it, and only date, dt, day, hour, hh, minute, month and year follow from {of}"),
                 );
                 return Err(match nearest(other, NAMES.into_iter()) {
                     Some(near) => error.hint(format!("did you mean \"{near}\"?")),
@@ -86,6 +89,7 @@ impl Derived {
             name: name.to_owned(),
             data_type: written.clone(),
             part,
+            of: of.to_owned(),
         })
     }
 
@@ -116,14 +120,14 @@ impl Derived {
     /// How it follows from the window, for EXPLAIN and SHOW CREATE.
     pub(crate) fn describe(&self) -> String {
         let part = match self.part {
-            Part::Date => return format!("{} = CAST(window_start AS DATE)", self.name),
+            Part::Date => return format!("{} = CAST({} AS DATE)", self.name, self.of),
             Part::Year => "year",
             Part::Month => "month",
             Part::Day => "day",
             Part::Hour => "hour",
             Part::Minute => "minute",
         };
-        format!("{} = EXTRACT({part} FROM window_start)", self.name)
+        format!("{} = EXTRACT({part} FROM {})", self.name, self.of)
     }
 }
 

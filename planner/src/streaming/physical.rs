@@ -39,7 +39,9 @@ use super::carry::Carried;
 use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
-    operators::{EventTimeExec, FeedExec, LateExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule},
+    operators::{
+        EventTimeExec, FeedExec, LateExec, PassedExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule,
+    },
     windows::Windows,
 };
 
@@ -103,6 +105,15 @@ pub(crate) async fn lower_rows(
         windows,
     );
     aggregate_over(session, Arc::new(late), rows.plan.schema(), aggregate)
+}
+
+/// Lowers a query without aggregation.
+pub(crate) async fn lower_copy(
+    session: &SessionState,
+    rows: &Carried,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let input = lower(session, &rows.plan).await?;
+    Ok(Arc::new(PassedExec::new(input, rows.index_of(ROW_COLUMN)?)))
 }
 
 /// Lowers rows of closed windows up to and with the partial aggregation.

@@ -7,26 +7,28 @@ use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
     execution::SessionState,
     logical_expr::LogicalPlan,
+    physical_plan::ExecutionPlan,
 };
 use sluice_sql::ast::{Query, Statement};
 
 use super::{
-    carry::carry_windows,
+    carry::{carry_copy, carry_windows},
     explain::explain,
     fingerprint::fingerprint,
     glance::Glance,
     output::OutputShape,
     partition::Derived,
-    physical::{lower, streaming_session},
-    program::{PARALLEL_ROWS, Program, RejectShape},
+    physical::{lower, lower_copy, streaming_session},
+    program::{PARALLEL_ROWS, Program, RejectShape, Stage},
     refuse::{census, refuse},
     stages::{leaf_schema, stages},
-    watermark::declare_watermark,
+    watermark::{declare_watermark, watermarked_column},
 };
 use crate::{
     ContinuousQuery, StateSnapshot, StreamDefinition, TargetDefinition,
     binding::logical_plan,
     error::{PlanError, Result},
+    logical::{WINDOW_START, lower_windows},
     operators::WINDOW_COLUMN,
 };
 
@@ -97,37 +99,92 @@ pub async fn plan_continuous(
     }
     refuse(&written, &counted)?;
     let session = streaming_session(state);
-    let watermarked = match counted.watermarks {
+    let is_copy = counted.aggregates == 0;
+    let has_time = counted
+        .streams
+        .iter()
+        .any(|stream| stream.watermark.is_some());
+    let mut watermarked = match counted.watermarks {
+        0 if is_copy && !has_time => written.clone(),
         0 => declare_watermark(&session, written.clone())?,
         _ => written.clone(),
     };
+    if is_copy {
+        watermarked = lower_windows(watermarked)?;
+    }
     let logical = session.optimize(&watermarked)?;
-    build(&session, &written, logical, counted.streams, target)
-        .await
-        .map(Some)
+    let parts = match is_copy {
+        true => copy(&session, &written, &logical, target).await?,
+        false => aggregation(&session, &written, &logical, &counted.streams, target).await?,
+    };
+    build(&session, logical, parts, counted.streams).map(Some)
 }
 
-async fn build(
+/// What is different in a query with and without aggregation.
+struct Parts {
+    stages: Vec<Stage>,
+    post: Arc<dyn ExecutionPlan>,
+    output: OutputShape,
+}
+
+/// A query without aggregation: its rows go to the table as they come.
+async fn copy(
     session: &SessionState,
     written: &LogicalPlan,
-    logical: LogicalPlan,
-    streams: Vec<Arc<StreamDefinition>>,
+    logical: &LogicalPlan,
     target: &TargetDefinition,
+) -> Result<Parts> {
+    let rows = carry_copy(logical)?;
+    let name = watermarked_column(logical).unwrap_or_default();
+    let time = rows.index_of(WINDOW_COLUMN).ok();
+    let time = time.map(|index| (name.as_str(), index));
+    Ok(Parts {
+        stages: Vec::new(),
+        output: OutputShape::new(written, logical, target, time)?,
+        post: lower_copy(session, &rows).await?,
+    })
+}
+
+/// A query with aggregations over windows: rows go to the table when the windows of the last one close.
+async fn aggregation(
+    session: &SessionState,
+    written: &LogicalPlan,
+    logical: &LogicalPlan,
+    streams: &[Arc<StreamDefinition>],
+    target: &TargetDefinition,
+) -> Result<Parts> {
+    let stream = streams
+        .first()
+        .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
+    let mut stages = stages(session, logical, stream).await?;
+    let windows = carry_windows(logical)?;
+    let time = (WINDOW_START, windows.index_of(WINDOW_COLUMN)?);
+    let output = OutputShape::new(written, logical, target, Some(time))?;
+    let post = lower(session, &windows.plan).await?;
+    if let Some(last) = stages.last_mut() {
+        last.result_schema = without_last(&leaf_schema(&post));
+    }
+    Ok(Parts {
+        stages,
+        post,
+        output,
+    })
+}
+
+fn build(
+    session: &SessionState,
+    logical: LogicalPlan,
+    parts: Parts,
+    streams: Vec<Arc<StreamDefinition>>,
 ) -> Result<ContinuousPlan> {
     let stream = streams
         .first()
         .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
-    let mut stages = stages(session, &logical, stream).await?;
-    let last = stages
-        .last_mut()
-        .ok_or_else(|| PlanError::internal("a continuous query lost its aggregation"))?;
-    let windows = carry_windows(&logical)?;
-    let output = OutputShape::new(written, &logical, target, windows.index_of(WINDOW_COLUMN)?)?;
-    let post = lower(session, &windows.plan).await?;
-    let pane_schema = leaf_schema(&post);
-    last.result_schema = without_last(&pane_schema);
-    let glance = stages.first().and_then(|stage| Glance::of(&stage.partial));
-
+    let Parts {
+        stages,
+        post,
+        output,
+    } = parts;
     let read = columns_read(&logical)?;
     let plan_text = logical.display_indent_schema().to_string();
     let state_text: String = stages
@@ -136,13 +193,13 @@ async fn build(
         .collect();
     let program = Program {
         time: stream.time.clone(),
+        glance: stages.first().and_then(|stage| Glance::of(&stage.partial)),
         stages,
-        pane_schema,
+        post_schema: leaf_schema(&post),
         post,
         output,
         late: RejectShape::late(&read),
         dead: RejectShape::dead(&read),
-        glance,
         parallel_rows: PARALLEL_ROWS,
         config: session.config().clone(),
         runtime: Arc::clone(session.runtime_env()),

@@ -51,11 +51,11 @@ pub(crate) struct Stage {
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) time: TimeRules,
-    /// From the rows of the stream upwards.
+    /// From the rows of the stream upwards; none in a query without aggregation.
     pub(crate) stages: Vec<Stage>,
-    /// Group columns ++ results ++ window of the last stage: what `post` is fed with.
-    pub(crate) pane_schema: SchemaRef,
-    /// Closed windows of the last stage → rows of the query and their window.
+    /// What `post` is fed with: group columns ++ results ++ window of the last stage; the stream's rows where there is none.
+    pub(crate) post_schema: SchemaRef,
+    /// Closed windows of the last stage, or the stream's rows → rows of the query.
     pub(crate) post: Arc<dyn ExecutionPlan>,
     pub(crate) output: OutputShape,
     pub(crate) late: RejectShape,

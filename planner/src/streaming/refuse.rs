@@ -105,10 +105,6 @@ fn refuse_shape(census: &Census) -> Result<()> {
         "write FROM TUMBLE({name}, event_time_column, INTERVAL '1 minute') GROUP BY window_start, window_end, …"
     );
     match (census.aggregates, census.windows) {
-        (0, _) => Err(PlanError::unsupported(
-            "a continuous query without an aggregation over a window is not supported yet",
-        )
-        .hint(hint)),
         (1, 0) => Err(PlanError::unsupported(
             "GROUP BY over a stream without a window needs unbounded state",
         )
@@ -140,9 +136,6 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
         LogicalPlan::Limit(_) => PlanError::invalid("LIMIT has no meaning in a continuous query")
             .detail("its rows are added to a table for as long as the stream goes on")
             .hint("leave it out, and limit when reading the table"),
-        LogicalPlan::Unnest(_) => {
-            PlanError::unsupported("unnest in a continuous query is not supported yet")
-        }
         LogicalPlan::RecursiveQuery(_) => {
             PlanError::unsupported("WITH RECURSIVE in a continuous query is not supported")
         }
@@ -164,6 +157,7 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
         | LogicalPlan::SubqueryAlias(_)
         | LogicalPlan::Subquery(_)
         | LogicalPlan::TableScan(_)
+        | LogicalPlan::Unnest(_)
         | LogicalPlan::Extension(_) => return refuse_expressions(node),
         other => PlanError::unsupported(format!(
             "{} in a continuous query is not supported",

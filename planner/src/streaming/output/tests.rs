@@ -10,7 +10,7 @@ fn derived(name: &str, data_type: DataType, at: &str) -> String {
     let us = chrono::DateTime::parse_from_rfc3339(at)
         .unwrap()
         .timestamp_micros();
-    let column = Derived::new(name, Some(&data_type)).unwrap();
+    let column = Derived::new(name, Some(&data_type), "window_start").unwrap();
     let array = column
         .evaluate(&TimestampMicrosecondArray::from(vec![us]))
         .unwrap();
@@ -37,16 +37,21 @@ fn parts_are_of_utc_and_right_before_1970() {
 
 #[test]
 fn what_does_not_follow_from_the_window_is_refused() {
-    let error = Derived::new("region", Some(&DataType::Utf8)).unwrap_err();
+    let error = Derived::new("region", Some(&DataType::Utf8), "window_start").unwrap_err();
     assert_eq!(
         error.message,
         "partition column \"region\" cannot be derived"
     );
-    let error = Derived::new("hours", Some(&DataType::Int32)).unwrap_err();
+    let error = Derived::new("hours", Some(&DataType::Int32), "window_start").unwrap_err();
     assert_eq!(error.hint.unwrap(), "did you mean \"hour\"?");
-    let error = Derived::new("hour", Some(&DataType::Utf8)).unwrap_err();
+    let error = Derived::new("hour", Some(&DataType::Utf8), "window_start").unwrap_err();
     assert_eq!(error.hint.unwrap(), "write hour INT");
-    assert!(Derived::new("date", None).unwrap_err().hint.is_some());
+    assert!(
+        Derived::new("date", None, "window_start")
+            .unwrap_err()
+            .hint
+            .is_some()
+    );
 }
 
 #[test]
