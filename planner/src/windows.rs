@@ -5,10 +5,20 @@
 
 use std::{fmt, ops::Range};
 
+use arrow::array::timezone::Tz;
+
 use crate::{operators::WindowColumn, streaming::duration};
 
+mod calendar;
 #[cfg(test)]
 mod tests;
+
+pub use calendar::Unit;
+
+/// The time zone of a name: `Europe/Madrid`, `UTC`, `+02:00`.
+pub(crate) fn zone(name: &str) -> Option<Tz> {
+    name.parse().ok()
+}
 
 /// More panes than this in one window are refused.
 pub(crate) const MOST_PANES: i64 = 1_000;
@@ -32,6 +42,13 @@ pub enum Windows {
         /// From the Unix epoch; at least zero and below the slide.
         offset_us: i64,
     },
+    /// Days, weeks, months or years of a time zone, one after the other.
+    Calendar {
+        /// What they are made of.
+        unit: Unit,
+        /// The zone whose they are, a name that [`zone`] knows.
+        zone: String,
+    },
     /// `[start, start + n × step)` up to the size, then anew.
     Cumulate {
         /// Above zero; divides the size.
@@ -46,12 +63,21 @@ pub enum Windows {
 impl Windows {
     /// Whether every row is in exactly one window: then a pane is a window.
     pub(crate) fn is_single(&self) -> bool {
-        matches!(self, Self::Tumble { .. })
+        matches!(self, Self::Tumble { .. } | Self::Calendar { .. })
     }
 
-    /// Length of a pane.
+    /// The zone whose calendar the windows follow.
+    pub(crate) fn zone(&self) -> Option<&str> {
+        match self {
+            Self::Calendar { zone, .. } => Some(zone),
+            _ => None,
+        }
+    }
+
+    /// Length of a pane, where all are of one length.
     pub(crate) fn pane_us(&self) -> i64 {
         match *self {
+            Self::Calendar { .. } => 0,
             Self::Tumble { size_us, .. } => size_us,
             Self::Hop {
                 slide_us, size_us, ..
@@ -63,13 +89,14 @@ impl Windows {
     /// Panes of the longest window.
     pub(crate) fn panes(&self) -> i64 {
         match *self {
-            Self::Tumble { .. } => 1,
+            Self::Tumble { .. } | Self::Calendar { .. } => 1,
             Self::Hop { size_us, .. } | Self::Cumulate { size_us, .. } => size_us / self.pane_us(),
         }
     }
 
     fn offset_us(&self) -> i64 {
         match *self {
+            Self::Calendar { .. } => 0,
             Self::Tumble { offset_us, .. }
             | Self::Hop { offset_us, .. }
             | Self::Cumulate { offset_us, .. } => offset_us,
@@ -78,6 +105,9 @@ impl Windows {
 
     /// The start of the pane of a time; `None` where it, or the end of one of its windows, is not in 64 bits.
     pub(crate) fn pane_of(&self, time_us: i64) -> Option<i64> {
+        if let Self::Calendar { .. } = self {
+            return Some(self.windows_from(time_us)?.next.start);
+        }
         let start = floor(time_us, self.pane_us(), self.offset_us())?;
         self.windows_from(start)?;
         Some(start)
@@ -85,7 +115,10 @@ impl Windows {
 
     /// Where a pane ends, exclusive.
     pub(crate) fn pane_end(&self, pane: i64) -> i64 {
-        pane.saturating_add(self.pane_us())
+        match self {
+            Self::Calendar { .. } => self.last_end(pane),
+            _ => pane.saturating_add(self.pane_us()),
+        }
     }
 
     /// The windows that hold a pane, the one that ends first coming first. `pane` is what [`Self::pane_of`] gave.
@@ -133,6 +166,12 @@ impl Windows {
                     last.checked_add(size_us)?,
                 )
             }
+            Self::Calendar { unit, ref zone } => {
+                let window = calendar::window_of(pane, unit, self::zone(zone)?)?;
+                let end = window.end;
+                // One window only: the next would end after the last.
+                (window, Step::End(1), end)
+            }
             Self::Cumulate {
                 step_us,
                 size_us,
@@ -157,6 +196,16 @@ impl Windows {
 impl fmt::Display for Windows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Calendar { unit, ref zone } => {
+                let (count, name) = match unit {
+                    Unit::Days(days) if days % 7 == 0 => (days / 7, "week"),
+                    Unit::Days(days) => (days, "day"),
+                    Unit::Months(months) if months % 12 == 0 => (months / 12, "year"),
+                    Unit::Months(months) => (months, "month"),
+                };
+                let plural = if count == 1 { "" } else { "s" };
+                write!(f, "TUMBLE of {count} {name}{plural} in {zone}")?;
+            }
             Self::Tumble { size_us, .. } => write!(f, "TUMBLE of {}", duration(size_us))?,
             Self::Hop {
                 slide_us, size_us, ..
@@ -176,6 +225,7 @@ impl fmt::Display for Windows {
             )?,
         }
         match self.offset_us() {
+            _ if matches!(self, Self::Calendar { .. }) => Ok(()),
             0 => Ok(()),
             offset_us => write!(f, ", offset {}", duration(offset_us)),
         }

@@ -1,7 +1,7 @@
 //! The dialect: PostgreSQL's rules, widened by what stream users type.
 //!
 //! Everything is delegated to `PostgreSqlDialect` except: backquoted identifiers (Spark), time travel on tables, every
-//! spelling of INTERVAL, `TABLE name` as an argument of a window table function (Flink), and the wildcard forms the
+//! spelling of INTERVAL, `TABLE name` and `TIME ZONE 'name'` as arguments of a window table function, and the wildcard forms the
 //! engine understands. Each parse gets a dialect of its own, because it also carries that parse's **budget**: the
 //! parser underneath backtracks, and on malformed nested input does so exponentially (`cast(cast(cast(…` 40 deep would
 //! run for days). Every backtrack comes through [`Dialect::parse_prefix`], so counting there bounds it.
@@ -75,6 +75,7 @@ impl Dialect for SluiceDialect {
         match word.keyword {
             Keyword::INTERVAL => interval::parse_prefix(parser),
             Keyword::TABLE => crate::rewrite::window_tvf::parse_table_argument(parser),
+            Keyword::TIME => crate::rewrite::time_zone::parse_prefix(parser),
             _ => None,
         }
     }

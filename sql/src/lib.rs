@@ -36,6 +36,7 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
+pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,

@@ -18,6 +18,7 @@ mod functions;
 mod idents;
 mod spark_window;
 mod struct_star;
+pub(crate) mod time_zone;
 pub(crate) mod tokens;
 pub(crate) mod window_tvf;
 

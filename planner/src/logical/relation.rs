@@ -227,7 +227,7 @@ fn fixed_interval(
     let planned = context.sql_to_expr(expr, &datafusion::common::DFSchema::empty())?;
     interval_us(&planned).ok_or_else(|| {
         PlanError::invalid(format!("{what} is an interval of fixed length, not {text}"))
-            .hint("such as INTERVAL '1 minute'; months and years, whose length varies, are not supported yet")
+            .hint("such as INTERVAL '1 minute'; months and years, whose length varies, are for the size of TUMBLE alone")
             .into_engine()
     })
 }
@@ -235,22 +235,35 @@ fn fixed_interval(
 /// Microseconds of a literal interval of fixed length; a day is 24 hours, as it always is in UTC.
 pub(crate) fn interval_us(expr: &Expr) -> Option<i64> {
     const DAY_US: i64 = 86_400_000_000;
-    let (months, days, nanos) = match expr {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => {
-            (interval.months, interval.days, interval.nanoseconds)
-        }
-        Expr::Literal(ScalarValue::IntervalDayTime(Some(interval)), _) => (
-            0,
-            interval.days,
-            i64::from(interval.milliseconds).checked_mul(1_000_000)?,
-        ),
-        Expr::Negative(inner) => return interval_us(inner)?.checked_neg(),
-        _ => return None,
-    };
+    let (months, days, nanos) = interval_parts(expr)?;
     if months != 0 || nanos % 1_000 != 0 {
         return None;
     }
     i64::from(days)
         .checked_mul(DAY_US)?
         .checked_add(nanos / 1_000)
+}
+
+/// Months, days and nanoseconds of a literal interval.
+fn interval_parts(expr: &Expr) -> Option<(i32, i32, i64)> {
+    match expr {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => {
+            Some((interval.months, interval.days, interval.nanoseconds))
+        }
+        Expr::Literal(ScalarValue::IntervalYearMonth(Some(months)), _) => Some((*months, 0, 0)),
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(interval)), _) => Some((
+            0,
+            interval.days,
+            i64::from(interval.milliseconds).checked_mul(1_000_000)?,
+        )),
+        Expr::Negative(inner) => {
+            let (months, days, nanos) = interval_parts(inner)?;
+            Some((
+                months.checked_neg()?,
+                days.checked_neg()?,
+                nanos.checked_neg()?,
+            ))
+        }
+        _ => None,
+    }
 }

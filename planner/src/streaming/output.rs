@@ -21,6 +21,17 @@ mod tests;
 /// Characters that Delta Lake (and so every reader of it) refuses in column names.
 const UNSTORABLE: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
+/// The time that partition columns are derived from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeColumn<'a> {
+    /// What it is called.
+    pub(crate) name: &'a str,
+    /// Where it stands in the plan's output.
+    pub(crate) index: usize,
+    /// The zone of its windows.
+    pub(crate) zone: Option<&'a str>,
+}
+
 /// How the rows above the aggregation become rows of the table.
 #[derive(Debug)]
 pub(crate) struct OutputShape {
@@ -39,7 +50,7 @@ impl OutputShape {
         written: &LogicalPlan,
         planned: &LogicalPlan,
         target: &TargetDefinition,
-        time: Option<(&str, usize)>,
+        time: Option<TimeColumn<'_>>,
     ) -> Result<Self> {
         let mut names: HashSet<&str> = HashSet::new();
         let mut fields = Vec::new();
@@ -63,10 +74,11 @@ impl OutputShape {
             match fields.iter().find(|field| field.name() == name) {
                 Some(field) => check_selected(name, field.data_type(), written.as_ref())?,
                 None => {
-                    let Some((of, _)) = time else {
+                    let Some(time) = time else {
                         return Err(no_time(name));
                     };
-                    let column = Derived::new(name, written.as_ref(), of)?;
+                    let column = Derived::new(name, written.as_ref(), time.name)?;
+                    let column = column.in_zone(time.zone);
                     fields.push(Field::new(name, column.data_type.clone(), true));
                     derived.push(column);
                 }
@@ -80,7 +92,7 @@ impl OutputShape {
         Ok(Self {
             columns,
             derived,
-            time_index: time.map(|(_, index)| index),
+            time_index: time.map(|time| time.index),
             schema: Arc::new(Schema::new(fields)),
         })
     }

@@ -10,7 +10,10 @@ use arrow::{
 };
 use chrono::{DateTime, Datelike, Utc};
 
-use crate::error::{PlanError, PlanErrorKind, Result, nearest};
+use crate::{
+    error::{PlanError, PlanErrorKind, Result, nearest},
+    windows::zone,
+};
 
 const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
@@ -37,6 +40,8 @@ pub(crate) struct Derived {
     part: Part,
     /// The column it follows from.
     of: String,
+    /// The zone whose date and hour it is, where that is not UTC.
+    zone: Option<String>,
 }
 
 impl Derived {
@@ -90,12 +95,28 @@ impl Derived {
             data_type: written.clone(),
             part,
             of: of.to_owned(),
+            zone: None,
         })
+    }
+
+    /// The same in another time zone.
+    pub(crate) fn in_zone(self, zone: Option<&str>) -> Self {
+        let zone = zone.filter(|zone| *zone != "UTC").map(str::to_owned);
+        Self { zone, ..self }
     }
 
     /// The column for rows of these windows.
     pub(crate) fn evaluate(&self, windows: &TimestampMicrosecondArray) -> Result<ArrayRef> {
+        let zone = self.zone.as_deref().and_then(zone);
         let part = |us: i64| -> Option<i32> {
+            let us = match zone {
+                None => us,
+                Some(zone) => utc(us)?
+                    .with_timezone(&zone)
+                    .naive_local()
+                    .and_utc()
+                    .timestamp_micros(),
+            };
             let value = match self.part {
                 Part::Date => us.div_euclid(DAY_US),
                 Part::Hour => us.rem_euclid(DAY_US) / HOUR_US,
@@ -119,15 +140,19 @@ impl Derived {
 
     /// How it follows from the window, for EXPLAIN and SHOW CREATE.
     pub(crate) fn describe(&self) -> String {
+        let of = match &self.zone {
+            None => self.of.clone(),
+            Some(zone) => format!("{} AT TIME ZONE '{zone}'", self.of),
+        };
         let part = match self.part {
-            Part::Date => return format!("{} = CAST({} AS DATE)", self.name, self.of),
+            Part::Date => return format!("{} = CAST({of} AS DATE)", self.name),
             Part::Year => "year",
             Part::Month => "month",
             Part::Day => "day",
             Part::Hour => "hour",
             Part::Minute => "minute",
         };
-        format!("{} = EXTRACT({part} FROM {})", self.name, self.of)
+        format!("{} = EXTRACT({part} FROM {of})", self.name)
     }
 }
 

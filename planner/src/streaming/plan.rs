@@ -16,7 +16,7 @@ use super::{
     explain::explain,
     fingerprint::fingerprint,
     glance::Glance,
-    output::OutputShape,
+    output::{OutputShape, TimeColumn},
     partition::Derived,
     physical::{lower, lower_copy, streaming_session},
     program::{PARALLEL_ROWS, Program, RejectShape, Stage},
@@ -137,7 +137,11 @@ async fn copy(
     let rows = carry_copy(logical)?;
     let name = watermarked_column(logical).unwrap_or_default();
     let time = rows.index_of(WINDOW_COLUMN).ok();
-    let time = time.map(|index| (name.as_str(), index));
+    let time = time.map(|index| TimeColumn {
+        name: &name,
+        index,
+        zone: None,
+    });
     Ok(Parts {
         stages: Vec::new(),
         output: OutputShape::new(written, logical, target, time)?,
@@ -158,7 +162,11 @@ async fn aggregation(
         .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
     let mut stages = stages(session, logical, stream).await?;
     let windows = carry_windows(logical)?;
-    let time = (WINDOW_START, windows.index_of(WINDOW_COLUMN)?);
+    let time = TimeColumn {
+        name: WINDOW_START,
+        index: windows.index_of(WINDOW_COLUMN)?,
+        zone: stages.last().and_then(|stage| stage.windows.zone()),
+    };
     let output = OutputShape::new(written, logical, target, Some(time))?;
     let post = lower(session, &windows.plan).await?;
     if let Some(last) = stages.last_mut() {

@@ -277,7 +277,7 @@ fn window_keys(cut: &Cut, stream: &StreamDefinition) -> Result<Vec<WindowKey>> {
 
 fn window_function(windows: &Windows) -> &'static str {
     match windows {
-        Windows::Tumble { .. } => "TUMBLE",
+        Windows::Tumble { .. } | Windows::Calendar { .. } => "TUMBLE",
         Windows::Hop { .. } => "HOP",
         Windows::Cumulate { .. } => "CUMULATE",
     }

@@ -80,6 +80,103 @@ fn hops_and_steps() {
     assert_eq!(of(&cumulate, 0), Some(vec![-8..1]));
 }
 
+/// Microseconds of a moment.
+fn at(moment: &str) -> i64 {
+    chrono::DateTime::parse_from_rfc3339(moment)
+        .unwrap()
+        .timestamp_micros()
+}
+
+#[test]
+fn days_of_a_zone_have_23_and_25_hours() {
+    let madrid = |unit| Windows::Calendar {
+        unit,
+        zone: "Europe/Madrid".to_owned(),
+    };
+    let days = madrid(Unit::Days(1));
+    let of = |windows: &Windows, moment: &str| of(windows, at(moment)).unwrap();
+    let hours = |window: &Range<i64>| (window.end - window.start) / (60 * MINUTE);
+    let spring = of(&days, "2026-03-29T12:00:00+02:00");
+    assert_eq!(
+        spring,
+        [at("2026-03-29T00:00:00+01:00")..at("2026-03-30T00:00:00+02:00")]
+    );
+    assert_eq!(hours(&spring[0]), 23);
+    let autumn = of(&days, "2026-10-25T02:30:00+01:00");
+    assert_eq!(
+        autumn,
+        [at("2026-10-25T00:00:00+02:00")..at("2026-10-26T00:00:00+01:00")]
+    );
+    assert_eq!(hours(&autumn[0]), 25);
+    // The last moment of a day, and the first of the next.
+    assert_eq!(of(&days, "2026-10-25T23:59:59.999999+01:00"), autumn);
+    assert_ne!(of(&days, "2026-10-26T00:00:00+01:00"), autumn);
+    let weeks = of(&madrid(Unit::Days(7)), "2026-11-26T12:00:00Z");
+    assert_eq!(
+        weeks,
+        [at("2026-11-23T00:00:00+01:00")..at("2026-11-30T00:00:00+01:00")]
+    );
+    let quarter = of(&madrid(Unit::Months(3)), "2026-05-01T00:00:00Z");
+    assert_eq!(
+        quarter,
+        [at("2026-04-01T00:00:00+02:00")..at("2026-07-01T00:00:00+02:00")]
+    );
+    let year = of(&madrid(Unit::Months(12)), "1969-12-31T23:30:00Z");
+    assert_eq!(
+        year,
+        [at("1970-01-01T00:00:00+01:00")..at("1971-01-01T00:00:00+01:00")]
+    );
+}
+
+#[test]
+fn days_that_begin_late_or_twice_or_never() {
+    let day = |zone: &str, moment: &str| {
+        let windows = Windows::Calendar {
+            unit: Unit::Days(1),
+            zone: zone.to_owned(),
+        };
+        of(&windows, at(moment)).unwrap()
+    };
+    // Clocks go forward at midnight: the day begins at one.
+    assert_eq!(
+        day("America/Sao_Paulo", "2018-11-04T12:00:00-02:00"),
+        [at("2018-11-04T01:00:00-02:00")..at("2018-11-05T00:00:00-02:00")]
+    );
+    // Clocks go back at midnight to 23:00: the last hour of the day comes twice.
+    let long = day("America/Sao_Paulo", "2018-02-17T23:30:00-03:00");
+    assert_eq!(
+        long,
+        [at("2018-02-17T00:00:00-02:00")..at("2018-02-18T00:00:00-03:00")]
+    );
+    // Samoa had no 30 December 2011.
+    assert_eq!(
+        day("Pacific/Apia", "2011-12-29T23:59:59-10:00"),
+        [at("2011-12-29T00:00:00-10:00")..at("2011-12-31T00:00:00+14:00")]
+    );
+    // Clocks go back over midnight: the hour before it comes again after it has struck.
+    let twice = day("America/Havana", "2026-11-01T12:00:00-05:00");
+    assert_eq!((twice[0].end - twice[0].start) / (60 * MINUTE), 25);
+}
+
+proptest! {
+    #[test]
+    fn calendar_windows_follow_one_another(
+        zone in prop_oneof![Just("UTC"), Just("Europe/Madrid"), Just("America/Sao_Paulo"), Just("Pacific/Apia"), Just("Asia/Kathmandu"), Just("America/St_Johns")],
+        unit in prop_oneof![(1u32..15).prop_map(Unit::Days), (1u32..25).prop_map(Unit::Months)],
+        time in 0i64..1_800_000_000_000_000,
+    ) {
+        let windows = Windows::Calendar { unit, zone: zone.to_owned() };
+        let one = of(&windows, time).unwrap();
+        prop_assert_eq!(one.len(), 1);
+        let window = one[0].clone();
+        prop_assert!(window.contains(&time));
+        prop_assert_eq!(of(&windows, window.start).unwrap(), one.clone());
+        prop_assert_eq!(of(&windows, window.end - 1).unwrap(), one);
+        let next = of(&windows, window.end).unwrap();
+        prop_assert_eq!(next[0].start, window.end);
+    }
+}
+
 fn any_windows() -> impl Strategy<Value = Windows> {
     let tumble = (1i64..50, 0i64..50).prop_map(|(size_us, offset)| Windows::Tumble {
         size_us,
@@ -102,6 +199,7 @@ fn any_windows() -> impl Strategy<Value = Windows> {
 /// Every window by its definition, around a time.
 fn defined(windows: &Windows, time_us: i64) -> Vec<Range<i64>> {
     let all: Vec<Range<i64>> = match *windows {
+        Windows::Calendar { .. } => Vec::new(),
         Windows::Tumble { size_us, offset_us } => (-400..400)
             .map(|n| offset_us + n * size_us)
             .map(|start| start..start + size_us)

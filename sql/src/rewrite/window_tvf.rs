@@ -15,7 +15,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use super::idents::{self, argument, select_all, selected_from, table};
-use super::is_named;
+use super::{is_named, time_zone};
 use crate::error::ParseError;
 use crate::interval;
 
@@ -32,7 +32,7 @@ pub(super) const TUMBLE: Tvf = Tvf {
     name: "TUMBLE",
     parameters: &["data", "timecol", "size", "offset"],
     optional: 1,
-    shape: "write TUMBLE(relation, time column, INTERVAL '1 minute' [, offset])",
+    shape: "write TUMBLE(relation, time column, INTERVAL '1 minute' [, offset] [, TIME ZONE 'name'])",
 };
 pub(super) const HOP: Tvf = Tvf {
     name: "HOP",
@@ -103,7 +103,19 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
     };
     let at = name.span();
     let at = if at == Span::empty() { span } else { at };
-    let canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
+    let zone = time_zone::take(args);
+    if let Some(zone) = &zone
+        && tvf.name != TUMBLE.name
+    {
+        return Err(wrong(
+            tvf,
+            "takes no TIME ZONE",
+            place(zone, at),
+        )
+        .hint("TUMBLE does: TUMBLE(relation, time column, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')"));
+    }
+    let mut canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
+    canonical.extend(zone);
     *args = canonical.into_iter().map(argument).collect();
     *name = ObjectName::from(vec![Ident::with_span(at, tvf.name)]);
     Ok(())

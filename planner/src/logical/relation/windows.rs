@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     common::{
-        Column,
+        Column, DFSchema,
         tree_node::{Transformed, TreeNode},
     },
     error::{DataFusionError, Result},
@@ -14,12 +14,12 @@ use datafusion::{
 };
 use sluice_sql::ast::{self, FunctionArg};
 
-use super::{fixed_interval, plan_argument, positional, time_column};
+use super::{fixed_interval, interval_parts, plan_argument, positional, time_column};
 use crate::{
     error::PlanError,
     logical::{WINDOW_COLUMNS, WindowNode},
     streaming::duration,
-    windows::{MOST_PANES, Windows},
+    windows::{MOST_PANES, Unit, Windows, zone},
 };
 
 /// A window table function: its name, its lengths in the order they are written, and what they make.
@@ -32,7 +32,7 @@ pub(super) struct Function {
 
 pub(super) const TUMBLE: Function = Function {
     name: "TUMBLE",
-    usage: "write TUMBLE(relation, time column, INTERVAL 'size' [, INTERVAL 'offset'])",
+    usage: "write TUMBLE(relation, time column, INTERVAL 'size' [, INTERVAL 'offset'] [, TIME ZONE 'name'])",
     lengths: &["size"],
     windows: tumble,
 };
@@ -56,7 +56,14 @@ pub(super) fn plan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let name = function.name;
-    let args = positional(name, function.usage, args)?;
+    let mut args = positional(name, function.usage, args)?;
+    let zone = match args.last().and_then(sluice_sql::time_zone) {
+        Some(name) => Some(known_zone(name)?),
+        None => None,
+    };
+    if zone.is_some() {
+        args.pop();
+    }
     let least = 2 + function.lengths.len();
     let [relation, time, lengths @ ..] = args.as_slice() else {
         return Err(wrong_count(function, args.len()));
@@ -67,11 +74,17 @@ pub(super) fn plan(
     let input = plan_argument(name, function.usage, relation.clone(), context)?;
     let time = time_column(name, time.clone(), &input, context)?;
     let (input, time) = without_window_columns(input, time)?;
+    let offset = lengths.get(function.lengths.len()).cloned();
+    if let (true, Some(size)) = (function.name == TUMBLE.name, lengths.first()) {
+        let calendar = calendar(size, offset.is_some(), zone.as_deref(), context)?;
+        if let Some(windows) = calendar {
+            return node(input, time, windows);
+        }
+    }
     let mut written = Vec::with_capacity(function.lengths.len());
     for (what, length) in function.lengths.iter().zip(lengths) {
         written.push(positive(name, what, length.clone(), context)?);
     }
-    let offset = lengths.get(function.lengths.len()).cloned();
     let offset_us = offset
         .map(|offset| fixed_interval(&format!("the offset of {name}"), offset, context))
         .transpose()?;
@@ -88,8 +101,73 @@ pub(super) fn plan(
         .hint("choose lengths with a larger common divisor, such as INTERVAL '5 seconds' and INTERVAL '1 minute'")
         .into_engine());
     }
+    node(input, time, windows)
+}
+
+fn node(input: LogicalPlan, time: Expr, windows: Windows) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Extension(Extension {
         node: Arc::new(WindowNode::try_new(input, time, windows)?),
+    }))
+}
+
+fn known_zone(name: &str) -> Result<String> {
+    match zone(name) {
+        Some(_) => Ok(name.to_owned()),
+        None => Err(
+            PlanError::invalid(format!("time zone \"{name}\" is not known"))
+                .hint("write a name of the time zone database, such as 'Europe/Madrid', or an offset, such as '+02:00'")
+                .into_engine(),
+        ),
+    }
+}
+
+/// The calendar windows that a size of TUMBLE means: months and years, weeks, and days of a time zone. `None` for lengths that are always
+/// the same.
+fn calendar(
+    size: &ast::Expr,
+    has_offset: bool,
+    zone: Option<&str>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<Windows>> {
+    let planned = context.sql_to_expr(size.clone(), &DFSchema::empty())?;
+    let Some((months, days, nanos)) = interval_parts(&planned) else {
+        return Ok(None);
+    };
+    let count = |count: i32| u32::try_from(count).ok().filter(|count| *count > 0);
+    let unit = match (count(months), count(days)) {
+        (Some(months), None) if days == 0 && nanos == 0 => Unit::Months(months),
+        (None, Some(days)) if months == 0 && nanos == 0 => Unit::Days(days),
+        _ if months != 0 => {
+            return Err(PlanError::invalid(format!(
+                "the size of TUMBLE, {size}, mixes months with days or hours"
+            ))
+            .hint("write whole months, such as INTERVAL '1 month', or whole days")
+            .into_engine());
+        }
+        _ if zone.is_some() => {
+            return Err(PlanError::invalid(format!(
+                "TIME ZONE goes with windows of days, weeks, months or years, not with {size}"
+            ))
+            .detail("windows of hours and less are the same everywhere")
+            .hint("leave TIME ZONE out")
+            .into_engine());
+        }
+        _ => return Ok(None),
+    };
+    let is_fixed = matches!(unit, Unit::Days(days) if days % 7 != 0) && zone.is_none();
+    if is_fixed || (has_offset && zone.is_none() && matches!(unit, Unit::Days(_))) {
+        return Ok(None);
+    }
+    if has_offset {
+        return Err(
+            PlanError::invalid("windows of the calendar take no offset: they start with a day, a Monday or a month of their time zone")
+                .hint("leave the offset out")
+                .into_engine(),
+        );
+    }
+    Ok(Some(Windows::Calendar {
+        unit,
+        zone: zone.unwrap_or("UTC").to_owned(),
     }))
 }
 
