@@ -283,3 +283,132 @@ async fn after_an_error_the_state_is_void() {
     );
     assert!(query.snapshot().is_err());
 }
+
+#[tokio::test]
+async fn a_row_that_missed_some_of_its_windows_is_in_the_others() {
+    let plan = plan(
+        "SELECT window_start, window_end, count(*) AS n
+         FROM HOP((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '2 minutes') GROUP BY window_start, window_end",
+    )
+    .await
+    .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    // The watermark goes to 9:01:05.
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &[event(75, "a", 1.0)])]))
+        .await
+        .unwrap();
+    assert!(output.rows.is_empty());
+    // 9:00:30 is in [8:59, 9:01), which has closed, and in [9:00, 9:02); 8:58:30 is in none that is open.
+    let late = [event(30, "a", 1.0), event(-90, "a", 1.0)];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &late)]))
+        .await
+        .unwrap();
+    assert_eq!((output.counts.late, output.counts.aggregated), (1, 1));
+    assert_eq!(
+        lines(&output.late),
+        [
+            "2024-02-29T09:00:30Z | events | 0 | 0 | 1970-01-01T00:00:01Z | 2024-02-29T09:01:05Z | 1 | 2",
+            "2024-02-29T08:58:30Z | events | 0 | 1 | 1970-01-01T00:00:01.001Z | 2024-02-29T09:01:05Z | 2 | 2",
+        ]
+    );
+    let live = query.live().await.unwrap();
+    assert_eq!(
+        lines(&live),
+        [
+            "2024-02-29T09:00:00Z | 2024-02-29T09:02:00Z | 2",
+            "2024-02-29T09:01:00Z | 2024-02-29T09:03:00Z | 1",
+        ]
+    );
+    let output = query.run_epoch(the_end(&[0])).await.unwrap();
+    assert_eq!(lines(&output.rows), lines(&live));
+}
+
+#[tokio::test]
+async fn hours_out_of_minutes_close_with_their_last_minute() {
+    let plan = plan(
+        "SELECT window_start, kind, sum(n) AS n FROM TUMBLE((
+           SELECT window_time, kind, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')
+           GROUP BY window_time, kind), window_time, INTERVAL '1 hour') GROUP BY window_start, kind",
+    )
+    .await
+    .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    let hour = [
+        event(5, "a", 1.0),
+        event(3_599, "a", 1.0),
+        event(65, "b", 1.0),
+    ];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &hour)]))
+        .await
+        .unwrap();
+    assert!(output.rows.is_empty());
+    assert_eq!(
+        lines(&query.live().await.unwrap()),
+        [
+            "2024-02-29T09:00:00Z | a | 2",
+            "2024-02-29T09:00:00Z | b | 1"
+        ]
+    );
+    // A restart in the middle of both stages.
+    let saved = query.snapshot().unwrap();
+    assert_eq!(
+        saved
+            .panes
+            .iter()
+            .map(|pane| pane.stage)
+            .collect::<Vec<_>>(),
+        [0, 1]
+    );
+    let mut query = plan.start(Some(saved)).unwrap();
+    let end = [event(3_610, "a", 1.0)];
+    let output = query.run_epoch(epoch(columns, &[(0, &end)])).await.unwrap();
+    assert_eq!(
+        lines(&output.rows),
+        [
+            "2024-02-29T09:00:00Z | a | 2",
+            "2024-02-29T09:00:00Z | b | 1"
+        ]
+    );
+    assert_eq!(query.open_panes(), 1);
+}
+
+#[tokio::test]
+async fn rows_of_a_query_without_windows_come_at_once() {
+    let plan = plan("SELECT ts, upper(kind) AS kind FROM events WHERE value > 0")
+        .await
+        .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let columns = &plan.columns_to_read;
+    let nobody = Event {
+        ts: None,
+        ..event(0, "a", 1.0)
+    };
+    let rows = [
+        event(5, "a", 1.0),
+        event(-900, "b", 1.0),
+        event(6, "c", -1.0),
+        nobody,
+    ];
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &rows)]))
+        .await
+        .unwrap();
+    assert_eq!(
+        lines(&output.rows),
+        ["2024-02-29T09:00:05Z | A", "2024-02-29T08:45:00Z | B"]
+    );
+    let RowCounts {
+        read,
+        aggregated,
+        dead,
+        filtered,
+        ..
+    } = output.counts;
+    assert_eq!((read, aggregated, dead, filtered), (4, 2, 1, 1));
+    assert!(query.snapshot().unwrap().panes.is_empty());
+}

@@ -1,1 +1,158 @@
-//! Plans and what they refuse.
+//! What is planned, and what is refused with which words.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use arrow::datatypes::DataType;
+
+use crate::{PlanErrorKind, TargetDefinition, testing::*};
+
+/// Queries that are refused: a part of the message, and a part of the hint.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "SELECT kind, count(*) AS n FROM events GROUP BY kind",
+        "needs unbounded state",
+        "TUMBLE(events",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM bare), ts, INTERVAL '1 minute') GROUP BY window_start",
+        "has no watermark",
+        "WATERMARK FOR \"ts\"",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT *, ts + INTERVAL '1 hour' AS later FROM events), later, INTERVAL '1 minute') GROUP BY window_start",
+        "column \"later\" has no watermark",
+        "TUMBLE(…, \"ts\", …)",
+    ),
+    (
+        "SELECT kind, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY kind",
+        "without window_start or window_end",
+        "add window_start",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '0 minutes') GROUP BY window_start",
+        "must be above zero",
+        "",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 month 3 days') GROUP BY window_start",
+        "mixes months with days",
+        "INTERVAL '1 month'",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 month', INTERVAL '1 day') GROUP BY window_start",
+        "take no offset",
+        "leave the offset out",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM HOP((SELECT * FROM events), ts, INTERVAL '1 month', INTERVAL '2 months') GROUP BY window_start",
+        "the slide of HOP is an interval of fixed length",
+        "for the size of TUMBLE alone",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM HOP((SELECT * FROM events), ts, INTERVAL '10 minutes', INTERVAL '5 minutes') GROUP BY window_start",
+        "the slide of HOP, 10 minutes, is larger than its size, 5 minutes",
+        "the slide comes first",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM HOP((SELECT * FROM events), ts, INTERVAL '1 second', INTERVAL '1 day') GROUP BY window_start",
+        "86400 panes, more than 1000",
+        "larger common divisor",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM CUMULATE((SELECT * FROM events), ts, INTERVAL '7 minutes', INTERVAL '1 hour') GROUP BY window_start",
+        "is not a multiple of its step",
+        "the step comes first",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM CUMULATE((SELECT * FROM events), ts, INTERVAL '5 minutes', INTERVAL '1 hour') GROUP BY window_start",
+        "without window_end",
+        "add window_end",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM HOP((SELECT * FROM events), ts, INTERVAL '5 minutes', INTERVAL '1 hour') WHERE window_start > '2020-01-01' GROUP BY window_start, window_end",
+        "can only be grouped by before the aggregation",
+        "HAVING",
+    ),
+    (
+        "SELECT window_end, max(window_start) AS n FROM HOP((SELECT * FROM events), ts, INTERVAL '5 minutes', INTERVAL '1 hour') GROUP BY window_end",
+        "can only be grouped by before the aggregation",
+        "HAVING",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT value FROM (SELECT window_start, value FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')) AS w), value, INTERVAL '1 hour') GROUP BY window_start",
+        "is of type Float64, not a timestamp",
+        "CAST",
+    ),
+    (
+        "SELECT window_start, sum(n) AS n FROM TUMBLE((SELECT ts, n FROM (SELECT max(ts) AS ts, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start) AS w), ts, INTERVAL '1 hour') GROUP BY window_start",
+        "column \"ts\" has no watermark",
+        "select window_time in the subquery",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM HOP((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '2 minutes')), window_time, INTERVAL '1 hour') GROUP BY window_start",
+        "a window over a window",
+        "group by the inner window first",
+    ),
+    (
+        "SELECT DISTINCT kind FROM events",
+        "SELECT DISTINCT",
+        "group by",
+    ),
+    (
+        "SELECT kind FROM events ORDER BY kind",
+        "ORDER BY has no meaning",
+        "leave it out",
+    ),
+    (
+        "SELECT kind FROM events LIMIT 3",
+        "LIMIT has no meaning",
+        "leave it out",
+    ),
+    (
+        "SELECT kind, now() AS at FROM events",
+        "now() cannot be used",
+        "event time",
+    ),
+    ("SELECT upper(kind) FROM events", "has no name", "AS a_name"),
+];
+
+#[tokio::test]
+async fn what_cannot_run_is_refused_with_what_to_write() {
+    for (sql, message, hint) in REFUSED {
+        let error = plan(sql).await.expect_err(sql);
+        assert!(error.message.contains(message), "{sql}: {error}");
+        let hinted = error.hint.clone().unwrap_or_default();
+        assert!(hinted.contains(hint), "{sql}: {hinted}");
+    }
+}
+
+fn by_day() -> TargetDefinition {
+    TargetDefinition {
+        partitioned_by: vec![
+            ("date".to_owned(), Some(DataType::Date32)),
+            ("hour".to_owned(), Some(DataType::Int32)),
+        ],
+        ..target()
+    }
+}
+
+#[tokio::test]
+async fn partition_columns_follow_from_the_window_its_zone_or_event_time() {
+    let derived = async |sql: &str| plan_into(sql, &by_day()).await.unwrap().derived_partitions;
+    assert_eq!(
+        derived("SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 day') GROUP BY window_start").await,
+        [
+            "date = CAST(window_start AS DATE)",
+            "hour = EXTRACT(hour FROM window_start)"
+        ]
+    );
+    assert_eq!(
+        derived("SELECT kind, value FROM events").await,
+        ["date = CAST(ts AS DATE)", "hour = EXTRACT(hour FROM ts)"]
+    );
+    let error = plan_into("SELECT kind, value FROM bare", &by_day())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, PlanErrorKind::UndefinedColumn);
+    assert!(error.hint.unwrap().contains("WATERMARK FOR"));
+}
