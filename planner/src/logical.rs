@@ -6,6 +6,7 @@
 mod leaf;
 mod lower;
 mod relation;
+mod sessions;
 mod watermark;
 mod window;
 

@@ -9,6 +9,7 @@ mod pane;
 mod query;
 mod rejects;
 mod run;
+mod sessions;
 mod stage;
 mod watermark;
 

@@ -24,4 +24,5 @@ mod tests;
 pub use plan::{ContinuousPlan, plan_continuous};
 
 pub(crate) use explain::duration;
+pub(crate) use lineage::{Origin, origin, plain_column};
 pub(crate) use program::{Program, RejectShape, Stage};

@@ -49,6 +49,11 @@ pub enum Windows {
         /// The zone whose they are, a name that [`zone`] knows.
         zone: String,
     },
+    /// From a row to a gap after the last that is at most a gap from the one before, for each of the GROUP BY keys.
+    Session {
+        /// Above zero.
+        gap_us: i64,
+    },
     /// `[start, start + n × step)` up to the size, then anew.
     Cumulate {
         /// Above zero; divides the size.
@@ -78,6 +83,8 @@ impl Windows {
     pub(crate) fn pane_us(&self) -> i64 {
         match *self {
             Self::Calendar { .. } => 0,
+            // Rows of one key that are in the same stretch of a gap are in one session.
+            Self::Session { gap_us } => gap_us,
             Self::Tumble { size_us, .. } => size_us,
             Self::Hop {
                 slide_us, size_us, ..
@@ -89,14 +96,14 @@ impl Windows {
     /// Panes of the longest window.
     pub(crate) fn panes(&self) -> i64 {
         match *self {
-            Self::Tumble { .. } | Self::Calendar { .. } => 1,
+            Self::Tumble { .. } | Self::Calendar { .. } | Self::Session { .. } => 1,
             Self::Hop { size_us, .. } | Self::Cumulate { size_us, .. } => size_us / self.pane_us(),
         }
     }
 
     fn offset_us(&self) -> i64 {
         match *self {
-            Self::Calendar { .. } => 0,
+            Self::Calendar { .. } | Self::Session { .. } => 0,
             Self::Tumble { offset_us, .. }
             | Self::Hop { offset_us, .. }
             | Self::Cumulate { offset_us, .. } => offset_us,
@@ -121,7 +128,8 @@ impl Windows {
         }
     }
 
-    /// The windows that hold a pane, the one that ends first coming first. `pane` is what [`Self::pane_of`] gave.
+    /// The windows that hold a pane, the one that ends first coming first. `pane` is what [`Self::pane_of`] gave; of sessions it is a time,
+    /// and the window is what the row would have to itself.
     pub(crate) fn windows_of(&self, pane: i64) -> impl Iterator<Item = Range<i64>> + use<> {
         // A pane whose windows cannot be told has none; `pane_of` gives no such pane.
         self.windows_from(pane).into_iter().flatten()
@@ -136,6 +144,17 @@ impl Windows {
     /// Given that every window that ends at or before `watermark` is through: what is still to come has at least this time, where a
     /// window's time is `column`.
     pub(crate) fn watermark_of(&self, column: WindowColumn, watermark_us: i64) -> i64 {
+        if let Self::Session { .. } = self {
+            if watermark_us == i64::MAX {
+                return watermark_us;
+            }
+            // A session that is open ends at the watermark or later, but may have begun at any time: only its end says something.
+            return match column {
+                WindowColumn::Start => i64::MIN,
+                WindowColumn::End => watermark_us,
+                WindowColumn::Time => watermark_us.saturating_sub(1),
+            };
+        }
         let open = self
             .pane_of(watermark_us)
             .and_then(|pane| self.windows_of(pane).next());
@@ -165,6 +184,10 @@ impl Windows {
                     Step::Start(slide_us),
                     last.checked_add(size_us)?,
                 )
+            }
+            Self::Session { gap_us } => {
+                let end = pane.checked_add(gap_us)?;
+                (pane..end, Step::End(1), end)
             }
             Self::Calendar { unit, ref zone } => {
                 let window = calendar::window_of(pane, unit, self::zone(zone)?)?;
@@ -206,6 +229,7 @@ impl fmt::Display for Windows {
                 let plural = if count == 1 { "" } else { "s" };
                 write!(f, "TUMBLE of {count} {name}{plural} in {zone}")?;
             }
+            Self::Session { gap_us } => write!(f, "SESSION with a gap of {}", duration(gap_us))?,
             Self::Tumble { size_us, .. } => write!(f, "TUMBLE of {}", duration(size_us))?,
             Self::Hop {
                 slide_us, size_us, ..

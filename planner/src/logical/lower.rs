@@ -5,12 +5,19 @@ use datafusion::{
     config::ConfigOptions,
     error::Result,
     functions::core::expr_fn::get_field,
-    logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, ident},
+    logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, cast, ident},
     optimizer::AnalyzerRule,
 };
 
-use super::{WINDOW_COLUMNS, WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode};
-use crate::operators::{WINDOW_COLUMN, pane_start, window_column, windows_of};
+use super::{
+    WINDOW_COLUMNS, WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode,
+    sessions::{check_sessions, lower_sessions},
+    window::window_type,
+};
+use crate::{
+    operators::{WINDOW_COLUMN, pane_start, window_column, windows_of},
+    windows::Windows,
+};
 
 /// Name of the list of a row's windows, before it is unnested.
 const WINDOWS: &str = "__sluice_windows";
@@ -21,7 +28,17 @@ pub struct LowerWindows;
 
 impl AnalyzerRule for LowerWindows {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        let lowered = plan.transform_up_with_subqueries(|plan| {
+        check_sessions(&plan, false)?;
+        let told = plan.transform_up_with_subqueries(|plan| {
+            let LogicalPlan::Aggregate(aggregate) = &plan else {
+                return Ok(Transformed::no(plan));
+            };
+            Ok(match lower_sessions(aggregate)? {
+                Some(lowered) => Transformed::yes(lowered),
+                None => Transformed::no(plan),
+            })
+        })?;
+        let lowered = told.data.transform_up_with_subqueries(|plan| {
             let LogicalPlan::Extension(Extension { node }) = &plan else {
                 return Ok(Transformed::no(plan));
             };
@@ -43,6 +60,7 @@ impl AnalyzerRule for LowerWindows {
 
 /// Turns window nodes into projections, and leaves watermarks where they are: for a continuous query that keeps its rows as they come.
 pub(crate) fn lower_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
+    check_sessions(&plan, false)?;
     let lowered = plan.transform_up_with_subqueries(|plan| {
         let LogicalPlan::Extension(Extension { node }) = &plan else {
             return Ok(Transformed::no(plan));
@@ -58,6 +76,14 @@ pub(crate) fn lower_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// What a window node means for a bounded relation: a row for each window a row is in.
 fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
     let mut exprs = input_columns(window);
+    if let Windows::Session { .. } = window.windows {
+        // The aggregation above has told which session it is: `lower_sessions`.
+        exprs.extend(WINDOW_COLUMNS.map(|(name, _)| {
+            let time = window.time.clone();
+            cast(time, window_type()).alias(name)
+        }));
+        return project(window, exprs);
+    }
     if window.windows.is_single() {
         for (name, column) in WINDOW_COLUMNS {
             let function = window_column(&window.windows, column);
@@ -82,7 +108,7 @@ fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
 }
 
 /// What a window node means below the aggregation of a continuous query: a row once, in its pane, whose start is the column
-/// [`WINDOW_COLUMN`]. Where a pane has several windows, their columns stand for the pane until a window closes.
+/// [`WINDOW_COLUMN`] (of sessions: the time of the row). Where a pane has several windows, their columns stand for the pane until a window closes.
 pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<LogicalPlan> {
     let mut exprs = input_columns(window);
     let pane = pane_start(&window.windows);
@@ -93,7 +119,11 @@ pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<LogicalPlan> {
         };
         exprs.push(function.call(vec![window.time.clone()]).alias(name));
     }
-    exprs.push(pane.call(vec![window.time.clone()]).alias(WINDOW_COLUMN));
+    exprs.push(match window.windows {
+        // A session is made of times.
+        Windows::Session { .. } => window.time.clone().alias(WINDOW_COLUMN),
+        _ => pane.call(vec![window.time.clone()]).alias(WINDOW_COLUMN),
+    });
     project(window, exprs)
 }
 

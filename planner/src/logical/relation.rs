@@ -57,13 +57,7 @@ impl RelationPlanner for WindowRelations {
             "hop" => windows::plan(&windows::HOP, &args.args, context)?,
             "cumulate" => windows::plan(&windows::CUMULATE, &args.args, context)?,
             "watermark" => plan_watermark(&args.args, context)?,
-            "session" => {
-                return Err(
-                    PlanError::unsupported("window SESSION is not supported yet")
-                        .hint("TUMBLE, HOP and CUMULATE are")
-                        .into_engine(),
-                );
-            }
+            "session" => windows::plan(&windows::SESSION, &args.args, context)?,
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
         let alias = alias.clone();

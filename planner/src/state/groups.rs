@@ -82,6 +82,11 @@ impl Groups {
         Ok(columns)
     }
 
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let accumulators: usize = self
             .accumulators

@@ -12,7 +12,7 @@ use sluice_connectors::source::SplitId;
 use super::{
     rejects::{dead_rows, late_rows},
     run::Runner,
-    stage::{Panes, WindowRows, constant},
+    stage::{StageState, WindowRows},
     watermark::query_watermark,
 };
 use crate::{
@@ -29,8 +29,8 @@ use crate::{
 /// * [`ContinuousQuery::snapshot`] and [`ContinuousQuery::live`] change no later result, not by a bit.
 pub struct ContinuousQuery {
     program: Arc<Program>,
-    /// The plan of each stage, and the panes it fills.
-    stages: Vec<(Runner, Panes)>,
+    /// The plan of each stage, and what it keeps.
+    stages: Vec<(Runner, StageState)>,
     post: Runner,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
@@ -49,21 +49,20 @@ impl fmt::Debug for ContinuousQuery {
 impl ContinuousQuery {
     pub(crate) fn start(program: Arc<Program>, restored: Option<StateSnapshot>) -> Result<Self> {
         let restored = restored.unwrap_or_default();
-        let mut stages: Vec<(Runner, Panes)> = program
-            .stages
-            .iter()
-            .map(|stage| (Runner::new(&stage.partial), Panes::default()))
-            .collect();
+        let mut stages = Vec::with_capacity(program.stages.len());
+        for stage in &program.stages {
+            stages.push((Runner::new(&stage.partial), StageState::new(stage)?));
+        }
         for state in &restored.panes {
             let place = program
                 .stages
                 .get(state.stage)
                 .zip(stages.get_mut(state.stage));
-            let Some((stage, (_, panes))) = place else {
+            let Some((stage, (_, kept))) = place else {
                 return Err(PlanError::invalid("the saved state is of another query")
                     .detail("it is of more aggregations than this query has"));
             };
-            panes.restore(stage, state)?;
+            kept.restore(stage, state)?;
         }
         Ok(Self {
             stages,
@@ -200,7 +199,7 @@ impl ContinuousQuery {
     fn merge(&mut self, number: usize, states: &RecordBatch) -> Result<()> {
         let stage = self.program.stages.get(number);
         match stage.zip(self.stages.get_mut(number)) {
-            Some((stage, (_, panes))) => panes.merge(stage, states),
+            Some((stage, (_, kept))) => kept.merge(stage, states),
             None => Err(PlanError::internal("a stage is missing")),
         }
     }
@@ -209,8 +208,8 @@ impl ContinuousQuery {
     fn settle(&mut self, number: usize) -> Result<()> {
         let stage = self.program.stages.get(number);
         match stage.zip(self.stages.get_mut(number)) {
-            Some((stage, (_, panes))) if !stage.exact_state => panes.save(stage),
-            _ => Ok(()),
+            Some((stage, (_, kept))) => kept.settle(stage),
+            None => Ok(()),
         }
     }
 
@@ -259,11 +258,11 @@ impl ContinuousQuery {
     fn closes_at(&self, reached: i64) -> bool {
         let (mut closed, mut reached) = (self.watermark_us, reached);
         let stages = self.program.stages.iter().zip(&self.stages);
-        for (number, (stage, (_, panes))) in stages.enumerate() {
+        for (number, (stage, (_, kept))) in stages.enumerate() {
             if let Some(column) = stage.time {
                 (closed, reached) = above(&self.program, number, column, closed, reached);
             }
-            let next = panes.next_end(stage, closed);
+            let next = kept.next_end(stage, closed);
             if next.is_some_and(|end| end <= reached) {
                 return true;
             }
@@ -291,10 +290,10 @@ impl ContinuousQuery {
                 self.settle(number)?;
                 (closed, watermark) = above(&program, number, column, closed, watermark);
             }
-            let Some((_, panes)) = self.stages.get_mut(number) else {
+            let Some((_, kept)) = self.stages.get_mut(number) else {
                 return Err(PlanError::internal("a stage is missing"));
             };
-            rows = panes.close(stage, closed, watermark)?;
+            rows = kept.close(stage, closed, watermark)?;
         }
         self.finish(rows).await
     }
@@ -319,7 +318,7 @@ impl ContinuousQuery {
             .filter(|window| window.rows.num_rows() > 0)
         {
             let mut columns = window.rows.columns().to_vec();
-            columns.push(constant(window.window.start, window.rows.num_rows()));
+            columns.push(window.starts);
             rows.push(RecordBatch::try_new(
                 Arc::clone(&program.post_schema),
                 columns,
@@ -341,10 +340,10 @@ impl ContinuousQuery {
         // A pane that fails to be saved is neither the old nor the new one.
         self.void = true;
         let mut saved = Vec::new();
-        for (number, (stage, (_, panes))) in
+        for (number, (stage, (_, kept))) in
             self.program.stages.iter().zip(&mut self.stages).enumerate()
         {
-            saved.extend(panes.snapshot(number, stage)?);
+            saved.extend(kept.snapshot(number, stage)?);
         }
         self.void = false;
         Ok(StateSnapshot {
@@ -369,22 +368,19 @@ impl ContinuousQuery {
 
     /// Live rows of a query whose panes are its windows: of those that did not change they are known.
     async fn live_panes(&mut self, stage: &Stage) -> Result<Vec<RecordBatch>> {
-        let Some((_, panes)) = self.stages.first_mut() else {
+        let Some((_, StageState::Panes(panes))) = self.stages.first_mut() else {
             return Err(PlanError::internal("a stage is missing"));
         };
-        let changed = panes.changed(stage)?;
-        for window in changed {
-            let start = window.window.start;
+        for (start, window) in panes.changed(stage)? {
             let rows = self.finish(vec![window]).await?;
-            if let Some((_, panes)) = self.stages.first_mut() {
+            if let Some((_, StageState::Panes(panes))) = self.stages.first_mut() {
                 panes.keep_live(start, rows);
             }
         }
-        Ok(self
-            .stages
-            .first()
-            .map(|(_, panes)| panes.live())
-            .unwrap_or_default())
+        match self.stages.first() {
+            Some((_, StageState::Panes(panes))) => Ok(panes.live()),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Live rows of any query: what would come if every window closed now, told from copies.
@@ -392,29 +388,27 @@ impl ContinuousQuery {
         let mut closed = self.watermark_us;
         let mut rows = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
-            let mut copy = match self.stages.get_mut(number) {
-                Some((_, panes)) => panes.copy(stage)?,
-                None => return Err(PlanError::internal("a stage is missing")),
-            };
+            let mut below = Vec::new();
             if let Some(column) = stage.time {
-                for states in self.feed(number, rows).await? {
-                    copy.merge(stage, &states)?;
-                }
+                below = self.feed(number, rows).await?;
                 closed = closed.map(|closed| above(program, number, column, None, closed).1);
             }
-            rows = copy.peek(stage, closed)?;
+            rows = match self.stages.get_mut(number) {
+                Some((_, kept)) => kept.peek(stage, closed, &below)?,
+                None => return Err(PlanError::internal("a stage is missing")),
+            };
         }
         self.finish(rows).await
     }
 
     /// How many panes are open.
     pub fn open_panes(&self) -> usize {
-        self.stages.iter().map(|(_, panes)| panes.len()).sum()
+        self.stages.iter().map(|(_, kept)| kept.len()).sum()
     }
 
     /// Bytes of state held, copies for snapshots and live rows included.
     pub fn state_bytes(&self) -> usize {
-        self.stages.iter().map(|(_, panes)| panes.bytes()).sum()
+        self.stages.iter().map(|(_, kept)| kept.bytes()).sum()
     }
 
     /// The query's watermark, microseconds; [`i64::MAX`] when every split has ended.

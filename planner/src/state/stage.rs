@@ -9,25 +9,51 @@ use arrow::{
     record_batch::RecordBatchOptions,
 };
 
-use super::{groups::Groups, pane::Pane};
+use super::{groups::Groups, pane::Pane, sessions::Sessions};
 use crate::{
     PaneState,
     error::{PlanError, Result},
     operators::WindowColumn,
     streaming::Stage,
+    windows::Windows,
 };
 
-/// A window's rows: group columns ++ results.
+/// Rows of windows that closed.
 pub(crate) struct WindowRows {
-    pub(crate) window: Range<i64>,
+    /// Start of each row's window.
+    pub(crate) starts: ArrayRef,
+    /// Group columns ++ results.
     pub(crate) rows: RecordBatch,
 }
 
-/// The panes of a stage by their start.
-#[derive(Default)]
-pub(crate) struct Panes(BTreeMap<i64, Pane>);
+impl WindowRows {
+    /// The results of some groups, of which each is of the window that starts at `starts`.
+    pub(crate) fn new(stage: &Stage, groups: Groups, starts: ArrayRef) -> Result<Self> {
+        let mut columns = groups.into_results()?;
+        let count = columns.first().map_or(0, |column| column.len());
+        // Aggregates of our own, the times of sessions, are the last.
+        columns.truncate(stage.result_schema.fields().len());
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let schema = Arc::clone(&stage.result_schema);
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        Ok(Self { starts, rows })
+    }
+}
 
-impl Panes {
+/// What a stage keeps between epochs.
+pub(crate) enum StageState {
+    Panes(Panes),
+    Sessions(Sessions),
+}
+
+impl StageState {
+    pub(crate) fn new(stage: &Stage) -> Result<Self> {
+        Ok(match stage.windows {
+            Windows::Session { gap_us } => Self::Sessions(Sessions::new(stage, gap_us)?),
+            _ => Self::Panes(Panes::default()),
+        })
+    }
+
     pub(crate) fn restore(&mut self, stage: &Stage, state: &PaneState) -> Result<()> {
         let fits = state.state.num_columns() == stage.state_schema.fields().len()
             && state
@@ -41,13 +67,106 @@ impl Panes {
             return Err(PlanError::invalid("the saved state is of another query")
                 .detail("its columns are not those of this query's state"));
         }
-        let pane = Pane::restore(Arc::clone(&state.state));
-        self.0.insert(state.start_us, pane);
+        match self {
+            Self::Panes(panes) => panes.restore(state),
+            Self::Sessions(sessions) => sessions.restore(stage, state)?,
+        }
         Ok(())
     }
 
     /// What a checkpoint keeps.
     pub(crate) fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
+        match self {
+            Self::Panes(panes) => panes.snapshot(number, stage),
+            Self::Sessions(sessions) => Ok(sessions.snapshot(number, stage)?.into_iter().collect()),
+        }
+    }
+
+    /// How many panes, or sessions, are open.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Panes(panes) => panes.0.len(),
+            Self::Sessions(sessions) => sessions.len(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Panes(panes) => panes.0.values().map(Pane::bytes).sum(),
+            Self::Sessions(sessions) => sessions.bytes(),
+        }
+    }
+
+    /// Merges partial states.
+    pub(crate) fn merge(&mut self, stage: &Stage, states: &RecordBatch) -> Result<()> {
+        match self {
+            Self::Panes(panes) => panes.merge(stage, states),
+            Self::Sessions(sessions) => sessions.merge(stage, states),
+        }
+    }
+
+    /// After an epoch's last merge.
+    pub(crate) fn settle(&mut self, stage: &Stage) -> Result<()> {
+        match self {
+            Self::Panes(panes) if !stage.exact_state => panes.save(stage),
+            // Partial states of sessions are kept as they came.
+            _ => Ok(()),
+        }
+    }
+
+    /// The watermark at which the next window closes, given that it was at `closed`.
+    pub(crate) fn next_end(&self, stage: &Stage, closed: Option<i64>) -> Option<i64> {
+        match self {
+            Self::Panes(panes) => panes.next_end(stage, closed),
+            Self::Sessions(sessions) => sessions.next_end(),
+        }
+    }
+
+    /// The rows of every window that the watermark reached since it was at `closed`, in the order of their ends.
+    pub(crate) fn close(
+        &mut self,
+        stage: &Stage,
+        closed: Option<i64>,
+        watermark: i64,
+    ) -> Result<Vec<WindowRows>> {
+        match self {
+            Self::Panes(panes) => panes.close(stage, closed, watermark),
+            Self::Sessions(sessions) => sessions.close(stage, watermark),
+        }
+    }
+
+    /// The rows of every open window, `below` merged in, as they would be if it closed now.
+    pub(crate) fn peek(
+        &mut self,
+        stage: &Stage,
+        closed: Option<i64>,
+        below: &[RecordBatch],
+    ) -> Result<Vec<WindowRows>> {
+        let mut copy = Self::new(stage)?;
+        for state in self.snapshot(0, stage)? {
+            copy.restore(stage, &state)?;
+        }
+        for states in below {
+            copy.merge(stage, states)?;
+        }
+        match &mut copy {
+            Self::Panes(panes) => panes.peek(stage, closed),
+            Self::Sessions(sessions) => sessions.peek(stage),
+        }
+    }
+}
+
+/// The panes of a stage by their start.
+#[derive(Default)]
+pub(crate) struct Panes(BTreeMap<i64, Pane>);
+
+impl Panes {
+    fn restore(&mut self, state: &PaneState) {
+        let pane = Pane::restore(Arc::clone(&state.state));
+        self.0.insert(state.start_us, pane);
+    }
+
+    fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
         let panes = self.0.iter_mut();
         panes
             .map(|(start, pane)| {
@@ -61,16 +180,8 @@ impl Panes {
             .collect()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.values().map(Pane::bytes).sum()
-    }
-
     /// Merges partial states into their panes.
-    pub(crate) fn merge(&mut self, stage: &Stage, states: &RecordBatch) -> Result<()> {
+    fn merge(&mut self, stage: &Stage, states: &RecordBatch) -> Result<()> {
         let key = stage
             .keys
             .first()
@@ -105,7 +216,7 @@ impl Panes {
     }
 
     /// Saves what is not saved.
-    pub(crate) fn save(&mut self, stage: &Stage) -> Result<()> {
+    fn save(&mut self, stage: &Stage) -> Result<()> {
         for pane in self.0.values_mut() {
             pane.save(stage)?;
         }
@@ -113,7 +224,7 @@ impl Panes {
     }
 
     /// The end of the first window that a watermark beyond `closed` would close.
-    pub(crate) fn next_end(&self, stage: &Stage, closed: Option<i64>) -> Option<i64> {
+    fn next_end(&self, stage: &Stage, closed: Option<i64>) -> Option<i64> {
         // Later panes are in later windows.
         let (first, _) = self.0.first_key_value()?;
         stage
@@ -124,7 +235,7 @@ impl Panes {
     }
 
     /// The rows of every window that ends in (`closed`, `watermark`], in the order of their ends; panes of no other window go.
-    pub(crate) fn close(
+    fn close(
         &mut self,
         stage: &Stage,
         closed: Option<i64>,
@@ -140,13 +251,13 @@ impl Panes {
                     break;
                 }
                 let groups = entry.remove().into_groups(stage)?;
-                rows.push(window_rows(stage, groups, window)?);
+                rows.push(window_rows(stage, groups, &window)?);
             }
             return Ok(rows);
         }
         for (window, panes) in self.windows(stage, closed, Some(watermark)) {
             let groups = self.merged(stage, &window, &panes)?;
-            rows.push(window_rows(stage, groups, window)?);
+            rows.push(window_rows(stage, groups, &window)?);
         }
         while let Some(entry) = self.0.first_entry()
             && stage.windows.last_end(*entry.key()) <= watermark
@@ -157,26 +268,17 @@ impl Panes {
     }
 
     /// The rows of every open window as they would be if it closed now.
-    pub(crate) fn peek(&mut self, stage: &Stage, closed: Option<i64>) -> Result<Vec<WindowRows>> {
+    fn peek(&mut self, stage: &Stage, closed: Option<i64>) -> Result<Vec<WindowRows>> {
         let mut rows = Vec::new();
         for (window, panes) in self.windows(stage, closed, None) {
             let groups = self.merged(stage, &window, &panes)?;
-            rows.push(window_rows(stage, groups, window)?);
+            rows.push(window_rows(stage, groups, &window)?);
         }
         Ok(rows)
     }
 
-    /// A copy of the panes as they are now.
-    pub(crate) fn copy(&mut self, stage: &Stage) -> Result<Self> {
-        let panes = self.0.iter_mut();
-        let copies: Result<BTreeMap<i64, Pane>> = panes
-            .map(|(start, pane)| Ok((*start, Pane::restore(pane.save(stage)?))))
-            .collect();
-        Ok(Self(copies?))
-    }
-
     /// Of panes that are windows: the rows of those whose live rows are not known.
-    pub(crate) fn changed(&mut self, stage: &Stage) -> Result<Vec<WindowRows>> {
+    pub(crate) fn changed(&mut self, stage: &Stage) -> Result<Vec<(i64, WindowRows)>> {
         let mut changed = Vec::new();
         for (start, pane) in &mut self.0 {
             if pane.live.is_some() {
@@ -186,7 +288,7 @@ impl Panes {
                 return Err(PlanError::internal("a pane has no window"));
             };
             let groups = Pane::restore(pane.save(stage)?).into_groups(stage)?;
-            changed.push(window_rows(stage, groups, window)?);
+            changed.push((*start, window_rows(stage, groups, &window)?));
         }
         Ok(changed)
     }
@@ -265,17 +367,13 @@ fn pane_of(stage: &Stage, column: WindowColumn, bound: i64) -> Result<i64> {
     .ok_or_else(|| PlanError::internal("a group has a window that is none"))
 }
 
-/// Group columns ++ results.
-fn window_rows(stage: &Stage, groups: Groups, window: Range<i64>) -> Result<WindowRows> {
-    let columns = groups.into_results()?;
-    let count = columns.first().map_or(0, |column| column.len());
-    let options = RecordBatchOptions::new().with_row_count(Some(count));
-    let schema = Arc::clone(&stage.result_schema);
-    let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
-    Ok(WindowRows { window, rows })
+/// The rows of one window.
+fn window_rows(stage: &Stage, groups: Groups, window: &Range<i64>) -> Result<WindowRows> {
+    let count = groups.len();
+    WindowRows::new(stage, groups, constant(window.start, count))
 }
 
 /// The same moment, `count` times.
-pub(crate) fn constant(value: i64, count: usize) -> ArrayRef {
+fn constant(value: i64, count: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_value(value, count).with_timezone("UTC"))
 }

@@ -31,14 +31,21 @@ pub(crate) struct Carried {
 impl Carried {
     /// Where a hidden column stands in the plan's output.
     pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
-        self.hidden
-            .iter()
-            .find(|(hidden, _)| *hidden == name)
-            .and_then(|(_, column)| self.plan.schema().maybe_index_of_column(column))
-            .ok_or_else(|| {
-                PlanError::internal(format!("hidden column {name} was lost in the plan"))
-            })
+        let column = self.column(name)?;
+        let index = self.plan.schema().maybe_index_of_column(column);
+        index.ok_or_else(|| lost(name))
     }
+
+    /// What a hidden column is called in the plan's output.
+    pub(crate) fn column(&self, name: &str) -> Result<&Column> {
+        let mut hidden = self.hidden.iter();
+        let found = hidden.find(|(hidden, _)| *hidden == name);
+        found.map(|(_, column)| column).ok_or_else(|| lost(name))
+    }
+}
+
+fn lost(name: &str) -> PlanError {
+    PlanError::internal(format!("hidden column {name} was lost in the plan"))
 }
 
 /// The part of a query below its aggregation, over a leaf in place of the stream's scan.

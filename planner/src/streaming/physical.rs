@@ -14,6 +14,7 @@ use datafusion::{
     execution::{
         SessionState, SessionStateBuilder, context::ExecutionProps, runtime_env::RuntimeEnv,
     },
+    functions_aggregate::expr_fn::{max, min},
     logical_expr::{
         Aggregate, Expr, ExprSchemable, LogicalPlan, Operator, UserDefinedLogicalNode,
         expr::BinaryExpr, physical_planning_context::PhysicalPlanningContext,
@@ -95,16 +96,27 @@ pub(crate) async fn lower_rows(
     session: &SessionState,
     rows: &Carried,
     aggregate: &Aggregate,
-    windows: Windows,
+    windows: &Windows,
 ) -> Result<Lowered> {
     let input = lower(session, &rows.plan).await?;
     let late = LateExec::new(
         input,
         rows.index_of(ROW_COLUMN)?,
         rows.index_of(WINDOW_COLUMN)?,
-        windows,
+        windows.clone(),
     );
-    aggregate_over(session, Arc::new(late), rows.plan.schema(), aggregate)
+    aggregate_over(session, Arc::new(late), rows, aggregate, windows)
+}
+
+/// Lowers rows of closed windows up to and with the partial aggregation.
+pub(crate) async fn lower_between(
+    session: &SessionState,
+    rows: &Carried,
+    aggregate: &Aggregate,
+    windows: &Windows,
+) -> Result<Lowered> {
+    let input = lower(session, &rows.plan).await?;
+    aggregate_over(session, input, rows, aggregate, windows)
 }
 
 /// Lowers a query without aggregation.
@@ -116,22 +128,14 @@ pub(crate) async fn lower_copy(
     Ok(Arc::new(PassedExec::new(input, rows.index_of(ROW_COLUMN)?)))
 }
 
-/// Lowers rows of closed windows up to and with the partial aggregation.
-pub(crate) async fn lower_aggregate(
-    session: &SessionState,
-    input: &LogicalPlan,
-    aggregate: &Aggregate,
-) -> Result<Lowered> {
-    let lowered = lower(session, input).await?;
-    aggregate_over(session, lowered, input.schema(), aggregate)
-}
-
 fn aggregate_over(
     session: &SessionState,
     input: Arc<dyn ExecutionPlan>,
-    logical: &DFSchema,
+    rows: &Carried,
     aggregate: &Aggregate,
+    windows: &Windows,
 ) -> Result<Lowered> {
+    let logical = rows.plan.schema();
     let schema = input.schema();
     let props = session.execution_props();
     let context = PhysicalPlanningContext::default();
@@ -140,9 +144,16 @@ fn aggregate_over(
         let expr = create_physical_expr(expr, logical, props, &context)?;
         groups.push((expr, field.name().clone()));
     }
-    let mut aggregates = Vec::with_capacity(aggregate.aggr_expr.len());
-    let mut filters = Vec::with_capacity(aggregate.aggr_expr.len());
-    for expr in &aggregate.aggr_expr {
+    let mut exprs = aggregate.aggr_expr.clone();
+    if let Windows::Session { .. } = windows {
+        // Where a session begins and ends; state alone, no result.
+        let time = Expr::Column(rows.column(WINDOW_COLUMN)?.clone());
+        exprs.push(min(time.clone()).alias("__sluice_first"));
+        exprs.push(max(time).alias("__sluice_last"));
+    }
+    let mut aggregates = Vec::with_capacity(exprs.len());
+    let mut filters = Vec::with_capacity(exprs.len());
+    for expr in &exprs {
         let lowered =
             LoweredAggregateBuilder::new(expr, logical, &schema, props, &context).build()?;
         check_mergeable(&lowered.aggregate)?;

@@ -16,7 +16,7 @@ use datafusion::{
 use super::{
     carry::{carry_between, carry_rows},
     lineage::{Origin, origin, plain_column},
-    physical::{Lowered, lower_aggregate, lower_rows},
+    physical::{Lowered, lower_between, lower_rows},
     program::{Stage, WindowKey},
     watermark::{event_time_name, watermarked_column},
 };
@@ -73,13 +73,14 @@ pub(crate) async fn stages(
                 check_event_time(&cut, stream)?;
                 let rows = carry_rows(&cut.aggregate.input)?;
                 let lowered =
-                    lower_rows(session, &rows, &cut.aggregate, cut.window.windows.clone()).await?;
+                    lower_rows(session, &rows, &cut.aggregate, &cut.window.windows).await?;
                 (None, lowered)
             }
             false => {
-                let time = window_time(&cut)?;
+                let time = window_time(&cut, stages.last())?;
                 let below = carry_between(&cut.aggregate.input)?;
-                let lowered = lower_aggregate(session, &below.plan, &cut.aggregate).await?;
+                let windows = &cut.window.windows;
+                let lowered = lower_between(session, &below, &cut.aggregate, windows).await?;
                 (Some(time), lowered)
             }
         };
@@ -226,11 +227,19 @@ fn check_event_time(cut: &Cut, stream: &StreamDefinition) -> Result<()> {
 }
 
 /// Which column of the windows below an upper window's time is.
-fn window_time(cut: &Cut) -> Result<WindowColumn> {
+fn window_time(cut: &Cut, below: Option<&Stage>) -> Result<WindowColumn> {
     let time = time_column(&cut.window);
+    let is_session = below.is_some_and(|stage| matches!(stage.windows, Windows::Session { .. }));
     if let Some(Origin::Window(0, column)) =
         time.and_then(|column| origin(&cut.window.input, column))
     {
+        if is_session && column == WindowColumn::Start {
+            return Err(PlanError::unsupported(
+                "the start of a session cannot be the time of another window",
+            )
+            .detail("an open session may have begun at any time, so the window would never close")
+            .hint("use window_time, the end of the session less a microsecond"));
+        }
         return Ok(column);
     }
     let written = time.map_or_else(|| cut.window.time.to_string(), |column| column.name.clone());
@@ -280,6 +289,7 @@ fn window_function(windows: &Windows) -> &'static str {
         Windows::Tumble { .. } | Windows::Calendar { .. } => "TUMBLE",
         Windows::Hop { .. } => "HOP",
         Windows::Cumulate { .. } => "CUMULATE",
+        Windows::Session { .. } => "SESSION",
     }
 }
 

@@ -49,6 +49,13 @@ pub(super) const CUMULATE: Function = Function {
     windows: cumulate,
 };
 
+pub(super) const SESSION: Function = Function {
+    name: "SESSION",
+    usage: "write SESSION(relation, time column, INTERVAL 'gap')",
+    lengths: &["gap"],
+    windows: session,
+};
+
 /// The node of a call.
 pub(super) fn plan(
     function: &Function,
@@ -241,6 +248,13 @@ fn tumble(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError>
         size_us,
         offset_us: offset_us.unwrap_or(0).rem_euclid(size_us),
     })
+}
+
+fn session(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
+    match (lengths, offset_us) {
+        ([gap_us], None) => Ok(Windows::Session { gap_us: *gap_us }),
+        _ => Err(PlanError::invalid("SESSION has a gap and no offset").hint(SESSION.usage)),
+    }
 }
 
 fn hop(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
