@@ -25,3 +25,4 @@ mod places;
 mod slt;
 mod spark_spellings;
 mod support;
+mod windows;
