@@ -17,6 +17,7 @@ mod cli;
 mod clients;
 mod crate_doors;
 mod demo;
+mod docs;
 mod house;
 mod kills;
 mod lifecycle;

@@ -76,7 +76,7 @@ fn every_kind_of_window_is_what_its_definition_says() {
     let tumble = |size: i64| {
         move |ts: i64| {
             let start = ts.div_euclid(size) * size;
-            vec![start..start + size]
+            one(start..start + size)
         }
     };
     let hop = |ts: i64| {
@@ -95,8 +95,8 @@ fn every_kind_of_window_is_what_its_definition_says() {
     };
     let midnight = BEGIN + 20 * MINUTE;
     let day = move |ts: i64| match ts < midnight {
-        true => vec![midnight - 24 * HOUR..midnight],
-        false => vec![midnight..midnight + 23 * HOUR],
+        true => one(midnight - 24 * HOUR..midnight),
+        false => one(midnight..midnight + 23 * HOUR),
     };
     check(&it, "gold.hop", windowed(&events, &hop));
     check(&it, "gold.cumulate", windowed(&events, &cumulate));
@@ -158,6 +158,10 @@ fn events() -> Vec<Event> {
         });
     }
     events
+}
+
+fn one(window: Range<i64>) -> Vec<Range<i64>> {
+    std::iter::once(window).collect()
 }
 
 /// Events in each window that the end has closed.

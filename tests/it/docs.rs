@@ -1,0 +1,62 @@
+//! The examples of `docs/sql` give what they say they give.
+
+use std::{fs, path::PathBuf, process::Output};
+
+use sluice_tests::server::command;
+
+/// A page's blocks in order: what kind, and the text.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in page.lines() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(kind), None) => open = Some((kind.to_owned(), String::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some((_, text))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+fn run(script: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("example.sql");
+    fs::write(&file, script).unwrap();
+    command().arg("run").arg(&file).output().unwrap()
+}
+
+#[test]
+fn the_examples_of_the_pages_give_what_they_say() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/sql");
+    let mut examples = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let page = fs::read_to_string(&path).unwrap();
+        // SQL without an answer is the stage for what follows.
+        let mut stage = String::new();
+        let mut blocks = blocks(&page).into_iter().peekable();
+        while let Some((kind, text)) = blocks.next() {
+            if kind != "sql" {
+                continue;
+            }
+            let Some((_, expected)) = blocks.next_if(|(kind, _)| kind == "csv") else {
+                stage.push_str(&text);
+                continue;
+            };
+            let output = run(&format!("{stage}{text}"));
+            let got = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                output.status.success() && got == expected,
+                "{}: {text}{got}{}",
+                path.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            examples += 1;
+        }
+    }
+    assert!(examples >= 9, "only {examples} examples were found");
+}
