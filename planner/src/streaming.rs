@@ -14,6 +14,7 @@ mod partition;
 mod physical;
 mod plan;
 mod program;
+mod recognise;
 mod refuse;
 mod stages;
 mod watermark;

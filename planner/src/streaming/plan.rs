@@ -20,6 +20,7 @@ use super::{
     partition::Derived,
     physical::{lower, lower_copy, streaming_session},
     program::{PARALLEL_ROWS, Program, RejectShape, Stage},
+    recognise::recognise,
     refuse::{census, refuse},
     stages::{leaf_schema, stages},
     watermark::{declare_watermark, watermarked_column},
@@ -92,7 +93,7 @@ pub async fn plan_continuous(
     target: &TargetDefinition,
 ) -> Result<Option<ContinuousPlan>> {
     let statement = Statement::Query(Box::new(query.clone()));
-    let written = logical_plan(state, &statement).await?;
+    let written = recognise(logical_plan(state, &statement).await?)?;
     let counted = census(&written)?;
     if counted.streams.is_empty() {
         return Ok(None);

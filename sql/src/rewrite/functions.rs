@@ -5,13 +5,14 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, Ident, ObjectName,
-    Spanned, Value, ValueWithSpan,
+    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Spanned, Value, ValueWithSpan,
 };
 
 use super::idents::{self, arguments, call, function_name, text};
 use super::spark_window;
 use crate::error::ParseError;
+use crate::interval;
 use crate::spark_schema::parse_spark_schema;
 
 const PERCENTILE: &str = "approx_percentile";
@@ -57,6 +58,7 @@ fn rewrite_call(function: &mut Function) -> Result<Option<Expr>, ParseError> {
             rename(function, "approx_distinct");
             keep_arguments(function, 1);
         }
+        "time_bucket" => time_bucket(function),
         "from_json" => check_schema(function)?,
         _ => return Ok(scalar(&name, function)),
     }
@@ -146,6 +148,23 @@ fn strftime(pattern: &str) -> Option<String> {
 fn rename(function: &mut Function, name: &str) {
     let at = function.name.span();
     function.name = ObjectName::from(vec![Ident::with_span(at, name)]);
+}
+
+/// `time_bucket('5 minutes', ts)` → `date_bin(INTERVAL '5 minutes', ts)`.
+fn time_bucket(function: &mut Function) {
+    rename(function, "date_bin");
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(size))) = list.args.first_mut()
+        && let Expr::Value(ValueWithSpan {
+            value: Value::SingleQuotedString(text),
+            span,
+        }) = size
+        && let Some(text) = interval::canonical(text)
+    {
+        *size = interval::literal(text, *span);
+    }
 }
 
 fn keep_arguments(function: &mut Function, count: usize) {

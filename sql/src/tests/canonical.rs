@@ -238,6 +238,14 @@ fn window_table_functions() {
             "TUMBLE((SELECT * FROM events AS e), ts, INTERVAL '1 minute')",
         ),
         (
+            "TUMBLE(events, ts, '1 day', time zone 'Europe/Madrid')",
+            "TUMBLE(events, ts, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')",
+        ),
+        (
+            "TUMBLE(events, ts, INTERVAL '1' MONTH, time_zone => 'UTC')",
+            "TUMBLE(events, ts, INTERVAL '1 month', TIME ZONE 'UTC')",
+        ),
+        (
             "HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')",
             "HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes')",
         ),
@@ -379,6 +387,10 @@ fn functions() {
         (
             "percentile_cont(0.95) WITHIN GROUP (ORDER BY x)",
             "percentile_cont(0.95) WITHIN GROUP (ORDER BY x)",
+        ),
+        (
+            "time_bucket('5 minutes', x)",
+            "date_bin(INTERVAL '5 minutes', x)",
         ),
         ("hour(x)", "CAST(date_part('hour', x) AS INT)"),
         ("if(a, 1, 2)", "CASE WHEN a THEN 1 ELSE 2 END"),
