@@ -14,6 +14,8 @@ mod stage;
 mod watermark;
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
 mod tests;

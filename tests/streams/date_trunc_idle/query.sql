@@ -1,0 +1,1 @@
+SELECT CAST(extract(epoch from minute) AS BIGINT) AS s, CAST(extract(epoch from minute) AS BIGINT) + 60 AS e, kind, n, total FROM (SELECT date_trunc('minute', ts) AS minute, kind, count(*) AS n, CAST(sum(value) AS BIGINT) AS total FROM events GROUP BY date_trunc('minute', ts), kind) AS w
