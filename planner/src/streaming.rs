@@ -5,6 +5,7 @@
 //! runs over the windows that it closed. What cannot be cut so is refused here, when the query is created, never while it runs.
 
 mod carry;
+mod distinct;
 mod explain;
 mod fingerprint;
 mod glance;

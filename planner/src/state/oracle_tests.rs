@@ -70,7 +70,14 @@ fn alone<const GAP: i64>(ts: i64) -> Vec<Range<i64>> {
     vec![ts..ts + GAP * SECOND]
 }
 
-const QUERIES: [Query; 26] = [
+const QUERIES: [Query; 27] = [
+    Query {
+        sql: "SELECT DISTINCT window_end, upper(kind) AS kind FROM HOP((SELECT * FROM events), ts, INTERVAL '10 seconds', INTERVAL '30 seconds')",
+        keeps: |_| true,
+        windows: hop::<10, 30>,
+        sessions: None,
+    },
+
     Query {
         sql: "SELECT date_trunc('minute', ts) AS minute, kind, count(*) AS n FROM events GROUP BY date_trunc('minute', ts), kind HAVING count(*) > 0",
         keeps: |_| true,

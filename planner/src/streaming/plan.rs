@@ -13,6 +13,7 @@ use sluice_sql::ast::{Query, Statement};
 
 use super::{
     carry::{carry_copy, carry_windows},
+    distinct::group_distinct,
     explain::explain,
     fingerprint::fingerprint,
     glance::Glance,
@@ -21,7 +22,7 @@ use super::{
     physical::{lower, lower_copy, streaming_session},
     program::{PARALLEL_ROWS, Program, RejectShape, Stage},
     recognise::recognise,
-    refuse::{census, refuse},
+    refuse::{census, reads_stream, refuse, refuse_distinct},
     stages::{leaf_schema, stages},
     watermark::{declare_watermark, watermarked_column},
 };
@@ -93,11 +94,13 @@ pub async fn plan_continuous(
     target: &TargetDefinition,
 ) -> Result<Option<ContinuousPlan>> {
     let statement = Statement::Query(Box::new(query.clone()));
-    let written = recognise(logical_plan(state, &statement).await?)?;
-    let counted = census(&written)?;
-    if counted.streams.is_empty() {
+    let written = logical_plan(state, &statement).await?;
+    if !reads_stream(&written)? {
         return Ok(None);
     }
+    refuse_distinct(&written)?;
+    let written = recognise(group_distinct(written)?)?;
+    let counted = census(&written)?;
     refuse(&written, &counted)?;
     let session = streaming_session(state);
     let is_copy = counted.aggregates == 0;

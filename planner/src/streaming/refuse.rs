@@ -11,7 +11,7 @@ use datafusion::{
     datasource::source_as_provider,
     error::Result as EngineResult,
     logical_expr::{
-        Aggregate, Expr, LogicalPlan, Volatility,
+        Aggregate, Distinct, Expr, LogicalPlan, Volatility,
         expr::{AggregateFunction, ScalarFunction},
     },
 };
@@ -72,6 +72,26 @@ pub(crate) fn census(plan: &LogicalPlan) -> Result<Census> {
     Ok(census)
 }
 
+/// Whether a plan reads a stream.
+pub(crate) fn reads_stream(plan: &LogicalPlan) -> Result<bool> {
+    Ok(!census(plan)?.streams.is_empty())
+}
+
+/// Refuses SELECT DISTINCT of what is in no window, which would have to be remembered for ever.
+pub(crate) fn refuse_distinct(plan: &LogicalPlan) -> Result<()> {
+    let counted = census(plan)?;
+    let distinct =
+        plan.exists(|node| Ok(matches!(node, LogicalPlan::Distinct(Distinct::All(_)))))?;
+    if !distinct || counted.windows > 0 {
+        return Ok(());
+    }
+    Err(PlanError::unsupported(
+        "SELECT DISTINCT over a stream without a window needs unbounded state",
+    )
+    .detail("every row would be kept for ever, because the same may always come again")
+    .hint("write SELECT DISTINCT window_start, window_end, … FROM TUMBLE(…)"))
+}
+
 /// Refuses what cannot run as a continuous query.
 pub(crate) fn refuse(plan: &LogicalPlan, census: &Census) -> Result<()> {
     let mut refusal: Option<PlanError> = None;
@@ -123,8 +143,8 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
             PlanError::unsupported("UNION in a continuous query is not supported yet")
         }
         LogicalPlan::Distinct(_) => {
-            PlanError::unsupported("SELECT DISTINCT in a continuous query is not supported yet")
-                .hint("group by the columns, within a window")
+            PlanError::unsupported("DISTINCT ON in a continuous query is not supported")
+                .hint("group by the columns, within a window, and take first_value() of the others")
         }
         LogicalPlan::Window(_) => PlanError::unsupported(
             "window functions (OVER) in a continuous query are not supported yet",

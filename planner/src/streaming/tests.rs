@@ -110,8 +110,28 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "SELECT DISTINCT kind FROM events",
-        "SELECT DISTINCT",
-        "group by",
+        "SELECT DISTINCT over a stream without a window",
+        "SELECT DISTINCT window_start",
+    ),
+    (
+        "SELECT window_start, approx_percentile(value, 1.5) AS p FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+        "0 and 1",
+        "",
+    ),
+    (
+        "SELECT window_start, approx_percentile(kind, 0.5) AS p FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+        "requires Float64",
+        "",
+    ),
+    (
+        "SELECT window_start, percentile_cont(value, 1.5) AS p FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+        "0",
+        "",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM WATERMARK((SELECT * FROM WATERMARK((SELECT * FROM bare), ts, INTERVAL '1 second')), ts, INTERVAL '2 seconds')), ts, INTERVAL '1 minute') GROUP BY window_start",
+        "one watermark",
+        "keep the WATERMARK nearest",
     ),
     (
         "SELECT kind FROM events ORDER BY kind",
