@@ -1,6 +1,6 @@
 //! The black-box tests: through SQL, the wire, the command line and the files, against real counterparts.
 //!
-//! One binary, so that one broker serves all; one module per concern. `cargo test -p sluice-tests --test it MODULE` runs one of them.
+//! One binary, so that one broker serves all; one module per concern. `cargo test --workspace --test it MODULE` runs one of them.
 //! They want a built `sluice` (see `sluice_tests::server::binary`) and are meant to run few at a time: `make test` does both.
 
 #![expect(
