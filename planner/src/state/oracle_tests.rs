@@ -3,7 +3,11 @@
 //!
 //! What is late, dead or dropped is decided here a second time, by a model of forty plain lines that knows nothing of the engine.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    reason = "tests; a row may be in one window"
+)]
 
 use std::{
     collections::BTreeMap,

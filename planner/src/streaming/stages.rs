@@ -142,9 +142,8 @@ fn cuts(logical: &LogicalPlan) -> Result<Vec<Cut>> {
     logical.apply(|node| {
         match node {
             LogicalPlan::Aggregate(found) => {
-                if open.replace(found.clone()).is_some() {
-                    refusal = Some(no_window_between());
-                }
+                let above = open.replace(found.clone());
+                refusal = above.map(|_| no_window_between());
             }
             LogicalPlan::Extension(Extension { node }) => {
                 if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {

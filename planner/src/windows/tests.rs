@@ -1,6 +1,10 @@
 //! Where the arithmetic is easily got wrong: before 1970, with offsets, at the ends of 64 bits; and against the definition.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    reason = "tests; a row may be in one window"
+)]
 
 use proptest::prelude::*;
 
