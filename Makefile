@@ -66,7 +66,7 @@ oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams,
 
 build: needs
 	@echo "== building into $(CARGO_TARGET_DIR) (cold: the engine's dependencies take a while)"
-	@timeout --foreground -k 30 3000 $(CARGO) build --locked --workspace --bins --tests
+	@timeout --foreground -k 30 7200 $(CARGO) build --locked --workspace --bins --tests
 
 parts:
 	@echo "== parts: Apache Kafka, Python clients, psql (installed once, into $(SLUICE_CACHE))"
