@@ -56,7 +56,7 @@ bench: needs ## Figures of an optimised build: CPU per million events, memory, r
 test-clients: build parts ## Larger readers (Spark with Delta) and the main job with a million events
 	@$(PARTS) install spark
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
-	@$(TEST) --test it clients:: -- --test-threads=1 --include-ignored
+	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored
 
 chaos: build parts ## Kills without end, nearly: SLUICE_TEST_KILLS (200) SIGKILLs under load, seed in SLUICE_TEST_SEED
 	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-200} $(TEST) --test it kills:: -- --test-threads=1 --nocapture

@@ -9,6 +9,7 @@ mod distinct;
 mod explain;
 mod fingerprint;
 mod glance;
+mod grouping;
 mod lineage;
 mod output;
 mod partition;
@@ -26,5 +27,6 @@ mod tests;
 pub use plan::{ContinuousPlan, plan_continuous};
 
 pub(crate) use explain::duration;
+pub(crate) use grouping::group_exprs;
 pub(crate) use lineage::{Origin, origin, plain_column};
 pub(crate) use program::{Program, RejectShape, Stage};

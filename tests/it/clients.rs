@@ -10,7 +10,7 @@ use sluice_tests::{
     server::Server,
 };
 
-use crate::support::{DRAIN, SOON, Watched, rows_of_json};
+use crate::support::{DRAIN, SOON, Watched, rows_of_json, setting};
 
 /// One value of each type, next to nulls.
 const TYPES: &str = "SELECT true AS b, CAST(7 AS SMALLINT) AS i2, CAST(7 AS INT) AS i4, CAST(7 AS BIGINT) AS i8, \
@@ -107,7 +107,7 @@ fn the_examples_work_as_they_are() {
 #[ignore = "needs Spark (a JVM of 1 GB and a large download): make test-clients"]
 fn spark_reads_gold_as_plain_delta() {
     let broker = Broker::shared();
-    let shape = Shape::of(20_000, 91);
+    let shape = Shape::of(setting("SLUICE_TEST_EVENTS", 20_000), 91);
     let mut it = Watched::start(broker, "spark-reader", 2);
     it.producer.send_all(&shape);
     it.producer.close_windows(shape.closing_ms());

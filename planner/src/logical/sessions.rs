@@ -17,7 +17,7 @@ use super::WindowNode;
 use crate::{
     error::PlanError,
     operators::WindowColumn,
-    streaming::{Origin, origin, plain_column},
+    streaming::{Origin, group_exprs, origin, plain_column},
     windows::Windows,
 };
 
@@ -43,9 +43,8 @@ pub(super) fn lower_sessions(aggregate: &Aggregate) -> Result<Option<LogicalPlan
         return Ok(None);
     };
     let time = Expr::Column(time.clone());
-    let keys: Vec<Expr> = aggregate
-        .group_expr
-        .iter()
+    let keys: Vec<Expr> = group_exprs(aggregate)
+        .into_iter()
         .filter(|expr| plain_column(expr).is_none_or(|column| of(column).is_none()))
         .cloned()
         .collect();

@@ -74,7 +74,23 @@ fn alone<const GAP: i64>(ts: i64) -> Vec<Range<i64>> {
     vec![ts..ts + GAP * SECOND]
 }
 
-const QUERIES: [Query; 27] = [
+const QUERIES: [Query; 29] = [
+    Query {
+        sql: "SELECT window_start, window_end, kind, value > 0 AS positive, count(*) AS n, grouping(kind) AS every
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, ROLLUP (kind, value > 0)",
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+        sessions: None,
+    },
+    Query {
+        sql: "SELECT window_end, kind, value > 0 AS positive, sum(value) AS total, grouping(kind) AS any_kind, grouping(value > 0) AS any_sign
+         FROM HOP((SELECT * FROM events), ts, INTERVAL '20 seconds', INTERVAL '1 minute')
+         GROUP BY GROUPING SETS ((window_end, kind), (window_end, value > 0), (window_end))",
+        keeps: |_| true,
+        windows: hop::<20, 60>,
+        sessions: None,
+    },
+
     Query {
         sql: "SELECT DISTINCT window_end, upper(kind) AS kind FROM HOP((SELECT * FROM events), ts, INTERVAL '10 seconds', INTERVAL '30 seconds')",
         keeps: |_| true,

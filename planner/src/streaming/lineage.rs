@@ -5,6 +5,7 @@ use datafusion::{
     logical_expr::{Expr, Extension, LogicalPlan},
 };
 
+use super::grouping::group_exprs;
 use crate::{
     logical::{WatermarkNode, WindowNode},
     operators::WindowColumn,
@@ -38,7 +39,7 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
             origin_below(&alias.input, &column_at(&alias.input, index), windows)
         }
         LogicalPlan::Aggregate(aggregate) => {
-            let group = plain_column(aggregate.group_expr.get(index)?)?;
+            let group = plain_column(group_exprs(aggregate).get(index)?)?;
             origin_below(&aggregate.input, group, windows)
         }
         LogicalPlan::Unnest(unnest) => {

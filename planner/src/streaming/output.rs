@@ -9,7 +9,7 @@ use arrow::{
 };
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::partition::Derived;
+use super::{grouping::group_exprs, partition::Derived};
 use crate::{
     TargetDefinition,
     error::{PlanError, PlanErrorKind, Result},
@@ -174,7 +174,7 @@ fn is_named(plan: &LogicalPlan, index: usize) -> bool {
         },
         LogicalPlan::Filter(filter) => is_named(&filter.input, index),
         LogicalPlan::SubqueryAlias(alias) => is_named(&alias.input, index),
-        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.get(index) {
+        LogicalPlan::Aggregate(aggregate) => match group_exprs(aggregate).get(index) {
             Some(Expr::Column(column)) => aggregate
                 .input
                 .schema()
@@ -184,7 +184,7 @@ fn is_named(plan: &LogicalPlan, index: usize) -> bool {
             Some(_) => false,
             None => aggregate
                 .aggr_expr
-                .get(index.saturating_sub(aggregate.group_expr.len()))
+                .get(index.saturating_sub(group_exprs(aggregate).len()))
                 .is_some_and(|expr| matches!(expr, Expr::Alias(_))),
         },
         _ => true,

@@ -25,18 +25,15 @@ use datafusion::{
         optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
         simplify_expressions::SimplifyExpressions,
     },
-    physical_expr::{
-        aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
-        create_physical_expr,
-    },
+    physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
     physical_plan::{
         ExecutionPlan,
-        aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy},
+        aggregates::{AggregateExec, AggregateMode},
     },
     physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
 };
 
-use super::carry::Carried;
+use super::{carry::Carried, grouping::physical_groups};
 use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
@@ -139,11 +136,7 @@ fn aggregate_over(
     let schema = input.schema();
     let props = session.execution_props();
     let context = PhysicalPlanningContext::default();
-    let mut groups = Vec::with_capacity(aggregate.group_expr.len());
-    for (expr, field) in aggregate.group_expr.iter().zip(aggregate.schema.fields()) {
-        let expr = create_physical_expr(expr, logical, props, &context)?;
-        groups.push((expr, field.name().clone()));
-    }
+    let (groups, group_columns) = physical_groups(aggregate, logical, props)?;
     let mut exprs = aggregate.aggr_expr.clone();
     if let Windows::Session { .. } = windows {
         // Where a session begins and ends; state alone, no result.
@@ -160,10 +153,9 @@ fn aggregate_over(
         aggregates.push(lowered.aggregate);
         filters.push(lowered.filter);
     }
-    let group_columns = groups.len();
     let partial = AggregateExec::try_new(
         AggregateMode::Partial,
-        PhysicalGroupBy::new_single(groups),
+        groups,
         aggregates.clone(),
         filters,
         input,

@@ -193,15 +193,6 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
 }
 
 fn refuse_aggregate(aggregate: &Aggregate) -> Option<PlanError> {
-    if aggregate
-        .group_expr
-        .iter()
-        .any(|expr| matches!(expr, Expr::GroupingSet(_)))
-    {
-        return Some(PlanError::unsupported(
-            "GROUPING SETS, ROLLUP and CUBE in a continuous query are not supported yet",
-        ));
-    }
     aggregate.aggr_expr.iter().find_map(|expr| {
         let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias()
         else {

@@ -15,6 +15,7 @@ use datafusion::{
 
 use super::{
     carry::{carry_between, carry_rows},
+    grouping::{group_exprs, grouping_sets, no_window},
     lineage::{Origin, origin, plain_column},
     physical::{Lowered, lower_between, lower_rows},
     program::{Stage, WindowKey},
@@ -252,9 +253,9 @@ fn window_time(cut: &Cut, below: Option<&Stage>) -> Result<WindowColumn> {
 /// Which group columns are the window's.
 fn window_keys(cut: &Cut, stream: &StreamDefinition) -> Result<Vec<WindowKey>> {
     let input = &cut.aggregate.input;
-    let keys: Vec<WindowKey> = cut
-        .aggregate
-        .group_expr
+    let exprs = group_exprs(&cut.aggregate);
+    let sets = grouping_sets(&cut.aggregate)?;
+    let keys: Vec<WindowKey> = exprs
         .iter()
         .enumerate()
         .filter_map(|(index, expr)| match origin(input, plain_column(expr)?)? {
@@ -262,6 +263,13 @@ fn window_keys(cut: &Cut, stream: &StreamDefinition) -> Result<Vec<WindowKey>> {
             _ => None,
         })
         .collect();
+    let is_everywhere = |key: &WindowKey| {
+        sets.iter()
+            .all(|set| exprs.get(key.index).is_some_and(|expr| set.contains(expr)))
+    };
+    if !keys.iter().all(is_everywhere) {
+        return Err(no_window());
+    }
     let name = window_function(&cut.window.windows);
     if keys.is_empty() {
         return Err(PlanError::unsupported(
@@ -309,7 +317,7 @@ fn check_bounds(cut: &Cut) -> Result<()> {
     for expr in &cut.aggregate.aggr_expr {
         note(input, expr);
     }
-    for expr in &cut.aggregate.group_expr {
+    for expr in group_exprs(&cut.aggregate) {
         if plain_column(expr).is_none() {
             note(input, expr);
         }

@@ -114,6 +114,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "SELECT DISTINCT window_start",
     ),
     (
+        "SELECT window_start, kind, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY CUBE (window_start, kind)",
+        "a grouping set without the window",
+        "GROUP BY window_start, window_end, ROLLUP",
+    ),
+    (
         "SELECT window_start, approx_percentile(value, 1.5) AS p FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
         "0 and 1",
         "",
