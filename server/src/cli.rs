@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod demo;
 pub(crate) mod embedded;
+mod huge_pages;
 mod logging;
 pub(crate) mod output;
 pub(crate) mod print;
@@ -224,6 +225,7 @@ fn dispatch(command: Command) -> Outcome {
     }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     check_environment(names)?;
+    huge_pages::decline();
     // Two TLS stacks are linked; without a choice the first use of either would panic.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match command {

@@ -10,7 +10,7 @@ use std::{
 
 use sluice_tests::{
     parts::{feed, kafka::Broker},
-    process::spawn,
+    process::{Process, spawn},
     server::command,
     wait::wait_for,
 };
@@ -102,6 +102,31 @@ fn numbers(text: &str) -> Vec<u64> {
 #[test]
 fn the_demo_ends_with_the_final_table_and_counts_that_add_up() {
     check(&demo(&[]));
+}
+
+/// `make demo`, as a stranger runs it first.
+#[test]
+fn the_demo_without_an_end_goes_on_until_it_is_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let mut command: Command = command();
+    command.arg("demo").current_dir(dir.path());
+    let mut demo = Process::start("demo", command, &log).unwrap();
+    let filled = wait_for("gold to fill", Duration::from_secs(60), || {
+        let lines = demo.log_tail(usize::MAX).lines().count();
+        (lines > 15 || demo.ended().is_some()).then_some(())
+    });
+    assert!(
+        filled.is_ok() && demo.ended().is_none(),
+        "{}",
+        demo.log_tail(50)
+    );
+    demo.signal(libc::SIGINT);
+    let status = wait_for("the demo to end", Duration::from_secs(30), || demo.ended());
+    let out = demo.log_tail(usize::MAX);
+    assert_eq!(status.map(|status| status.code()), Ok(Some(0)), "{out}");
+    let rows = out.lines().filter(|line| line.starts_with("| 20"));
+    assert!(rows.count() > 5, "hardly a table:\n{out}");
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl Reader {
             .filter(|lane| lane.position.next_offset > 0)
             .map(|lane| {
                 let last = lane.position.next_offset - 1;
-                settings.row_number(lane.position.split.partition, last) + 1
+                let row = settings.row_number(lane.position.split.partition, last);
+                row.saturating_add(1)
             })
             .max()
             .unwrap_or(0);

@@ -397,6 +397,26 @@ fn a_bound_ends_a_split_there() {
     assert_eq!(whole.offsets.get(&1), None);
 }
 
+/// What somebody asks for who takes the end of a stream without one for its newest rows.
+#[test]
+fn the_far_end_of_an_endless_stream_is_no_failure() {
+    let source = generator(&[("splits", "2")]);
+    let from = i64::MAX - 5;
+    let whole = read_all(
+        &source,
+        ReadRequest {
+            positions: vec![position(0, from), position(1, from)],
+            until: [
+                (position(0, 0).split, i64::MAX),
+                (position(1, 0).split, from),
+            ]
+            .into(),
+            ..request(&source)
+        },
+    );
+    assert_eq!(whole.offsets.get(&0).map(Vec::len), Some(5));
+}
+
 #[test]
 fn a_paced_stream_is_no_faster_and_says_where_it_ends() {
     let source = generator(&[("seed", "5"), ("rows_per_second", "2000"), ("splits", "2")]);

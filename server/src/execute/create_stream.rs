@@ -124,7 +124,11 @@ async fn sample(stream: &StreamRuntime, splits: &[SplitInfo]) -> Result<Option<E
         .iter()
         .map(|split| sluice_connectors::source::SplitPosition {
             split: split.split.clone(),
-            next_offset: split.first_offset.max(split.end_offset - each),
+            next_offset: match split.end_offset {
+                // A source without an end has no newest rows.
+                i64::MAX => split.first_offset,
+                end => split.first_offset.max(end - each),
+            },
             topic_id: split.topic_id.clone(),
             leader_epoch: None,
         })
