@@ -1,6 +1,7 @@
 //! Asks for pages of the ordinary size: the kernel's huge ones round every little arena of the allocator up to two megabytes.
 //!
-//! Measured with `make bench`: at small load 125 instead of 155 MiB resident, in a drain 245 instead of 277, for the same processor time.
+//! Measured with `make bench`: at small load 136 MiB resident instead of 155 to 158, in a drain about 247 instead of 277. Processor time of
+//! three drains each way lay between 0.97 and 1.21 seconds per million either way, too far apart to tell a tenth.
 
 /// For this process, from here on. Where it cannot be had, all that is lost is memory.
 #[cfg(target_os = "linux")]
