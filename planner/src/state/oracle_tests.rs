@@ -2,6 +2,8 @@
 //! gives over the rows that were not late.
 //!
 //! What is late, dead or dropped is decided here a second time, by a model of forty plain lines that knows nothing of the engine.
+//!
+//! long because its queries stand in it, each beside the model of its windows.
 
 #![expect(
     clippy::unwrap_used,
