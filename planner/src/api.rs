@@ -96,7 +96,7 @@ pub struct RowCounts {
     pub aggregated: u64,
     /// Rows that missed all their windows.
     pub late: u64,
-    /// Rows without usable time.
+    /// Rows without usable time, and rows that an expression of the query could not take.
     pub dead: u64,
     /// Rows dropped by WHERE.
     pub filtered: u64,
@@ -109,7 +109,8 @@ pub struct EpochOutput {
     pub rows: Vec<RecordBatch>,
     /// Late rows, in [`crate::ContinuousPlan::late_schema`].
     pub late: Vec<RecordBatch>,
-    /// Rows without usable time, in [`crate::ContinuousPlan::dead_letter_schema`].
+    /// Rows without usable time, rows that an expression could not take, and results that one could not take (without columns and origin,
+    /// they are not rows of the stream, and not counted), in [`crate::ContinuousPlan::dead_letter_schema`].
     pub dead: Vec<RecordBatch>,
     /// Where the rows went.
     pub counts: RowCounts,

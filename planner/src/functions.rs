@@ -6,6 +6,7 @@
 mod approx_percentile;
 mod from_json;
 mod length;
+mod sum;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub use approx_percentile::ApproxPercentile;
 pub use from_json::FromJson;
 pub use length::Length;
+pub use sum::Sum;
 
 /// Adds all of them to a session's functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
@@ -27,6 +29,7 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             .clone()
             .with_aliases(["approx_count_distinct"]),
     ))?;
+    registry.register_udaf(Arc::new(AggregateUDF::from(Sum::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(Length::default())))?;
     Ok(())

@@ -14,5 +14,7 @@ pub(crate) use event_time::{EventTimeExec, WatermarkRule, is_storable};
 pub(crate) use feed::{Feed, FeedExec};
 pub(crate) use late::LateExec;
 pub(crate) use passed::PassedExec;
-pub(crate) use run::{DeadReason, EpochRun, LateRow, ROW_COLUMN, RowRef, RunBatch, WINDOW_COLUMN};
+pub(crate) use run::{
+    DeadReason, EpochRun, LateRow, ROW_COLUMN, RowOrigin, RowRef, RunBatch, WINDOW_COLUMN,
+};
 pub(crate) use window_columns::{WindowColumn, pane_start, window_column, windows_of};

@@ -20,11 +20,13 @@ mod recognise;
 mod refuse;
 mod stages;
 mod watermark;
+mod within;
 
 #[cfg(test)]
 mod tests;
 
 pub use plan::{ContinuousPlan, plan_continuous};
+pub use watermark::check_watermark;
 
 pub(crate) use explain::duration;
 pub(crate) use grouping::group_exprs;

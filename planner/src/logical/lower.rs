@@ -1,7 +1,7 @@
 //! Window and watermark nodes in stock expressions: what a batch run executes, and what a stream executes above its watermark.
 
 use datafusion::{
-    common::{ScalarValue, tree_node::Transformed},
+    common::{Column, ScalarValue, tree_node::Transformed},
     config::ConfigOptions,
     error::Result,
     functions::core::expr_fn::get_field,
@@ -107,9 +107,10 @@ fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(unnested).project(exprs)?.build()
 }
 
-/// What a window node means below the aggregation of a continuous query: a row once, in its pane, whose start is the column
-/// [`WINDOW_COLUMN`] (of sessions: the time of the row). Where a pane has several windows, their columns stand for the pane until a window closes.
-pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<LogicalPlan> {
+/// What a window node means below the aggregation of a continuous query: a row once, in its pane. The second result is the column with
+/// the pane's start (of sessions: the time of the row). Where a pane has several windows, their columns stand for the pane until a window
+/// closes.
+pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<(LogicalPlan, Column)> {
     let mut exprs = input_columns(window);
     let pane = pane_start(&window.windows);
     for (name, column) in WINDOW_COLUMNS {
@@ -119,12 +120,13 @@ pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<LogicalPlan> {
         };
         exprs.push(function.call(vec![window.time.clone()]).alias(name));
     }
-    exprs.push(match window.windows {
-        // A session is made of times.
-        Windows::Session { .. } => window.time.clone().alias(WINDOW_COLUMN),
-        _ => pane.call(vec![window.time.clone()]).alias(WINDOW_COLUMN),
-    });
-    project(window, exprs)
+    // A session is made of times; anything else starts with its pane.
+    let mut start = WINDOW_START;
+    if let Windows::Session { .. } = window.windows {
+        start = WINDOW_COLUMN;
+        exprs.push(window.time.clone().alias(start));
+    }
+    Ok((project(window, exprs)?, Column::new_unqualified(start)))
 }
 
 fn input_columns(window: &WindowNode) -> Vec<Expr> {

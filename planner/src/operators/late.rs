@@ -22,14 +22,14 @@ use datafusion::{
 };
 use futures::{StreamExt, future::ready};
 
-use super::run::{EpochRun, LateRow, Repeats, RowRef, row_refs};
+use super::run::{EpochRun, LateRow, RowOrigin, Repeats, RowRef, row_refs};
 use crate::{error::PlanError, windows::Windows};
 
 /// Lets rows of open windows pass and notes what missed windows.
 #[derive(Debug)]
 pub(crate) struct LateExec {
     input: Arc<dyn ExecutionPlan>,
-    row_column: usize,
+    origin: RowOrigin,
     pane_column: usize,
     windows: Windows,
 }
@@ -37,13 +37,13 @@ pub(crate) struct LateExec {
 impl LateExec {
     pub(crate) fn new(
         input: Arc<dyn ExecutionPlan>,
-        row_column: usize,
+        origin: RowOrigin,
         pane_column: usize,
         windows: Windows,
     ) -> Self {
         Self {
             input,
-            row_column,
+            origin,
             pane_column,
             windows,
         }
@@ -55,7 +55,7 @@ impl LateExec {
         };
         Ok(Arc::new(Self::new(
             input,
-            self.row_column,
+            self.origin,
             self.pane_column,
             self.windows.clone(),
         )))
@@ -117,7 +117,7 @@ impl ExecutionPlan for LateExec {
         let input = self.input.execute(partition, context)?;
         let step = Step {
             run,
-            row_column: self.row_column,
+            origin: self.origin,
             pane_column: self.pane_column,
             windows: self.windows.clone(),
         };
@@ -139,7 +139,7 @@ struct Seen {
 
 struct Step {
     run: Arc<EpochRun>,
-    row_column: usize,
+    origin: RowOrigin,
     pane_column: usize,
     windows: Windows,
 }
@@ -165,7 +165,7 @@ impl Step {
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        let passed = seen.passed.distinct(row_refs(&batch, self.row_column)?);
+        let passed = self.origin.count(&batch, &mut seen.passed)?;
         self.run.found().aggregated += passed;
         Ok(Some(batch))
     }
@@ -178,7 +178,7 @@ impl Step {
         closed: i64,
         seen: &mut Seen,
     ) -> Result<RecordBatch> {
-        let rows = row_refs(batch, self.row_column)?;
+        let rows = row_refs(batch, self.origin.column)?;
         let mut found = self.run.found();
         let (mut last, mut missed, mut total) = (None, 0, 0);
         let open: BooleanArray = panes

@@ -15,24 +15,24 @@ use datafusion::{
 };
 use futures::StreamExt;
 
-use super::run::{EpochRun, Repeats, row_refs};
+use super::run::{EpochRun, RowOrigin, Repeats};
 use crate::error::PlanError;
 
 /// Lets everything pass and notes how many rows of the run it came from: one row may have become several on its way.
 #[derive(Debug)]
 pub(crate) struct PassedExec {
     input: Arc<dyn ExecutionPlan>,
-    row_column: usize,
+    origin: RowOrigin,
 }
 
 impl PassedExec {
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, row_column: usize) -> Self {
-        Self { input, row_column }
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, origin: RowOrigin) -> Self {
+        Self { input, origin }
     }
 
     fn over(&self, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match children.into_iter().next() {
-            Some(input) => Ok(Arc::new(Self::new(input, self.row_column))),
+            Some(input) => Ok(Arc::new(Self::new(input, self.origin))),
             None => Err(PlanError::internal("counting needs rows").into_engine()),
         }
     }
@@ -91,12 +91,11 @@ impl ExecutionPlan for PassedExec {
         let run = EpochRun::of(&context)?;
         let schema: SchemaRef = self.schema();
         let input = self.input.execute(partition, context)?;
-        let row_column = self.row_column;
+        let origin = self.origin;
         let mut repeats = Repeats::default();
         let output = input.map(move |batch| {
             let batch: RecordBatch = batch?;
-            let rows = row_refs(&batch, row_column)?;
-            run.found().aggregated += repeats.distinct(rows);
+            run.found().aggregated += origin.count(&batch, &mut repeats)?;
             Ok(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, output)))

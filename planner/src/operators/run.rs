@@ -23,6 +23,11 @@ impl RowRef {
         Self(raw)
     }
 
+    /// Row number `row` of batch number `batch`.
+    pub(crate) fn at(batch: usize, row: usize) -> Self {
+        Self((batch as u64) << 32 | row as u64)
+    }
+
     pub(crate) fn batch(self) -> usize {
         (self.0 >> 32) as usize
     }
@@ -49,8 +54,8 @@ pub(crate) struct RunBatch {
     pub(crate) batch: SplitBatch,
 }
 
-/// Why a row has no usable time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a row can be in no window.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeadReason {
     /// No time at all.
     Null,
@@ -58,11 +63,13 @@ pub(crate) enum DeadReason {
     Future,
     /// Outside of the years that tables can store: the time in microseconds.
     OutOfRange(i64),
+    /// An expression of the query cannot take it: what it said.
+    Failed(String),
 }
 
 impl DeadReason {
     /// As it stands in the dead-letter table.
-    pub(crate) fn text(self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Null => "event time is null".to_owned(),
             Self::Future => "event time is in the future by more than max_future_skew".to_owned(),
@@ -71,6 +78,7 @@ impl DeadReason {
                     "event time is outside of the years 1 to 9999: {us} microseconds since 1970"
                 )
             }
+            Self::Failed(error) => error.clone(),
         }
     }
 }
@@ -90,7 +98,7 @@ pub(crate) struct LateRow {
 pub(crate) struct Found {
     /// Largest watermark per split of the run.
     pub(crate) watermarks_us: Vec<Option<i64>>,
-    /// Rows without usable time.
+    /// Rows without usable time, and rows that an expression cannot take.
     pub(crate) dead: Vec<(RowRef, DeadReason)>,
     /// Rows that missed at least one of their windows.
     pub(crate) late: Vec<LateRow>,
@@ -100,11 +108,20 @@ pub(crate) struct Found {
     pub(crate) aggregated: u64,
 }
 
+impl Found {
+    /// Takes over how far another run of the same splits has come.
+    pub(crate) fn advance(&mut self, other: &Self) {
+        for (known, other) in self.watermarks_us.iter_mut().zip(&other.watermarks_us) {
+            *known = (*known).max(*other);
+        }
+    }
+}
+
 /// One run: input, rules and findings.
 #[derive(Debug)]
 pub(crate) struct EpochRun {
     /// Split of each batch.
-    pub(crate) batches: Vec<RunBatch>,
+    pub(crate) batches: Arc<Vec<RunBatch>>,
     /// A later event time than this is a dead letter.
     pub(crate) latest_us: i64,
     /// The watermark when the epoch began: windows that end at or before it are closed.
@@ -120,9 +137,23 @@ impl EpochRun {
         closed_to_us: Option<i64>,
     ) -> Self {
         Self {
-            batches,
+            batches: Arc::new(batches),
             latest_us,
             closed_to_us,
+            found: Mutex::new(Found {
+                watermarks_us: vec![None; splits],
+                ..Found::default()
+            }),
+        }
+    }
+
+    /// The same run with nothing found yet.
+    pub(crate) fn again(&self) -> Self {
+        let splits = self.found().watermarks_us.len();
+        Self {
+            batches: Arc::clone(&self.batches),
+            latest_us: self.latest_us,
+            closed_to_us: self.closed_to_us,
             found: Mutex::new(Found {
                 watermarks_us: vec![None; splits],
                 ..Found::default()
@@ -152,6 +183,25 @@ impl EpochRun {
     }
 }
 
+/// Where a plan's rows say which row of the run they come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowOrigin {
+    /// The column with the references.
+    pub(crate) column: usize,
+    /// Whether one row may have become several, one after the other.
+    pub(crate) repeats: bool,
+}
+
+impl RowOrigin {
+    /// How many rows of the run a batch comes from, those not counted that `seen` has counted.
+    pub(crate) fn count(self, batch: &RecordBatch, seen: &mut Repeats) -> Result<u64> {
+        match self.repeats {
+            true => Ok(seen.distinct(row_refs(batch, self.column)?)),
+            false => Ok(batch.num_rows() as u64),
+        }
+    }
+}
+
 /// Counts rows of a run where one may have become several, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
@@ -165,7 +215,7 @@ impl Repeats {
     }
 
     /// How many rows of the run these are that were not seen before.
-    pub(crate) fn distinct(&mut self, rows: &UInt64Array) -> u64 {
+    fn distinct(&mut self, rows: &UInt64Array) -> u64 {
         let rows = rows.values().iter();
         rows.map(|row| u64::from(self.is_new(*row))).sum()
     }

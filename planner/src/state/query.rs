@@ -10,8 +10,8 @@ use arrow::array::RecordBatch;
 use sluice_connectors::source::SplitId;
 
 use super::{
-    rejects::{dead_rows, late_rows},
-    run::Runner,
+    rejects::{dead_rows, failed_results, late_rows},
+    run::{Made, Runner},
     stage::{StageState, WindowRows},
     watermark::query_watermark,
 };
@@ -123,7 +123,10 @@ impl ContinuousQuery {
             &self.split_watermarks_us,
         );
         output.watermark_us = self.watermark_us;
-        output.rows.extend(self.close(closed).await?);
+        let closed = self.close(closed).await?;
+        output.rows.extend(closed.rows);
+        let failed = failed_results(&closed.failed, &self.program.dead)?;
+        output.dead.extend(failed);
         Ok(output)
     }
 
@@ -271,20 +274,22 @@ impl ContinuousQuery {
     }
 
     /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.
-    async fn close(&mut self, closed: Option<i64>) -> Result<Vec<RecordBatch>> {
+    async fn close(&mut self, closed: Option<i64>) -> Result<Made> {
         let Some(watermark) = self.watermark_us else {
-            return Ok(Vec::new());
+            return Ok(Made::default());
         };
         if closed == Some(watermark) {
-            return Ok(Vec::new());
+            return Ok(Made::default());
         }
         let program = Arc::clone(&self.program);
         let (mut closed, mut watermark) = (closed, watermark);
         let mut rows = Vec::new();
+        let mut failed = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
             if let Some(column) = stage.time {
                 let below = self.feed(number, rows).await?;
-                for states in &below {
+                failed.extend(below.failed);
+                for states in &below.rows {
                     self.merge(number, states)?;
                 }
                 self.settle(number)?;
@@ -295,22 +300,24 @@ impl ContinuousQuery {
             };
             rows = kept.close(stage, closed, watermark)?;
         }
-        self.finish(rows).await
+        let mut made = self.finish(rows).await?;
+        made.failed.splice(0..0, failed);
+        Ok(made)
     }
 
     /// Partial states of stage `number` over the windows of the one below.
-    async fn feed(&mut self, number: usize, rows: Vec<WindowRows>) -> Result<Vec<RecordBatch>> {
+    async fn feed(&mut self, number: usize, rows: Vec<WindowRows>) -> Result<Made> {
         let rows: Vec<RecordBatch> = rows.into_iter().map(|window| window.rows).collect();
         let program = Arc::clone(&self.program);
         match self.stages.get_mut(number) {
-            _ if rows.iter().all(|rows| rows.num_rows() == 0) => Ok(Vec::new()),
+            _ if rows.iter().all(|rows| rows.num_rows() == 0) => Ok(Made::default()),
             Some((runner, _)) => runner.over_windows(&program, rows).await,
             None => Err(PlanError::internal("a stage is missing")),
         }
     }
 
     /// The query's rows out of windows of the last stage.
-    async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Vec<RecordBatch>> {
+    async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Made> {
         let program = Arc::clone(&self.program);
         let mut rows = Vec::with_capacity(windows.len());
         for window in windows
@@ -325,13 +332,16 @@ impl ContinuousQuery {
             )?);
         }
         if rows.is_empty() {
-            return Ok(rows);
+            return Ok(Made::default());
         }
-        let rows = self.post.over_windows(&program, rows).await?;
-        rows.iter()
+        let mut made = self.post.over_windows(&program, rows).await?;
+        made.rows = made
+            .rows
+            .iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| program.output.apply(batch))
-            .collect()
+            .collect::<Result<_>>()?;
+        Ok(made)
     }
 
     /// The state as it is between two epochs.
@@ -372,7 +382,8 @@ impl ContinuousQuery {
             return Err(PlanError::internal("a stage is missing"));
         };
         for (start, window) in panes.changed(stage)? {
-            let rows = self.finish(vec![window]).await?;
+            // What cannot be told now may well be when the window closes.
+            let rows = self.finish(vec![window]).await?.rows;
             if let Some((_, StageState::Panes(panes))) = self.stages.first_mut() {
                 panes.keep_live(start, rows);
             }
@@ -390,7 +401,7 @@ impl ContinuousQuery {
         for (number, stage) in program.stages.iter().enumerate() {
             let mut below = Vec::new();
             if let Some(column) = stage.time {
-                below = self.feed(number, rows).await?;
+                below = self.feed(number, rows).await?.rows;
                 closed = closed.map(|closed| above(program, number, column, None, closed).1);
             }
             rows = match self.stages.get_mut(number) {
@@ -398,7 +409,7 @@ impl ContinuousQuery {
                 None => return Err(PlanError::internal("a stage is missing")),
             };
         }
-        self.finish(rows).await
+        Ok(self.finish(rows).await?.rows)
     }
 
     /// How many panes are open.

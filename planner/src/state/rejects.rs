@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray,
+        TimestampMicrosecondArray, new_null_array,
     },
     compute::interleave,
     datatypes::TimestampMicrosecondType,
@@ -37,7 +37,28 @@ pub(crate) fn late_rows(
     )
 }
 
-/// Rows of a run without usable time; `None` when there are none.
+/// Results that could not be told, for the same table as dead rows: `failed` says why and what they were. `None` when there are none.
+pub(crate) fn failed_results(
+    failed: &[String],
+    shape: &RejectShape,
+) -> Result<Option<RecordBatch>> {
+    if failed.is_empty() {
+        return Ok(None);
+    }
+    let mut columns: Vec<ArrayRef> = shape
+        .schema
+        .fields()
+        .iter()
+        .map(|field| new_null_array(field.data_type(), failed.len()))
+        .collect();
+    if let Some(reason) = columns.last_mut() {
+        *reason = Arc::new(StringArray::from_iter_values(failed));
+    }
+    let schema = Arc::clone(&shape.schema);
+    Ok(Some(RecordBatch::try_new(schema, columns)?))
+}
+
+/// Rows of a run without usable time, or that an expression could not take; `None` when there are none.
 pub(crate) fn dead_rows(
     run: &EpochRun,
     dead: &[(RowRef, DeadReason)],

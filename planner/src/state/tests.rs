@@ -412,3 +412,73 @@ async fn rows_of_a_query_without_windows_come_at_once() {
     assert_eq!((read, aggregated, dead, filtered), (4, 2, 1, 1));
     assert!(query.snapshot().unwrap().panes.is_empty());
 }
+
+#[tokio::test]
+async fn a_row_that_an_expression_cannot_take_costs_itself_and_moves_time() {
+    let plan = plan(
+        "SELECT window_start, kind, sum(10 / CAST(value AS BIGINT)) AS s
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind",
+    )
+    .await
+    .unwrap();
+    let columns = &plan.columns_to_read;
+    let mut first: Vec<Event> = (0..40).map(|n| event(n, "a", 5.0)).collect();
+    first.push(event(41, "a", 0.0));
+    first.push(event(42, "b", 0.25));
+    first.push(event(43, "b", 1.0));
+    for parallel_rows in [0, 1_000] {
+        let mut query = plan.clone().with_parallel_rows(parallel_rows).start(None).unwrap();
+        let output = query
+            .run_epoch(epoch(columns, &[(0, &first), (1, &[event(90, "c", 0.0)])]))
+            .await
+            .unwrap();
+        assert_eq!(
+            lines(&output.dead),
+            [
+                "2024-02-29T09:00:41Z | a | 0.0 | events | 0 | 40 | 1970-01-01T00:00:01.040Z | division by zero",
+                "2024-02-29T09:00:42Z | b | 0.25 | events | 0 | 41 | 1970-01-01T00:00:01.041Z | division by zero",
+                "2024-02-29T09:01:30Z | c | 0.0 | events | 1 | 0 | 1970-01-01T00:00:01Z | division by zero",
+            ]
+        );
+        assert_eq!(output.counts.dead, 3);
+        assert_eq!(output.counts.aggregated, 41);
+        let output = query
+            .run_epoch(epoch(columns, &[(0, &[event(80, "a", 0.0)])]))
+            .await
+            .unwrap();
+        assert_eq!(
+            lines(&output.rows),
+            ["2024-02-29T09:00:00Z | a | 80", "2024-02-29T09:00:00Z | b | 10"]
+        );
+        assert_eq!(lines(&output.dead).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_told_is_a_dead_letter_and_the_window_closes() {
+    let plan = plan(
+        "SELECT window_start, kind, 10 / CAST(sum(value) AS BIGINT) AS s
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind",
+    )
+    .await
+    .unwrap();
+    let columns = &plan.columns_to_read;
+    let mut query = plan.start(None).unwrap();
+    let rows = [event(1, "a", 2.0), event(2, "b", 0.0), event(3, "c", 5.0)];
+    query.run_epoch(epoch(columns, &[(0, &rows)])).await.unwrap();
+    // Live rows leave it out, and the state is what it was.
+    assert_eq!(lines(&query.live().await.unwrap()).len(), 2);
+    let output = query
+        .run_epoch(epoch(columns, &[(0, &[event(90, "a", 1.0)])]))
+        .await
+        .unwrap();
+    assert_eq!(
+        lines(&output.rows),
+        ["2024-02-29T09:00:00Z | a | 5", "2024-02-29T09:00:00Z | c | 2"]
+    );
+    assert_eq!(
+        lines(&output.dead),
+        [" |  |  |  |  |  |  | division by zero, in the result window_start = 2024-02-29T09:00:00Z, kind = b, sum(events.value) = 0.0"]
+    );
+    assert_eq!(output.counts.dead, 0);
+}

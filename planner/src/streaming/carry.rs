@@ -7,12 +7,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::{
-    common::{Column, DFSchema, TableReference},
+    common::{Column, DFSchema, TableReference, tree_node::TreeNode},
+    functions_aggregate::expr_fn::min,
     logical_expr::{
-        Expr, ExprSchemable, Extension, Filter, LogicalPlan, LogicalPlanBuilder, Projection,
-        SubqueryAlias,
+        Aggregate, Expr, ExprSchemable, Extension, Filter, LogicalPlan, LogicalPlanBuilder,
+        Projection, SubqueryAlias, Window,
     },
 };
+
+use super::within::over_results;
 
 use crate::{
     error::{PlanError, Result},
@@ -34,6 +37,13 @@ impl Carried {
         let column = self.column(name)?;
         let index = self.plan.schema().maybe_index_of_column(column);
         index.ok_or_else(|| lost(name))
+    }
+
+    /// Whether a row of the leaf may become several.
+    pub(crate) fn repeats(&self) -> Result<bool> {
+        Ok(self
+            .plan
+            .exists(|node| Ok(matches!(node, LogicalPlan::Unnest(_))))?)
     }
 
     /// What a hidden column is called in the plan's output.
@@ -101,10 +111,10 @@ pub(crate) fn carry_copy(plan: &LogicalPlan) -> Result<Carried> {
     })
 }
 
-/// The part of a query above its last aggregation, over a leaf in place of the aggregation; each row with the start of its window.
+/// The part of a query above its last windowed aggregation, over a leaf in place of the aggregation; each row with the start of its window.
 pub(crate) fn carry_windows(plan: &LogicalPlan) -> Result<Carried> {
     carry(plan, &|node| {
-        let LogicalPlan::Aggregate(aggregate) = node else {
+        let Some(aggregate) = windowed(node) else {
             return Ok(None);
         };
         leaf(
@@ -120,7 +130,7 @@ pub(crate) fn carry_windows(plan: &LogicalPlan) -> Result<Carried> {
 /// The part of a query between an aggregation and the one below it, over a leaf in place of the lower one.
 pub(crate) fn carry_between(plan: &LogicalPlan) -> Result<Carried> {
     carry(plan, &|node| {
-        let LogicalPlan::Aggregate(aggregate) = node else {
+        let Some(aggregate) = windowed(node) else {
             return Ok(None);
         };
         let leaf = LeafNode {
@@ -132,6 +142,14 @@ pub(crate) fn carry_between(plan: &LogicalPlan) -> Result<Carried> {
             hidden: Vec::new(),
         }))
     })
+}
+
+/// The aggregation that a node is, if it is over rows in windows and not over results within one.
+fn windowed(node: &LogicalPlan) -> Option<&Aggregate> {
+    match node {
+        LogicalPlan::Aggregate(aggregate) if !over_results(&aggregate.input) => Some(aggregate),
+        _ => None,
+    }
 }
 
 fn leaf(
@@ -211,6 +229,30 @@ fn carry(
                 hidden,
             })
         }
+        LogicalPlan::Aggregate(aggregate) => {
+            let below = carry(&aggregate.input, cut)?;
+            let mut aggregates = aggregate.aggr_expr.clone();
+            let mut hidden = Vec::with_capacity(below.hidden.len());
+            for (name, column) in below.hidden {
+                // Its groups are of one window each.
+                aggregates.push(min(Expr::Column(column)).alias(name));
+                hidden.push((name, Column::new_unqualified(name)));
+            }
+            let groups = aggregate.group_expr.clone();
+            let plan = Aggregate::try_new(Arc::new(below.plan), groups, aggregates)?;
+            Ok(Carried {
+                plan: LogicalPlan::Aggregate(plan),
+                hidden,
+            })
+        }
+        LogicalPlan::Window(window) => {
+            let below = carry(&window.input, cut)?;
+            let plan = Window::try_new(window.window_expr.clone(), Arc::new(below.plan))?;
+            Ok(Carried {
+                plan: LogicalPlan::Window(plan),
+                hidden: below.hidden,
+            })
+        }
         LogicalPlan::Unnest(unnest) => {
             let below = carry(&unnest.input, cut)?;
             let plan = LogicalPlanBuilder::from(below.plan)
@@ -226,11 +268,10 @@ fn carry(
                 let mut below = carry(&window.input, cut)?;
                 let window =
                     WindowNode::try_new(below.plan, window.time.clone(), window.windows.clone())?;
-                below
-                    .hidden
-                    .push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_COLUMN)));
+                let (plan, pane) = lower_to_panes(&window)?;
+                below.hidden.push((WINDOW_COLUMN, pane));
                 return Ok(Carried {
-                    plan: lower_to_panes(&window)?,
+                    plan,
                     hidden: below.hidden,
                 });
             }

@@ -42,6 +42,11 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
             let group = plain_column(group_exprs(aggregate).get(index)?)?;
             origin_below(&aggregate.input, group, windows)
         }
+        LogicalPlan::Window(window) => {
+            let width = window.input.schema().fields().len();
+            let below = (index < width).then(|| column_at(&window.input, index))?;
+            origin_below(&window.input, &below, windows)
+        }
         LogicalPlan::Unnest(unnest) => {
             let below = *unnest.dependency_indices.get(index)?;
             let unnested = unnest

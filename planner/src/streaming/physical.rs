@@ -20,12 +20,13 @@ use datafusion::{
         expr::BinaryExpr, physical_planning_context::PhysicalPlanningContext,
     },
     optimizer::{
-        Analyzer, OptimizerRule, common_subexpr_eliminate::CommonSubexprEliminate,
+        Analyzer, Optimizer, OptimizerRule, common_subexpr_eliminate::CommonSubexprEliminate,
         eliminate_duplicated_expr::EliminateDuplicatedExpr,
         optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
         simplify_expressions::SimplifyExpressions,
     },
     physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
+    physical_optimizer::{PhysicalOptimizerRule, ensure_requirements::EnsureRequirements},
     physical_plan::{
         ExecutionPlan,
         aggregates::{AggregateExec, AggregateMode},
@@ -38,7 +39,7 @@ use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{
-        EventTimeExec, FeedExec, LateExec, PassedExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule,
+        EventTimeExec, FeedExec, LateExec, RowOrigin, PassedExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule,
     },
     windows::Windows,
 };
@@ -98,7 +99,10 @@ pub(crate) async fn lower_rows(
     let input = lower(session, &rows.plan).await?;
     let late = LateExec::new(
         input,
-        rows.index_of(ROW_COLUMN)?,
+        RowOrigin {
+            column: rows.index_of(ROW_COLUMN)?,
+            repeats: rows.repeats()?,
+        },
         rows.index_of(WINDOW_COLUMN)?,
         windows.clone(),
     );
@@ -122,7 +126,11 @@ pub(crate) async fn lower_copy(
     rows: &Carried,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let input = lower(session, &rows.plan).await?;
-    Ok(Arc::new(PassedExec::new(input, rows.index_of(ROW_COLUMN)?)))
+    let origin = RowOrigin {
+        column: rows.index_of(ROW_COLUMN)?,
+        repeats: rows.repeats()?,
+    };
+    Ok(Arc::new(PassedExec::new(input, origin)))
 }
 
 fn aggregate_over(
@@ -164,7 +172,7 @@ fn aggregate_over(
     Ok(Lowered {
         // The engine may rewrite the aggregates to fit the input's order; the state is of those it took.
         aggregates: partial.aggr_expr().to_vec(),
-        partial: Arc::new(partial),
+        partial: sorted(session, Arc::new(partial))?,
         group_columns,
     })
 }
@@ -193,8 +201,17 @@ pub(crate) async fn lower(
     session: &SessionState,
     plan: &LogicalPlan,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    // Window columns that carrying added and nobody reads would be computed for every row.
+    let pruning = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+    let plan = pruning.optimize(plan.clone(), session, |_, _| {})?;
     let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(StreamingNodes)]);
-    Ok(planner.create_physical_plan(plan, session).await?)
+    let plan = planner.create_physical_plan(&plan, session).await?;
+    sorted(session, plan)
+}
+
+/// The plan with its rows sorted where an operator asks for it: OVER, and ORDER BY inside an aggregate.
+fn sorted(session: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    Ok(EnsureRequirements::new().optimize(plan, session.config_options())?)
 }
 
 struct StreamingNodes;

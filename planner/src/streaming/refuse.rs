@@ -11,10 +11,11 @@ use datafusion::{
     datasource::source_as_provider,
     error::Result as EngineResult,
     logical_expr::{
-        Aggregate, Distinct, Expr, LogicalPlan, Volatility,
-        expr::{AggregateFunction, ScalarFunction},
+        Distinct, Expr, LogicalPlan, Volatility, expr::ScalarFunction,
     },
 };
+
+use super::within::over_results;
 
 use crate::{
     StreamDefinition, StreamTable,
@@ -146,10 +147,14 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
             PlanError::unsupported("DISTINCT ON in a continuous query is not supported")
                 .hint("group by the columns, within a window, and take first_value() of the others")
         }
+        LogicalPlan::Window(window) if over_results(&window.input) => {
+            return refuse_expressions(node);
+        }
         LogicalPlan::Window(_) => PlanError::unsupported(
-            "window functions (OVER) in a continuous query are not supported yet",
+            "OVER in a continuous query looks at the results of a window, not at rows of the stream",
         )
-        .hint("apply them when reading the table"),
+        .detail("the rows of a stream have no end, and no order across partitions")
+        .hint("aggregate first: SELECT …, row_number() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) FROM (SELECT … GROUP BY window_start, window_end, …); or apply it when reading the table"),
         LogicalPlan::Sort(_) => PlanError::invalid("ORDER BY has no meaning in a continuous query")
             .detail("its rows are added to a table as windows close, and a table has no order")
             .hint("leave it out, and order when reading the table"),
@@ -168,11 +173,8 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
                 scan.table_name.table()
             ))
         }
-        LogicalPlan::Aggregate(aggregate) => match refuse_aggregate(aggregate) {
-            Some(error) => error,
-            None => return refuse_expressions(node),
-        },
-        LogicalPlan::Projection(_)
+        LogicalPlan::Aggregate(_)
+        | LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::SubqueryAlias(_)
         | LogicalPlan::Subquery(_)
@@ -190,23 +192,6 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
         )),
     };
     Ok(Some(error))
-}
-
-fn refuse_aggregate(aggregate: &Aggregate) -> Option<PlanError> {
-    aggregate.aggr_expr.iter().find_map(|expr| {
-        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias()
-        else {
-            return None;
-        };
-        // WITHIN GROUP (ORDER BY x) names what is aggregated; it asks for no order of rows.
-        if !params.order_by.is_empty() && !func.supports_within_group_clause() {
-            return Some(PlanError::unsupported(format!(
-                "ORDER BY inside {}() is not supported in a continuous query yet",
-                func.name()
-            )));
-        }
-        None
-    })
 }
 
 fn refuse_expressions(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
@@ -230,9 +215,6 @@ fn refuse_expression(expr: &Expr) -> Option<PlanError> {
         | Expr::Exists(_)
         | Expr::SetComparison(_) => Some(PlanError::unsupported(
             "a subquery in an expression of a continuous query is not supported yet",
-        )),
-        Expr::WindowFunction(_) => Some(PlanError::unsupported(
-            "window functions (OVER) in a continuous query are not supported yet",
         )),
         Expr::Placeholder(placeholder) => Some(PlanError::invalid(format!(
             "a continuous query takes no parameters, and {} is one",

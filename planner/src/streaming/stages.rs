@@ -20,6 +20,7 @@ use super::{
     physical::{Lowered, lower_between, lower_rows},
     program::{Stage, WindowKey},
     watermark::{event_time_name, watermarked_column},
+    within::{check_aggregate, check_over, no_window_between, over_results},
 };
 use crate::{
     StreamDefinition,
@@ -142,10 +143,11 @@ fn cuts(logical: &LogicalPlan) -> Result<Vec<Cut>> {
     let mut refusal = None;
     logical.apply(|node| {
         match node {
-            LogicalPlan::Aggregate(found) => {
-                let above = open.replace(found.clone());
-                refusal = above.map(|_| no_window_between());
+            LogicalPlan::Aggregate(found) if over_results(&found.input) => {
+                refusal = check_aggregate(found).err();
             }
+            LogicalPlan::Window(found) => refusal = check_over(found).err(),
+            LogicalPlan::Aggregate(found) => open = Some(found.clone()),
             LogicalPlan::Extension(Extension { node }) => {
                 if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
                     match open.take() {
@@ -177,11 +179,6 @@ fn cuts(logical: &LogicalPlan) -> Result<Vec<Cut>> {
         ))),
         false => Ok(cuts),
     }
-}
-
-fn no_window_between() -> PlanError {
-    PlanError::unsupported("an aggregate over an aggregate of the same window is not supported in a continuous query yet")
-        .hint("give the outer one a window of its own, FROM TUMBLE((SELECT window_time, … GROUP BY window_start, window_end, window_time, …), window_time, INTERVAL '1 hour'), or aggregate again when reading the table")
 }
 
 fn window_over_window() -> PlanError {

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
+use sluice_sql::ast::Ident;
 
-use crate::{PlanErrorKind, TargetDefinition, testing::*};
+use crate::{
+    PlanErrorKind, TargetDefinition, WatermarkDefinition, check_watermark, testing::*,
+};
 
 /// Queries that are refused: a part of the message, and a part of the hint.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -153,6 +157,26 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "now() cannot be used",
         "event time",
     ),
+    (
+        "SELECT ts, row_number() OVER (PARTITION BY kind ORDER BY ts) AS n FROM events",
+        "looks at the results of a window",
+        "aggregate first",
+    ),
+    (
+        "SELECT window_start, kind, rank() OVER (PARTITION BY kind ORDER BY n) AS place FROM (SELECT window_start, kind, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind) AS c",
+        "rank() OVER looks at results of several windows",
+        "PARTITION BY window_start, window_end",
+    ),
+    (
+        "SELECT window_start, max(n) AS top FROM (SELECT window_start, window_end, kind, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind) AS c GROUP BY window_start",
+        "needs the window among its groups",
+        "add window_start, window_end",
+    ),
+    (
+        "SELECT kind, max(n) AS top FROM (SELECT window_start, kind, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind) AS c GROUP BY kind",
+        "needs the window among its groups",
+        "add window_start, window_end",
+    ),
     ("SELECT upper(kind) FROM events", "has no name", "AS a_name"),
 ];
 
@@ -197,4 +221,37 @@ async fn partition_columns_follow_from_the_window_its_zone_or_event_time() {
         .unwrap_err();
     assert_eq!(error.kind, PlanErrorKind::UndefinedColumn);
     assert!(error.hint.unwrap().contains("WATERMARK FOR"));
+}
+
+#[test]
+fn a_watermark_follows_its_column() {
+    let schema = DFSchema::try_from(events().columns.as_ref().clone()).unwrap();
+    let check = |sql: &str| {
+        let definition = WatermarkDefinition {
+            column: Ident::new("ts"),
+            expr: expr(sql),
+        };
+        check_watermark(&session(), &definition, &schema)
+    };
+    for sql in [
+        "ts",
+        "ts - INTERVAL '10 seconds'",
+        "INTERVAL '-1 minute' + ts",
+        "date_trunc('minute', ts) - INTERVAL '1 minute'",
+        "least(ts - INTERVAL '1 second', TIMESTAMPTZ '2030-01-01')",
+    ] {
+        assert!(check(sql).is_ok(), "{sql}: {:?}", check(sql));
+    }
+    for sql in [
+        "_timestamp",
+        "TIMESTAMPTZ '2030-01-01'",
+        "TIMESTAMPTZ '2030-01-01' + (TIMESTAMPTZ '2030-01-01' - ts)",
+        "ts - value * INTERVAL '1 second'",
+        "CASE WHEN kind = 'a' THEN ts ELSE ts - INTERVAL '1 hour' END",
+        "least(ts, now())",
+    ] {
+        let error = check(sql).unwrap_err();
+        assert!(error.message.contains("does not rise with \"ts\""), "{sql}: {error}");
+        assert!(error.hint.unwrap().contains("WATERMARK FOR ts"));
+    }
 }

@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::tree_node::{Transformed, TreeNode},
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TreeNode},
+    },
     execution::SessionState,
-    logical_expr::{Expr, ExprSchemable, Extension, LogicalPlan},
+    logical_expr::{
+        BinaryExpr, Expr, ExprSchemable, Extension, LogicalPlan, Operator, Volatility,
+        expr::ScalarFunction,
+    },
 };
 use sluice_sql::ast::Ident;
 
@@ -86,6 +92,59 @@ fn watermark_over(
             watermark,
         }),
     }))
+}
+
+/// Refuses a watermark that does not follow its column: later rows would turn time back.
+pub fn check_watermark(
+    state: &SessionState,
+    definition: &WatermarkDefinition,
+    columns: &DFSchema,
+) -> Result<()> {
+    let watermark = parse_expr(state, &definition.expr, columns)?;
+    let column = event_time_name(&definition.column);
+    if follows(&watermark, &column) {
+        return Ok(());
+    }
+    Err(
+        PlanError::invalid(format!("the watermark {} does not rise with \"{column}\"", definition.expr))
+            .detail("a watermark says that what comes from now on is later; it is the column less a constant, or the column rounded down")
+            .hint(format!("write WATERMARK FOR {} AS {} - INTERVAL '10 seconds'", definition.column, definition.column)),
+    )
+}
+
+/// Whether an expression never falls while a column rises, and depends on nothing else.
+fn follows(expr: &Expr, column: &str) -> bool {
+    let constant = |expr: &Expr| expr.column_refs().is_empty() && !is_volatile(expr);
+    let either = |left: &Expr, right: &Expr| follows(left, column) && constant(right);
+    match expr {
+        Expr::Column(found) => found.name == column,
+        Expr::Alias(alias) => follows(&alias.expr, column),
+        Expr::Cast(cast) => follows(&cast.expr, column),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+            Operator::Minus => either(left, right),
+            Operator::Plus => either(left, right) || either(right, left),
+            _ => false,
+        },
+        Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), args.as_slice()) {
+            ("date_trunc" | "date_bin", [unit, time, rest @ ..]) => {
+                either(time, unit) && rest.iter().all(constant)
+            }
+            ("least" | "greatest", args) => {
+                args.iter().any(|arg| follows(arg, column))
+                    && args.iter().all(|arg| follows(arg, column) || constant(arg))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_volatile(expr: &Expr) -> bool {
+    let found = expr.exists(|expr| {
+        Ok(matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. })
+            if func.signature().volatility != Volatility::Immutable))
+    });
+    !matches!(found, Ok(false))
 }
 
 fn in_stream(error: PlanError, stream: &StreamDefinition) -> PlanError {

@@ -89,7 +89,7 @@ fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
     Ok(())
 }
 
-/// A watermark must be a timestamp that the stream's columns give.
+/// A watermark must be a timestamp that follows from its column.
 fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
     let Some(watermark) = &stream.definition.watermark else {
         return Ok(());
@@ -101,7 +101,8 @@ fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
         sluice_planner::parse_expr(&state, &watermark.expr, &schema).map_err(super::plan_error)?;
     let data_type = expr.get_type(&schema).map_err(super::engine_error)?;
     if matches!(data_type, DataType::Timestamp(_, _)) {
-        return Ok(());
+        return sluice_planner::check_watermark(&state, watermark, &schema)
+            .map_err(super::plan_error);
     }
     Err(Error::user(
         SqlState::DatatypeMismatch,

@@ -16,7 +16,7 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{JsonOptions, object::Object};
+use super::{JsonOptions, object::Object, time::Clock};
 use crate::error::{ConnectorError, Result};
 
 /// Values of one column and which of them are null.
@@ -43,8 +43,7 @@ pub(super) enum Values {
         scale: i8,
     },
     Date(Vec<i32>),
-    /// Microseconds, whatever unit the column has: other units are cast at the end.
-    Timestamp(Vec<i64>),
+    Timestamp(Times),
     Text(Bytes),
     /// The value's own JSON text.
     Json(Bytes),
@@ -54,6 +53,21 @@ pub(super) enum Values {
         offsets: Vec<i32>,
         item: Box<Column>,
     },
+}
+
+/// Timestamps in microseconds, whatever unit the column has: other units are cast at the end.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) values: Vec<i64>,
+    pub(super) clock: Clock,
+    in_nanoseconds: bool,
+}
+
+impl Times {
+    /// Whether the column's unit has this time; nanoseconds reach only from 1677 to 2262.
+    pub(super) fn fits(&self, micros: i64) -> bool {
+        !self.in_nanoseconds || micros.checked_mul(1000).is_some()
+    }
 }
 
 /// Values of different lengths, end to end.
@@ -90,9 +104,16 @@ impl Bytes {
     }
 
     fn take(&mut self) -> Result<(OffsetBuffer<i32>, Vec<u8>), ArrowError> {
-        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
-        Ok((offsets_of(offsets)?, std::mem::take(&mut self.data)))
+        let offsets = taken(&mut self.offsets);
+        self.offsets.push(0);
+        Ok((offsets_of(offsets)?, taken(&mut self.data)))
     }
+}
+
+/// The values, and room for as many: batches of one stream are mostly of one length.
+fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(values.len());
+    std::mem::replace(values, room)
 }
 
 fn offsets_of(offsets: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
@@ -126,7 +147,11 @@ impl Column {
                 scale: *scale,
             },
             DataType::Date32 => Values::Date(Vec::new()),
-            DataType::Timestamp(..) => Values::Timestamp(Vec::new()),
+            DataType::Timestamp(unit, _) => Values::Timestamp(Times {
+                values: Vec::new(),
+                clock: Clock::default(),
+                in_nanoseconds: *unit == TimeUnit::Nanosecond,
+            }),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if raw_json => {
                 Values::Json(Bytes::new())
             }
@@ -177,7 +202,8 @@ impl Column {
             Values::I8(values) => values.push(0),
             Values::I16(values) => values.push(0),
             Values::I32(values) | Values::Date(values) => values.push(0),
-            Values::I64(values) | Values::Timestamp(values) => values.push(0),
+            Values::I64(values) => values.push(0),
+            Values::Timestamp(times) => times.values.push(0),
             Values::F32(values) => values.push(0.0),
             Values::F64(values) => values.push(0.0),
             Values::Decimal { values, .. } => values.push(0),
@@ -200,7 +226,8 @@ impl Column {
             Values::I8(values) => values.truncate(rows),
             Values::I16(values) => values.truncate(rows),
             Values::I32(values) | Values::Date(values) => values.truncate(rows),
-            Values::I64(values) | Values::Timestamp(values) => values.truncate(rows),
+            Values::I64(values) => values.truncate(rows),
+            Values::Timestamp(times) => times.values.truncate(rows),
             Values::F32(values) => values.truncate(rows),
             Values::F64(values) => values.truncate(rows),
             Values::Decimal { values, .. } => values.truncate(rows),
@@ -233,19 +260,19 @@ impl Column {
                 precision,
                 scale,
             } => Arc::new(
-                Decimal128Array::try_new(ScalarBuffer::from(std::mem::take(values)), nulls)?
+                Decimal128Array::try_new(ScalarBuffer::from(taken(values)), nulls)?
                     .with_precision_and_scale(*precision, *scale)?,
             ),
             Values::Date(values) => Arc::new(Date32Array::try_new(
-                ScalarBuffer::from(std::mem::take(values)),
+                ScalarBuffer::from(taken(values)),
                 nulls,
             )?),
-            Values::Timestamp(values) => {
+            Values::Timestamp(times) => {
                 let zone = match self.field.data_type() {
                     DataType::Timestamp(_, zone) => zone.clone(),
                     _ => None,
                 };
-                let values = ScalarBuffer::from(std::mem::take(values));
+                let values = ScalarBuffer::from(taken(&mut times.values));
                 Arc::new(
                     PrimitiveArray::<TimestampMicrosecondType>::try_new(values, nulls)?
                         .with_timezone_opt(zone),
@@ -286,18 +313,10 @@ impl Column {
     }
 }
 
-/// Whether JSON times fit the column's unit; nanoseconds reach only from 1677 to 2262.
-pub(super) fn fits_unit(data_type: &DataType, micros: i64) -> bool {
-    match data_type {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => micros.checked_mul(1000).is_some(),
-        _ => true,
-    }
-}
-
 fn primitive<T: ArrowPrimitiveType>(
     values: &mut Vec<T::Native>,
     nulls: Option<arrow::buffer::NullBuffer>,
 ) -> Result<ArrayRef, ArrowError> {
-    let values = ScalarBuffer::from(std::mem::take(values));
+    let values = ScalarBuffer::from(taken(values));
     Ok(Arc::new(PrimitiveArray::<T>::try_new(values, nulls)?))
 }

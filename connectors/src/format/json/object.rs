@@ -1,7 +1,7 @@
 //! Objects to rows: fields are found by the order in which the last messages had them, and by name where that fails.
 //!
-//! Writers put fields in the same order, message after message. So the keys of one message are remembered, quotes and colon included,
-//! and the next message is compared against them literally; a mismatch costs a look-up by name, never a wrong field.
+//! Writers put fields in the same order, message after message. So what stands between two values of a message is remembered, from the
+//! comma to the colon, and the next message is compared against it literally; a mismatch costs a look-up by name, never a wrong field.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -51,9 +51,17 @@ struct Member {
 
 #[derive(Debug)]
 struct Learned {
-    /// The key with its quotes and colon, as the writer wrote it.
+    /// What stands between the value before and the value, as the writer wrote it: comma, key and colon.
     literal: Box<[u8]>,
     target: Option<usize>,
+}
+
+/// What comes after a value, or after the opening brace.
+enum Next {
+    /// A value, of this member if it is of one.
+    Value(Option<usize>),
+    /// The end of the object.
+    End,
 }
 
 impl Object {
@@ -97,39 +105,30 @@ impl Object {
         cursor.expect(b'{', "an object")?;
         self.stamp += 1;
         let mut missing = self.members.len();
-        cursor.skip_space();
-        if cursor.peek() == Some(b'}') {
-            cursor.expect(b'}', "'}'")?;
-        } else {
-            let mut position = 0;
-            loop {
-                let target = self.key(cursor, position)?;
-                cursor.skip_space();
-                match target.and_then(|target| self.members.get_mut(target)) {
-                    Some(member) => {
-                        if member.seen == self.stamp {
-                            // The same key again: the last one counts, as in most readers.
-                            let rows = member.column.len().saturating_sub(1);
-                            member.column.truncate(rows);
-                        } else {
-                            member.seen = self.stamp;
-                            missing -= 1;
-                        }
-                        read_member(member, cursor, &self.options)?;
+        let mut position = 0;
+        loop {
+            let target = match self.learned.get(position) {
+                Some(learned) if cursor.take(&learned.literal) => learned.target,
+                _ => match self.next_key(cursor, position)? {
+                    Next::Value(target) => target,
+                    Next::End => break,
+                },
+            };
+            position += 1;
+            cursor.skip_space();
+            match target.and_then(|target| self.members.get_mut(target)) {
+                Some(member) => {
+                    if member.seen == self.stamp {
+                        // The same key again: the last one counts, as in most readers.
+                        let rows = member.column.len().saturating_sub(1);
+                        member.column.truncate(rows);
+                    } else {
+                        member.seen = self.stamp;
+                        missing -= 1;
                     }
-                    None => cursor.skip_value()?,
+                    read_member(member, cursor, &self.options)?;
                 }
-                position += 1;
-                cursor.skip_space();
-                match cursor.peek() {
-                    Some(b',') => cursor.expect(b',', "','")?,
-                    Some(b'}') => {
-                        cursor.expect(b'}', "'}'")?;
-                        break;
-                    }
-                    _ => return Err(cursor.unexpected("',' or '}'")),
-                }
-                cursor.skip_space();
+                None => cursor.skip_value()?,
             }
         }
         self.end_row(missing, cursor.at())
@@ -161,36 +160,33 @@ impl Object {
         Ok(())
     }
 
-    /// Steps over a key and its colon, and says which member it is.
-    #[inline]
-    fn key(&mut self, cursor: &mut Cursor<'_>, position: usize) -> Result<Option<usize>, Problem> {
-        if let Some(learned) = self.learned.get(position)
-            && cursor.take(&learned.literal)
-        {
-            return Ok(learned.target);
+    /// Steps over what stands between two values, and says which member the next one is of.
+    fn next_key(&mut self, cursor: &mut Cursor<'_>, position: usize) -> Result<Next, Problem> {
+        let from = cursor.at();
+        cursor.skip_space();
+        match cursor.peek() {
+            Some(b'}') => {
+                cursor.expect(b'}', "'}'")?;
+                return Ok(Next::End);
+            }
+            _ if position == 0 => {}
+            Some(b',') => {
+                cursor.expect(b',', "','")?;
+                cursor.skip_space();
+            }
+            _ => return Err(cursor.unexpected("',' or '}'")),
         }
-        self.key_by_name(cursor, position)
-    }
-
-    fn key_by_name(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        position: usize,
-    ) -> Result<Option<usize>, Problem> {
         if cursor.peek() != Some(b'"') {
             return Err(cursor.unexpected("a field name in quotes"));
         }
-        let from = cursor.at();
         let key = cursor.string()?;
-        let close = cursor.at();
         cursor.skip_space();
-        let spaced = cursor.at() != close;
         cursor.expect(b':', "':' after a field name")?;
-        if key.escaped {
-            return self.key_with_escapes(key);
-        }
-        let target = self.index.get(key.raw).copied();
-        if !spaced && position < LEARNED_MAX && self.learn_tries < LEARN_TRIES {
+        let target = match key.escaped {
+            true => self.key_with_escapes(key)?,
+            false => self.index.get(key.raw).copied(),
+        };
+        if position < LEARNED_MAX && self.learn_tries < LEARN_TRIES {
             let learned = Learned {
                 literal: cursor.between(from, cursor.at()).as_bytes().into(),
                 target,
@@ -202,7 +198,7 @@ impl Object {
                 self.learned.push(learned);
             }
         }
-        Ok(target)
+        Ok(Next::Value(target))
     }
 
     fn key_with_escapes(&self, key: Quoted<'_>) -> Result<Option<usize>, Problem> {

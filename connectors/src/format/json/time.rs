@@ -41,6 +41,67 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     in_calendar(i128::from(micros))
 }
 
+/// Reads timestamps one after the other: the next is mostly of the same minute as the last, whose date needs no second look.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    /// The last minute as it was written, `YYYY-MM-DDTHH:MM:`, and its microseconds since the epoch.
+    minute: Option<([u8; 17], i64)>,
+}
+
+impl Clock {
+    /// The same as [`parse_timestamp`].
+    #[inline]
+    pub(super) fn parse(&mut self, text: &str) -> Option<i64> {
+        let Some((minute, rest)) = text.as_bytes().split_first_chunk::<17>() else {
+            return parse_timestamp(text);
+        };
+        if let Some((known, start)) = &self.minute
+            && known == minute
+            && let Some(micros) = seconds_in_utc(rest)
+        {
+            return in_calendar(i128::from(start + micros));
+        }
+        self.parse_new(text, minute)
+    }
+
+    fn parse_new(&mut self, text: &str, minute: &[u8; 17]) -> Option<i64> {
+        let parsed = parse_timestamp(text)?;
+        if let Some(whole) = text.get(..16)
+            && minute.ends_with(b":")
+            && let Some(start) = parse_timestamp(whole)
+        {
+            self.minute = Some((*minute, start));
+        }
+        Some(parsed)
+    }
+}
+
+/// `SS[.f]` and nothing else behind it than `Z`, in microseconds.
+#[inline]
+fn seconds_in_utc(rest: &[u8]) -> Option<i64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let ([tens, ones], mut rest) = rest.split_first_chunk::<2>()?;
+    let second = digit(tens)? * 10 + digit(ones)?;
+    if second > 60 {
+        return None;
+    }
+    let mut micros = second * 1_000_000;
+    if let [b'.', fraction @ ..] = rest {
+        let mut unit = 100_000;
+        let mut digits = 0;
+        while let Some(value) = fraction.get(digits).and_then(digit) {
+            micros += value * unit;
+            unit /= 10;
+            digits += 1;
+        }
+        if digits == 0 {
+            return None;
+        }
+        rest = fraction.get(digits..)?;
+    }
+    matches!(rest, b"" | b"Z").then_some(micros)
+}
+
 fn date(bytes: &[u8]) -> Option<i32> {
     if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
         return None;

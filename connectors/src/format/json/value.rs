@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::{
     JsonOptions,
-    column::{Column, Values, fits_unit},
+    column::{Column, Values},
     cursor::{Cursor, Number},
     number::{self, Excess},
     problem::Problem,
-    time,
+    time::{self, Clock},
 };
 
 /// Reads the value that begins here and appends it to the column.
@@ -61,14 +61,12 @@ pub(super) fn read_value(
             let date = time::parse_date(&text);
             values.push(date.ok_or_else(|| unreadable(&text, "a date YYYY-MM-DD", at))?);
         }
-        Values::Timestamp(_) => {
-            let micros = timestamp(cursor, options)?;
-            if !fits_unit(column.field().data_type(), micros) {
+        Values::Timestamp(times) => {
+            let micros = timestamp(cursor, &mut times.clock, options)?;
+            if !times.fits(micros) {
                 return Err(Problem::new("timestamp out of range of its column", at));
             }
-            if let Values::Timestamp(values) = &mut column.values {
-                values.push(micros);
-            }
+            times.values.push(micros);
         }
         Values::Text(values) => {
             if cursor.peek() != Some(b'"') {
@@ -221,12 +219,17 @@ fn decimal(cursor: &mut Cursor<'_>, precision: u8, scale: i8) -> Result<i128, Pr
         .ok_or_else(|| unreadable(&text, &format!("a NUMERIC({precision},{scale})"), at))
 }
 
-fn timestamp(cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<i64, Problem> {
+fn timestamp(
+    cursor: &mut Cursor<'_>,
+    clock: &mut Clock,
+    options: &JsonOptions,
+) -> Result<i64, Problem> {
     let at = cursor.at();
     match cursor.peek() {
         Some(b'"') => {
             let text = cursor_text(cursor, "a timestamp")?;
-            time::parse_timestamp(&text)
+            clock
+                .parse(&text)
                 .ok_or_else(|| unreadable(&text, "a timestamp of the years 1 to 9999", at))
         }
         Some(b'-' | b'0'..=b'9') => {

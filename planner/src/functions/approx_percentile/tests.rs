@@ -1,6 +1,8 @@
 //! Tests of approx percentile: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod accuracy;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
