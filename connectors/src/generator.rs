@@ -109,6 +109,7 @@ impl fmt::Debug for Generator {
 impl Generator {
     fn split(&self, partition: i32) -> SplitId {
         SplitId {
+            stream: 0,
             topic: self.settings.shape.into(),
             partition,
         }

@@ -23,10 +23,17 @@ use crate::error::{ConnectorError, Result};
 /// One independently readable, ordered part of a source: a Kafka partition, one lane of the generator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SplitId {
+    /// Which of a query's streams it is of, where a query reads several. Sources know nothing of it: theirs are all of stream 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub stream: u16,
     /// Topic, or the generator's shape.
     pub topic: String,
     /// Partition within the topic.
     pub partition: i32,
+}
+
+fn is_first(stream: &u16) -> bool {
+    *stream == 0
 }
 
 /// Where reading of a split goes on, with what proves that the split is still the same one.

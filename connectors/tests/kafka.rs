@@ -119,6 +119,7 @@ impl Topic {
 
     fn split(&self, partition: i32) -> SplitId {
         SplitId {
+            stream: 0,
             topic: self.name.clone(),
             partition,
         }

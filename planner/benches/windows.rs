@@ -205,12 +205,12 @@ async fn run_plain(sql: &str, batches: &[RecordBatch]) -> (Duration, Digest) {
 fn run_stream(runtime: &Runtime, sql: &str, batches: &[RecordBatch]) -> (Duration, Digest) {
     let plan = runtime.block_on(plan(sql));
     let split = SplitId {
+        stream: 0,
         topic: "events".to_owned(),
         partition: 0,
     };
     let known = BTreeSet::from([split.clone()]);
-    let columns: Vec<usize> = plan
-        .columns_to_read
+    let columns: Vec<usize> = plan.streams[0].columns
         .iter()
         .map(|name| schema().index_of(name).unwrap())
         .collect();

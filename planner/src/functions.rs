@@ -6,6 +6,7 @@
 mod approx_percentile;
 mod from_json;
 mod length;
+mod sketches;
 mod sum;
 
 use std::sync::Arc;
@@ -29,6 +30,9 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             .clone()
             .with_aliases(["approx_count_distinct"]),
     ))?;
+    for function in sketches::functions() {
+        registry.register_udaf(Arc::new(function))?;
+    }
     registry.register_udaf(Arc::new(AggregateUDF::from(Sum::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(Length::default())))?;

@@ -31,4 +31,4 @@ pub use binding::{
 };
 pub use error::{PlanError, PlanErrorKind, Result};
 pub use state::ContinuousQuery;
-pub use streaming::{ContinuousPlan, check_watermark, plan_continuous};
+pub use streaming::{ContinuousPlan, StreamRead, check_watermark, plan_continuous};

@@ -4,6 +4,7 @@
 //! (of the stream, or of the windows that the stage below closed); what stands above the last one (HAVING, projections over aggregates)
 //! runs over the windows that it closed. What cannot be cut so is refused here, when the query is created, never while it runs.
 
+mod branches;
 mod carry;
 mod distinct;
 mod explain;
@@ -25,10 +26,10 @@ mod within;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{ContinuousPlan, plan_continuous};
+pub use plan::{ContinuousPlan, StreamRead, plan_continuous};
 pub use watermark::check_watermark;
 
 pub(crate) use explain::duration;
 pub(crate) use grouping::group_exprs;
 pub(crate) use lineage::{Origin, origin, plain_column};
-pub(crate) use program::{Program, RejectShape, Stage};
+pub(crate) use program::{Intake, Program, RejectShape, Stage};

@@ -80,7 +80,7 @@ pub(crate) fn events() -> StreamDefinition {
     }
 }
 
-/// `events` without a watermark, and one whose payload is JSON text.
+/// `events` without a watermark, one whose payload is JSON text, and `clicks (at, kind)` with a watermark of a minute.
 fn other_streams() -> Vec<StreamDefinition> {
     let mut bare = events();
     bare.name = "bare".to_owned();
@@ -92,7 +92,20 @@ fn other_streams() -> Vec<StreamDefinition> {
     fields.extend(metadata_fields());
     raw.columns = Arc::new(Schema::new(fields));
     raw.declared = 1;
-    vec![bare, raw]
+    let mut clicks = events();
+    clicks.name = "clicks".to_owned();
+    let mut fields = vec![
+        Field::new("at", timestamp(), true),
+        Field::new("kind", DataType::Int32, true),
+    ];
+    fields.extend(metadata_fields());
+    clicks.columns = Arc::new(Schema::new(fields));
+    clicks.declared = 2;
+    clicks.watermark = Some(WatermarkDefinition {
+        column: Ident::new("at"),
+        expr: expr("at - INTERVAL '1 minute'"),
+    });
+    vec![bare, raw, clicks]
 }
 
 pub(crate) fn parse(sql: &str) -> Statement {
@@ -119,7 +132,7 @@ pub(crate) fn expr(sql: &str) -> Expr {
     }
 }
 
-/// A session in which `events`, `bare` and `raw` are streams.
+/// A session in which these are streams.
 pub(crate) fn session() -> SessionState {
     let state = new_session_state(session_config(), Arc::default(), None).unwrap();
     let context = SessionContext::new_with_state(state);
@@ -163,6 +176,7 @@ pub(crate) async fn plan_into(sql: &str, target: &TargetDefinition) -> Result<Co
 
 pub(crate) fn split(partition: i32) -> SplitId {
     SplitId {
+        stream: 0,
         topic: "events".to_owned(),
         partition,
     }

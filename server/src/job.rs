@@ -13,6 +13,7 @@ mod intervals;
 mod journal;
 mod manifest;
 mod manifest_log;
+mod readers;
 mod recovery;
 mod run;
 mod splits;
@@ -44,10 +45,6 @@ use crate::{
 pub struct JobOptions {
     /// Time between two commits.
     pub commit_interval: Duration,
-    /// Silence after which a split may be idle.
-    pub idle_timeout: Duration,
-    /// What to do with rows that do not decode.
-    pub on_error: OnError,
     /// Bytes of decoded rows that may wait.
     pub inbox_bytes: usize,
     /// Rows of one epoch at most.
@@ -60,13 +57,26 @@ impl Default for JobOptions {
     fn default() -> Self {
         Self {
             commit_interval: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            on_error: OnError::DeadLetter,
             inbox_bytes: 32 << 20,
             epoch_rows: 128 << 10,
             tail_bytes: 64 << 20,
         }
     }
+}
+
+/// A stream that a job reads.
+#[derive(Debug)]
+pub struct JobStream {
+    /// Its name.
+    pub name: QualifiedName,
+    /// Where the rows come from.
+    pub source: Arc<dyn Source>,
+    /// Messages that did not decode.
+    pub dead_letters: Arc<DeadLetters>,
+    /// What to do with them.
+    pub on_error: OnError,
+    /// Silence after which a split may be idle.
+    pub idle_timeout: Duration,
 }
 
 /// Everything a job is made of.
@@ -82,16 +92,12 @@ pub struct JobParts {
     pub build: String,
     /// The plan.
     pub plan: ContinuousPlan,
-    /// Name of the stream it reads.
-    pub stream: QualifiedName,
-    /// Where the rows come from.
-    pub source: Arc<dyn Source>,
+    /// The streams it reads, in the plan's order.
+    pub streams: Arc<[JobStream]>,
     /// The root.
     pub root: Root,
     /// The table, its late rows, its dead letters.
     pub tables: JobTables,
-    /// Dead letters of the stream.
-    pub stream_dead_letters: Arc<DeadLetters>,
     /// Options.
     pub options: JobOptions,
     /// The clock.

@@ -65,15 +65,16 @@ pub fn stream_options(options: &Options) -> Result<StreamOptions> {
 
 const TABLE_OPTIONS: [&str; 1] = ["commit_interval"];
 
-/// A table's options, over the job options its stream gives.
-pub fn table_options(options: &Options, stream: &StreamOptions) -> Result<JobOptions> {
-    let mut job = JobOptions {
-        idle_timeout: Duration::from_micros(
-            u64::try_from(stream.time.idle_timeout_us).unwrap_or_default(),
-        ),
-        on_error: stream.on_error,
-        ..JobOptions::default()
-    };
+impl StreamOptions {
+    /// Silence after which a split may be idle.
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.time.idle_timeout_us).unwrap_or_default())
+    }
+}
+
+/// A table's options, over the defaults.
+pub fn table_options(options: &Options) -> Result<JobOptions> {
+    let mut job = JobOptions::default();
     check_table_options(options)?;
     for (key, value) in &options.0 {
         if key == "commit_interval" {

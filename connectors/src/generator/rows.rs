@@ -353,6 +353,7 @@ impl Filler {
     /// A message that does not decode: the row's JSON, cut off.
     fn malformed(&self, partition: i32, offset: i64) -> Result<BadRow> {
         let split = SplitId {
+            stream: 0,
             topic: self.settings.shape.into(),
             partition,
         };

@@ -68,6 +68,7 @@ fn request(source: &Arc<dyn Source>) -> ReadRequest {
 fn position(partition: i32, next_offset: i64) -> SplitPosition {
     SplitPosition {
         split: SplitId {
+            stream: 0,
             topic: "metrics".into(),
             partition,
         },

@@ -261,6 +261,7 @@ impl Control {
 
     pub(super) fn split(&self, partition: i32) -> SplitId {
         SplitId {
+            stream: 0,
             topic: self.options.topic.clone(),
             partition,
         }

@@ -273,6 +273,7 @@ fn positions_of_another_topic_are_refused() {
     let mut request = request(&["a"]);
     request.positions.push(SplitPosition {
         split: SplitId {
+            stream: 0,
             topic: "other".into(),
             partition: 0,
         },

@@ -35,6 +35,8 @@ use datafusion::physical_expr::expressions::Literal;
 use groups::PercentileGroups;
 use single::PercentileAccumulator;
 
+use super::sketches::SketchFunction;
+
 const NAME: &str = "approx_percentile";
 
 /// The aggregate function.
@@ -102,9 +104,14 @@ impl AggregateUDFImpl for ApproxPercentile {
     }
 }
 
+/// An accumulator over groups, for the functions beside this one.
+pub(super) fn groups(percentile: f64) -> Box<dyn GroupsAccumulator> {
+    Box::new(PercentileGroups::new(percentile))
+}
+
 /// The second argument of a planned call. [`PercentilePlanner`] has told the user what is wrong with it before; this is for plans that
 /// were not made from SQL.
-fn percentile_of(args: &AccumulatorArgs) -> Result<f64> {
+pub(super) fn percentile_of(args: &AccumulatorArgs) -> Result<f64> {
     if args.is_distinct {
         return distinct_refused();
     }
@@ -145,7 +152,11 @@ impl ExprPlanner for PercentilePlanner {
         &self,
         mut call: RawAggregateExpr,
     ) -> Result<PlannerResult<RawAggregateExpr>> {
-        if !call.func.inner().is::<ApproxPercentile>() {
+        let inner = call.func.inner();
+        let merges = inner
+            .downcast_ref::<SketchFunction>()
+            .is_some_and(SketchFunction::takes_percentile);
+        if !inner.is::<ApproxPercentile>() && !merges {
             return Ok(PlannerResult::Original(call));
         }
         if call.distinct {

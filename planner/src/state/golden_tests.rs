@@ -95,7 +95,7 @@ fn input(text: &str) -> Input {
 
 /// The lines of `expected.txt`.
 async fn tell(plans: &[ContinuousPlan; 2], input: &Input, telling: Telling) -> Vec<String> {
-    let columns = &plans[0].columns_to_read;
+    let columns = &plans[0].streams[0].columns;
     let mut plan = usize::from(telling.parallel);
     let mut query = plans[plan].start(None).unwrap();
     let mut offsets: BTreeMap<i32, i64> = BTreeMap::new();

@@ -525,7 +525,7 @@ async fn tell(plan: &ContinuousPlan, steps: &[Step], disturb: bool) -> Told {
     };
     let mut inputs = Vec::new();
     for step in steps {
-        let mut input = epoch(&plan.columns_to_read, &[]);
+        let mut input = epoch(&plan.streams[0].columns, &[]);
         input.known = (0..SPLITS as i32).map(split).collect();
         for (index, events) in step.splits.iter().enumerate() {
             let partition = i32::try_from(index).unwrap();
@@ -534,7 +534,7 @@ async fn tell(plan: &ContinuousPlan, steps: &[Step], disturb: bool) -> Told {
             }
             // Batches of at most three rows, so that a split has several.
             for events in events.chunks(3) {
-                let batch = batch(&plan.columns_to_read, partition, offsets[index], events);
+                let batch = batch(&plan.streams[0].columns, partition, offsets[index], events);
                 offsets[index] = batch.range.end;
                 match input.splits.last_mut() {
                     Some(last) if last.split.partition == partition => last.batches.push(batch),

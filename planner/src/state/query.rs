@@ -19,7 +19,7 @@ use crate::{
     EpochInput, EpochOutput, RowCounts, SplitInput, StateSnapshot,
     error::{PlanError, Result},
     operators::{EpochRun, WindowColumn},
-    streaming::{Program, Stage},
+    streaming::{Intake, Program, Stage},
 };
 
 /// A running continuous query: the state between epochs.
@@ -29,9 +29,11 @@ use crate::{
 /// * [`ContinuousQuery::snapshot`] and [`ContinuousQuery::live`] change no later result, not by a bit.
 pub struct ContinuousQuery {
     program: Arc<Program>,
-    /// The plan of each stage, and what it keeps.
-    stages: Vec<(Runner, StageState)>,
-    post: Runner,
+    /// The plan of each stream's rows.
+    intakes: Vec<Runner>,
+    /// What each stage keeps, with the plan that feeds it from the one below.
+    stages: Vec<(Option<Runner>, StageState)>,
+    post: Option<Runner>,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
     void: bool,
@@ -51,7 +53,9 @@ impl ContinuousQuery {
         let restored = restored.unwrap_or_default();
         let mut stages = Vec::with_capacity(program.stages.len());
         for stage in &program.stages {
-            stages.push((Runner::new(&stage.partial), StageState::new(stage)?));
+            let below = stage.between.as_ref();
+            let below = below.map(|between| Runner::new(&between.plan));
+            stages.push((below, StageState::new(stage)?));
         }
         for state in &restored.panes {
             let place = program
@@ -65,8 +69,13 @@ impl ContinuousQuery {
             kept.restore(stage, state)?;
         }
         Ok(Self {
+            intakes: program
+                .intakes
+                .iter()
+                .map(|intake| Runner::new(&intake.plan))
+                .collect(),
             stages,
-            post: Runner::new(&program.post),
+            post: program.post.as_ref().map(|post| Runner::new(&post.plan)),
             split_watermarks_us: restored.split_watermarks_us,
             watermark_us: restored.watermark_us,
             void: false,
@@ -88,69 +97,79 @@ impl ContinuousQuery {
         let mut splits = input.splits;
         splits.sort_by(|a, b| a.split.cmp(&b.split));
         let names: Vec<SplitId> = splits.iter().map(|input| input.split.clone()).collect();
-        let latest_us = match self.program.time.max_future_skew_us {
-            Some(skew) => input.now_us.saturating_add(skew),
-            None => i64::MAX,
-        };
         let program = Arc::clone(&self.program);
         let closed = self.watermark_us;
         let mut output = EpochOutput::default();
-        match program.stages.first().zip(self.stages.first_mut()) {
-            None => {
-                let rows = self.copy(splits, &names, latest_us, &mut output).await?;
-                output.rows = rows;
-            }
-            Some((stage, (runner, _))) => {
-                let runs = runner
-                    .over_rows(&program, &stage.feed_schema, splits, latest_us, closed)
-                    .await?;
-                for (run, states) in &runs {
-                    self.count(run, &names, &mut output)?;
-                    for batch in states {
-                        self.merge(0, batch)?;
-                    }
-                }
-                self.settle(0)?;
-            }
+        for (number, intake) in program.intakes.iter().enumerate() {
+            let (of_stream, others) = splits
+                .into_iter()
+                .partition(|input: &SplitInput| usize::from(input.split.stream) == number);
+            splits = others;
+            self.take_in(number, intake, of_stream, input.now_us, &mut output)
+                .await?;
         }
+        if !splits.is_empty() {
+            return Err(PlanError::internal("a split is of no stream of the query"));
+        }
+        self.settle(0)?;
         let mut known = input.known;
         known.extend(names);
-        self.watermark_us = query_watermark(
-            self.watermark_us,
-            &known,
-            &input.excluded,
-            &input.finished,
-            &self.split_watermarks_us,
-        );
+        if all_streams(&program, &known) {
+            self.watermark_us = query_watermark(
+                self.watermark_us,
+                &known,
+                &input.excluded,
+                &input.finished,
+                &self.split_watermarks_us,
+            );
+        }
         output.watermark_us = self.watermark_us;
         let closed = self.close(closed).await?;
         output.rows.extend(closed.rows);
-        let failed = failed_results(&closed.failed, &self.program.dead)?;
-        output.dead.extend(failed);
+        if let Some(intake) = program.intakes.first() {
+            let failed = failed_results(&closed.failed, &intake.dead)?;
+            output.dead.extend(failed);
+        }
         Ok(output)
     }
 
-    /// The rows of an epoch as a query without aggregation gives them.
-    async fn copy(
+    /// Takes in the rows of one stream: into the panes of the first stage, or out as they are in a query without aggregation.
+    async fn take_in(
         &mut self,
+        number: usize,
+        intake: &Intake,
         splits: Vec<SplitInput>,
-        names: &[SplitId],
-        latest_us: i64,
+        now_us: i64,
         output: &mut EpochOutput,
-    ) -> Result<Vec<RecordBatch>> {
+    ) -> Result<()> {
         let program = Arc::clone(&self.program);
-        let runs = self
-            .post
-            .over_rows(&program, &program.post_schema, splits, latest_us, None)
+        let names: Vec<SplitId> = splits.iter().map(|input| input.split.clone()).collect();
+        let latest_us = match intake.time.max_future_skew_us {
+            Some(skew) => now_us.saturating_add(skew),
+            None => i64::MAX,
+        };
+        let closed = match program.stages.is_empty() {
+            true => None,
+            false => self.watermark_us,
+        };
+        let Some(runner) = self.intakes.get_mut(number) else {
+            return Err(PlanError::internal("a stream is missing"));
+        };
+        let schema = &intake.feed_schema;
+        let runs = runner
+            .over_rows(&program, schema, splits, latest_us, closed)
             .await?;
-        let mut rows = Vec::new();
-        for (run, copied) in &runs {
-            self.count(run, names, output)?;
-            for batch in copied.iter().filter(|batch| batch.num_rows() > 0) {
-                rows.push(program.output.apply(batch)?);
+        for (run, made) in &runs {
+            self.count(run, &names, intake, output)?;
+            for batch in made {
+                if !program.stages.is_empty() {
+                    self.merge(0, batch)?;
+                } else if batch.num_rows() > 0 {
+                    output.rows.push(program.output.apply(batch)?);
+                }
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Takes over what a run found: where its rows went, and how far its splits are.
@@ -158,6 +177,7 @@ impl ContinuousQuery {
         &mut self,
         run: &EpochRun,
         splits: &[SplitId],
+        intake: &Intake,
         output: &mut EpochOutput,
     ) -> Result<()> {
         let found = run.found();
@@ -175,8 +195,8 @@ impl ContinuousQuery {
                 }
             }
         }
-        let late = late_rows(run, &found.late, self.watermark_us, &self.program.late)?;
-        let dead = dead_rows(run, &found.dead, &self.program.dead)?;
+        let late = late_rows(run, &found.late, self.watermark_us, &intake.late)?;
+        let dead = dead_rows(run, &found.dead, &intake.dead)?;
         output.late.extend(late);
         output.dead.extend(dead);
         let read: usize = run
@@ -225,14 +245,14 @@ impl ContinuousQuery {
         known: &BTreeSet<SplitId>,
         excluded: &BTreeSet<SplitId>,
     ) -> bool {
-        // Without windows every row is awaited.
-        let Some(glance) = self.program.glance else {
-            return true;
-        };
         let mut watermarks = self.split_watermarks_us.clone();
         let (mut known, mut still) = (known.clone(), excluded.clone());
         let mut earliest = i64::MAX;
         for (split, rows) in rows {
+            let intake = self.program.intakes.get(usize::from(split.stream));
+            let Some(glance) = intake.and_then(|intake| intake.glance) else {
+                return true;
+            };
             let Some((first, seen)) = glance.at(rows) else {
                 continue;
             };
@@ -262,7 +282,7 @@ impl ContinuousQuery {
         let (mut closed, mut reached) = (self.watermark_us, reached);
         let stages = self.program.stages.iter().zip(&self.stages);
         for (number, (stage, (_, kept))) in stages.enumerate() {
-            if let Some(column) = stage.time {
+            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
                 (closed, reached) = above(&self.program, number, column, closed, reached);
             }
             let next = kept.next_end(stage, closed);
@@ -286,7 +306,7 @@ impl ContinuousQuery {
         let mut rows = Vec::new();
         let mut failed = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
-            if let Some(column) = stage.time {
+            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
                 let below = self.feed(number, rows).await?;
                 failed.extend(below.failed);
                 for states in &below.rows {
@@ -311,14 +331,17 @@ impl ContinuousQuery {
         let program = Arc::clone(&self.program);
         match self.stages.get_mut(number) {
             _ if rows.iter().all(|rows| rows.num_rows() == 0) => Ok(Made::default()),
-            Some((runner, _)) => runner.over_windows(&program, rows).await,
-            None => Err(PlanError::internal("a stage is missing")),
+            Some((Some(runner), _)) => runner.over_windows(&program, rows).await,
+            _ => Err(PlanError::internal("a stage is missing")),
         }
     }
 
     /// The query's rows out of windows of the last stage.
     async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Made> {
         let program = Arc::clone(&self.program);
+        let Some((post, runner)) = program.post.as_ref().zip(self.post.as_mut()) else {
+            return Ok(Made::default());
+        };
         let mut rows = Vec::with_capacity(windows.len());
         for window in windows
             .into_iter()
@@ -327,14 +350,14 @@ impl ContinuousQuery {
             let mut columns = window.rows.columns().to_vec();
             columns.push(window.starts);
             rows.push(RecordBatch::try_new(
-                Arc::clone(&program.post_schema),
+                Arc::clone(&post.feed_schema),
                 columns,
             )?);
         }
         if rows.is_empty() {
             return Ok(Made::default());
         }
-        let mut made = self.post.over_windows(&program, rows).await?;
+        let mut made = runner.over_windows(&program, rows).await?;
         made.rows = made
             .rows
             .iter()
@@ -400,7 +423,7 @@ impl ContinuousQuery {
         let mut rows = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
             let mut below = Vec::new();
-            if let Some(column) = stage.time {
+            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
                 below = self.feed(number, rows).await?.rows;
                 closed = closed.map(|closed| above(program, number, column, None, closed).1);
             }
@@ -440,6 +463,15 @@ impl ContinuousQuery {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a split of each stream is known: the time of a stream that has not been heard of is open.
+fn all_streams(program: &Program, known: &BTreeSet<SplitId>) -> bool {
+    let is_known = |number| {
+        let mut streams = known.iter().map(|split| usize::from(split.stream));
+        streams.any(|stream| stream == number)
+    };
+    (0..program.intakes.len()).all(is_known)
 }
 
 /// The watermarks of stage `number`, out of those of the stage below: what was closed there, and what is now.

@@ -80,7 +80,11 @@ fn rejects(
     }
     let places: Vec<(usize, usize)> = rows.iter().map(|row| (row.batch(), row.row())).collect();
     let mut columns = Vec::with_capacity(shape.schema.fields().len());
-    for index in &shape.columns {
+    for (index, field) in shape.columns.iter().zip(shape.schema.fields()) {
+        let Some(index) = index else {
+            columns.push(new_null_array(field.data_type(), rows.len()));
+            continue;
+        };
         let sources: Vec<&dyn Array> = run
             .batches
             .iter()

@@ -1,8 +1,11 @@
 //! What EXPLAIN says of a continuous query: the logical plan, and how it runs as a stream.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
-use datafusion::{logical_expr::LogicalPlan, physical_plan::displayable};
+use datafusion::{
+    logical_expr::LogicalPlan,
+    physical_plan::{ExecutionPlan, displayable},
+};
 
 use super::{plan::ContinuousPlan, program::Program};
 
@@ -24,20 +27,22 @@ fn write_explain(
         writeln!(
             text,
             "Continuous query over stream {}.{}",
-            stream.schema_name, stream.name
+            stream.definition.schema_name, stream.definition.name
         )?;
+        writeln!(text, "  reads columns: {}", stream.columns.join(", "))?;
     }
-    writeln!(text, "  reads columns: {}", plan.columns_to_read.join(", "))?;
     for stage in &program.stages {
         writeln!(text, "  window: {}", stage.windows)?;
     }
-    match program.time.max_future_skew_us {
-        Some(skew) => writeln!(
-            text,
-            "  dead letter: event time null or more than {} ahead",
-            duration(skew)
-        )?,
-        None => writeln!(text, "  dead letter: event time null")?,
+    for intake in &program.intakes {
+        match intake.time.max_future_skew_us {
+            Some(skew) => writeln!(
+                text,
+                "  dead letter: event time null or more than {} ahead",
+                duration(skew)
+            )?,
+            None => writeln!(text, "  dead letter: event time null")?,
+        }
     }
     if !plan.derived_partitions.is_empty() {
         writeln!(text, "  derived: {}", plan.derived_partitions.join(", "))?;
@@ -51,30 +56,29 @@ fn write_explain(
     writeln!(text, "  gives: {}", names.join(", "))?;
     writeln!(text, "Logical plan")?;
     indented(text, &logical.display_indent().to_string())?;
-    for (number, stage) in program.stages.iter().enumerate() {
-        match number {
-            0 => writeln!(text, "In every epoch, per split, then merged into panes")?,
-            _ => writeln!(
-                text,
-                "When the watermark closes a window, then merged into panes of the next"
-            )?,
+    for intake in &program.intakes {
+        match program.stages.is_empty() {
+            true => writeln!(text, "In every epoch, per split")?,
+            false => writeln!(text, "In every epoch, per split, then merged into panes")?,
         }
-        indented(
+        operators(text, &intake.plan)?;
+    }
+    for between in program.stages.iter().filter_map(|stage| stage.between.as_ref()) {
+        writeln!(
             text,
-            &displayable(stage.partial.as_ref())
-                .indent(false)
-                .to_string(),
+            "When the watermark closes a window, then merged into panes of the next"
         )?;
+        operators(text, &between.plan)?;
     }
-    match program.stages.is_empty() {
-        true => writeln!(text, "In every epoch, per split")?,
-        false => writeln!(text, "When the watermark closes a window")?,
+    if let Some(post) = &program.post {
+        writeln!(text, "When the watermark closes a window")?;
+        operators(text, &post.plan)?;
     }
-    indented(
-        text,
-        &displayable(program.post.as_ref()).indent(false).to_string(),
-    )?;
     writeln!(text, "Fingerprint {}", plan.fingerprint)
+}
+
+fn operators(text: &mut String, plan: &Arc<dyn ExecutionPlan>) -> std::fmt::Result {
+    indented(text, &displayable(plan.as_ref()).indent(false).to_string())
 }
 
 fn indented(text: &mut String, block: &str) -> std::fmt::Result {

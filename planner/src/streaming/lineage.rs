@@ -42,6 +42,16 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
             let group = plain_column(group_exprs(aggregate).get(index)?)?;
             origin_below(&aggregate.input, group, windows)
         }
+        LogicalPlan::Union(union) => {
+            let mut origins = union
+                .inputs
+                .iter()
+                .map(|input| origin_below(input, &column_at(input, index), windows));
+            let first = origins.next()??;
+            origins
+                .all(|other| other.as_ref() == Some(&first))
+                .then_some(first)
+        }
         LogicalPlan::Window(window) => {
             let width = window.input.schema().fields().len();
             let below = (index < width).then(|| column_at(&window.input, index))?;

@@ -7,11 +7,11 @@ use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
     execution::SessionState,
     logical_expr::LogicalPlan,
-    physical_plan::ExecutionPlan,
 };
 use sluice_sql::ast::{Query, Statement};
 
 use super::{
+    branches::branches,
     carry::{carry_copy, carry_windows},
     distinct::group_distinct,
     explain::explain,
@@ -20,10 +20,10 @@ use super::{
     output::{OutputShape, TimeColumn},
     partition::Derived,
     physical::{lower, lower_copy, streaming_session},
-    program::{PARALLEL_ROWS, Program, RejectShape, Stage},
+    program::{Intake, PARALLEL_ROWS, Post, Program, RejectShape, Stage},
     recognise::recognise,
-    refuse::{census, reads_stream, refuse, refuse_distinct},
-    stages::{leaf_schema, stages},
+    refuse::{census, reads_stream, refuse, refuse_distinct, stream_of},
+    stages::{Chain, leaf_schema, stages},
     watermark::{declare_watermark, watermarked_column},
 };
 use crate::{
@@ -34,13 +34,20 @@ use crate::{
     operators::WINDOW_COLUMN,
 };
 
+/// A stream that a query reads.
+#[derive(Clone, Debug)]
+pub struct StreamRead {
+    /// The stream.
+    pub definition: Arc<StreamDefinition>,
+    /// Columns to ask its source for, in this order; the rows of an epoch have exactly these.
+    pub columns: Vec<String>,
+}
+
 /// A continuous query, planned: built once, run in every epoch.
 #[derive(Clone)]
 pub struct ContinuousPlan {
-    /// The streams it reads (one, for now).
-    pub streams: Vec<Arc<StreamDefinition>>,
-    /// Columns to ask the source for, in this order; the rows of an epoch have exactly these.
-    pub columns_to_read: Vec<String>,
+    /// The streams it reads, in the order of the splits' [`stream`](sluice_connectors::source::SplitId::stream).
+    pub streams: Vec<StreamRead>,
     /// Schema of final rows: the query's columns, then derived partition columns.
     pub output_schema: SchemaRef,
     /// Schema of late rows.
@@ -59,7 +66,7 @@ impl fmt::Debug for ContinuousPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContinuousPlan")
             .field("fingerprint", &self.fingerprint)
-            .field("columns_to_read", &self.columns_to_read)
+            .field("streams", &self.streams)
             .finish_non_exhaustive()
     }
 }
@@ -121,13 +128,14 @@ pub async fn plan_continuous(
         true => copy(&session, &written, &logical, target).await?,
         false => aggregation(&session, &written, &logical, &counted.streams, target).await?,
     };
-    build(&session, logical, parts, counted.streams).map(Some)
+    build(&session, logical, parts).map(Some)
 }
 
 /// What is different in a query with and without aggregation.
 struct Parts {
+    chains: Vec<Chain>,
     stages: Vec<Stage>,
-    post: Arc<dyn ExecutionPlan>,
+    post: Option<Post>,
     output: OutputShape,
 }
 
@@ -138,18 +146,26 @@ async fn copy(
     logical: &LogicalPlan,
     target: &TargetDefinition,
 ) -> Result<Parts> {
-    let rows = carry_copy(logical)?;
     let name = watermarked_column(logical).unwrap_or_default();
-    let time = rows.index_of(WINDOW_COLUMN).ok();
-    let time = time.map(|index| TimeColumn {
-        name: &name,
-        index,
-        zone: None,
-    });
+    let mut chains = Vec::new();
+    let mut time = None;
+    for branch in branches(logical)? {
+        let rows = carry_copy(&branch)?;
+        time = rows.index_of(WINDOW_COLUMN).ok().map(|index| TimeColumn {
+            name: &name,
+            index,
+            zone: None,
+        });
+        chains.push(Chain {
+            plan: lower_copy(session, &rows).await?,
+            logical: branch,
+        });
+    }
     Ok(Parts {
+        chains,
         stages: Vec::new(),
+        post: None,
         output: OutputShape::new(written, logical, target, time)?,
-        post: lower_copy(session, &rows).await?,
     })
 }
 
@@ -164,7 +180,7 @@ async fn aggregation(
     let stream = streams
         .first()
         .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
-    let mut stages = stages(session, logical, stream).await?;
+    let (chains, mut stages) = stages(session, logical, stream).await?;
     let windows = carry_windows(logical)?;
     let time = TimeColumn {
         name: WINDOW_START,
@@ -172,73 +188,92 @@ async fn aggregation(
         zone: stages.last().and_then(|stage| stage.windows.zone()),
     };
     let output = OutputShape::new(written, logical, target, Some(time))?;
-    let post = lower(session, &windows.plan).await?;
+    let plan = lower(session, &windows.plan).await?;
+    let post = Post {
+        feed_schema: leaf_schema(&plan),
+        plan,
+    };
     if let Some(last) = stages.last_mut() {
-        last.result_schema = without_last(&leaf_schema(&post));
+        last.result_schema = without_last(&post.feed_schema);
     }
     Ok(Parts {
+        chains,
         stages,
-        post,
+        post: Some(post),
         output,
     })
 }
 
-fn build(
-    session: &SessionState,
-    logical: LogicalPlan,
-    parts: Parts,
-    streams: Vec<Arc<StreamDefinition>>,
-) -> Result<ContinuousPlan> {
-    let stream = streams
-        .first()
-        .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
+fn build(session: &SessionState, logical: LogicalPlan, parts: Parts) -> Result<ContinuousPlan> {
     let Parts {
+        chains,
         stages,
         post,
         output,
     } = parts;
-    let read = columns_read(&logical)?;
     let plan_text = logical.display_indent_schema().to_string();
     let state_text: String = stages
         .iter()
         .map(|stage| schema_text(&stage.state_schema))
         .collect();
-    let program = Program {
-        time: stream.time.clone(),
-        glance: stages.first().and_then(|stage| Glance::of(&stage.partial)),
-        stages,
-        post_schema: leaf_schema(&post),
-        post,
-        output,
-        late: RejectShape::late(&read),
-        dead: RejectShape::dead(&read),
-        parallel_rows: PARALLEL_ROWS,
-        config: session.config().clone(),
-        runtime: Arc::clone(session.runtime_env()),
-    };
+    let fingerprint = fingerprint([
+        plan_text.as_str(),
+        &state_text,
+        &schema_text(output.schema()),
+    ]);
+    let mut reads = Vec::with_capacity(chains.len());
+    for chain in &chains {
+        reads.push(read(&chain.logical)?);
+    }
+    let shapes: Vec<(&str, &Schema)> = reads
+        .iter()
+        .map(|(stream, read)| (stream.name.as_str(), read))
+        .collect();
+    let rejects = RejectShape::late(&shapes)
+        .into_iter()
+        .zip(RejectShape::dead(&shapes));
+    let mut intakes = Vec::with_capacity(chains.len());
+    for ((chain, (stream, _)), (late, dead)) in chains.into_iter().zip(&reads).zip(rejects) {
+        intakes.push(Intake {
+            time: stream.time.clone(),
+            feed_schema: leaf_schema(&chain.plan),
+            // A row of a query without windows is awaited.
+            glance: post.as_ref().and_then(|_| Glance::of(&chain.plan)),
+            plan: chain.plan,
+            late,
+            dead,
+        });
+    }
+    let first = intakes
+        .first()
+        .ok_or_else(|| PlanError::internal("a continuous query lost its stream"))?;
     Ok(ContinuousPlan {
-        columns_to_read: read
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
+        output_schema: Arc::clone(output.schema()),
+        late_schema: Arc::clone(&first.late.schema),
+        dead_letter_schema: Arc::clone(&first.dead.schema),
+        derived_partitions: output.derived().iter().map(Derived::describe).collect(),
+        fingerprint,
+        streams: reads
+            .into_iter()
+            .map(|(definition, read)| StreamRead {
+                definition,
+                columns: read
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().clone())
+                    .collect(),
+            })
             .collect(),
-        output_schema: Arc::clone(program.output.schema()),
-        late_schema: Arc::clone(&program.late.schema),
-        dead_letter_schema: Arc::clone(&program.dead.schema),
-        derived_partitions: program
-            .output
-            .derived()
-            .iter()
-            .map(Derived::describe)
-            .collect(),
-        fingerprint: fingerprint([
-            plan_text.as_str(),
-            &state_text,
-            &schema_text(program.output.schema()),
-        ]),
-        streams,
         logical: Arc::new(logical),
-        program: Arc::new(program),
+        program: Arc::new(Program {
+            intakes,
+            stages,
+            post,
+            output,
+            parallel_rows: PARALLEL_ROWS,
+            config: session.config().clone(),
+            runtime: Arc::clone(session.runtime_env()),
+        }),
     })
 }
 
@@ -257,19 +292,21 @@ fn without_last(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The columns that a plan reads from its stream.
-fn columns_read(logical: &LogicalPlan) -> Result<Schema> {
+/// The stream that a chain is over, and the columns that it reads of it.
+fn read(chain: &LogicalPlan) -> Result<(Arc<StreamDefinition>, Schema)> {
     let mut read = None;
-    logical.apply(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            read = Some(scan.projected_schema.as_arrow().clone());
+    chain.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(stream) = stream_of(node)
+        {
+            read = Some((stream, scan.projected_schema.as_arrow().clone()));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     read.ok_or_else(|| {
         PlanError::internal(format!(
             "the scan of a continuous query was optimised away: {}",
-            logical.display_indent()
+            chain.display_indent()
         ))
     })
 }

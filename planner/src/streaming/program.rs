@@ -24,18 +24,39 @@ pub(crate) struct WindowKey {
     pub(crate) column: WindowColumn,
 }
 
-/// One aggregation of a query, with what stands below it.
+/// How the rows of one stream come in.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) time: TimeRules,
+    /// Schema of the rows that the plan is fed with.
+    pub(crate) feed_schema: SchemaRef,
+    /// Rows of the stream → states of the first stage; rows of the query where there is none.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// How to see beforehand whether rows would close a window, where that can be seen.
+    pub(crate) glance: Option<Glance>,
+    pub(crate) late: RejectShape,
+    pub(crate) dead: RejectShape,
+}
+
+/// How the results of a stage come into the one above.
+#[derive(Debug)]
+pub(crate) struct Between {
+    /// Which column of the windows below is the time of those above.
+    pub(crate) time: WindowColumn,
+    /// Schema of the results that the plan is fed with.
+    pub(crate) feed_schema: SchemaRef,
+    /// Results → states.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+}
+
+/// One aggregation of a query.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) windows: Windows,
     /// The group columns that are the window's; the first says which pane a state belongs to.
     pub(crate) keys: Vec<WindowKey>,
-    /// Which column of the windows below is the time of this one's; the first stage's is event time.
-    pub(crate) time: Option<WindowColumn>,
-    /// Schema of the rows that the partial plan is fed with.
-    pub(crate) feed_schema: SchemaRef,
-    /// Rows → group columns ++ state columns.
-    pub(crate) partial: Arc<dyn ExecutionPlan>,
+    /// What stands between it and the stage below; the first is over the rows of the streams.
+    pub(crate) between: Option<Between>,
     pub(crate) aggregates: Vec<Arc<AggregateFunctionExpr>>,
     /// Group columns ++ state columns.
     pub(crate) state_schema: SchemaRef,
@@ -47,78 +68,116 @@ pub(crate) struct Stage {
     pub(crate) exact_state: bool,
 }
 
+/// What becomes of the windows that the last stage closed.
+#[derive(Debug)]
+pub(crate) struct Post {
+    /// Group columns ++ results ++ window of the last stage.
+    pub(crate) feed_schema: SchemaRef,
+    /// These → rows of the query.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+}
+
 /// A continuous query, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
-    pub(crate) time: TimeRules,
-    /// From the rows of the stream upwards; none in a query without aggregation.
+    /// One for each of its streams.
+    pub(crate) intakes: Vec<Intake>,
+    /// From the rows of the streams upwards; none in a query without aggregation.
     pub(crate) stages: Vec<Stage>,
-    /// What `post` is fed with: group columns ++ results ++ window of the last stage; the stream's rows where there is none.
-    pub(crate) post_schema: SchemaRef,
-    /// Closed windows of the last stage, or the stream's rows → rows of the query.
-    pub(crate) post: Arc<dyn ExecutionPlan>,
+    /// None in a query without aggregation.
+    pub(crate) post: Option<Post>,
     pub(crate) output: OutputShape,
-    pub(crate) late: RejectShape,
-    pub(crate) dead: RejectShape,
-    /// How to see beforehand whether rows would close a window, where that can be seen.
-    pub(crate) glance: Option<Glance>,
     /// Rows of an epoch above which its splits run side by side.
     pub(crate) parallel_rows: usize,
     pub(crate) config: SessionConfig,
     pub(crate) runtime: Arc<RuntimeEnv>,
 }
 
-/// Rows that were not aggregated: columns of the stream, where they came from, and why.
+/// Rows that were not aggregated: columns of the streams, where they came from, and why.
 #[derive(Debug)]
 pub(crate) struct RejectShape {
-    /// Read columns that are shown, by index (metadata columns are shown once, among the others).
-    pub(crate) columns: Vec<usize>,
+    /// Where each of the streams' columns stands among those read; None is a column of another stream. (Metadata columns are shown once,
+    /// among the others.)
+    pub(crate) columns: Vec<Option<usize>>,
     pub(crate) schema: SchemaRef,
 }
 
 const ORIGIN: [&str; 4] = ["_topic", "_partition", "_offset", "_timestamp"];
 
 impl RejectShape {
-    pub(crate) fn late(read: &Schema) -> Self {
-        Self::new(
-            read,
-            [
-                ("_watermark", window_type()),
-                ("_windows_missed", DataType::Int32),
-                ("_windows_total", DataType::Int32),
-            ],
-        )
+    /// Late rows of some streams, given what is read of each.
+    pub(crate) fn late(reads: &[(&str, &Schema)]) -> Vec<Self> {
+        let own = [
+            ("_watermark", window_type()),
+            ("_windows_missed", DataType::Int32),
+            ("_windows_total", DataType::Int32),
+        ];
+        Self::of(reads, own)
     }
 
-    pub(crate) fn dead(read: &Schema) -> Self {
-        Self::new(read, [("reason", DataType::Utf8)])
+    /// Dead rows of some streams.
+    pub(crate) fn dead(reads: &[(&str, &Schema)]) -> Vec<Self> {
+        Self::of(reads, [("reason", DataType::Utf8)])
     }
 
-    fn new<const N: usize>(read: &Schema, own: [(&str, DataType); N]) -> Self {
-        let columns: Vec<usize> = read
-            .fields()
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| !ORIGIN.contains(&field.name().as_str()))
-            .map(|(index, _)| index)
-            .collect();
-        let mut fields: Vec<Field> = columns
-            .iter()
-            .map(|index| read.field(*index).clone().with_nullable(true))
-            .collect();
+    /// A shape for each stream, all of one schema.
+    fn of<const N: usize>(reads: &[(&str, &Schema)], own: [(&str, DataType); N]) -> Vec<Self> {
+        let mut fields: Vec<Field> = Vec::new();
+        let mut places: Vec<Vec<(usize, usize)>> = Vec::new();
+        for (stream, read) in reads {
+            let mut places_of_stream = Vec::new();
+            for (index, field) in read.fields().iter().enumerate() {
+                if ORIGIN.contains(&field.name().as_str()) {
+                    continue;
+                }
+                let is_same = |known: &Field| {
+                    known.name() == field.name() && known.data_type() == field.data_type()
+                };
+                let place = fields.iter().position(is_same).unwrap_or(fields.len());
+                if place == fields.len() {
+                    let mut name = field.name().clone();
+                    if fields.iter().any(|known| *known.name() == name) {
+                        // Of another type in another stream.
+                        name = format!("{name}_{stream}");
+                    }
+                    let field = field.as_ref().clone().with_name(free(&fields, name));
+                    fields.push(field.with_nullable(true));
+                }
+                places_of_stream.push((place, index));
+            }
+            places.push(places_of_stream);
+        }
+        let count = fields.len();
         let timestamp = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         let origin = [DataType::Utf8, DataType::Int32, DataType::Int64, timestamp];
         for (name, data_type) in ORIGIN.into_iter().zip(origin).chain(own) {
             // A stream may well have a column called reason: ours gives way.
-            let mut name = name.to_owned();
-            while fields.iter().any(|field| *field.name() == name) {
-                name.insert(0, '_');
-            }
+            let name = free(&fields, name.to_owned());
             fields.push(Field::new(name, data_type, true));
         }
-        Self {
-            columns,
-            schema: Arc::new(Schema::new(fields)),
-        }
+        let schema = Arc::new(Schema::new(fields));
+        places
+            .into_iter()
+            .map(|places| {
+                let mut columns = vec![None; count];
+                for (place, index) in places {
+                    if let Some(column) = columns.get_mut(place) {
+                        *column = Some(index);
+                    }
+                }
+                Self {
+                    columns,
+                    schema: Arc::clone(&schema),
+                }
+            })
+            .collect()
     }
+}
+
+/// A name that none of the fields has.
+fn free(fields: &[Field], mut name: String) -> String {
+    while fields.iter().any(|field| *field.name() == name) {
+        name.insert(0, '_');
+    }
+    name
 }

@@ -20,6 +20,7 @@ use super::{
     watermark::event_time_name,
 };
 use crate::{
+    StreamDefinition,
     error::Result,
     logical::{WINDOW_COLUMNS, WINDOW_START, WindowNode, interval_us, window_type},
     windows::{Unit, Windows},
@@ -49,7 +50,7 @@ pub(crate) fn recognise(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn windowed(aggregate: &Aggregate) -> EngineResult<Option<Aggregate>> {
-    if !reads_stream(&aggregate.input) {
+    if streams_below(&aggregate.input).is_empty() {
         return Ok(None);
     }
     for (index, group) in aggregate.group_expr.iter().enumerate() {
@@ -143,29 +144,23 @@ fn window_of(input: &LogicalPlan, expr: &Expr) -> EngineResult<Option<(Expr, Log
 fn is_event_time(input: &LogicalPlan, column: &Column) -> bool {
     match origin(input, column) {
         Some(Origin::EventTime) => true,
-        Some(Origin::Stream(name)) => {
-            let stream = scan_below(input).and_then(stream_of);
-            let watermark = stream.and_then(|stream| stream.watermark.clone());
+        Some(Origin::Stream(name)) => streams_below(input).iter().all(|stream| {
+            let watermark = stream.watermark.as_ref();
             watermark.is_some_and(|watermark| event_time_name(&watermark.column) == name)
-        }
+        }),
         _ => false,
     }
 }
 
-fn reads_stream(plan: &LogicalPlan) -> bool {
-    scan_below(plan).and_then(stream_of).is_some()
-}
-
-/// The scan that a plan's rows come from, when no window or aggregation is on the way.
-fn scan_below(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+/// The streams that a plan's rows come from, when no window or aggregation is on the way.
+fn streams_below(plan: &LogicalPlan) -> Vec<Arc<StreamDefinition>> {
     match plan {
-        LogicalPlan::TableScan(_) => Some(plan),
-        LogicalPlan::Aggregate(_) => None,
-        LogicalPlan::Extension(Extension { node }) if node.as_any().is::<WindowNode>() => None,
-        _ => match plan.inputs().as_slice() {
-            [input] => scan_below(input),
-            _ => None,
-        },
+        LogicalPlan::TableScan(_) => stream_of(plan).into_iter().collect(),
+        LogicalPlan::Aggregate(_) => Vec::new(),
+        LogicalPlan::Extension(Extension { node }) if node.as_any().is::<WindowNode>() => {
+            Vec::new()
+        }
+        _ => plan.inputs().into_iter().flat_map(streams_below).collect(),
     }
 }
 

@@ -114,14 +114,19 @@ fn refuse_shape(census: &Census) -> Result<()> {
         return Err(PlanError::invalid("a query has one watermark, not several")
             .hint("keep the WATERMARK nearest to the stream"));
     }
-    let name = match census.streams.as_slice() {
-        [stream] => &stream.name,
-        _ => {
-            return Err(PlanError::unsupported(
-                "a continuous query over several streams is not supported yet",
-            ));
+    for (index, stream) in census.streams.iter().enumerate() {
+        let is_same = |other: &Arc<StreamDefinition>| {
+            (&other.schema_name, &other.name) == (&stream.schema_name, &stream.name)
+        };
+        if census.streams.iter().take(index).any(is_same) {
+            return Err(PlanError::unsupported(format!(
+                "stream \"{}\" stands twice in one continuous query",
+                stream.name
+            ))
+            .hint("read it once: put the two conditions together with OR, and what differs into CASE; or unnest(make_array(…)) where a row counts twice"));
         }
-    };
+    }
+    let name = census.streams.first().map_or("stream", |stream| &stream.name);
     let hint = format!(
         "write FROM TUMBLE({name}, event_time_column, INTERVAL '1 minute') GROUP BY window_start, window_end, …"
     );
@@ -140,9 +145,11 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
         LogicalPlan::Join(_) => {
             PlanError::unsupported("a join in a continuous query is not supported yet")
         }
-        LogicalPlan::Union(_) => {
-            PlanError::unsupported("UNION in a continuous query is not supported yet")
+        LogicalPlan::Union(union) if union.inputs.iter().any(|input| over_results(input)) => {
+            PlanError::unsupported("UNION over results of windows is not supported in a continuous query")
+                .hint("put the streams together first, FROM TUMBLE((SELECT … FROM a UNION ALL SELECT … FROM b), …); or make a table of each and put them together when reading")
         }
+        LogicalPlan::Union(_) => return Ok(None),
         LogicalPlan::Distinct(_) => {
             PlanError::unsupported("DISTINCT ON in a continuous query is not supported")
                 .hint("group by the columns, within a window, and take first_value() of the others")

@@ -14,11 +14,12 @@ use datafusion::{
 };
 
 use super::{
+    branches::branches,
     carry::{carry_between, carry_rows},
     grouping::{group_exprs, grouping_sets, no_window},
     lineage::{Origin, origin, plain_column},
     physical::{Lowered, lower_between, lower_rows},
-    program::{Stage, WindowKey},
+    program::{Between, Stage, WindowKey},
     watermark::{event_time_name, watermarked_column},
     within::{check_aggregate, check_over, no_window_between, over_results},
 };
@@ -32,9 +33,13 @@ use crate::{
 
 /// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
 /// (Variance, for one, divides by the count when it loads.)
-const EXACT_STATE: [&str; 19] = [
+const EXACT_STATE: [&str; 23] = [
     "approx_distinct",
+    "approx_distinct_merge",
+    "approx_distinct_sketch",
     "approx_percentile",
+    "approx_percentile_merge",
+    "approx_percentile_sketch",
     "array_agg",
     "avg",
     "bit_and",
@@ -60,47 +65,60 @@ struct Cut {
     window: WindowNode,
 }
 
-/// The stages of an optimised plan, that over the stream's rows first.
+/// The stages of an optimised plan, that over the streams' rows first, with the plan of each stream's rows.
 pub(crate) async fn stages(
     session: &SessionState,
     logical: &LogicalPlan,
     stream: &StreamDefinition,
-) -> Result<Vec<Stage>> {
+) -> Result<(Vec<Chain>, Vec<Stage>)> {
+    let mut chains = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();
     for cut in cuts(logical)?.into_iter().rev() {
         let keys = window_keys(&cut, stream)?;
         check_bounds(&cut)?;
-        let (time, lowered) = match stages.is_empty() {
-            true => {
+        let windows = &cut.window.windows;
+        let stage = match stages.last_mut() {
+            None => {
                 check_event_time(&cut, stream)?;
-                let rows = carry_rows(&cut.aggregate.input)?;
+                let mut first = None;
+                for branch in branches(&cut.aggregate.input)? {
+                    let rows = carry_rows(&branch)?;
+                    let lowered = lower_rows(session, &rows, &cut.aggregate, windows).await?;
+                    chains.push(Chain {
+                        logical: branch,
+                        plan: Arc::clone(&lowered.partial),
+                    });
+                    first.get_or_insert(lowered);
+                }
                 let lowered =
-                    lower_rows(session, &rows, &cut.aggregate, &cut.window.windows).await?;
-                (None, lowered)
+                    first.ok_or_else(|| PlanError::internal("a query is over no stream"))?;
+                stage(&cut, keys, None, &lowered)
             }
-            false => {
-                let time = window_time(&cut, stages.last())?;
-                let below = carry_between(&cut.aggregate.input)?;
-                let windows = &cut.window.windows;
-                let lowered = lower_between(session, &below, &cut.aggregate, windows).await?;
-                (Some(time), lowered)
+            Some(below) => {
+                let time = window_time(&cut, Some(below))?;
+                let rows = carry_between(&cut.aggregate.input)?;
+                let lowered = lower_between(session, &rows, &cut.aggregate, windows).await?;
+                let between = Between {
+                    time,
+                    feed_schema: leaf_schema(&lowered.partial),
+                    plan: Arc::clone(&lowered.partial),
+                };
+                below.result_schema = Arc::clone(&between.feed_schema);
+                stage(&cut, keys, Some(between), &lowered)
             }
         };
-        let stage = stage(cut.window.windows, keys, time, lowered);
-        if let Some(below) = stages.last_mut() {
-            below.result_schema = Arc::clone(&stage.feed_schema);
-        }
         stages.push(stage);
     }
-    Ok(stages)
+    Ok((chains, stages))
 }
 
-fn stage(
-    windows: Windows,
-    keys: Vec<WindowKey>,
-    time: Option<WindowColumn>,
-    lowered: Lowered,
-) -> Stage {
+/// The way of one stream's rows, planned.
+pub(crate) struct Chain {
+    pub(crate) logical: LogicalPlan,
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+}
+
+fn stage(cut: &Cut, keys: Vec<WindowKey>, between: Option<Between>, lowered: &Lowered) -> Stage {
     let state_schema = lowered.partial.schema();
     let group_fields: Vec<_> = state_schema
         .fields()
@@ -113,12 +131,10 @@ fn stage(
         EXACT_STATE.contains(&aggregate.fun().name())
     });
     Stage {
-        windows,
+        windows: cut.window.windows.clone(),
         keys,
-        time,
-        feed_schema: leaf_schema(&lowered.partial),
-        partial: lowered.partial,
-        aggregates: lowered.aggregates,
+        between,
+        aggregates: lowered.aggregates.clone(),
         state_schema,
         group_schema: Arc::new(Schema::new(group_fields)),
         // Whoever reads the results says what they are called: the stage above, or the plan above the last.

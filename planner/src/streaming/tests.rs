@@ -177,6 +177,27 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "needs the window among its groups",
         "add window_start, window_end",
     ),
+    (
+        "SELECT ts, kind FROM events UNION ALL SELECT ts, upper(kind) FROM events",
+        "stands twice in one continuous query",
+        "read it once",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start
+         UNION ALL SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM clicks), at, INTERVAL '1 minute') GROUP BY window_start",
+        "UNION over results of windows",
+        "put the streams together first",
+    ),
+    (
+        "SELECT ts, kind FROM events UNION ALL SELECT ts, kind FROM bare",
+        "stream \"bare\" has no watermark",
+        "WATERMARK FOR",
+    ),
+    (
+        "SELECT ts, kind FROM events UNION ALL SELECT NULL, kind FROM countries",
+        "reads table \"countries\"",
+        "",
+    ),
     ("SELECT upper(kind) FROM events", "has no name", "AS a_name"),
 ];
 

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Engine, RunningTable, StreamRuntime};
 use crate::{
-    catalog::{Object, TableObject},
+    catalog::{Object, QualifiedName, TableObject},
     clock::rfc3339,
     error::{Error, Result, SqlState},
     execute,
-    job::{JobHandle, JobParts, JobTables, app_id},
+    job::{JobHandle, JobParts, JobStream, JobTables, app_id},
     options::table_options,
     root::storage_error,
     table::{Freshness, TableState},
@@ -91,17 +91,23 @@ impl Engine {
                     object.name
                 ))
             })?;
-        let stream = plan
-            .streams
-            .first()
-            .map(|stream| crate::catalog::QualifiedName::new(&stream.schema_name, &stream.name))
-            .and_then(|name| self.stream(&name))
-            .ok_or_else(|| {
+        let mut streams = Vec::with_capacity(plan.streams.len());
+        for read in &plan.streams {
+            let name = QualifiedName::new(&read.definition.schema_name, &read.definition.name);
+            let stream = self.stream(&name).ok_or_else(|| {
                 Error::internal(format!(
-                    "the stream of table \"{}\" is not open",
+                    "stream \"{name}\" of table \"{}\" is not open",
                     object.name
                 ))
             })?;
+            streams.push(JobStream {
+                name,
+                source: Arc::clone(&stream.source),
+                dead_letters: Arc::clone(&stream.dead_letters),
+                on_error: stream.options.on_error,
+                idle_timeout: stream.options.idle_timeout(),
+            });
+        }
         let state = |suffix: &str, schema: &arrow::datatypes::SchemaRef| {
             let mut name = object.name.clone();
             name.name.push_str(suffix);
@@ -124,12 +130,10 @@ impl Engine {
             owner: self.owner().to_owned(),
             build: self.build().to_owned(),
             plan,
-            stream: stream.name.clone(),
-            source: Arc::clone(&stream.source),
+            streams: streams.into(),
             root: self.root().clone(),
             tables: tables.clone(),
-            stream_dead_letters: Arc::clone(&stream.dead_letters),
-            options: table_options(&object.statement.options, &stream.options)?,
+            options: table_options(&object.statement.options)?,
             clock: Arc::clone(self.clock()),
             events: self.events().clone(),
             metrics: self.metrics().query(&object.name.to_string()),

@@ -16,8 +16,7 @@ use sluice_connectors::{
 use sluice_planner::api::{PaneState, StateSnapshot};
 
 use super::{
-    BadRange, JobTables, StatusCell,
-    dead_letters::DeadLetters,
+    BadRange, JobStream, JobTables, StatusCell,
     manifest::{FORMAT, Manifest, PaneRef, Totals},
     manifest_log::{LogEntry, ManifestLog},
 };
@@ -72,8 +71,7 @@ pub(super) struct Committer {
     pub(super) sinks: BTreeMap<String, DeltaSink>,
     /// Panes as the last manifest has them: a pane whose batch is the same value is not written again.
     pub(super) written_panes: Vec<(Arc<RecordBatch>, PaneRef)>,
-    pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) source: Arc<dyn sluice_connectors::source::Source>,
+    pub(super) streams: Arc<[JobStream]>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: StatusCell,
 }
@@ -83,11 +81,14 @@ impl Committer {
     pub(super) async fn commit(&mut self, point: CommitPoint) -> Result<Committed> {
         self.check_topics(&point.positions).await?;
         let now_us = self.clock.now_us();
-        let status = self.status.clone();
-        retry(&status, async || {
-            self.dead_letters.record(&point.bad, now_us).await
-        })
-        .await?;
+        for (stream, number) in self.streams.iter().zip(0..) {
+            let bad = point.bad.iter().filter(|bad| bad.split.stream == number);
+            let bad: Vec<BadRange> = bad.cloned().collect();
+            retry(&self.status, async || {
+                stream.dead_letters.record(&bad, now_us).await
+            })
+            .await?;
+        }
 
         let mut files = BTreeMap::new();
         for (table, batches) in [
@@ -241,16 +242,17 @@ impl Committer {
 
     /// A topic that was deleted and made anew continues silently in the client library: its id tells.
     async fn check_topics(&self, positions: &[SplitPosition]) -> Result<()> {
-        let ids = retry(&self.status, async || {
-            self.source.topic_ids().await.map_err(storage_error)
-        })
-        .await?;
-        for position in positions {
-            let (Some(was), Some(is)) = (&position.topic_id, ids.get(&position.split.topic)) else {
-                continue;
-            };
-            if was != is {
-                return Err(topic_made_anew(&position.split));
+        for (stream, number) in self.streams.iter().zip(0..) {
+            let ids = retry(&self.status, async || {
+                stream.source.topic_ids().await.map_err(storage_error)
+            })
+            .await?;
+            for position in of_stream(positions, number) {
+                let known = position.topic_id.as_ref();
+                let known = known.zip(ids.get(&position.split.topic));
+                if known.is_some_and(|(was, is)| was != is) {
+                    return Err(topic_made_anew(&position.split));
+                }
             }
         }
         Ok(())
@@ -258,8 +260,12 @@ impl Committer {
 
     /// After the commit: outside lag tools, old manifests, old segments. None of it is needed for correctness.
     async fn tidy(&self, manifest: &Manifest) {
-        if let Err(error) = self.source.advertise(&manifest.positions).await {
-            tracing::debug!("offsets were not advertised: {error}");
+        for (stream, number) in self.streams.iter().zip(0..) {
+            let positions: Vec<SplitPosition> =
+                of_stream(&manifest.positions, number).cloned().collect();
+            if let Err(error) = stream.source.advertise(&positions).await {
+                tracing::debug!("offsets were not advertised: {error}");
+            }
         }
         let tidied: Result<()> = async {
             self.log.prune(manifest.number, RETAINED).await?;
@@ -306,6 +312,12 @@ impl JobTables {
                 ))
             })
     }
+}
+
+/// The positions in the splits of one stream.
+fn of_stream(positions: &[SplitPosition], stream: u16) -> impl Iterator<Item = &SplitPosition> {
+    let of_stream = move |position: &&SplitPosition| position.split.stream == stream;
+    positions.iter().filter(of_stream)
 }
 
 /// `topic … was deleted and made anew`.

@@ -33,16 +33,17 @@ pub struct SplitState {
 #[derive(Clone, Debug)]
 pub struct Splits {
     states: BTreeMap<SplitId, SplitState>,
-    idle_timeout: Duration,
+    /// Silence after which a split may be idle, by stream.
+    idle_timeouts: Vec<Duration>,
     asked: Option<Instant>,
 }
 
 impl Splits {
     /// No splits yet.
-    pub fn new(idle_timeout: Duration) -> Self {
+    pub fn new(idle_timeouts: Vec<Duration>) -> Self {
         Self {
             states: BTreeMap::new(),
-            idle_timeout,
+            idle_timeouts,
             asked: None,
         }
     }
@@ -118,20 +119,19 @@ impl Splits {
 
     /// Whether some split has been silent long enough that its end should be asked for.
     pub fn wants_ends(&self, now: Instant) -> bool {
-        self.states.values().any(|state| {
+        self.states.iter().any(|(split, state)| {
             !state.finished
                 && !state.idle
-                && now.duration_since(state.last_rows) >= self.idle_timeout
+                && now.duration_since(state.last_rows) >= timeout(&self.idle_timeouts, split)
         })
     }
 
     /// Splits that do not hold the watermark back now; `has_watermark` tells whether a split ever had a usable row.
     pub fn excluded(&mut self, has_watermark: impl Fn(&SplitId) -> bool) -> BTreeSet<SplitId> {
-        let timeout = self.idle_timeout;
         let mut excluded = BTreeSet::new();
         for (split, state) in &mut self.states {
             let at_end = state.position.next_offset >= state.end_offset;
-            let silent_since = state.last_rows + timeout;
+            let silent_since = state.last_rows + timeout(&self.idle_timeouts, split);
             state.idle = at_end && state.end_asked.is_some_and(|asked| asked >= silent_since);
             let never_had_a_row = at_end && !has_watermark(split);
             if state.idle || never_had_a_row {
@@ -183,6 +183,11 @@ impl Splits {
     pub fn all_finished(&self) -> bool {
         !self.states.is_empty() && self.states.values().all(|state| state.finished)
     }
+}
+
+fn timeout(of_streams: &[Duration], split: &SplitId) -> Duration {
+    let timeout = of_streams.get(usize::from(split.stream));
+    timeout.copied().unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sluice_connectors::source::SplitId;
 
 use super::JobParts;
 
@@ -45,7 +46,7 @@ impl QueryState {
 pub struct QueryStatus {
     /// `schema.name`.
     pub name: String,
-    /// The stream it reads.
+    /// The streams it reads.
     pub stream: String,
     /// Where it is in its life.
     pub state: QueryState,
@@ -92,10 +93,10 @@ pub struct QueryStatus {
 /// A row of `system.splits`.
 #[derive(Clone, Debug)]
 pub struct SplitStatus {
-    /// Topic.
-    pub topic: String,
-    /// Partition.
-    pub partition: i32,
+    /// Name of the stream it is of.
+    pub stream: String,
+    /// The split.
+    pub id: SplitId,
     /// Next offset to read.
     pub position: i64,
     /// End offset as last told.
@@ -111,9 +112,11 @@ pub struct SplitStatus {
 impl QueryStatus {
     /// The status of a job that is about to start.
     pub(super) fn starting(parts: &JobParts) -> Self {
+        let streams = parts.streams.iter().map(|stream| stream.name.to_string());
+        let streams: Vec<String> = streams.collect();
         Self {
             name: parts.name.to_string(),
-            stream: parts.stream.to_string(),
+            stream: streams.join(", "),
             state: QueryState::Starting,
             epoch: 0,
             watermark_us: None,

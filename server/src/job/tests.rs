@@ -327,7 +327,7 @@ async fn plan_and_rows(
         .unwrap()
         .source
         .read(ReadRequest {
-            columns: plan.columns_to_read.clone(),
+            columns: plan.streams[0].columns.clone(),
             positions: Vec::new(),
             until: BTreeMap::new(),
             inbox_bytes: usize::MAX / 2,

@@ -27,19 +27,19 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         (
             "stream",
             Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|(query, _)| &query.stream),
+                rows.iter().map(|(_, split)| &split.stream),
             )),
         ),
         (
             "topic",
             Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|(_, split)| &split.topic),
+                rows.iter().map(|(_, split)| &split.id.topic),
             )),
         ),
         (
             "partition",
             Arc::new(Int32Array::from_iter_values(
-                rows.iter().map(|(_, split)| split.partition),
+                rows.iter().map(|(_, split)| split.id.partition),
             )),
         ),
         ("position", number(|split| split.position)),

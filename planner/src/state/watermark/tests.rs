@@ -6,6 +6,7 @@ use super::*;
 
 fn split(partition: i32) -> SplitId {
     SplitId {
+        stream: 0,
         topic: "t".to_owned(),
         partition,
     }

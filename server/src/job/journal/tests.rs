@@ -13,6 +13,7 @@ fn head(after_epoch: i64) -> JournalHead {
 
 fn split() -> SplitId {
     SplitId {
+        stream: 0,
         topic: "t".into(),
         partition: 0,
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use sluice_connectors::source::{ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId};
+use sluice_connectors::source::{SourceEvent, SplitBatch, SplitId};
 use sluice_planner::ContinuousQuery;
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -25,6 +25,7 @@ use super::{
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
         manifest_log::ManifestLog,
+        readers::Readers,
         recovery,
         splits::Splits,
     },
@@ -63,7 +64,7 @@ pub(super) struct Running<'a> {
     parts: &'a JobParts,
     status: &'a StatusCell,
     query: ContinuousQuery,
-    reader: SourceReader,
+    readers: Readers,
     splits: Splits,
     pending: BTreeMap<SplitId, VecDeque<SplitBatch>>,
     pending_rows: usize,
@@ -105,8 +106,7 @@ impl<'a> Running<'a> {
             tables: parts.tables.clone(),
             sinks: BTreeMap::new(),
             written_panes: Vec::new(),
-            dead_letters: Arc::clone(&parts.stream_dead_letters),
-            source: Arc::clone(&parts.source),
+            streams: Arc::clone(&parts.streams),
             clock: Arc::clone(&parts.clock),
             status: status.clone(),
         };
@@ -136,25 +136,17 @@ impl<'a> Running<'a> {
             }
         };
         let now = Instant::now();
-        let mut splits = Splits::new(parts.options.idle_timeout);
+        let timeouts = parts.streams.iter().map(|stream| stream.idle_timeout);
+        let mut splits = Splits::new(timeouts.collect());
         for position in &restored.positions {
             splits.found(position.clone(), position.next_offset, now);
         }
-        let reader = parts
-            .source
-            .read(ReadRequest {
-                columns: parts.plan.columns_to_read.clone(),
-                positions: restored.positions.clone(),
-                until: BTreeMap::new(),
-                inbox_bytes: parts.options.inbox_bytes,
-                batch_rows: 8192,
-            })
-            .map_err(storage_error)?;
+        let readers = Readers::start(parts, &restored.positions)?;
         Ok(Self {
             parts,
             status,
             query,
-            reader,
+            readers,
             splits,
             pending: BTreeMap::new(),
             pending_rows: 0,
@@ -216,12 +208,12 @@ impl<'a> Running<'a> {
                 // Before the events: a reader that always has some must not keep the timers waiting.
                 _ = tick.tick() => self.on_tick(),
                 () = until(lingers_until), if lingers_until.is_some() => {}
-                event = self.reader.events.recv(), if room => {
+                event = self.readers.next(), if room => {
                     self.on_event(event.ok_or_else(reader_ended)?)?;
                     while self.pending_rows < self.parts.options.epoch_rows {
-                        match self.reader.events.try_recv() {
-                            Ok(event) => self.on_event(event)?,
-                            Err(_) => break,
+                        match self.readers.try_next() {
+                            Some(event) => self.on_event(event)?,
+                            None => break,
                         }
                     }
                     self.weigh();
@@ -311,7 +303,7 @@ impl<'a> Running<'a> {
         if since >= ASK_ENDS || (since >= ASK_ENDS_AGAIN && self.splits.wants_ends(now)) {
             self.last_ask = now;
             self.splits.asking(now);
-            self.reader.ask_ends();
+            self.readers.ask_ends();
         }
         self.publish_status();
     }

@@ -6,6 +6,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn split(partition: i32) -> SplitId {
     SplitId {
+        stream: 0,
         topic: "t".into(),
         partition,
     }
@@ -23,7 +24,7 @@ fn at(partition: i32, next_offset: i64) -> SplitPosition {
 #[test]
 fn an_empty_split_is_excluded_until_its_first_row() {
     let now = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 5), 5, now);
     assert!(splits.excluded(|_| false).contains(&split(0)));
     splits.advanced(&split(0), 6, None, now, 0);
@@ -33,7 +34,7 @@ fn an_empty_split_is_excluded_until_its_first_row() {
 #[test]
 fn a_split_with_unread_rows_counts_before_its_first_row() {
     let now = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 0), 5, now);
     assert!(splits.excluded(|_| false).is_empty());
 }
@@ -41,7 +42,7 @@ fn a_split_with_unread_rows_counts_before_its_first_row() {
 #[test]
 fn silence_alone_is_not_idleness() {
     let start = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 5), 5, start);
     splits.end_is(&split(0), 5);
     let later = start + TIMEOUT * 2;
@@ -56,7 +57,7 @@ fn silence_alone_is_not_idleness() {
 #[test]
 fn a_silent_split_with_rows_waiting_is_not_idle() {
     let start = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 5), 5, start);
     let later = start + TIMEOUT * 2;
     splits.asking(later);
@@ -68,7 +69,7 @@ fn a_silent_split_with_rows_waiting_is_not_idle() {
 #[test]
 fn an_end_asked_before_the_silence_does_not_count() {
     let start = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 5), 5, start);
     splits.asking(start + TIMEOUT / 2);
     splits.end_is(&split(0), 5);
@@ -78,7 +79,7 @@ fn an_end_asked_before_the_silence_does_not_count() {
 #[test]
 fn a_pause_restarts_the_silence() {
     let start = Instant::now();
-    let mut splits = Splits::new(TIMEOUT);
+    let mut splits = Splits::new(vec![TIMEOUT]);
     splits.found(at(0, 5), 5, start);
     let later = start + TIMEOUT * 2;
     splits.paused(later);

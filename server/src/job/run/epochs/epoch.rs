@@ -44,7 +44,7 @@ impl Running<'_> {
             .append(epoch, now_us, ends, sets.clone())
             .map_err(journal_error)?;
         self.run_epoch(epoch, now_us, inputs, sets).await?;
-        if self.reader.events.is_empty() {
+        if self.readers.is_empty() {
             self.publish_status();
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Running<'_> {
                     now,
                     now_us,
                 );
-                self.reader.release(batch);
+                self.readers.release(batch);
             }
         }
         let output = self.query.run_epoch(input).await.map_err(plan_error)?;
@@ -92,9 +92,11 @@ impl Running<'_> {
     /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.
     fn collect_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
         for input in inputs {
+            let stream = self.parts.streams.get(usize::from(input.split.stream));
+            let on_error = stream.map_or(OnError::DeadLetter, |stream| stream.on_error);
             for batch in input.batches.iter().filter(|batch| !batch.bad.is_empty()) {
                 self.totals.undecodable += batch.bad.len() as u64;
-                match self.parts.options.on_error {
+                match on_error {
                     OnError::Skip => {}
                     OnError::DeadLetter => {
                         self.uncommitted.bad_bytes += batch

@@ -84,7 +84,7 @@ impl Running<'_> {
             if reached {
                 return Ok(());
             }
-            let event = self.reader.events.recv().await.ok_or_else(reader_ended)?;
+            let event = self.readers.next().await.ok_or_else(reader_ended)?;
             self.on_event(event)?;
             // Batches held for later epochs must not fill the inbox while we wait for another split.
             self.give_back_held();
@@ -94,7 +94,7 @@ impl Running<'_> {
     fn give_back_held(&mut self) {
         // The inbox is a bound on what the reader runs ahead; during a replay what runs ahead is wanted at once.
         for batch in self.pending.values().filter_map(VecDeque::back) {
-            self.reader.release(batch);
+            self.readers.release(batch);
         }
     }
 

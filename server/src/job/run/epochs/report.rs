@@ -14,8 +14,8 @@ impl Running<'_> {
             .splits
             .iter()
             .map(|(split, state)| SplitStatus {
-                topic: split.topic.clone(),
-                partition: split.partition,
+                stream: self.stream_name(split),
+                id: split.clone(),
                 position: state.position.next_offset,
                 end_position: state.end_offset,
                 watermark_us: watermarks.get(split).copied(),
@@ -51,16 +51,19 @@ impl Running<'_> {
     }
 }
 
+impl Running<'_> {
+    fn stream_name(&self, split: &SplitId) -> String {
+        let stream = self.parts.streams.get(usize::from(split.stream));
+        stream.map_or_else(String::new, |stream| stream.name.to_string())
+    }
+}
+
 /// Which split keeps the watermark back, and why.
 fn held_by(splits: &[SplitStatus], sets: &SplitSets) -> Option<String> {
     let counts = |split: &&SplitStatus| {
-        let id = SplitId {
-            topic: split.topic.clone(),
-            partition: split.partition,
-        };
-        !sets.excluded.contains(&id) && !sets.finished.contains(&id)
+        !sets.excluded.contains(&split.id) && !sets.finished.contains(&split.id)
     };
-    let name = |split: &SplitStatus| format!("{}[{}]", split.topic, split.partition);
+    let name = |split: &SplitStatus| format!("{}[{}]", split.id.topic, split.id.partition);
     if let Some(waiting) = splits
         .iter()
         .filter(counts)
