@@ -11,7 +11,10 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{
+        Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
+        TimestampMicrosecondArray,
+    },
     compute::cast,
     datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, TimeUnit},
 };
@@ -82,10 +85,17 @@ const CASES: [Case; 6] = [
 fn main() {
     let rows = setting("SLUICE_BENCH_ROWS", 2_000_000);
     let rounds = setting("SLUICE_BENCH_ROUNDS", 5);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let batches = events(rows);
-    println!("{rows} rows in batches of {BATCH_ROWS}, epochs of {EPOCH_BATCHES} batches, one thread, best of {rounds}");
-    println!("{:<54} {:>10} {:>10} {:>7}", "nanoseconds a row", "plain", "stream", "ratio");
+    println!(
+        "{rows} rows in batches of {BATCH_ROWS}, epochs of {EPOCH_BATCHES} batches, one thread, best of {rounds}"
+    );
+    println!(
+        "{:<54} {:>10} {:>10} {:>7}",
+        "nanoseconds a row", "plain", "stream", "ratio"
+    );
     for case in &CASES {
         let (mut best_plain, mut best_stream) = (Duration::MAX, Duration::MAX);
         for _ in 0..rounds {
@@ -136,12 +146,15 @@ fn events(rows: usize) -> Vec<RecordBatch> {
         let count = BATCH_ROWS.min(rows - from);
         let draws: Vec<u64> = (0..count).map(|_| random()).collect();
         let pick = |shift: u32, of: u64| move |draw: &u64| (draw >> shift) % of;
-        let times = draws.iter().zip(from as i64..).map(|(draw, n)| {
-            START_US + n * step + pick(3, 4_000_000)(draw) as i64
-        });
+        let times = draws
+            .iter()
+            .zip(from as i64..)
+            .map(|(draw, n)| START_US + n * step + pick(3, 4_000_000)(draw) as i64);
         let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
         let kinds = draws.iter().map(|draw| KINDS[pick(20, 5)(draw) as usize]);
-        let segments = draws.iter().map(|draw| SEGMENTS[pick(30, 4)(draw) as usize]);
+        let segments = draws
+            .iter()
+            .map(|draw| SEGMENTS[pick(30, 4)(draw) as usize]);
         let users = draws.iter().map(|draw| pick(11, 5_000)(draw) as i64);
         let many = draws.iter().map(|draw| pick(13, 1_000_000)(draw) as i64);
         // Whole numbers: their sums are the same in every order.
@@ -183,7 +196,11 @@ fn digest(batches: &[RecordBatch]) -> Digest {
             let column = cast(column, &DataType::Float64).unwrap();
             let values = column.as_primitive::<Float64Type>();
             // Millionths: means are sums of whole numbers over a count, rounded the same way everywhere.
-            digest.total += values.iter().flatten().map(|value| (value * 1e6).round()).sum::<f64>();
+            digest.total += values
+                .iter()
+                .flatten()
+                .map(|value| (value * 1e6).round())
+                .sum::<f64>();
         }
     }
     digest
@@ -210,7 +227,8 @@ fn run_stream(runtime: &Runtime, sql: &str, batches: &[RecordBatch]) -> (Duratio
         partition: 0,
     };
     let known = BTreeSet::from([split.clone()]);
-    let columns: Vec<usize> = plan.streams[0].columns
+    let columns: Vec<usize> = plan.streams[0]
+        .columns
         .iter()
         .map(|name| schema().index_of(name).unwrap())
         .collect();
@@ -291,7 +309,9 @@ fn session() -> SessionState {
 }
 
 fn parse(sql: &str) -> Statement {
-    Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0)
+    Parser::parse_sql(&PostgreSqlDialect {}, sql)
+        .unwrap()
+        .remove(0)
 }
 
 fn query(sql: &str) -> Query {

@@ -265,6 +265,23 @@ fn an_empty_partition_holds_nothing_back_and_a_new_one_is_read() {
         seed: 12,
         ..shape
     };
+    // A partition counts from its first row on: until each has had one, those that come later may be late.
+    for partition in 0..4 {
+        let event = Event {
+            ts_ms: later.from_ms,
+            event_type: 0,
+            segment: 0,
+            value: 1.0,
+        };
+        producer.send(partition, Message::Event(event));
+    }
+    producer.flush();
+    server.wait("every partition to have had a row", SOON, || {
+        let counting = pg.number(&format!(
+            "SELECT count(*) FROM system.splits WHERE query = '{GOLD}' AND watermark IS NOT NULL"
+        ));
+        (counting == 4).then_some(())
+    });
     producer.send_all(&later);
     producer.close_windows(later.closing_ms());
     job::wait_drained(&server, &pg, GOLD, &later, SOON);

@@ -22,7 +22,7 @@ use datafusion::{
 };
 use futures::{StreamExt, future::ready};
 
-use super::run::{EpochRun, LateRow, RowOrigin, Repeats, RowRef, row_refs};
+use super::run::{EpochRun, LateRow, Repeats, RowOrigin, RowRef, row_refs};
 use crate::{error::PlanError, windows::Windows};
 
 /// Lets rows of open windows pass and notes what missed windows.

@@ -15,7 +15,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 
-use super::run::{EpochRun, RowOrigin, Repeats};
+use super::run::{EpochRun, Repeats, RowOrigin};
 use crate::error::PlanError;
 
 /// Lets everything pass and notes how many rows of the run it came from: one row may have become several on its way.

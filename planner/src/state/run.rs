@@ -264,7 +264,11 @@ impl Failing {
             }
             let value = ArrayFormatter::try_new(column, &options)?;
             let before = if index == 0 { " " } else { ", " };
-            text.push_str(&format!("{before}{} = {}", field.name(), value.value(self.row)));
+            text.push_str(&format!(
+                "{before}{} = {}",
+                field.name(),
+                value.value(self.row)
+            ));
         }
         Ok(text)
     }
@@ -281,11 +285,7 @@ fn without(batches: &[RecordBatch], failing: &[Failing]) -> Result<Vec<RecordBat
 }
 
 /// The context of a run over rows of the stream.
-fn run_context(
-    program: &Program,
-    run: &Arc<EpochRun>,
-    rows: Vec<RecordBatch>,
-) -> Arc<TaskContext> {
+fn run_context(program: &Program, run: &Arc<EpochRun>, rows: Vec<RecordBatch>) -> Arc<TaskContext> {
     let config = program
         .config
         .clone()

@@ -430,7 +430,11 @@ async fn a_row_that_an_expression_cannot_take_costs_itself_and_moves_time() {
     first.push(event(42, "b", 0.25));
     first.push(event(43, "b", 1.0));
     for parallel_rows in [0, 1_000] {
-        let mut query = plan.clone().with_parallel_rows(parallel_rows).start(None).unwrap();
+        let mut query = plan
+            .clone()
+            .with_parallel_rows(parallel_rows)
+            .start(None)
+            .unwrap();
         let output = query
             .run_epoch(epoch(columns, &[(0, &first), (1, &[event(90, "c", 0.0)])]))
             .await
@@ -451,7 +455,10 @@ async fn a_row_that_an_expression_cannot_take_costs_itself_and_moves_time() {
             .unwrap();
         assert_eq!(
             lines(&output.rows),
-            ["2024-02-29T09:00:00Z | a | 80", "2024-02-29T09:00:00Z | b | 10"]
+            [
+                "2024-02-29T09:00:00Z | a | 80",
+                "2024-02-29T09:00:00Z | b | 10"
+            ]
         );
         assert_eq!(lines(&output.dead).len(), 1);
     }
@@ -468,7 +475,10 @@ async fn a_result_that_cannot_be_told_is_a_dead_letter_and_the_window_closes() {
     let columns = &plan.streams[0].columns;
     let mut query = plan.start(None).unwrap();
     let rows = [event(1, "a", 2.0), event(2, "b", 0.0), event(3, "c", 5.0)];
-    query.run_epoch(epoch(columns, &[(0, &rows)])).await.unwrap();
+    query
+        .run_epoch(epoch(columns, &[(0, &rows)]))
+        .await
+        .unwrap();
     // Live rows leave it out, and the state is what it was.
     assert_eq!(lines(&query.live().await.unwrap()).len(), 2);
     let output = query
@@ -477,11 +487,16 @@ async fn a_result_that_cannot_be_told_is_a_dead_letter_and_the_window_closes() {
         .unwrap();
     assert_eq!(
         lines(&output.rows),
-        ["2024-02-29T09:00:00Z | a | 5", "2024-02-29T09:00:00Z | c | 2"]
+        [
+            "2024-02-29T09:00:00Z | a | 5",
+            "2024-02-29T09:00:00Z | c | 2"
+        ]
     );
     assert_eq!(
         lines(&output.dead),
-        [" |  |  |  |  |  |  | division by zero, in the result window_start = 2024-02-29T09:00:00Z, kind = b, sum(events.value) = 0.0"]
+        [
+            " |  |  |  |  |  |  | division by zero, in the result window_start = 2024-02-29T09:00:00Z, kind = b, sum(events.value) = 0.0"
+        ]
     );
     assert_eq!(output.counts.dead, 0);
 }
@@ -510,7 +525,10 @@ fn clicks(columns: &[String], seconds: &[i64]) -> SplitInput {
             &["ts".to_owned()],
             0,
             0,
-            &seconds.iter().map(|at| event(*at, "", 0.0)).collect::<Vec<_>>(),
+            &seconds
+                .iter()
+                .map(|at| event(*at, "", 0.0))
+                .collect::<Vec<_>>(),
         )],
     };
     input.split.stream = 1;
@@ -534,7 +552,11 @@ async fn several_streams_fill_one_window_and_the_slower_one_holds_it_open() {
     assert_eq!(plan.streams[1].definition.name, "clicks");
     assert_eq!(plan.streams[1].columns, ["at", "kind"]);
     let mut query = plan.start(None).unwrap();
-    let events = [event(5, "a", 1.0), event(6, "b", -1.0), event(200, "c", 1.0)];
+    let events = [
+        event(5, "a", 1.0),
+        event(6, "b", -1.0),
+        event(200, "c", 1.0),
+    ];
     let mut input = epoch(&plan.streams[0].columns, &[(0, &events)]);
     // The clicks have not been heard of: whoever comes first may not close windows for both.
     let output = query.run_epoch(input.clone()).await.unwrap();
@@ -555,7 +577,12 @@ async fn several_streams_fill_one_window_and_the_slower_one_holds_it_open() {
     let output = query.run_epoch(input).await.unwrap();
     assert_eq!(output.late[0].schema(), plan.late_schema);
     // Columns of one name and different types stand apart; what a stream does not have is NULL.
-    let names: Vec<&str> = plan.late_schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = plan
+        .late_schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     assert_eq!(names[..5], ["ts", "kind", "value", "at", "kind_clicks"]);
     assert!(lines(&output.late)[0].starts_with(" |  |  | 2024-02-29T09:00:09Z | 9 | events | 0"));
 }

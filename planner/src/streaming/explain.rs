@@ -63,7 +63,11 @@ fn write_explain(
         }
         operators(text, &intake.plan)?;
     }
-    for between in program.stages.iter().filter_map(|stage| stage.between.as_ref()) {
+    for between in program
+        .stages
+        .iter()
+        .filter_map(|stage| stage.between.as_ref())
+    {
         writeln!(
             text,
             "When the watermark closes a window, then merged into panes of the next"

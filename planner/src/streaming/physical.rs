@@ -39,7 +39,8 @@ use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{
-        EventTimeExec, FeedExec, LateExec, RowOrigin, PassedExec, ROW_COLUMN, WINDOW_COLUMN, WatermarkRule,
+        EventTimeExec, FeedExec, LateExec, PassedExec, ROW_COLUMN, RowOrigin, WINDOW_COLUMN,
+        WatermarkRule,
     },
     windows::Windows,
 };

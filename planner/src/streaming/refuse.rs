@@ -10,9 +10,7 @@ use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
     datasource::source_as_provider,
     error::Result as EngineResult,
-    logical_expr::{
-        Distinct, Expr, LogicalPlan, Volatility, expr::ScalarFunction,
-    },
+    logical_expr::{Distinct, Expr, LogicalPlan, Volatility, expr::ScalarFunction},
 };
 
 use super::within::over_results;
@@ -126,7 +124,10 @@ fn refuse_shape(census: &Census) -> Result<()> {
             .hint("read it once: put the two conditions together with OR, and what differs into CASE; or unnest(make_array(…)) where a row counts twice"));
         }
     }
-    let name = census.streams.first().map_or("stream", |stream| &stream.name);
+    let name = census
+        .streams
+        .first()
+        .map_or("stream", |stream| &stream.name);
     let hint = format!(
         "write FROM TUMBLE({name}, event_time_column, INTERVAL '1 minute') GROUP BY window_start, window_end, …"
     );

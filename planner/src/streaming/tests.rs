@@ -6,9 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use sluice_sql::ast::Ident;
 
-use crate::{
-    PlanErrorKind, TargetDefinition, WatermarkDefinition, check_watermark, testing::*,
-};
+use crate::{PlanErrorKind, TargetDefinition, WatermarkDefinition, check_watermark, testing::*};
 
 /// Queries that are refused: a part of the message, and a part of the hint.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -272,7 +270,10 @@ fn a_watermark_follows_its_column() {
         "least(ts, now())",
     ] {
         let error = check(sql).unwrap_err();
-        assert!(error.message.contains("does not rise with \"ts\""), "{sql}: {error}");
+        assert!(
+            error.message.contains("does not rise with \"ts\""),
+            "{sql}: {error}"
+        );
         assert!(error.hint.unwrap().contains("WATERMARK FOR ts"));
     }
 }

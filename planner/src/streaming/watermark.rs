@@ -125,7 +125,8 @@ fn follows(expr: &Expr, column: &str) -> bool {
             Operator::Plus => either(left, right) || either(right, left),
             _ => false,
         },
-        Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), args.as_slice()) {
+        Expr::ScalarFunction(ScalarFunction { func, args }) => match (func.name(), args.as_slice())
+        {
             ("date_trunc" | "date_bin", [unit, time, rest @ ..]) => {
                 either(time, unit) && rest.iter().all(constant)
             }
@@ -141,8 +142,10 @@ fn follows(expr: &Expr, column: &str) -> bool {
 
 fn is_volatile(expr: &Expr) -> bool {
     let found = expr.exists(|expr| {
-        Ok(matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. })
-            if func.signature().volatility != Volatility::Immutable))
+        Ok(
+            matches!(expr, Expr::ScalarFunction(ScalarFunction { func, .. })
+            if func.signature().volatility != Volatility::Immutable),
+        )
     });
     !matches!(found, Ok(false))
 }

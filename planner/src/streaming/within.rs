@@ -70,13 +70,14 @@ fn is_window<'a>(input: &LogicalPlan, exprs: impl IntoIterator<Item = &'a Expr>)
         match column {
             Some(Origin::Window(0, WindowColumn::End | WindowColumn::Time)) => true,
             // Windows that begin together may end apart.
-            Some(Origin::Window(0, WindowColumn::Start)) => nearest_window(input)
-                .is_some_and(|window| {
+            Some(Origin::Window(0, WindowColumn::Start)) => {
+                nearest_window(input).is_some_and(|window| {
                     !matches!(
                         window.windows,
                         Windows::Cumulate { .. } | Windows::Session { .. }
                     )
-                }),
+                })
+            }
             _ => false,
         }
     })

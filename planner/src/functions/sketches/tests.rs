@@ -1,3 +1,5 @@
+//! Sketches through SQL: merged, they answer as the rows would.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use arrow::util::pretty::pretty_format_batches;
@@ -50,11 +52,20 @@ async fn nothing_is_null_and_other_bytes_are_an_error() {
         "0"
     );
     let error = row("SELECT approx_percentile_merge(CAST('xyz' AS bytea), 0.5)").await;
-    assert!(error.clone().unwrap_err().contains("corrupt state"), "{error:?}");
+    assert!(
+        error.clone().unwrap_err().contains("corrupt state"),
+        "{error:?}"
+    );
     for (sql, words) in [
         ("SELECT approx_percentile_merge('a', 0.5)", "takes a sketch"),
-        ("SELECT approx_percentile_merge(CAST('a' AS bytea), 1.5)", "between 0 and 1"),
-        ("SELECT approx_percentile_sketch('a')", "takes one argument, a number"),
+        (
+            "SELECT approx_percentile_merge(CAST('a' AS bytea), 1.5)",
+            "between 0 and 1",
+        ),
+        (
+            "SELECT approx_percentile_sketch('a')",
+            "takes one argument, a number",
+        ),
         ("SELECT approx_distinct_merge(1)", "takes a sketch"),
     ] {
         let error = row(sql).await.unwrap_err();

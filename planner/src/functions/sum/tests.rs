@@ -1,3 +1,5 @@
+//! Sums of each type, through SQL.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use arrow::util::pretty::pretty_format_batches;
@@ -8,7 +10,10 @@ use crate::binding::{new_session_state, session_config};
 /// Cells of the one row that a query gives, with the types of its columns.
 async fn row(sql: &str) -> String {
     let state = new_session_state(session_config(), Default::default(), None).unwrap();
-    let batches = SessionContext::new_with_state(state).sql(sql).await.unwrap();
+    let batches = SessionContext::new_with_state(state)
+        .sql(sql)
+        .await
+        .unwrap();
     let batches = batches.collect().await.unwrap();
     let types: Vec<String> = batches[0]
         .schema()
@@ -51,5 +56,8 @@ async fn each_type_has_its_sum() {
     assert_eq!(row(sql).await, "18446744073709551614 | Decimal128(30, 0)");
     // Many rows, several partitions: partial states and their merge.
     let sql = "SELECT sum(value + 9223372036854675807) FROM generate_series(1, 100000)";
-    assert_eq!(row(sql).await, "922337203685472580750000 | Decimal128(30, 0)");
+    assert_eq!(
+        row(sql).await,
+        "922337203685472580750000 | Decimal128(30, 0)"
+    );
 }

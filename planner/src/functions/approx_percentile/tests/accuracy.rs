@@ -91,5 +91,8 @@ fn the_table_of_the_docs_is_what_comes_out() {
     }
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sql/percentiles.md");
     let page = std::fs::read_to_string(page).unwrap();
-    assert!(page.contains(&table), "docs/sql/percentiles.md should say:\n{table}");
+    assert!(
+        page.contains(&table),
+        "docs/sql/percentiles.md should say:\n{table}"
+    );
 }
