@@ -101,7 +101,8 @@ impl Runner {
         let mut failing = Vec::new();
         for (batch, rows) in batches.iter().enumerate() {
             // What is still to be looked at, the first rows last.
-            let mut ranges = vec![0..rows.num_rows()];
+            let mut ranges = Vec::new();
+            ranges.push(0..rows.num_rows());
             while let Some(range) = ranges.pop() {
                 if range.is_empty() {
                     continue;
