@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use sluice_tests::{
     job,
     load::{EVENT_TYPES, Event, Message},
-    parts::kafka::Broker,
+    parts::{kafka::Broker, producer::Producer},
     pg::Rows,
 };
 
@@ -132,6 +132,71 @@ fn every_kind_of_window_is_what_its_definition_says() {
             .pg
             .number(&format!("SELECT count(*) FROM gold.{table}__late"));
         assert_eq!(late, 0, "late in gold.{table}");
+    }
+}
+
+#[test]
+fn two_topics_fill_one_table_and_each_keeps_its_own_dead_letters() {
+    let broker = Broker::shared();
+    let mut it = Watched::start(broker, "web", 2);
+    let other_topic = broker.fresh_topic("shop", 2);
+    let mut other = Producer::new(broker, &other_topic, 2);
+    let events = events();
+    let (first, second) = events.split_at(events.len() / 2);
+    let mut number = 0;
+    // Every other event to the other topic, and to each of its partitions in turn.
+    let mut send = |web: &mut Producer<'_>, shop: &mut Producer<'_>, events: &[Event]| {
+        for event in events {
+            let (partition, message) = (number / 2 % 2, Message::Event(*event));
+            match number % 2 {
+                0 => web.send(partition, message),
+                _ => shop.send(partition, message),
+            }
+            number += 1;
+        }
+        web.send_raw(0, Some(b"not json"));
+        for partition in 0..2 {
+            shop.send_raw(partition, None);
+        }
+        web.flush();
+        shop.flush();
+    };
+    send(&mut it.producer, &mut other, first);
+    for (name, topic) in [("web", &it.topic), ("shop", &other_topic)] {
+        it.pg
+            .run(&job::create_stream(name, &broker.bootstrap(), topic));
+    }
+    it.pg.run(
+        "CREATE TABLE gold.both AS SELECT window_start, window_end, event_type, count(*) AS n, sum(value) AS total
+         FROM TUMBLE((SELECT \"timestamp\" AS ts, event_type, value FROM web
+           UNION ALL SELECT \"timestamp\", event_type, value FROM shop), ts, INTERVAL '1 minute')
+         GROUP BY window_start, window_end, event_type",
+    );
+    let half = (first.len() + 3).to_string();
+    it.server.wait("half of the events", DRAIN, || {
+        let read = it.query_status("gold.both", "rows_in");
+        (read == half).then_some(())
+    });
+    it.server.kill_and_restart();
+    it.pg = it.server.connect();
+    send(&mut it.producer, &mut other, second);
+    it.producer.close_windows(END);
+    other.close_windows(END);
+    let minute = |ts: i64| {
+        let start = ts.div_euclid(MINUTE) * MINUTE;
+        one(start..start + MINUTE)
+    };
+    check(&it, "gold.both", windowed(&events, &minute));
+    assert_eq!(it.pg.number("SELECT count(*) FROM gold.both__late"), 0);
+    assert_eq!(
+        it.pg.value("SELECT string_agg(DISTINCT stream, ' ' ORDER BY stream) || ' ' || count(*)::text FROM system.splits"),
+        "shop web 4"
+    );
+    for (stream, letters) in [("web", 2), ("shop", 4)] {
+        let sql = format!("SELECT count(*) FROM {stream}__dead_letter");
+        it.server.wait("dead letters", DRAIN, || {
+            (it.pg.number(&sql) == letters).then_some(())
+        });
     }
 }
 
