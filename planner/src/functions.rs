@@ -5,6 +5,7 @@
 
 mod approx_percentile;
 mod from_json;
+mod json;
 mod length;
 mod sketches;
 mod sum;
@@ -34,6 +35,10 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udaf(Arc::new(function))?;
     }
     registry.register_udaf(Arc::new(AggregateUDF::from(Sum::default())))?;
+    registry.register_expr_planner(Arc::new(json::JsonOperators))?;
+    for function in json::functions() {
+        registry.register_udf(Arc::new(function))?;
+    }
     registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(Length::default())))?;
     Ok(())
