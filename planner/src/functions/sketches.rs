@@ -69,27 +69,26 @@ impl SketchFunction {
         if args.is_distinct {
             return not_impl_err!("{}(DISTINCT …)", self.name());
         }
-        Ok(match self.kind {
-            Kind::PercentileSketch => Box::new(Sketching(approx_percentile::groups(0.5))),
+        let inner = match self.kind {
+            // Which percentile does not matter to the state.
+            Kind::PercentileSketch => approx_percentile::groups(0.5),
             Kind::PercentileMerge => {
-                let percentile = approx_percentile::percentile_of(args)?;
-                Box::new(Merging(approx_percentile::groups(percentile)))
+                approx_percentile::groups(approx_percentile::percentile_of(args)?)
             }
-            Kind::DistinctSketch => Box::new(Sketching(
-                approx_distinct_udaf().create_groups_accumulator(args.clone())?,
-            )),
+            Kind::DistinctSketch => {
+                approx_distinct_udaf().create_groups_accumulator(args.clone())?
+            }
             Kind::DistinctMerge => {
                 // What the values were does not matter any more.
                 let fields = [Arc::new(Field::new("x", DataType::Utf8, true))];
-                let args = AccumulatorArgs {
+                approx_distinct_udaf().create_groups_accumulator(AccumulatorArgs {
                     expr_fields: &fields,
                     ..args.clone()
-                };
-                Box::new(Merging(
-                    approx_distinct_udaf().create_groups_accumulator(args)?,
-                ))
+                })?
             }
-        })
+        };
+        let merges = matches!(self.kind, Kind::PercentileMerge | Kind::DistinctMerge);
+        Ok(Box::new(States { inner, merges }))
     }
 }
 
@@ -179,55 +178,13 @@ fn is_sketch(given: &DataType) -> bool {
     given.is_binary() || given.is_null()
 }
 
-/// Takes values, gives its state.
-struct Sketching(Box<dyn GroupsAccumulator>);
-
-impl GroupsAccumulator for Sketching {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        opt_filter: Option<&BooleanArray>,
-        total_num_groups: usize,
-    ) -> Result<()> {
-        self.0
-            .update_batch(values, group_indices, opt_filter, total_num_groups)
-    }
-
-    fn merge_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        total_num_groups: usize,
-    ) -> Result<()> {
-        self.0.merge_batch(values, group_indices, total_num_groups)
-    }
-
-    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        first(self.0.state(emit_to)?)
-    }
-
-    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.0.state(emit_to)
-    }
-
-    fn convert_to_state(
-        &self,
-        values: &[ArrayRef],
-        opt_filter: Option<&BooleanArray>,
-    ) -> Result<Vec<ArrayRef>> {
-        self.0.convert_to_state(values, opt_filter)
-    }
-
-    fn size(&self) -> usize {
-        self.0.size()
-    }
+/// An aggregate whose states are values: a sketch gives its state, a merge takes states.
+struct States {
+    inner: Box<dyn GroupsAccumulator>,
+    merges: bool,
 }
 
-/// Takes states, gives an answer.
-struct Merging(Box<dyn GroupsAccumulator>);
-
-impl GroupsAccumulator for Merging {
+impl GroupsAccumulator for States {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -235,9 +192,13 @@ impl GroupsAccumulator for Merging {
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
+        if !self.merges {
+            return self
+                .inner
+                .update_batch(values, group_indices, opt_filter, total_num_groups);
+        }
         let sketches = self.convert_to_state(values, opt_filter)?;
-        self.0
-            .merge_batch(&sketches, group_indices, total_num_groups)
+        self.merge_batch(&sketches, group_indices, total_num_groups)
     }
 
     fn merge_batch(
@@ -246,15 +207,19 @@ impl GroupsAccumulator for Merging {
         group_indices: &[usize],
         total_num_groups: usize,
     ) -> Result<()> {
-        self.0.merge_batch(values, group_indices, total_num_groups)
+        self.inner
+            .merge_batch(values, group_indices, total_num_groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        self.0.evaluate(emit_to)
+        match self.merges {
+            true => self.inner.evaluate(emit_to),
+            false => first(self.inner.state(emit_to)?),
+        }
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.0.state(emit_to)
+        self.inner.state(emit_to)
     }
 
     fn convert_to_state(
@@ -262,6 +227,9 @@ impl GroupsAccumulator for Merging {
         values: &[ArrayRef],
         opt_filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
+        if !self.merges {
+            return self.inner.convert_to_state(values, opt_filter);
+        }
         let Some(sketches) = values.first() else {
             return internal_err!("a merge of sketches without sketches");
         };
@@ -278,7 +246,7 @@ impl GroupsAccumulator for Merging {
     }
 
     fn size(&self) -> usize {
-        self.0.size()
+        self.inner.size()
     }
 }
 

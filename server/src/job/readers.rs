@@ -23,8 +23,8 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Lane {
     reader: SourceReader,
-    /// Splits that may still bring something.
-    open: BTreeSet<SplitId>,
+    /// Splits that may still bring something; none before the first was found.
+    open: Option<BTreeSet<SplitId>>,
     ended: bool,
 }
 
@@ -50,7 +50,7 @@ impl Readers {
             };
             lanes.push(Lane {
                 reader: stream.source.read(request).map_err(storage_error)?,
-                open: BTreeSet::new(),
+                open: None,
                 ended: false,
             });
         }
@@ -72,8 +72,10 @@ impl Readers {
                         self.turn = number + 1;
                         return Poll::Ready(Some(lane.mark(event, number)));
                     }
-                    Poll::Ready(None) if lane.open.is_empty() => lane.ended = true,
-                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Ready(None) => match lane.open.as_ref().is_some_and(BTreeSet::is_empty) {
+                        true => lane.ended = true,
+                        false => return Poll::Ready(None),
+                    },
                 }
             }
             Poll::Pending
@@ -122,16 +124,16 @@ impl Lane {
         match &mut event {
             SourceEvent::SplitFound { position, .. } => {
                 position.split.stream = stream;
-                self.open.insert(position.split.clone());
+                let open = self.open.get_or_insert_default();
+                open.insert(position.split.clone());
             }
             SourceEvent::Batch(batch) => batch.split.stream = stream,
             SourceEvent::EndOffset { split, .. } => split.stream = stream,
             SourceEvent::Finished { split } => {
                 split.stream = stream;
-                self.open.remove(split);
+                self.open.get_or_insert_default().remove(split);
             }
-            SourceEvent::Failed(_) => self.open.clear(),
-            SourceEvent::Trouble(_) | SourceEvent::Recovered => {}
+            SourceEvent::Trouble(_) | SourceEvent::Recovered | SourceEvent::Failed(_) => {}
         }
         event
     }

@@ -187,7 +187,7 @@ impl Splits {
 
 fn timeout(of_streams: &[Duration], split: &SplitId) -> Duration {
     let timeout = of_streams.get(usize::from(split.stream));
-    timeout.copied().unwrap_or(Duration::MAX)
+    timeout.or(of_streams.first()).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

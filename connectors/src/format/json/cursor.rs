@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over one expected byte, or says what stands there instead.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8, what: &str) -> Result<(), Problem> {
+    pub(super) fn require(&mut self, byte: u8, what: &str) -> Result<(), Problem> {
         if self.peek() == Some(byte) {
             self.at += 1;
             return Ok(());
@@ -139,7 +139,7 @@ impl<'a> Cursor<'a> {
     /// Reads a string; the opening quote stands here.
     #[inline]
     pub(super) fn string(&mut self) -> Result<Quoted<'a>, Problem> {
-        self.expect(b'"', "a string")?;
+        self.require(b'"', "a string")?;
         let start = self.at;
         let mut escaped = false;
         loop {
@@ -342,7 +342,7 @@ impl<'a> Cursor<'a> {
         }
         self.string()?;
         self.skip_space();
-        self.expect(b':', "':' after a field name")
+        self.require(b':', "':' after a field name")
     }
 
     fn literal(&mut self) -> Result<(), Problem> {

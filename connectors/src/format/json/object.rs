@@ -102,7 +102,7 @@ impl Object {
 
     /// Reads the object that begins here and appends one row; on error the caller truncates.
     pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Problem> {
-        cursor.expect(b'{', "an object")?;
+        cursor.require(b'{', "an object")?;
         self.stamp += 1;
         let mut missing = self.members.len();
         let mut position = 0;
@@ -166,12 +166,12 @@ impl Object {
         cursor.skip_space();
         match cursor.peek() {
             Some(b'}') => {
-                cursor.expect(b'}', "'}'")?;
+                cursor.require(b'}', "'}'")?;
                 return Ok(Next::End);
             }
             _ if position == 0 => {}
             Some(b',') => {
-                cursor.expect(b',', "','")?;
+                cursor.require(b',', "','")?;
                 cursor.skip_space();
             }
             _ => return Err(cursor.unexpected("',' or '}'")),
@@ -181,7 +181,7 @@ impl Object {
         }
         let key = cursor.string()?;
         cursor.skip_space();
-        cursor.expect(b':', "':' after a field name")?;
+        cursor.require(b':', "':' after a field name")?;
         let target = match key.escaped {
             true => self.key_with_escapes(key)?,
             false => self.index.get(key.raw).copied(),

@@ -97,7 +97,7 @@ pub(super) fn read_value(
         }
         Values::Struct(object) => object.read(cursor)?,
         Values::List { offsets, item } => {
-            cursor.expect(b'[', "an array")?;
+            cursor.require(b'[', "an array")?;
             items(item, cursor, options)?;
             match i32::try_from(item.len()) {
                 Ok(length) => offsets.push(length),
@@ -112,15 +112,15 @@ pub(super) fn read_value(
 fn items(item: &mut Column, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Result<(), Problem> {
     cursor.skip_space();
     if cursor.peek() == Some(b']') {
-        return cursor.expect(b']', "']'");
+        return cursor.require(b']', "']'");
     }
     loop {
         cursor.skip_space();
         read_value(item, cursor, options)?;
         cursor.skip_space();
         match cursor.peek() {
-            Some(b',') => cursor.expect(b',', "','")?,
-            Some(b']') => return cursor.expect(b']', "']'"),
+            Some(b',') => cursor.require(b',', "','")?,
+            Some(b']') => return cursor.require(b']', "']'"),
             _ => return Err(cursor.unexpected("',' or ']'")),
         }
     }
