@@ -282,7 +282,7 @@ impl ContinuousQuery {
         let (mut closed, mut reached) = (self.watermark_us, reached);
         let stages = self.program.stages.iter().zip(&self.stages);
         for (number, (stage, (_, kept))) in stages.enumerate() {
-            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
+            if let Some(column) = stage.time() {
                 (closed, reached) = above(&self.program, number, column, closed, reached);
             }
             let next = kept.next_end(stage, closed);
@@ -306,7 +306,7 @@ impl ContinuousQuery {
         let mut rows = Vec::new();
         let mut failed = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
-            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
+            if let Some(column) = stage.time() {
                 let below = self.feed(number, rows).await?;
                 failed.extend(below.failed);
                 for states in &below.rows {
@@ -423,7 +423,7 @@ impl ContinuousQuery {
         let mut rows = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
             let mut below = Vec::new();
-            if let Some(column) = stage.between.as_ref().map(|between| between.time) {
+            if let Some(column) = stage.time() {
                 below = self.feed(number, rows).await?.rows;
                 closed = closed.map(|closed| above(program, number, column, None, closed).1);
             }

@@ -68,6 +68,13 @@ pub(crate) struct Stage {
     pub(crate) exact_state: bool,
 }
 
+impl Stage {
+    /// Which column of the windows below is its time; none where it is over the rows of the streams.
+    pub(crate) fn time(&self) -> Option<WindowColumn> {
+        self.between.as_ref().map(|between| between.time)
+    }
+}
+
 /// What becomes of the windows that the last stage closed.
 #[derive(Debug)]
 pub(crate) struct Post {
