@@ -17,11 +17,13 @@ CARGO := cargo
 DEBUG := $(CARGO_TARGET_DIR)/debug
 BENCH := $(CARGO_TARGET_DIR)/bench
 PARTS := SLUICE_CACHE="$(SLUICE_CACHE)" $(DEBUG)/parts
+# the connectors' tests ask for a broker by environment variable: they know nothing of how one is had
+BROKER := $(PARTS) kafka --secured -- env SLUICE_TEST_KAFKA={bootstrap} SLUICE_TEST_KAFKA_PID={pid} SLUICE_TEST_KAFKA_SASL="{sasl}" SLUICE_TEST_KAFKA_TLS="{tls}"
 # settings of the tests are not settings of the server
 CLEAN_ENV := env -u SLUICE_CACHE -u SLUICE_BIN
 # two at a time: each test runs a server of its own beside the shared broker
 TEST_THREADS ?= 2
-TEST := SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
+TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-kafka test check bench test-clients chaos oracle build needs parts
@@ -37,7 +39,7 @@ demo-kafka: build ## The same on a real Apache Kafka broker, installed and start
 
 test: build parts ## Everything CI runs: all tests of all crates, on real parts
 	@echo "== tests: unit tests of every crate, then the black-box tests (a few minutes; $(TEST_THREADS) at a time)"
-	@$(TEST) --no-fail-fast -- --test-threads=$(TEST_THREADS)
+	@$(BROKER) $(TEST) --no-fail-fast -- --test-threads=$(TEST_THREADS)
 
 check: needs ## The quick loop: formatting, lints, unit tests (no broker)
 	@echo "== formatting"

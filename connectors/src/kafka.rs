@@ -4,14 +4,17 @@
 //! to say what happened: librdkafka goes on silently in a topic that was deleted and made anew, jumps over offsets that retention took
 //! unless told not to, and reports a broker that is gone on a queue of its own. All three become events here.
 //!
-//! Per reader two threads of ours: the *reader* takes messages from librdkafka's queue and decodes them in place; the *watcher* asks the
-//! broker questions that block (new partitions, end offsets, the topic's id), so that decoding never waits for them.
+//! Per reader two threads of ours: the *reader* takes messages from where they come in (`intake.rs`: over connections of our own, or from
+//! librdkafka's queue) and decodes them in place; the *watcher* asks the broker questions that block (new partitions, end offsets, the
+//! topic's id), so that decoding never waits for them.
 //!
 //! It must never commit a position as if it meant something: the consumer group is advertised for lag tools and nothing else.
 
 mod client;
 mod columns;
+mod direct;
 mod failure;
+mod intake;
 mod lane;
 mod native;
 mod options;

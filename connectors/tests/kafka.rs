@@ -35,6 +35,36 @@ use sluice_connectors::{
 
 const WAIT: Duration = Duration::from_secs(30);
 
+/// Each test with either one fetching.
+macro_rules! both_ways {
+    ($($test:ident),+ $(,)?) => {
+        mod direct {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test("direct").await;
+            })+
+        }
+        mod librdkafka {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test("librdkafka").await;
+            })+
+        }
+    };
+}
+
+both_ways!(
+    rows_bad_rows_and_metadata,
+    every_codec_and_ten_megabytes,
+    bounds_over_transactions,
+    partitions_that_appear_are_read_from_their_start,
+    startup_positions,
+    offsets_that_are_gone_are_an_error,
+    a_topic_made_anew_is_not_gone_on_with,
+    pressure_holds_the_reader_and_loses_nothing,
+    a_broker_that_stands_still_is_trouble_and_then_over,
+);
+
 /// The broker to test with, or a word on why nothing is tested.
 fn broker(test: &str) -> Option<String> {
     let broker = std::env::var("SLUICE_TEST_KAFKA").ok();
@@ -46,12 +76,14 @@ fn broker(test: &str) -> Option<String> {
 
 struct Topic {
     broker: String,
+    /// Who fetches: every test is told both ways.
+    fetch: &'static str,
     name: String,
     admin: AdminClient<DefaultClientContext>,
 }
 
 impl Topic {
-    async fn new(broker: String, partitions: i32) -> Self {
+    async fn new(broker: String, fetch: &'static str, partitions: i32) -> Self {
         let admin = ClientConfig::new()
             .set("bootstrap.servers", &broker)
             .create()
@@ -59,6 +91,7 @@ impl Topic {
         let name = format!("t{}", uuid::Uuid::new_v4().simple());
         let topic = Self {
             broker,
+            fetch,
             name,
             admin,
         };
@@ -108,6 +141,7 @@ impl Topic {
             ("topic", self.name.as_str()),
             ("format", "json"),
             ("metadata_refresh", "300 ms"),
+            ("fetch", self.fetch),
         ];
         let options: BTreeMap<String, String> = base
             .iter()
@@ -272,12 +306,11 @@ impl Heard {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_bad_rows_and_metadata() {
+async fn rows_bad_rows_and_metadata(fetch: &'static str) {
     let Some(broker) = broker("rows_bad_rows_and_metadata") else {
         return;
     };
-    let topic = Topic::new(broker, 3).await;
+    let topic = Topic::new(broker, fetch, 3).await;
     topic.send(numbered(0, 0..5000));
     topic.send(numbered(1, 0..10));
     let producer = topic.producer(false);
@@ -395,12 +428,11 @@ async fn rows_bad_rows_and_metadata() {
     source.advertise(&[position]).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_codec_and_ten_megabytes() {
+async fn every_codec_and_ten_megabytes(fetch: &'static str) {
     let Some(broker) = broker("every_codec_and_ten_megabytes") else {
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, fetch, 1).await;
     let config = AlterConfig::new(ResourceSpecifier::Topic(&topic.name))
         .set("max.message.bytes", "20000000");
     let done = topic
@@ -449,12 +481,11 @@ async fn every_codec_and_ten_megabytes() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bounds_over_transactions() {
+async fn bounds_over_transactions(fetch: &'static str) {
     let Some(broker) = broker("bounds_over_transactions") else {
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, fetch, 1).await;
     let producer = topic.producer(true);
     producer.init_transactions(WAIT).unwrap();
     for (numbers, commit) in [
@@ -534,12 +565,11 @@ async fn bounds_over_transactions() {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn partitions_that_appear_are_read_from_their_start() {
+async fn partitions_that_appear_are_read_from_their_start(fetch: &'static str) {
     let Some(broker) = broker("partitions_that_appear_are_read_from_their_start") else {
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, fetch, 1).await;
     topic.send(numbered(0, 0..3));
     let source = topic.source(&[("startup", "latest")]);
     let mut reader = source.read(request(&["n"])).unwrap();
@@ -566,12 +596,11 @@ async fn partitions_that_appear_are_read_from_their_start() {
     heard.listen(&mut reader, |heard| heard.total() == 6).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn startup_positions() {
+async fn startup_positions(fetch: &'static str) {
     let Some(broker) = broker("startup_positions") else {
         return;
     };
-    let topic = Topic::new(broker, 2).await;
+    let topic = Topic::new(broker, fetch, 2).await;
     let producer = topic.producer(false);
     for n in 0..10_i64 {
         let payload = format!("{{\"n\":{n}}}");
@@ -617,12 +646,11 @@ async fn startup_positions() {
     assert_eq!(heard.rows[&0], [8, 9]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn offsets_that_are_gone_are_an_error() {
+async fn offsets_that_are_gone_are_an_error(fetch: &'static str) {
     let Some(broker) = broker("offsets_that_are_gone_are_an_error") else {
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, fetch, 1).await;
     topic.send(numbered(0, 0..100));
     let mut cut = TopicPartitionList::new();
     cut.add_partition_offset(&topic.name, 0, Offset::Offset(60))
@@ -673,6 +701,30 @@ async fn offsets_that_are_gone_are_an_error() {
         "{error}"
     );
 
+    // An offset that is there, after a message of an epoch that the log does not know: it is not the log that was read.
+    if fetch == "direct" {
+        let mut request = request(&["n"]);
+        request.positions.push(SplitPosition {
+            split: topic.split(0),
+            next_offset: 80,
+            topic_id: None,
+            leader_epoch: Some(7),
+        });
+        let error = Heard::default()
+            .failure(&mut source.read(request).unwrap())
+            .await;
+        assert!(
+            matches!(error, ConnectorError::DataLost { .. }),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("cannot be read on from offset 80"),
+            "{error}"
+        );
+    }
+
     // While reading: the reader stands still before a full inbox when retention passes it.
     topic.send((0..20_000).map(|n| (0, format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(4000)))));
     let mut slow = request(&["n", "_key"]);
@@ -709,12 +761,11 @@ async fn offsets_that_are_gone_are_an_error() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_made_anew_is_not_gone_on_with() {
+async fn a_topic_made_anew_is_not_gone_on_with(fetch: &'static str) {
     let Some(broker) = broker("a_topic_made_anew_is_not_gone_on_with") else {
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, fetch, 1).await;
     topic.send(numbered(0, 0..50));
     let source = topic.source(&[]);
     let mut reader = source.read(request(&["n"])).unwrap();
@@ -771,12 +822,11 @@ async fn a_topic_made_anew_is_not_gone_on_with() {
     assert!(error.to_string().contains("does not exist"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pressure_holds_the_reader_and_loses_nothing() {
+async fn pressure_holds_the_reader_and_loses_nothing(fetch: &'static str) {
     let Some(broker) = broker("pressure_holds_the_reader_and_loses_nothing") else {
         return;
     };
-    let topic = Topic::new(broker, 4).await;
+    let topic = Topic::new(broker, fetch, 4).await;
     let count = 40_000_i64;
     topic.send((0..4).flat_map(|partition| numbered(partition, 0..count)));
     let source = topic.source(&[]);
@@ -809,8 +859,7 @@ async fn pressure_holds_the_reader_and_loses_nothing() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stands_still_is_trouble_and_then_over() {
+async fn a_broker_that_stands_still_is_trouble_and_then_over(fetch: &'static str) {
     let test = "a_broker_that_stands_still_is_trouble_and_then_over";
     let Some(broker) = broker(test) else {
         return;
@@ -825,7 +874,7 @@ async fn a_broker_that_stands_still_is_trouble_and_then_over() {
             .status();
         assert!(done.unwrap().success());
     };
-    let topic = Topic::new(broker, 2).await;
+    let topic = Topic::new(broker, fetch, 2).await;
     topic.send(numbered(0, 0..10));
     let source = topic.source(&[("connect_timeout", "1 s")]);
     let mut reader = source.read(request(&["n"])).unwrap();
@@ -870,7 +919,7 @@ async fn refused_credentials_are_told_without_the_password() {
         eprintln!("{test}: skipped, SLUICE_TEST_KAFKA_SASL names no listener");
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, "librdkafka", 1).await;
     topic.send(numbered(0, 0..3));
     let parts: Vec<&str> = secured.split_whitespace().collect();
     let source = |password: &str| {
@@ -922,7 +971,7 @@ async fn tls_is_spoken_and_certificates_are_checked() {
         eprintln!("{test}: skipped, SLUICE_TEST_KAFKA_TLS names no listener");
         return;
     };
-    let topic = Topic::new(broker, 1).await;
+    let topic = Topic::new(broker, "librdkafka", 1).await;
     let parts: Vec<&str> = secured.split_whitespace().collect();
     let source = |protocol: &str, ca: &str| {
         topic.source(&[

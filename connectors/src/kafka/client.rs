@@ -1,7 +1,7 @@
 //! Questions to the broker, each with a bounded wait, and what the client reports by itself.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,6 +31,32 @@ pub(super) struct Control {
     reports: Arc<Reports>,
     /// Held while a commit is under way: commits are never queued up behind a slow one.
     committing: Mutex<()>,
+}
+
+/// A topic's partitions, and where they are led from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Topology {
+    /// By partition, the broker; -1 while there is none.
+    leaders: BTreeMap<i32, i32>,
+    brokers: BTreeMap<i32, (String, u16)>,
+}
+
+impl Topology {
+    /// The partitions, in order.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = i32> {
+        self.leaders.keys().copied()
+    }
+
+    /// The broker that leads a partition, if there is one.
+    pub(super) fn leader(&self, partition: i32) -> Option<i32> {
+        let leader = self.leaders.get(&partition).copied();
+        leader.filter(|leader| *leader >= 0)
+    }
+
+    /// Host and port of a broker.
+    pub(super) fn address(&self, broker: i32) -> Option<(String, u16)> {
+        self.brokers.get(&broker).cloned()
+    }
 }
 
 /// What a client reported by itself: read by whoever asks, kept for the reader to act on.
@@ -176,7 +202,7 @@ impl Control {
             self.handle.topic_id(&self.options.topic, wait)
         })?;
         partitions
-            .into_iter()
+            .partitions()
             .map(|partition| {
                 let (first_offset, end_offset) =
                     self.patiently(deadline, "asking for offsets", |wait| {
@@ -192,8 +218,8 @@ impl Control {
             .collect()
     }
 
-    /// The partitions of the topic.
-    pub(super) fn partitions(&self) -> Result<Vec<i32>> {
+    /// The partitions of the topic, and who leads them.
+    pub(super) fn topology(&self) -> Result<Topology> {
         self.once("listing partitions", |wait| self.list_partitions(wait))
     }
 
@@ -316,7 +342,7 @@ impl Control {
         failure::call_failed(&self.options, what, error, reason.as_deref())
     }
 
-    fn list_partitions(&self, wait: Duration) -> Result<Vec<i32>, NativeError> {
+    fn list_partitions(&self, wait: Duration) -> Result<Topology, NativeError> {
         let topic = &self.options.topic;
         let metadata = self
             .handle
@@ -330,12 +356,24 @@ impl Control {
         if let Some(error) = found.error() {
             return Err(NativeError::of(error.into()));
         }
-        let mut partitions: Vec<i32> = found.partitions().iter().map(|part| part.id()).collect();
-        partitions.sort_unstable();
-        if partitions.is_empty() {
+        if found.partitions().is_empty() {
             return Err(missing);
         }
-        Ok(partitions)
+        Ok(Topology {
+            leaders: found
+                .partitions()
+                .iter()
+                .map(|part| (part.id(), part.leader()))
+                .collect(),
+            brokers: metadata
+                .brokers()
+                .iter()
+                .filter_map(|broker| {
+                    let port = u16::try_from(broker.port()).ok()?;
+                    Some((broker.id(), (broker.host().to_owned(), port)))
+                })
+                .collect(),
+        })
     }
 
     fn ask_offsets(&self, partition: i32, wait: Duration) -> Result<(i64, i64), NativeError> {

@@ -11,7 +11,7 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::queue::MessageRef;
+use super::lane::Message;
 use crate::{
     error::{ConnectorError, Result},
     registry::nearest,
@@ -151,7 +151,7 @@ impl MetadataBuilder {
 
     /// Takes what is wanted of one good message.
     #[inline]
-    pub(super) fn push(&mut self, message: &MessageRef<'_>) {
+    pub(super) fn push(&mut self, message: &impl Message) {
         if let Some(keys) = &mut self.keys {
             keys.append_option(message.key());
         }
@@ -209,7 +209,7 @@ fn timestamps(ms: &[i64]) -> TimestampMicrosecondArray {
     TimestampMicrosecondArray::from_iter(ms.iter().map(micros)).with_timezone("UTC")
 }
 
-fn push_headers(list: &mut ListBuilder<StructBuilder>, message: &MessageRef<'_>) {
+fn push_headers(list: &mut ListBuilder<StructBuilder>, message: &impl Message) {
     let mut any = false;
     message.headers(|name, value| {
         let item = list.values();

@@ -159,6 +159,17 @@ pub(super) fn corrupt(options: &KafkaOptions, partition: i32, reason: &str) -> C
     }
 }
 
+/// The broker keeps messages in a format of before Kafka 0.11.
+pub(super) fn old_format(options: &KafkaOptions, partition: i32, format: u8) -> ConnectorError {
+    ConnectorError::Option {
+        message: format!(
+            "topic '{}' partition {partition} has messages in the old format {format}, which direct fetching does not read",
+            options.topic
+        ),
+        hint: Some("create the stream with fetch = 'librdkafka'".into()),
+    }
+}
+
 /// A reason without the name of the connection that librdkafka puts before it (`host:port/1: …`, `GroupCoordinator: host:port: …`).
 pub(super) fn plain_reason(reason: &str) -> &str {
     let reason = match reason.strip_prefix("GroupCoordinator: ") {

@@ -8,13 +8,27 @@ use bytes::Bytes;
 use super::{
     columns::{MetadataBuilder, Projection},
     options::{Format, KafkaOptions},
-    queue::MessageRef,
 };
 use crate::{
     error::Result,
     format::{RowDecoder, json::JsonDecoder, raw::RawDecoder},
     source::{BadRow, SplitBatch, SplitId, SplitPosition},
 };
+
+/// A message, in whoever's memory.
+pub(super) trait Message {
+    fn offset(&self) -> i64;
+
+    /// Milliseconds since the epoch, -1 if the message has no timestamp.
+    fn timestamp_ms(&self) -> i64;
+
+    fn key(&self) -> Option<&[u8]>;
+
+    fn payload(&self) -> Option<&[u8]>;
+
+    /// Calls `each` with every header.
+    fn headers(&self, each: impl FnMut(&[u8], Option<&[u8]>));
+}
 
 /// When a batch is large enough to be handed over.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +70,7 @@ pub(super) struct Lane {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum Pushed {
     /// It is in the batch under construction.
     Added,
     /// It is in the batch, and the batch is large enough to be handed over.
@@ -113,14 +127,14 @@ impl Lane {
     }
 
     /// Decodes a message in place.
-    pub(super) fn push(&mut self, message: &MessageRef<'_>, limit: BatchLimit) -> Taken {
+    pub(super) fn push(&mut self, message: &impl Message, limit: BatchLimit) -> Pushed {
         let offset = message.offset();
         if offset < self.position || self.finished {
-            return Taken::Ignored;
+            return Pushed::Ignored;
         }
         if self.until.is_some_and(|until| offset >= until) {
             self.advance(offset);
-            return Taken::Ignored;
+            return Pushed::Ignored;
         }
         if self.since.is_none() {
             self.since = Some(Instant::now());
@@ -145,16 +159,19 @@ impl Lane {
         self.position = offset + 1;
         let rows = self.offsets.len() + self.bad.len();
         if rows >= limit.rows || self.payload_bytes >= limit.payload_bytes {
-            return Taken::Full;
+            return Pushed::Full;
         }
-        Taken::Added
+        Pushed::Added
     }
 
-    /// Notes the epoch of the newest message: asked once per run of messages, not for each.
-    pub(super) fn note_epoch(&mut self, message: &MessageRef<'_>) {
-        if message.offset() < self.position {
-            self.leader_epoch = message.leader_epoch().or(self.leader_epoch);
-        }
+    /// Whether anything up to an offset is still to be read.
+    pub(super) fn wants(&self, last_offset: i64) -> bool {
+        last_offset >= self.position && !self.finished
+    }
+
+    /// Notes the leader's epoch of the newest message: once per run of messages, not for each.
+    pub(super) fn note_epoch(&mut self, epoch: Option<i32>) {
+        self.leader_epoch = epoch.or(self.leader_epoch);
     }
 
     /// Moves on to an offset over markers, aborted messages and compacted ones; never beyond the bound.

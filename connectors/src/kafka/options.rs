@@ -15,10 +15,11 @@ use crate::{
 };
 
 /// Options of a Kafka stream besides its format's and `kafka.<librdkafka property>`.
-pub const OPTIONS: [&str; 8] = [
+pub const OPTIONS: [&str; 9] = [
     "bootstrap_servers",
     "connect_timeout",
     "connector",
+    "fetch",
     "format",
     "group_id",
     "metadata_refresh",
@@ -85,12 +86,22 @@ pub(super) enum Format {
     Raw,
 }
 
+/// Who fetches messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// We do, over connections of our own.
+    Direct,
+    /// librdkafka, which can encrypt and log in.
+    Library,
+}
+
 /// Everything the options say.
 pub(super) struct KafkaOptions {
     pub(super) bootstrap_servers: String,
     pub(super) topic: String,
     pub(super) format: Format,
     pub(super) json: JsonOptions,
+    pub(super) fetch: Fetch,
     pub(super) startup: Startup,
     pub(super) connect_timeout: Duration,
     pub(super) metadata_refresh: Duration,
@@ -128,6 +139,7 @@ impl KafkaOptions {
             bootstrap_servers: required(options, "bootstrap_servers")?,
             format,
             json: JsonOptions::parse(options)?,
+            fetch: fetch(options)?,
             startup: match options.get("startup") {
                 Some(text) => Startup::parse(text)?,
                 None => Startup::default(),
@@ -281,6 +293,27 @@ fn required(options: &BTreeMap<String, String>, name: &str) -> Result<String> {
         _ => Err(ConnectorError::Option {
             message: format!("connector kafka needs the option {name}"),
             hint: Some(format!("add {name} = '…' to WITH")),
+        }),
+    }
+}
+
+fn fetch(options: &BTreeMap<String, String>) -> Result<Fetch> {
+    let protocol = options.get("kafka.security.protocol");
+    let plain = protocol.is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
+    match (options.get("fetch").map(String::as_str), protocol) {
+        (None, _) if plain => Ok(Fetch::Direct),
+        (Some("direct"), _) if plain => Ok(Fetch::Direct),
+        (None | Some("librdkafka"), _) => Ok(Fetch::Library),
+        (Some("direct"), protocol) => Err(ConnectorError::Option {
+            message: format!(
+                "option fetch cannot be 'direct' where kafka.security.protocol is '{}'",
+                protocol.map_or("", String::as_str)
+            ),
+            hint: Some("leave fetch out: librdkafka then encrypts, logs in and fetches".into()),
+        }),
+        (Some(other), _) => Err(ConnectorError::Option {
+            message: format!("option fetch cannot be '{other}'"),
+            hint: Some("use 'direct' or 'librdkafka', or leave it out".into()),
         }),
     }
 }

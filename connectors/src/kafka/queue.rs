@@ -10,12 +10,16 @@ use std::{ffi::CStr, marker::PhantomData, ptr, sync::Arc, time::Duration};
 
 use rdkafka::bindings as rd;
 
-use super::native::{Handle, NativeError, millis, slice, text};
+use super::{
+    lane::Message,
+    native::{Handle, NativeError, millis, slice, text},
+};
 
 /// The messages of all assigned partitions of a client.
 pub(super) struct MessageQueue {
     queue: *mut rd::rd_kafka_queue_t,
-    handle: Arc<Handle>,
+    /// The client, which must outlive its queue.
+    _handle: Arc<Handle>,
 }
 
 // SAFETY: as for Handle; the shared handle keeps the client alive.
@@ -30,7 +34,7 @@ impl MessageQueue {
         let queue = unsafe { rd::rd_kafka_queue_get_consumer(handle.client().native_ptr()) };
         (!queue.is_null()).then(|| Self {
             queue,
-            handle: Arc::clone(handle),
+            _handle: Arc::clone(handle),
         })
     }
 
@@ -69,10 +73,11 @@ impl MessageQueue {
         // SAFETY: the queue is alive; the call is made for being called from other threads.
         unsafe { rd::rd_kafka_queue_yield(self.queue) };
     }
+}
 
-    /// The client.
-    pub(super) fn handle(&self) -> &Arc<Handle> {
-        &self.handle
+impl std::fmt::Debug for MessageQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageQueue").finish_non_exhaustive()
     }
 }
 
@@ -113,15 +118,10 @@ impl Drop for Messages<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct MessageRef<'a>(&'a rd::rd_kafka_message_t);
 
-impl<'a> MessageRef<'a> {
+impl MessageRef<'_> {
     #[inline]
     pub(super) fn partition(&self) -> i32 {
         self.0.partition
-    }
-
-    #[inline]
-    pub(super) fn offset(&self) -> i64 {
-        self.0.offset
     }
 
     /// The error this is, if it is not a message.
@@ -138,35 +138,40 @@ impl<'a> MessageRef<'a> {
         })
     }
 
-    #[inline]
-    pub(super) fn payload(&self) -> Option<&'a [u8]> {
-        // SAFETY: pointer and length describe the payload, which lives as long as the message.
-        unsafe { slice(self.0.payload, self.0.len) }
-    }
-
-    #[inline]
-    pub(super) fn key(&self) -> Option<&'a [u8]> {
-        // SAFETY: pointer and length describe the key, which lives as long as the message.
-        unsafe { slice(self.0.key, self.0.key_len) }
-    }
-
-    /// Milliseconds since the epoch, -1 if the message has no timestamp.
-    #[inline]
-    pub(super) fn timestamp_ms(&self) -> i64 {
-        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is alive.
-        unsafe { rd::rd_kafka_message_timestamp(self.0, &raw mut kind) }
-    }
-
     /// The leader's epoch, where the broker tells it.
     pub(super) fn leader_epoch(&self) -> Option<i32> {
         // SAFETY: the message is alive.
         let epoch = unsafe { rd::rd_kafka_message_leader_epoch(self.0) };
         (epoch >= 0).then_some(epoch)
     }
+}
 
-    /// Calls `each` with every header.
-    pub(super) fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
+impl Message for MessageRef<'_> {
+    #[inline]
+    fn offset(&self) -> i64 {
+        self.0.offset
+    }
+
+    #[inline]
+    fn timestamp_ms(&self) -> i64 {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is alive.
+        unsafe { rd::rd_kafka_message_timestamp(self.0, &raw mut kind) }
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        // SAFETY: pointer and length describe the key, which lives as long as the message.
+        unsafe { slice(self.0.key, self.0.key_len) }
+    }
+
+    #[inline]
+    fn payload(&self) -> Option<&[u8]> {
+        // SAFETY: pointer and length describe the payload, which lives as long as the message.
+        unsafe { slice(self.0.payload, self.0.len) }
+    }
+
+    fn headers(&self, mut each: impl FnMut(&[u8], Option<&[u8]>)) {
         let mut headers = ptr::null_mut();
         // SAFETY: headers, names and values belong to the message, which is alive.
         unsafe {

@@ -1,7 +1,7 @@
-//! The thread that reads: messages from librdkafka's queue, decoded in place, handed over as batches.
+//! The thread that reads: messages decoded in place, handed over as batches.
 //!
-//! Pressure: when the inbox has no room the reader simply does not take messages. librdkafka's own queue fills up, stops fetching, and
-//! nothing is paused, sought or thrown away.
+//! Pressure: when the inbox has no room the reader simply takes nothing. Whoever fetches fills its queue and stops, and nothing is
+//! paused, sought or thrown away.
 
 use std::{
     collections::BTreeSet,
@@ -20,11 +20,13 @@ use tokio::sync::mpsc;
 use super::{
     client::{Control, Report},
     columns::Projection,
+    direct::{Decompressed, Fetched, Incoming, Records, Unreadable},
     failure,
-    lane::{BatchLimit, Lane, Taken},
+    intake::{Intake, IntakeControl, Taken, not_started},
+    lane::{BatchLimit, Lane, Message, Pushed},
     native::{Handle, NativeError, Start},
     options::KafkaOptions,
-    queue::{MessageQueue, MessageRef},
+    queue::MessageRef,
     watcher::{Notice, Watcher},
 };
 use crate::{
@@ -32,9 +34,7 @@ use crate::{
     source::{InboxBudget, ReadRequest, ReaderRequest, SourceEvent, SplitBatch, SplitPosition},
 };
 
-/// Messages taken from the queue at once.
-const TAKE: usize = 1024;
-/// How long an idle reader sleeps in librdkafka; a message or the watcher wakes it at once.
+/// How long an idle reader sleeps; a message or the watcher wakes it at once.
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long a batch may grow while messages keep coming.
 const LINGER: Duration = Duration::from_millis(10);
@@ -55,17 +55,13 @@ pub(super) struct Job {
 pub(super) fn spawn(job: Job) -> Result<()> {
     let handle =
         Handle::new(&job.options.config()).map_err(|error| job.options.config_error(&error))?;
-    let handle = Arc::new(handle);
-    let Some(queue) = MessageQueue::new(&handle) else {
-        return Err(no_thread("the client has no message queue"));
-    };
-    let queue = Arc::new(queue);
     let stop = Arc::new(AtomicBool::new(false));
     let (notices, heard) = std::sync::mpsc::channel();
-    let control = Arc::new(Control::over(handle, Arc::clone(&job.options)));
+    let control = Arc::new(Control::over(Arc::new(handle), Arc::clone(&job.options)));
+    let intake = Intake::new(&control, &job.options, &stop)?;
     let watcher = Watcher {
         control: Arc::clone(&control),
-        queue: Arc::clone(&queue),
+        intake: intake.control(),
         notices,
         asked: job.asked,
         stop: Arc::clone(&stop),
@@ -82,7 +78,8 @@ pub(super) fn spawn(job: Job) -> Result<()> {
         projection: Arc::new(job.columns),
         limit: BatchLimit::new(job.request.batch_rows, job.request.inbox_bytes),
         until: job.request.until,
-        queue,
+        intake: intake.control(),
+        memory: Decompressed::default(),
         events: job.events,
         budget: job.budget,
         heard,
@@ -96,22 +93,15 @@ pub(super) fn spawn(job: Job) -> Result<()> {
     std::thread::Builder::new()
         .name(name("watch"))
         .spawn(move || watcher.run())
-        .map_err(|error| no_thread(&error.to_string()))?;
+        .map_err(|error| not_started(&error.to_string()))?;
     let spawned = std::thread::Builder::new()
         .name(name("read"))
-        .spawn(move || reader.run());
+        .spawn(move || reader.run(&intake));
     if let Err(error) = spawned {
         stop.store(true, Ordering::Release);
-        return Err(no_thread(&error.to_string()));
+        return Err(not_started(&error.to_string()));
     }
     Ok(())
-}
-
-fn no_thread(reason: &str) -> ConnectorError {
-    ConnectorError::Unreachable {
-        message: format!("a Kafka reader could not be started: {reason}"),
-        hint: None,
-    }
 }
 
 /// Why the reader ends.
@@ -135,7 +125,8 @@ struct Reader {
     projection: Arc<Projection>,
     limit: BatchLimit,
     until: std::collections::BTreeMap<crate::source::SplitId, i64>,
-    queue: Arc<MessageQueue>,
+    intake: IntakeControl,
+    memory: Decompressed,
     events: mpsc::Sender<SourceEvent>,
     budget: Arc<InboxBudget>,
     heard: Receiver<Notice>,
@@ -149,13 +140,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(mut self) {
+    fn run(mut self, intake: &Intake) {
         let end = loop {
-            if let Err(end) = self.turn() {
+            if let Err(end) = self.turn(intake) {
                 break end;
             }
         };
         self.stop.store(true, Ordering::Release);
+        self.intake.end();
         if let End::Failed(error) = end {
             // Rows read before the failure are good; the query stops after them.
             for lane in self.lanes.iter_mut().flatten() {
@@ -169,18 +161,39 @@ impl Reader {
         }
     }
 
-    fn turn(&mut self) -> Result<(), End> {
+    fn turn(&mut self, intake: &Intake) -> Result<(), End> {
         if self.stop.load(Ordering::Acquire) || self.events.is_closed() {
             return Err(End::Quiet);
         }
         self.serve()?;
-        let waiting = self.lanes.iter().flatten().any(|lane| lane.since.is_some());
-        let queue = Arc::clone(&self.queue);
-        let messages = queue.take(TAKE, if waiting { Duration::ZERO } else { IDLE_WAIT });
+        let oldest = self.lanes.iter().flatten().filter_map(|lane| lane.since);
+        let wait = oldest
+            .min()
+            .map_or(IDLE_WAIT, |since| LINGER.saturating_sub(since.elapsed()));
+        match intake.take(wait) {
+            Taken::Nothing => self.hand_over(false),
+            Taken::Answers(incoming) => {
+                self.take_answers(incoming)?;
+                self.hand_over(false)
+            }
+            Taken::Messages { messages, all } => {
+                self.take_messages(messages.iter())?;
+                drop(messages);
+                // An empty queue means that the broker has no more just now: whoever waits for rows should have them.
+                self.hand_over(all)
+            }
+        }
+    }
+
+    /// Messages of librdkafka's, and errors in place of messages.
+    fn take_messages<'m>(
+        &mut self,
+        messages: impl Iterator<Item = MessageRef<'m>>,
+    ) -> Result<(), End> {
         let mut last: Option<MessageRef<'_>> = None;
-        for message in messages.iter() {
+        for message in messages {
             if let Some(error) = message.error() {
-                self.partition_says(&message, &error)?;
+                self.partition_says(message.partition(), message.offset(), &error)?;
                 continue;
             }
             if let Some(before) = &last
@@ -188,17 +201,78 @@ impl Reader {
             {
                 self.note_epoch(before);
             }
-            self.take(&message)?;
+            if self.take(message.partition(), &message)? == Pushed::Full {
+                self.note_epoch(&message);
+                self.flush(message.partition())?;
+            }
             last = Some(message);
         }
         if let Some(last) = &last {
             self.note_epoch(last);
             self.recovered()?;
         }
-        // An empty queue means that the broker has no more just now: whoever waits for rows should have them.
-        let drained = messages.len() < TAKE;
-        drop(messages);
-        self.hand_over(drained)
+        Ok(())
+    }
+
+    /// What came from a broker's thread.
+    fn take_answers(&mut self, incoming: Incoming) -> Result<(), End> {
+        match incoming {
+            Incoming::Wake => Ok(()),
+            Incoming::Trouble(error) => self.trouble(error),
+            Incoming::Over => self.recovered(),
+            Incoming::Fetched(parts) => {
+                for Fetched { partition, outcome } in parts {
+                    match outcome {
+                        Ok(records) => self.take_records(partition, &records)?,
+                        Err(error) => self.partition_says(partition, -1, &error)?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A partition's part of an answer: its batches one after another, and its end once it is reached.
+    fn take_records(&mut self, partition: i32, records: &Records) -> Result<(), End> {
+        let mut memory = std::mem::take(&mut self.memory);
+        for batch in records.batches() {
+            let (batch, hidden) = batch.map_err(|error| self.unreadable(partition, error))?;
+            let Some(lane) = self.lane(partition) else {
+                return Ok(());
+            };
+            if !lane.wants(batch.last_offset) {
+                continue;
+            }
+            lane.note_epoch((batch.leader_epoch >= 0).then_some(batch.leader_epoch));
+            if !hidden {
+                let body = memory.body(&batch);
+                let body = body.map_err(|error| self.unreadable(partition, error))?;
+                for record in batch.records(body) {
+                    let record = record.map_err(|error| self.unreadable(partition, error))?;
+                    if self.take(partition, &record)? == Pushed::Full {
+                        self.flush(partition)?;
+                    }
+                }
+            }
+            if let Some(lane) = self.lane(partition) {
+                lane.advance(batch.last_offset + 1);
+            }
+            self.finish_if_reached(partition)?;
+        }
+        self.memory = memory;
+        self.recovered()?;
+        let reached = |lane: &mut Lane| lane.position() >= records.end_offset;
+        if self.lane(partition).is_some_and(reached) {
+            self.at_end(partition, records.end_offset)?;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, partition: i32, error: Unreadable) -> End {
+        End::Failed(match error {
+            Unreadable::Corrupt(reason) => failure::corrupt(&self.options, partition, &reason),
+            Unreadable::OldFormat(format) => failure::old_format(&self.options, partition, format),
+        })
     }
 
     fn lane(&mut self, partition: i32) -> Option<&mut Lane> {
@@ -208,23 +282,23 @@ impl Reader {
 
     fn note_epoch(&mut self, message: &MessageRef<'_>) {
         if let Some(lane) = self.lane(message.partition()) {
-            lane.note_epoch(message);
+            if message.offset() < lane.position() {
+                lane.note_epoch(message.leader_epoch());
+            }
         }
     }
 
-    fn take(&mut self, message: &MessageRef<'_>) -> Result<(), End> {
+    #[inline]
+    fn take(&mut self, partition: i32, message: &impl Message) -> Result<Pushed, End> {
         let limit = self.limit;
-        let Some(lane) = self.lane(message.partition()) else {
-            return Ok(());
+        let Some(lane) = self.lane(partition) else {
+            return Ok(Pushed::Ignored);
         };
-        match lane.push(message, limit) {
-            Taken::Added => Ok(()),
-            Taken::Full => {
-                lane.note_epoch(message);
-                self.flush(message.partition())
-            }
-            Taken::Ignored => self.finish_if_reached(message.partition()),
+        let pushed = lane.push(message, limit);
+        if pushed == Pushed::Ignored {
+            self.finish_if_reached(partition)?;
         }
+        Ok(pushed)
     }
 
     /// Hands over what has waited long enough; everything, when the queue is empty.
@@ -263,11 +337,7 @@ impl Reader {
             self.send_batch(batch)?;
         }
         self.send(SourceEvent::Finished { split })?;
-        // What librdkafka has fetched beyond the bound is ignored; a failure to stop fetching costs only that.
-        let _ = self
-            .control
-            .handle()
-            .unassign(&self.options.topic, &[partition]);
+        self.intake.unassign(&self.control, partition);
         self.open = self.open.saturating_sub(1);
         if self.open == 0 {
             return Err(End::Quiet);
@@ -305,6 +375,7 @@ impl Reader {
                         }
                     }
                 }
+                Notice::Answers if self.intake.is_failing() => {}
                 Notice::Answers => self.recovered()?,
                 Notice::Trouble(error) => self.trouble(error)?,
                 Notice::Failed(error) => return Err(End::Failed(error)),
@@ -314,8 +385,9 @@ impl Reader {
     }
 
     fn serve_reports(&mut self) -> Result<(), End> {
-        let handle = Arc::clone(self.queue.handle());
-        self.control.reports().absorb(&handle, &self.options);
+        self.control
+            .reports()
+            .absorb(self.control.handle(), &self.options);
         while let Some(report) = self.control.reports().next() {
             match report {
                 Report::AllDown(reason) => {
@@ -384,13 +456,7 @@ impl Reader {
                 end_offset: *end_offset,
             })?;
         }
-        let topic = self.options.topic.clone();
-        self.control
-            .handle()
-            .assign(&topic, &starts)
-            .map_err(|error| {
-                failure::call_failed(&self.options, "assigning partitions", &error, None)
-            })?;
+        self.intake.assign(&self.control, &starts)?;
         for start in &starts {
             self.finish_if_reached(start.partition)?;
         }
@@ -398,10 +464,14 @@ impl Reader {
     }
 
     /// An error in place of a message.
-    fn partition_says(&mut self, message: &MessageRef<'_>, error: &NativeError) -> Result<(), End> {
-        let partition = message.partition();
+    fn partition_says(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        error: &NativeError,
+    ) -> Result<(), End> {
         match error.code {
-            Code::PartitionEOF => return self.at_end(partition, message.offset()),
+            Code::PartitionEOF => return self.at_end(partition, offset),
             code if failure::is_lost(code) => {
                 self.check_topic()?;
                 let position = self.lane(partition).map_or(-1, |lane| lane.position());

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{client::Control, failure, queue::MessageQueue};
+use super::{client::Control, failure, intake::IntakeControl};
 use crate::{
     error::{ConnectorError, Result},
     source::{ReaderRequest, SplitId, SplitPosition},
@@ -40,7 +40,7 @@ pub(super) enum Notice {
 /// Everything the watcher knows.
 pub(super) struct Watcher {
     pub(super) control: Arc<Control>,
-    pub(super) queue: Arc<MessageQueue>,
+    pub(super) intake: IntakeControl,
     pub(super) notices: Sender<Notice>,
     pub(super) asked: Receiver<ReaderRequest>,
     pub(super) stop: Arc<AtomicBool>,
@@ -82,7 +82,7 @@ impl Watcher {
                 Ok(ReaderRequest::AskEnds) => self.ask_ends(),
                 Ok(ReaderRequest::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.stop.store(true, Ordering::Release);
-                    self.queue.wake();
+                    self.intake.wake();
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -97,12 +97,12 @@ impl Watcher {
     fn tell(&self, notice: Notice) {
         // The reader being gone is seen at the stop flag.
         let _ = self.notices.send(notice);
-        self.queue.wake();
+        self.intake.wake();
     }
 
     /// Looks at the topic: is it still the same, and has it grown?
     fn look(&mut self) -> Result<()> {
-        let partitions = match self.control.partitions() {
+        let topology = match self.control.topology() {
             Err(ConnectorError::NotFound { message, hint }) if self.known_before() => {
                 let since = *self.missing.get_or_insert_with(Instant::now);
                 if since.elapsed() < MISSING_FOR {
@@ -114,10 +114,11 @@ impl Watcher {
         };
         self.missing = None;
         self.check_topic_id()?;
-        let new: Vec<i32> = partitions
-            .into_iter()
+        let new: Vec<i32> = topology
+            .partitions()
             .filter(|partition| !self.known.contains(partition) && self.wanted(*partition))
             .collect();
+        self.intake.route(topology, self.topic_id.as_deref())?;
         if !new.is_empty() {
             let found = self.begin(&new)?;
             self.known.extend(new);

@@ -1,6 +1,6 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|spark]…` puts them into the cache; `parts kafka [--port N] [--feed TOPIC] [-- COMMAND…]` starts a
+//! `parts install [kafka|python|psql|spark]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
 //! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
 //! Ctrl-C.
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|spark]... | parts kafka [--port N] [--feed TOPIC] [-- COMMAND...]".into()),
+        _ => Err("usage: parts install [kafka|python|psql|spark]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...]".into()),
     };
     match done {
         Ok(code) => code,
@@ -54,6 +54,8 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
 #[derive(Default)]
 struct Kafka {
     port: Option<u16>,
+    /// With listeners that ask for a password and that encrypt.
+    secured: bool,
     /// A topic to make and to feed with events.
     feed: Option<String>,
     command: Vec<String>,
@@ -70,6 +72,7 @@ impl Kafka {
                     let port = value()?;
                     wanted.port = Some(port.parse().map_err(|e| format!("--port {port}: {e}"))?);
                 }
+                "--secured" => wanted.secured = true,
                 "--feed" => wanted.feed = Some(value()?.clone()),
                 "--" => wanted.command = args.by_ref().cloned().collect(),
                 other => return Err(format!("unknown argument {other}")),
@@ -85,7 +88,12 @@ fn run_kafka(args: &[String]) -> Result<ExitCode, String> {
     if wanted.command.is_empty() {
         change_mask(libc::SIG_BLOCK);
     }
-    let broker = kafka::Broker::start_on(wanted.port.unwrap_or_else(ports::free))?;
+    let port = wanted.port.unwrap_or_else(ports::free);
+    let broker = if wanted.secured {
+        kafka::Broker::start_secured(port)?
+    } else {
+        kafka::Broker::start_on(port)?
+    };
     eprintln!(
         "[parts] Apache Kafka {} listens on {}",
         kafka::VERSION,
@@ -110,9 +118,16 @@ fn run_beside(broker: &kafka::Broker, command: &[String]) -> Result<ExitCode, St
         wait_for_signal();
         return Ok(ExitCode::SUCCESS);
     };
-    let arguments = command[1..]
-        .iter()
-        .map(|arg| arg.replace("{bootstrap}", &broker.bootstrap()));
+    let known = [
+        ("{bootstrap}", broker.bootstrap()),
+        ("{pid}", broker.pid().to_string()),
+        ("{sasl}", broker.sasl()),
+        ("{tls}", broker.tls()),
+    ];
+    let arguments = command[1..].iter().map(|arg| {
+        let fill = |arg: String, (name, value): &(&str, String)| arg.replace(name, value);
+        known.iter().fold(arg.clone(), fill)
+    });
     let mut child = Command::new(program)
         .args(arguments)
         .spawn()

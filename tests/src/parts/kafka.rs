@@ -36,6 +36,8 @@ const COORDINATES: [&str; 3] = [
 ];
 /// `sluice-tests-001` in base64: a cluster id is 16 bytes.
 const CLUSTER_ID: &str = "c2x1aWNlLXRlc3RzLTAwMQ";
+/// Who may log in where the broker asks.
+const USER: &str = "sluice";
 const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// Installs the jars into the cache and returns their folder.
@@ -60,8 +62,17 @@ pub struct Broker {
     // first, so that it has ended before its folder is removed
     process: Option<Process>,
     port: u16,
+    secured: Option<Secured>,
     dir: TempDir,
     libs: PathBuf,
+}
+
+/// Listeners beside the plain one.
+#[derive(Debug)]
+struct Secured {
+    sasl_port: u16,
+    tls_port: u16,
+    password: String,
 }
 
 impl Broker {
@@ -72,18 +83,37 @@ impl Broker {
 
     /// As [`Broker::start`], on a port of the caller's choice.
     pub fn start_on(port: u16) -> Result<Self, String> {
+        Self::start_with(port, false)
+    }
+
+    /// As [`Broker::start_on`], with a listener that asks for a password (SASL PLAIN) and one that encrypts (TLS).
+    pub fn start_secured(port: u16) -> Result<Self, String> {
+        Self::start_with(port, true)
+    }
+
+    fn start_with(port: u16, secured: bool) -> Result<Self, String> {
         let libs = install()?;
         let dir = tempfile::Builder::new()
             .prefix("sluice-kafka-")
             .tempdir()
             .map_err(|e| format!("no folder for the broker: {e}"))?;
-        fs::write(
-            dir.path().join("server.properties"),
-            properties(port, ports::free(), &dir.path().join("data")),
-        )
-        .map_err(|e| format!("cannot write server.properties: {e}"))?;
+        let secured = secured.then(|| Secured {
+            sasl_port: ports::free(),
+            tls_port: ports::free(),
+            password: format!("{:016x}", rand::random::<u64>()),
+        });
+        let mut settings = properties(port, ports::free(), &dir.path().join("data"));
+        if let Some(secured) = &secured {
+            for name in ["broker", "other"] {
+                certificate(dir.path(), name, &secured.password)?;
+            }
+            settings.push_str(&secured.properties(port, dir.path()));
+        }
+        fs::write(dir.path().join("server.properties"), settings)
+            .map_err(|e| format!("cannot write server.properties: {e}"))?;
         let mut broker = Self {
             port,
+            secured,
             dir,
             libs,
             process: None,
@@ -110,6 +140,33 @@ impl Broker {
     /// `host:port` of its listener.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port user password` of the listener that asks for them; empty without one.
+    pub fn sasl(&self) -> String {
+        let told = |secured: &Secured| {
+            let Secured {
+                sasl_port,
+                password,
+                ..
+            } = secured;
+            format!("127.0.0.1:{sasl_port} {USER} {password}")
+        };
+        self.secured.as_ref().map(told).unwrap_or_default()
+    }
+
+    /// `host:port` of the listener that encrypts, the certificate to trust, and one that is of somebody else; empty without one.
+    pub fn tls(&self) -> String {
+        let pem = |name: &str| self.dir.path().join(name).with_extension("pem");
+        let told = |secured: &Secured| {
+            format!(
+                "127.0.0.1:{} {} {}",
+                secured.tls_port,
+                pem("broker").display(),
+                pem("other").display()
+            )
+        };
+        self.secured.as_ref().map(told).unwrap_or_default()
     }
 
     /// The process id.
@@ -286,6 +343,55 @@ impl Broker {
             .fetch_watermarks(topic, partition, Duration::from_secs(10))
             .unwrap_or_else(|e| panic!("offsets of {topic}/{partition}: {e}"))
     }
+}
+
+impl Secured {
+    /// What goes behind the plain broker's properties; the later line of a name wins.
+    fn properties(&self, port: u16, dir: &Path) -> String {
+        let Self {
+            sasl_port,
+            tls_port,
+            password,
+        } = self;
+        let listeners = format!(
+            "PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},SSL://127.0.0.1:{tls_port}"
+        );
+        format!(
+            "listeners={listeners},CONTROLLER://127.0.0.1:{}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+controller.quorum.voters=1@127.0.0.1:{0}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{USER}\" password=\"{password}\" user_{USER}=\"{password}\";
+ssl.keystore.type=PKCS12
+ssl.keystore.location={}
+ssl.keystore.password={password}
+ssl.key.password={password}
+",
+            ports::free(),
+            dir.join("broker.p12").display()
+        )
+    }
+}
+
+/// A key with a certificate signed by itself, in `<name>.p12`, and the certificate alone in `<name>.pem`.
+fn certificate(dir: &Path, name: &str, password: &str) -> Result<(), String> {
+    let key_store = dir.join(name).with_extension("p12");
+    let store = |command: &mut Command| {
+        command
+            .args(["-alias", name, "-storepass", password, "-keystore"])
+            .arg(&key_store);
+    };
+    let mut make = Command::new("keytool");
+    make.args("-genkeypair -keyalg RSA -keysize 2048 -validity 30 -storetype PKCS12".split(' '))
+        .args(["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"]);
+    store(&mut make);
+    install::run("making a key", &mut make)?;
+    let mut export = Command::new("keytool");
+    export.args(["-exportcert", "-rfc", "-file"]);
+    export.arg(dir.join(name).with_extension("pem"));
+    store(&mut export);
+    install::run("exporting a certificate", &mut export)
 }
 
 /// `stem` with something nobody else in this run or another has.
