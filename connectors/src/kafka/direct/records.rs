@@ -12,13 +12,15 @@ use super::{
 pub(in crate::kafka) struct Decompressed(Vec<u8>);
 
 impl Records {
-    /// The batches in their order, each with whether nobody should see its records.
+    /// The batches in their order, found to be as they were written, each with whether nobody should see its records.
     pub(in crate::kafka) fn batches(
         &self,
     ) -> impl Iterator<Item = Result<(Batch<'_>, bool), Unreadable>> {
         let mut aborted = Aborted::new(self.aborted.clone());
         Batches::new(&self.batches).map(move |batch| {
             let batch = batch?;
+            // before it is asked what it is: damage must not hide a batch
+            batch.check()?;
             let hidden = aborted.hides(&batch);
             Ok((batch, hidden))
         })
@@ -26,12 +28,11 @@ impl Records {
 }
 
 impl Decompressed {
-    /// The bytes of a batch's records, which have been found to be those that were written.
+    /// The bytes of a batch's records.
     pub(in crate::kafka) fn body<'a>(
         &'a mut self,
         batch: &Batch<'a>,
     ) -> Result<&'a [u8], Unreadable> {
-        batch.check()?;
         if batch.codec() == 0 {
             return Ok(batch.body);
         }

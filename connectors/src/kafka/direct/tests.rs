@@ -199,7 +199,10 @@ proptest! {
         match read(&answer(damaged, &[])) {
             Err(_) => {}
             // the checksum begins after base offset, length and leader epoch
-            Ok(told) => prop_assert!(place < 21 && (told.len() != 2 || told[0].0 != 7 || told == intact)),
+            Ok(told) => prop_assert!(
+                place < 21 && (told.len() != 2 || told[0].0 != 7 || told == intact),
+                "byte {place}: {told:?}"
+            ),
         }
     }
 
@@ -217,7 +220,7 @@ proptest! {
 #[test]
 fn a_batch_that_is_cut_off_waits_for_the_next_answer() {
     let mut bytes = encoded(&[record(0, "a"), record(1, "b")]);
-    bytes.extend_from_slice(&encoded(&[record(2, "c")])[..70]);
+    bytes.extend_from_slice(&encoded(&[record(2, "c")])[..65]);
     assert_eq!(offsets(&answer(bytes.clone(), &[])), [0, 1]);
     bytes.truncate(30);
     assert_eq!(offsets(&answer(bytes, &[])), [0_i64; 0]);
