@@ -287,9 +287,11 @@ impl Heard {
                 }
                 Ok(None) => panic!("the reader ended with {} rows", self.total()),
                 Err(_) => panic!(
-                    "nothing more after {} rows, ends {:?}",
+                    "nothing more after {} rows, splits {:?}, ends {:?}, troubles {:?}",
                     self.total(),
-                    self.ends
+                    self.found.keys(),
+                    self.ends,
+                    self.troubles
                 ),
             }
         }

@@ -3,6 +3,8 @@
 //! Pressure: when the inbox has no room the reader simply takes nothing. Whoever fetches fills its queue and stops, and nothing is
 //! paused, sought or thrown away.
 
+mod messages;
+
 use std::{
     collections::BTreeSet,
     sync::{
@@ -20,13 +22,12 @@ use tokio::sync::mpsc;
 use super::{
     client::{Control, Report},
     columns::Projection,
-    direct::{Decompressed, Fetched, Incoming, Records, Unreadable},
+    direct::Decompressed,
     failure,
     intake::{Intake, IntakeControl, Taken, not_started},
-    lane::{BatchLimit, Lane, Message, Pushed},
+    lane::{BatchLimit, Lane},
     native::{Handle, NativeError, Start},
     options::KafkaOptions,
-    queue::MessageRef,
     watcher::{Notice, Watcher},
 };
 use crate::{
@@ -185,120 +186,9 @@ impl Reader {
         }
     }
 
-    /// Messages of librdkafka's, and errors in place of messages.
-    fn take_messages<'m>(
-        &mut self,
-        messages: impl Iterator<Item = MessageRef<'m>>,
-    ) -> Result<(), End> {
-        let mut last: Option<MessageRef<'_>> = None;
-        for message in messages {
-            if let Some(error) = message.error() {
-                self.partition_says(message.partition(), message.offset(), &error)?;
-                continue;
-            }
-            if let Some(before) = &last
-                && before.partition() != message.partition()
-            {
-                self.note_epoch(before);
-            }
-            if self.take(message.partition(), &message)? == Pushed::Full {
-                self.note_epoch(&message);
-                self.flush(message.partition())?;
-            }
-            last = Some(message);
-        }
-        if let Some(last) = &last {
-            self.note_epoch(last);
-            self.recovered()?;
-        }
-        Ok(())
-    }
-
-    /// What came from a broker's thread.
-    fn take_answers(&mut self, incoming: Incoming) -> Result<(), End> {
-        match incoming {
-            Incoming::Wake => Ok(()),
-            Incoming::Trouble(error) => self.trouble(error),
-            Incoming::Over => self.recovered(),
-            Incoming::Fetched(parts) => {
-                for Fetched { partition, outcome } in parts {
-                    match outcome {
-                        Ok(records) => self.take_records(partition, &records)?,
-                        Err(error) => self.partition_says(partition, -1, &error)?,
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// A partition's part of an answer: its batches one after another, and its end once it is reached.
-    fn take_records(&mut self, partition: i32, records: &Records) -> Result<(), End> {
-        let mut memory = std::mem::take(&mut self.memory);
-        for batch in records.batches() {
-            let (batch, hidden) = batch.map_err(|error| self.unreadable(partition, error))?;
-            let Some(lane) = self.lane(partition) else {
-                return Ok(());
-            };
-            if !lane.wants(batch.last_offset) {
-                continue;
-            }
-            lane.note_epoch((batch.leader_epoch >= 0).then_some(batch.leader_epoch));
-            if !hidden {
-                let body = memory.body(&batch);
-                let body = body.map_err(|error| self.unreadable(partition, error))?;
-                for record in batch.records(body) {
-                    let record = record.map_err(|error| self.unreadable(partition, error))?;
-                    if self.take(partition, &record)? == Pushed::Full {
-                        self.flush(partition)?;
-                    }
-                }
-            }
-            if let Some(lane) = self.lane(partition) {
-                lane.advance(batch.last_offset + 1);
-            }
-            self.finish_if_reached(partition)?;
-        }
-        self.memory = memory;
-        self.recovered()?;
-        let reached = |lane: &mut Lane| lane.position() >= records.end_offset;
-        if self.lane(partition).is_some_and(reached) {
-            self.at_end(partition, records.end_offset)?;
-        }
-        Ok(())
-    }
-
-    fn unreadable(&self, partition: i32, error: Unreadable) -> End {
-        End::Failed(match error {
-            Unreadable::Corrupt(reason) => failure::corrupt(&self.options, partition, &reason),
-            Unreadable::OldFormat(format) => failure::old_format(&self.options, partition, format),
-        })
-    }
-
     fn lane(&mut self, partition: i32) -> Option<&mut Lane> {
         let index = usize::try_from(partition).ok()?;
         self.lanes.get_mut(index)?.as_mut()
-    }
-
-    fn note_epoch(&mut self, message: &MessageRef<'_>) {
-        if let Some(lane) = self.lane(message.partition()) {
-            if message.offset() < lane.position() {
-                lane.note_epoch(message.leader_epoch());
-            }
-        }
-    }
-
-    #[inline]
-    fn take(&mut self, partition: i32, message: &impl Message) -> Result<Pushed, End> {
-        let limit = self.limit;
-        let Some(lane) = self.lane(partition) else {
-            return Ok(Pushed::Ignored);
-        };
-        let pushed = lane.push(message, limit);
-        if pushed == Pushed::Ignored {
-            self.finish_if_reached(partition)?;
-        }
-        Ok(pushed)
     }
 
     /// Hands over what has waited long enough; everything, when the queue is empty.

@@ -92,26 +92,49 @@ impl Broker {
     }
 
     fn start_with(port: u16, secured: bool) -> Result<Self, String> {
-        let libs = install()?;
-        let dir = tempfile::Builder::new()
-            .prefix("sluice-kafka-")
-            .tempdir()
-            .map_err(|e| format!("no folder for the broker: {e}"))?;
         let secured = secured.then(|| Secured {
             sasl_port: ports::free(),
             tls_port: ports::free(),
             password: format!("{:016x}", rand::random::<u64>()),
         });
-        let mut settings = properties(port, ports::free(), &dir.path().join("data"));
+        let mut broker = Self::formatted(Node::only(port), secured)?;
+        broker.up()?;
+        Ok(broker)
+    }
+
+    /// So many brokers that are one cluster: each of them votes, and a topic may have as many replicas.
+    pub fn start_cluster(count: usize) -> Result<Vec<Self>, String> {
+        let mut brokers = Node::cluster(count)
+            .into_iter()
+            .map(|node| Self::formatted(node, None))
+            .collect::<Result<Vec<_>, _>>()?;
+        // None is ready before most are there.
+        for broker in &mut brokers {
+            broker.launch()?;
+        }
+        for broker in &mut brokers {
+            broker.wait_ready()?;
+        }
+        Ok(brokers)
+    }
+
+    fn formatted(node: Node, secured: Option<Secured>) -> Result<Self, String> {
+        let libs = install()?;
+        let dir = tempfile::Builder::new()
+            .prefix("sluice-kafka-")
+            .tempdir()
+            .map_err(|e| format!("no folder for the broker: {e}"))?;
+        let port = node.port;
+        let mut settings = node.properties(&dir.path().join("data"));
         if let Some(secured) = &secured {
             for name in ["broker", "other"] {
                 certificate(dir.path(), name, &secured.password)?;
             }
-            settings.push_str(&secured.properties(port, dir.path()));
+            settings.push_str(&secured.properties(&node, dir.path()));
         }
         fs::write(dir.path().join("server.properties"), settings)
             .map_err(|e| format!("cannot write server.properties: {e}"))?;
-        let mut broker = Self {
+        let broker = Self {
             port,
             secured,
             dir,
@@ -123,7 +146,6 @@ impl Broker {
             .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
             .arg(broker.dir.path().join("server.properties"));
         install::run("formatting the broker's folder", &mut format)?;
-        broker.up()?;
         Ok(broker)
     }
 
@@ -185,6 +207,11 @@ impl Broker {
 
     /// Starts it again after [`Broker::stop`] or [`Broker::kill`], on the same port and data.
     pub fn up(&mut self) -> Result<(), String> {
+        self.launch()?;
+        self.wait_ready()
+    }
+
+    fn launch(&mut self) -> Result<(), String> {
         let log = self.dir.path().join("broker.log");
         fs::remove_file(&log).ok();
         let mut command = self.java("-Xmx512m");
@@ -192,8 +219,13 @@ impl Broker {
             .arg("-Xms256m")
             .arg("kafka.Kafka")
             .arg(self.dir.path().join("server.properties"));
-        let mut process =
-            Process::start("kafka", command, &log).map_err(|e| format!("java: {e}"))?;
+        let process = Process::start("kafka", command, &log).map_err(|e| format!("java: {e}"))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn wait_ready(&mut self) -> Result<(), String> {
+        let mut process = self.process.take().expect("a launched broker");
         let mut died = false;
         let ready = wait_for("the broker to be ready", START_LIMIT, || {
             died = process.ended().is_some();
@@ -262,7 +294,18 @@ impl Broker {
 
     /// Makes a topic; `config` are topic properties.
     pub fn create_topic_with(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        self.create_replicated(name, partitions, 1, config);
+    }
+
+    /// Makes a topic of which several brokers have copies.
+    pub fn create_replicated(
+        &self,
+        name: &str,
+        partitions: i32,
+        replicas: i32,
+        config: &[(&str, &str)],
+    ) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         for (key, value) in config {
             topic = topic.set(key, value);
         }
@@ -347,7 +390,8 @@ impl Broker {
 
 impl Secured {
     /// What goes behind the plain broker's properties; the later line of a name wins.
-    fn properties(&self, port: u16, dir: &Path) -> String {
+    fn properties(&self, node: &Node, dir: &Path) -> String {
+        let (port, controller) = (node.port, node.controller);
         let Self {
             sasl_port,
             tls_port,
@@ -357,10 +401,9 @@ impl Secured {
             "PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl_port},SSL://127.0.0.1:{tls_port}"
         );
         format!(
-            "listeners={listeners},CONTROLLER://127.0.0.1:{}
+            "listeners={listeners},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners={listeners}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
-controller.quorum.voters=1@127.0.0.1:{0}
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{USER}\" password=\"{password}\" user_{USER}=\"{password}\";
 ssl.keystore.type=PKCS12
@@ -368,7 +411,6 @@ ssl.keystore.location={}
 ssl.keystore.password={password}
 ssl.key.password={password}
 ",
-            ports::free(),
             dir.join("broker.p12").display()
         )
     }
@@ -405,34 +447,84 @@ fn options() -> AdminOptions {
         .request_timeout(Some(Duration::from_secs(30)))
 }
 
-fn properties(port: u16, controller: u16, data: &Path) -> String {
-    format!(
-        "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+/// One broker of a cluster, which may be all of it.
+struct Node {
+    id: usize,
+    port: u16,
+    controller: u16,
+    /// `id@host:port` of every node's controller.
+    voters: String,
+    nodes: usize,
+}
+
+impl Node {
+    fn only(port: u16) -> Self {
+        let controller = ports::free();
+        Self {
+            id: 1,
+            port,
+            controller,
+            voters: format!("1@127.0.0.1:{controller}"),
+            nodes: 1,
+        }
+    }
+
+    fn cluster(count: usize) -> Vec<Self> {
+        let controllers: Vec<(usize, u16)> = (1..=count).map(|id| (id, ports::free())).collect();
+        let voters: Vec<String> = controllers
+            .iter()
+            .map(|(id, port)| format!("{id}@127.0.0.1:{port}"))
+            .collect();
+        let node = |(id, controller)| Self {
+            id,
+            port: ports::free(),
+            controller,
+            voters: voters.join(","),
+            nodes: count,
+        };
+        controllers.into_iter().map(node).collect()
+    }
+
+    fn properties(&self, data: &Path) -> String {
+        let Self {
+            id,
+            port,
+            controller,
+            voters,
+            nodes,
+        } = self;
+        // where one of several may die, the others go on
+        let least = (nodes / 2).max(1);
+        format!(
+            "process.roles=broker,controller
+node.id={id}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
-log.dirs={}
+log.dirs={data}
 num.network.threads=2
 num.io.threads=4
 auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 message.max.bytes=20971520
 replica.fetch.max.bytes=20971520
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={nodes}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={nodes}
+transaction.state.log.min.isr={least}
 transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={nodes}
+share.coordinator.state.topic.min.isr={least}
 group.initial.rebalance.delay.ms=0
 log.retention.ms=-1
 log.cleaner.enable=false
 ",
-        data.display()
-    )
+            data = data.display()
+        )
+    }
 }
 
 /// Statics are never dropped: the shared broker is ended and its folder removed when the process exits.

@@ -89,6 +89,8 @@ impl Broker<'_> {
     /// Connects and fetches; `Ok` when there is nothing to fetch or the broker has another address now.
     fn converse(&mut self) -> Result<(), End> {
         let Some((host, port)) = self.wait_for_work()? else {
+            // who leads nothing is missed by nobody
+            self.well();
             return Ok(());
         };
         let fetcher = Arc::clone(self.fetcher);
