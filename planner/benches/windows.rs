@@ -1,7 +1,7 @@
 //! What a stream costs beside the engine alone: the same rows, in memory, through a continuous query in epochs and through one plain
 //! DataFusion query, on one thread. Every result is checked against the plain one before its time counts.
 //!
-//! `SLUICE_BENCH_ROWS` (2,000,000) and `SLUICE_BENCH_ROUNDS` (5; the best counts) say how much.
+//! `SLUICE_BENCH_ROWS` (2,000,000) and `SLUICE_BENCH_ROUNDS` (5; the best counts) say how much, `SLUICE_BENCH_ONLY` a word of the names of those to run.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{
@@ -96,7 +96,8 @@ fn main() {
         "{:<54} {:>10} {:>10} {:>7}",
         "nanoseconds a row", "plain", "stream", "ratio"
     );
-    for case in &CASES {
+    let only = std::env::var("SLUICE_BENCH_ONLY").unwrap_or_default();
+    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
         let (mut best_plain, mut best_stream) = (Duration::MAX, Duration::MAX);
         for _ in 0..rounds {
             let (plain, expected) = runtime.block_on(run_plain(case.plain, &batches));

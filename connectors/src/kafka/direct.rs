@@ -25,7 +25,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     time::{Duration, Instant},
 };
@@ -170,10 +170,7 @@ impl Direct {
             Err(TryRecvError::Empty) if !wait.is_zero() => {}
             Err(_) => return None,
         }
-        match self.answers.recv_timeout(wait) {
-            Ok(incoming) => Some(incoming),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.answers.recv_timeout(wait).ok()
     }
 }
 

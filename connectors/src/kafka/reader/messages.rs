@@ -100,10 +100,10 @@ impl Reader {
     }
 
     fn note_epoch(&mut self, message: &MessageRef<'_>) {
-        if let Some(lane) = self.lane(message.partition()) {
-            if message.offset() < lane.position() {
-                lane.note_epoch(message.leader_epoch());
-            }
+        if let Some(lane) = self.lane(message.partition())
+            && message.offset() < lane.position()
+        {
+            lane.note_epoch(message.leader_epoch());
         }
     }
 

@@ -75,10 +75,16 @@ impl PercentileGroups {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, group: usize, key: u64) {
         let slot = self.slots[group];
-        if slot < FULL {
+        if slot >= FIRST_BUCKETS {
+            let buckets = &mut self.buckets[(slot - FIRST_BUCKETS) as usize];
+            if buckets.add_to_known(key) {
+                return;
+            }
+            self.bucket_bytes += buckets.add(key);
+        } else if slot < FULL {
             self.slots[group] = slot + 1;
             self.pending_groups.push(group as u32);
             self.pending_keys.push(key);

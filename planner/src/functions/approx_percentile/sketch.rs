@@ -15,7 +15,8 @@ pub(super) const BUCKET_END: u32 = 1 << (64 - BUCKET_SHIFT);
 /// Buckets are kept in pages of sixteen: two cache lines, and little is wasted when values lie far apart.
 const PAGE_SHIFT: u32 = 4;
 const PAGE_BUCKETS: usize = 1 << PAGE_SHIFT;
-const PAGE_END: u32 = BUCKET_END >> PAGE_SHIFT;
+/// The bucket of 0. It lies a thousand binary orders of magnitude from every value people have, and many have it: it is counted apart.
+const ZERO: u32 = BUCKET_END / 2;
 /// No page there yet. Page numbers end at 2^15, so this is none of them.
 const NO_PAGE: u16 = u16::MAX;
 /// The directory grows by at least this much, so that values coming in falling order do not move it every time.
@@ -91,10 +92,20 @@ pub(super) struct Buckets {
     count: u64,
     min: u64,
     max: u64,
-    /// Number of the page that `directory[0]` stands for.
-    first_page: u32,
-    directory: Vec<u16>,
+    /// Values in the bucket of 0.
+    zeros: u64,
+    /// Where the pages of values below 0 are, and of those above: between the two lies nothing that a directory should have room for.
+    below: Directory,
+    above: Directory,
     pages: Vec<[u64; PAGE_BUCKETS]>,
+}
+
+/// Which page of counts is where, from the first that there is to the last.
+#[derive(Clone, Debug)]
+struct Directory {
+    /// Number of the page that the first entry stands for.
+    first: u32,
+    entries: Vec<u16>,
 }
 
 impl Buckets {
@@ -104,8 +115,9 @@ impl Buckets {
             count: 0,
             min: u64::MAX,
             max: 0,
-            first_page: 0,
-            directory: vec![],
+            zeros: 0,
+            below: Directory::new(),
+            above: Directory::new(),
             pages: vec![],
         }
     }
@@ -124,6 +136,20 @@ impl Buckets {
     /// Largest key.
     pub(super) fn max(&self) -> u64 {
         self.max
+    }
+
+    /// Counts a value whose page is there; `false`, and nothing else, where it is not.
+    #[inline(always)]
+    pub(super) fn add_to_known(&mut self, key: u64) -> bool {
+        let bucket = bucket_of(key);
+        let Some(page) = self.page_of(bucket) else {
+            return false;
+        };
+        page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
+        self.count += 1;
+        self.min = self.min.min(key);
+        self.max = self.max.max(key);
+        true
     }
 
     /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
@@ -152,64 +178,59 @@ impl Buckets {
 
     #[inline]
     fn add_to_bucket(&mut self, bucket: u32, count: u64) -> usize {
-        let at = (bucket >> PAGE_SHIFT).wrapping_sub(self.first_page) as usize;
-        let within = bucket as usize & (PAGE_BUCKETS - 1);
-        if let Some(page) = self.directory.get(at)
-            && let Some(page) = self.pages.get_mut(usize::from(*page))
-        {
-            page[within] += count;
+        if let Some(page) = self.page_of(bucket) {
+            page[bucket as usize & (PAGE_BUCKETS - 1)] += count;
+            0
+        } else if bucket == ZERO {
+            self.zeros += count;
             0
         } else {
             self.add_to_new_page(bucket, count)
         }
     }
 
+    #[inline(always)]
+    fn page_of(&mut self, bucket: u32) -> Option<&mut [u64; PAGE_BUCKETS]> {
+        let directory = if bucket > ZERO {
+            &self.above
+        } else {
+            &self.below
+        };
+        let at = (bucket >> PAGE_SHIFT).wrapping_sub(directory.first) as usize;
+        let page = *directory.entries.get(at)?;
+        self.pages.get_mut(usize::from(page))
+    }
+
     #[cold]
     fn add_to_new_page(&mut self, bucket: u32, count: u64) -> usize {
         let before = self.heap_bytes();
-        let page = bucket >> PAGE_SHIFT;
-        self.reach(page);
         let mut counts = [0; PAGE_BUCKETS];
         counts[bucket as usize & (PAGE_BUCKETS - 1)] = count;
-        self.directory[(page - self.first_page) as usize] = self.pages.len() as u16;
+        let directory = if bucket > ZERO {
+            &mut self.above
+        } else {
+            &mut self.below
+        };
+        *directory.entry(bucket >> PAGE_SHIFT) = self.pages.len() as u16;
         self.pages.push(counts);
         self.heap_bytes() - before
     }
 
-    /// Makes the directory reach as far as `page`.
-    fn reach(&mut self, page: u32) {
-        let len = self.directory.len() as u32;
-        match len {
-            0 => {
-                self.first_page = page;
-                self.directory.push(NO_PAGE);
-            }
-            _ if page < self.first_page => {
-                let first = page.min(self.first_page.saturating_sub(DIRECTORY_SLACK));
-                let more = (self.first_page - first) as usize;
-                self.directory
-                    .splice(0..0, std::iter::repeat_n(NO_PAGE, more));
-                self.first_page = first;
-            }
-            _ if page - self.first_page >= len => {
-                let end = (page + 1).max(self.first_page + len + DIRECTORY_SLACK);
-                let end = end.min(PAGE_END);
-                self.directory
-                    .resize((end - self.first_page) as usize, NO_PAGE);
-            }
-            _ => {}
-        }
-    }
-
     /// Every bucket that has values, in the values' order, with its count.
     pub(super) fn counts(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
-        self.directory
-            .iter()
-            .zip(self.first_page..)
+        self.pages_of(&self.below)
+            .chain(std::iter::once((self.zeros, ZERO)))
+            .chain(self.pages_of(&self.above))
+            .filter(|&(count, _)| count > 0)
+            .map(|(count, bucket)| (bucket, count))
+    }
+
+    /// The counts of a directory's pages, each with its bucket.
+    fn pages_of<'a>(&'a self, directory: &'a Directory) -> impl Iterator<Item = (u64, u32)> + 'a {
+        let entries = directory.entries.iter().zip(directory.first..);
+        entries
             .filter_map(|(&page, number)| Some((number, self.pages.get(usize::from(page))?)))
-            .flat_map(|(number, counts)| counts.iter().zip(number << PAGE_SHIFT..))
-            .filter(|&(&count, _)| count > 0)
-            .map(|(&count, bucket)| (bucket, count))
+            .flat_map(|(number, counts)| counts.iter().copied().zip(number << PAGE_SHIFT..))
     }
 
     /// The answer: smallest and largest value are known, in between it is the middle of the bucket in which the rank lies, never outside
@@ -233,8 +254,41 @@ impl Buckets {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.directory.capacity() * size_of::<u16>()
+        (self.below.entries.capacity() + self.above.entries.capacity()) * size_of::<u16>()
             + self.pages.capacity() * size_of::<[u64; PAGE_BUCKETS]>()
+    }
+}
+
+impl Directory {
+    fn new() -> Self {
+        Self {
+            first: 0,
+            entries: vec![],
+        }
+    }
+
+    /// The entry of a page, which the directory is made to reach.
+    fn entry(&mut self, page: u32) -> &mut u16 {
+        let len = self.entries.len() as u32;
+        match len {
+            0 => {
+                self.first = page;
+                self.entries.push(NO_PAGE);
+            }
+            _ if page < self.first => {
+                let first = page.min(self.first.saturating_sub(DIRECTORY_SLACK));
+                let more = (self.first - first) as usize;
+                self.entries
+                    .splice(0..0, std::iter::repeat_n(NO_PAGE, more));
+                self.first = first;
+            }
+            _ if page - self.first >= len => {
+                let end = (page + 1).max(self.first + len + DIRECTORY_SLACK);
+                self.entries.resize((end - self.first) as usize, NO_PAGE);
+            }
+            _ => {}
+        }
+        &mut self.entries[(page - self.first) as usize]
     }
 }
 

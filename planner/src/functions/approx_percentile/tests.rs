@@ -203,6 +203,18 @@ fn memory_is_accounted_and_given_back() {
 }
 
 #[test]
+fn zero_and_both_signs_cost_no_more_than_their_values() {
+    let mut groups = PercentileGroups::new(0.5);
+    let values: Vec<f64> = (-5_000..=5_000).map(f64::from).collect();
+    groups
+        .update_batch(&[column(&values)], &vec![0; values.len()], None, 1)
+        .unwrap();
+    // twice 13 binary orders of magnitude, and nothing for the two thousand between -1, 0 and 1
+    assert!(groups.size() < 2 * 2 * 13 * 128 * 8, "{}", groups.size());
+    assert_eq!(answers(&mut groups, EmitTo::All), [Some(0.0)]);
+}
+
+#[test]
 fn values_far_apart_in_falling_order() {
     let values: Vec<f64> = (0..20_000)
         .map(|i| 10f64.powf(300.0 - f64::from(i) * 0.03))
