@@ -100,19 +100,28 @@ impl Watcher {
         self.intake.wake();
     }
 
-    /// Looks at the topic: is it still the same, and has it grown?
+    /// Looks at the topic, with patience for one that is missing: between two questions of one look it can be deleted, too.
     fn look(&mut self) -> Result<()> {
-        let topology = match self.control.topology() {
+        match self.look_once() {
             Err(ConnectorError::NotFound { message, hint }) if self.known_before() => {
                 let since = *self.missing.get_or_insert_with(Instant::now);
                 if since.elapsed() < MISSING_FOR {
                     return Err(ConnectorError::Unreachable { message, hint });
                 }
-                return Err(ConnectorError::NotFound { message, hint });
+                Err(ConnectorError::NotFound { message, hint })
             }
-            other => other?,
-        };
-        self.missing = None;
+            other => {
+                if other.is_ok() {
+                    self.missing = None;
+                }
+                other
+            }
+        }
+    }
+
+    /// Is it still the same topic, and has it grown?
+    fn look_once(&mut self) -> Result<()> {
+        let topology = self.control.topology()?;
         self.check_topic_id()?;
         let new: Vec<i32> = topology
             .partitions()
