@@ -201,6 +201,15 @@ fn request(columns: &[&str]) -> ReadRequest {
     }
 }
 
+/// The reader ended because something is gone, and says what.
+fn assert_lost(error: &ConnectorError, says: &str) {
+    assert!(
+        matches!(error, ConnectorError::DataLost { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains(says), "{error}");
+}
+
 /// What a reader has said so far, with the contract checked on the way.
 #[derive(Default)]
 struct Heard {
@@ -676,15 +685,9 @@ async fn offsets_that_are_gone_are_an_error(fetch: &'static str) {
         source.read(request).unwrap()
     };
     let error = Heard::default().failure(&mut at(10)).await;
-    assert!(
-        matches!(error, ConnectorError::DataLost { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("the first available offset is 60, so 50 offsets are lost"),
-        "{error}"
+    assert_lost(
+        &error,
+        "the first available offset is 60, so 50 offsets are lost",
     );
     assert!(
         error.hint().unwrap().contains("offsets:0=60"),
@@ -692,15 +695,9 @@ async fn offsets_that_are_gone_are_an_error(fetch: &'static str) {
         error.hint()
     );
     let error = Heard::default().failure(&mut at(500)).await;
-    assert!(
-        matches!(error, ConnectorError::DataLost { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("beyond its end: the partition has offsets 60 to 100"),
-        "{error}"
+    assert_lost(
+        &error,
+        "beyond its end: the partition has offsets 60 to 100",
     );
 
     // An offset that is there, after a message of an epoch that the log does not know: it is not the log that was read.
@@ -715,16 +712,7 @@ async fn offsets_that_are_gone_are_an_error(fetch: &'static str) {
         let error = Heard::default()
             .failure(&mut source.read(request).unwrap())
             .await;
-        assert!(
-            matches!(error, ConnectorError::DataLost { .. }),
-            "{error:?}"
-        );
-        assert!(
-            error
-                .to_string()
-                .contains("cannot be read on from offset 80"),
-            "{error}"
-        );
+        assert_lost(&error, "cannot be read on from offset 80");
     }
 
     // While reading: the reader stands still before a full inbox when retention passes it.
@@ -751,16 +739,7 @@ async fn offsets_that_are_gone_are_an_error(fetch: &'static str) {
     let mut heard = Heard::default();
     heard.next.insert(0, first.range.end);
     let error = heard.failure(&mut reader).await;
-    assert!(
-        matches!(error, ConnectorError::DataLost { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("the first available offset is 20050"),
-        "{error}"
-    );
+    assert_lost(&error, "the first available offset is 20050");
 }
 
 async fn a_topic_made_anew_is_not_gone_on_with(fetch: &'static str) {
@@ -784,14 +763,7 @@ async fn a_topic_made_anew_is_not_gone_on_with(fetch: &'static str) {
     // Higher offsets than before: by offsets alone nobody could tell.
     topic.send(numbered(0, 1000..1200));
     let error = heard.failure(&mut reader).await;
-    assert!(
-        matches!(error, ConnectorError::DataLost { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error.to_string().contains("was deleted and made anew"),
-        "{error}"
-    );
+    assert_lost(&error, "was deleted and made anew");
     eprintln!(
         "made anew: {} rows of the new topic were seen before it was noticed",
         heard.total() - 50

@@ -47,10 +47,10 @@ impl Topology {
         self.leaders.keys().copied()
     }
 
-    /// The broker that leads a partition, if there is one.
+    /// The broker that leads a partition, if there is one and it can be reached somewhere.
     pub(super) fn leader(&self, partition: i32) -> Option<i32> {
         let leader = self.leaders.get(&partition).copied();
-        leader.filter(|leader| *leader >= 0)
+        leader.filter(|leader| self.brokers.contains_key(leader))
     }
 
     /// Host and port of a broker.

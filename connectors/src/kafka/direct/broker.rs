@@ -253,9 +253,11 @@ impl Broker<'_> {
     }
 
     fn sleep(&self, wait: Duration) {
+        let until = Instant::now() + wait;
         let mut table = self.fetcher.table.lock();
-        if !self.fetcher.stopped() {
-            self.fetcher.changed.wait_for(&mut table, wait);
+        // Other brokers' threads change the table too, and must not make this one try at once.
+        while !self.fetcher.stopped() && Instant::now() < until {
+            self.fetcher.changed.wait_until(&mut table, until);
         }
     }
 }

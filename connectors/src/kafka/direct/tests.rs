@@ -282,6 +282,14 @@ fn a_claim_of_gigabytes_is_refused() {
 }
 
 #[test]
+fn damage_that_looks_like_a_marker_does_not_hide_a_batch() {
+    let mut bytes = encoded(&[record(0, "a")]);
+    bytes[22] |= 0x20;
+    let error = read(&answer(bytes, &[])).unwrap_err();
+    assert!(matches!(error, Unreadable::Corrupt(_)), "{error:?}");
+}
+
+#[test]
 fn formats_of_old_and_unknown_ones_are_told_apart() {
     let mut bytes = encoded(&[record(0, "a")]);
     bytes[16] = 1;
