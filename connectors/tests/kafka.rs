@@ -955,7 +955,12 @@ async fn tls_is_spoken_and_certificates_are_checked() {
             ("kafka.ssl.ca.location", ca),
         ])
     };
-    source("ssl", parts[1]).probe().await.unwrap();
+    topic.send(numbered(0, 0..3));
+    let trusted = source("ssl", parts[1]);
+    assert_eq!(trusted.probe().await.unwrap()[0].end_offset, 3);
+    let mut reader = trusted.read(request(&["n"])).unwrap();
+    let mut heard = Heard::default();
+    heard.listen(&mut reader, |heard| heard.total() == 3).await;
     let error = source("ssl", parts[2]).probe().await.unwrap_err();
     assert!(
         matches!(error, ConnectorError::Unreachable { .. }),

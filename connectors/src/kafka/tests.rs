@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{
-    KafkaSource, Startup, columns::Projection, failure::plain_reason, options::KafkaOptions,
+    KafkaSource, Startup,
+    columns::Projection,
+    failure::plain_reason,
+    options::{Fetch, KafkaOptions},
 };
 use crate::{
     error::ConnectorError,
@@ -39,6 +42,32 @@ fn refused(more: &[(&str, &str)]) -> (String, String) {
     assert!(matches!(error, ConnectorError::Option { .. }), "{error:?}");
     let hint = error.hint().unwrap_or_default().to_owned();
     (error.to_string(), hint)
+}
+
+#[test]
+fn who_fetches() {
+    let fetch = |more: &[(&str, &str)]| KafkaOptions::parse(&options(more)).unwrap().fetch;
+    assert_eq!(fetch(&[]), Fetch::Direct);
+    assert_eq!(fetch(&[("fetch", "direct")]), Fetch::Direct);
+    assert_eq!(fetch(&[("fetch", "librdkafka")]), Fetch::Library);
+    let plain = ("kafka.security.protocol", "PLAINTEXT");
+    assert_eq!(fetch(&[plain]), Fetch::Direct);
+    for protocol in ["ssl", "SASL_PLAINTEXT", "sasl_ssl"] {
+        let secured = ("kafka.security.protocol", protocol);
+        assert_eq!(fetch(&[secured]), Fetch::Library, "{protocol}");
+        let (message, hint) = refused(&[secured, ("fetch", "direct")]);
+        assert!(
+            message.contains("'direct'") && message.contains(protocol),
+            "{message}"
+        );
+        assert!(hint.contains("leave fetch out"), "{hint}");
+    }
+    let (message, hint) = refused(&[("fetch", "fast")]);
+    assert!(
+        message.contains("option fetch cannot be 'fast'"),
+        "{message}"
+    );
+    assert!(hint.contains("'librdkafka'"), "{hint}");
 }
 
 #[test]
