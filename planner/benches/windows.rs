@@ -40,20 +40,27 @@ struct Case {
     /// The stream is called `events`, and so is the table.
     stream: &'static str,
     plain: &'static str,
+    /// Bytes of memory that the stream's state may take.
+    state_memory: usize,
 }
 
-const CASES: [Case; 6] = [
+/// More than any of them takes.
+const PLENTY: usize = 4 << 30;
+
+const CASES: [Case; 7] = [
     Case {
         name: "TUMBLE 1 minute, count and avg",
         stream: "SELECT window_start, kind, segment, count(*) AS n, avg(value) AS mean
                  FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind, segment",
         plain: "SELECT date_bin(INTERVAL '1 minute', ts) AS w, kind, segment, count(*) AS n, avg(value) AS mean FROM events GROUP BY 1, 2, 3",
+        state_memory: PLENTY,
     },
     Case {
         name: "TUMBLE 1 minute, count, avg and p95",
         stream: "SELECT window_start, kind, segment, count(*) AS n, avg(value) AS mean, approx_percentile(value, 0.95) AS p95
                  FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind, segment",
         plain: "SELECT date_bin(INTERVAL '1 minute', ts) AS w, kind, segment, count(*) AS n, avg(value) AS mean, approx_percentile(value, 0.95) AS p95 FROM events GROUP BY 1, 2, 3",
+        state_memory: PLENTY,
     },
     Case {
         name: "HOP 1 hour every 5 minutes, count and avg",
@@ -61,6 +68,7 @@ const CASES: [Case; 6] = [
                  FROM HOP((SELECT * FROM events), ts, INTERVAL '5 minutes', INTERVAL '1 hour') GROUP BY window_start, window_end, kind, segment",
         plain: "SELECT window_start, window_end, kind, segment, count(*) AS n, avg(value) AS mean
                 FROM HOP((SELECT * FROM events), ts, INTERVAL '5 minutes', INTERVAL '1 hour') GROUP BY window_start, window_end, kind, segment",
+        state_memory: PLENTY,
     },
     Case {
         name: "SESSION gap 30 seconds by 5,000 users, count and avg",
@@ -68,17 +76,27 @@ const CASES: [Case; 6] = [
                  FROM SESSION((SELECT * FROM events), ts, INTERVAL '30 seconds') GROUP BY window_start, window_end, user_id",
         plain: "SELECT window_start, window_end, user_id, count(*) AS n, avg(value) AS mean
                 FROM SESSION((SELECT * FROM events), ts, INTERVAL '30 seconds') GROUP BY window_start, window_end, user_id",
+        state_memory: PLENTY,
     },
     Case {
         name: "TUMBLE 1 day by 1,000,000 keys, count and avg",
         stream: "SELECT window_start, many, count(*) AS n, avg(value) AS mean
                  FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 day') GROUP BY window_start, many",
         plain: "SELECT date_bin(INTERVAL '1 day', ts) AS w, many, count(*) AS n, avg(value) AS mean FROM events GROUP BY 1, 2",
+        state_memory: PLENTY,
+    },
+    Case {
+        name: "TUMBLE 1 day by 5,000,000 keys in 256 MB, count and avg",
+        stream: "SELECT window_start, more, count(*) AS n, avg(value) AS mean
+                 FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 day') GROUP BY window_start, more",
+        plain: "SELECT date_bin(INTERVAL '1 day', ts) AS w, more, count(*) AS n, avg(value) AS mean FROM events GROUP BY 1, 2",
+        state_memory: 256 << 20,
     },
     Case {
         name: "bronze copy, filter and project",
         stream: "SELECT ts, upper(kind) AS kind, value * 2 AS twice FROM events WHERE value > 10",
         plain: "SELECT ts, upper(kind) AS kind, value * 2 AS twice FROM events WHERE value > 10",
+        state_memory: PLENTY,
     },
 ];
 
@@ -93,26 +111,29 @@ fn main() {
         "{rows} rows in batches of {BATCH_ROWS}, epochs of {EPOCH_BATCHES} batches, one thread, best of {rounds}"
     );
     println!(
-        "{:<54} {:>10} {:>10} {:>7}",
-        "nanoseconds a row", "plain", "stream", "ratio"
+        "{:<56} {:>7} {:>7} {:>6} {:>9} {:>8}",
+        "nanoseconds a row", "plain", "stream", "ratio", "state MiB", "disk MiB"
     );
     let only = std::env::var("SLUICE_BENCH_ONLY").unwrap_or_default();
     for case in CASES.iter().filter(|case| case.name.contains(&only)) {
         let (mut best_plain, mut best_stream) = (Duration::MAX, Duration::MAX);
+        let mut took = Took::default();
         for _ in 0..rounds {
             let (plain, expected) = runtime.block_on(run_plain(case.plain, &batches));
-            let (stream, got) = run_stream(&runtime, case.stream, &batches);
+            let (stream, got) = run_stream(&runtime, case, &batches, &mut took);
             assert_eq!(got, expected, "{}: a wrong result has no speed", case.name);
             best_plain = best_plain.min(plain);
             best_stream = best_stream.min(stream);
         }
         let each = |time: Duration| time.as_secs_f64() * 1e9 / rows as f64;
         println!(
-            "{:<54} {:>10.1} {:>10.1} {:>7.2}",
+            "{:<56} {:>7.1} {:>7.1} {:>6.2} {:>9.1} {:>8.1}",
             case.name,
             each(best_plain),
             each(best_stream),
-            best_stream.as_secs_f64() / best_plain.as_secs_f64()
+            best_stream.as_secs_f64() / best_plain.as_secs_f64(),
+            took.memory as f64 / f64::from(1 << 20),
+            took.disk as f64 / f64::from(1 << 20),
         );
     }
 }
@@ -125,6 +146,7 @@ fn schema() -> SchemaRef {
         Field::new("segment", DataType::Utf8, true),
         Field::new("user_id", DataType::Int64, true),
         Field::new("many", DataType::Int64, true),
+        Field::new("more", DataType::Int64, true),
         Field::new("value", DataType::Float64, true),
     ]))
 }
@@ -158,6 +180,7 @@ fn events(rows: usize) -> Vec<RecordBatch> {
             .map(|draw| SEGMENTS[pick(30, 4)(draw) as usize]);
         let users = draws.iter().map(|draw| pick(11, 5_000)(draw) as i64);
         let many = draws.iter().map(|draw| pick(13, 1_000_000)(draw) as i64);
+        let more = draws.iter().map(|draw| pick(7, 5_000_000)(draw) as i64);
         // Whole numbers: their sums are the same in every order.
         let values = draws.iter().map(|draw| pick(40, 1_000)(draw) as f64);
         batches.push(
@@ -169,6 +192,7 @@ fn events(rows: usize) -> Vec<RecordBatch> {
                     Arc::new(StringArray::from_iter_values(segments)),
                     Arc::new(Int64Array::from_iter_values(users)),
                     Arc::new(Int64Array::from_iter_values(many)),
+                    Arc::new(Int64Array::from_iter_values(more)),
                     Arc::new(Float64Array::from_iter_values(values)),
                 ],
             )
@@ -177,6 +201,13 @@ fn events(rows: usize) -> Vec<RecordBatch> {
         from += count;
     }
     batches
+}
+
+/// The most that the state took between two epochs.
+#[derive(Debug, Default)]
+struct Took {
+    memory: usize,
+    disk: u64,
 }
 
 /// Rows, and the sum of everything in them that is a number: enough to see a result that is wrong.
@@ -220,8 +251,13 @@ async fn run_plain(sql: &str, batches: &[RecordBatch]) -> (Duration, Digest) {
     (start.elapsed(), digest(&rows))
 }
 
-fn run_stream(runtime: &Runtime, sql: &str, batches: &[RecordBatch]) -> (Duration, Digest) {
-    let plan = runtime.block_on(plan(sql));
+fn run_stream(
+    runtime: &Runtime,
+    case: &Case,
+    batches: &[RecordBatch],
+    took: &mut Took,
+) -> (Duration, Digest) {
+    let plan = runtime.block_on(plan(case.stream));
     let split = SplitId {
         stream: 0,
         topic: "events".to_owned(),
@@ -266,12 +302,14 @@ fn run_stream(runtime: &Runtime, sql: &str, batches: &[RecordBatch]) -> (Duratio
         finished: known.clone(),
         ..EpochInput::default()
     });
-    let mut query = plan.start(None).unwrap();
+    let mut query = plan.start_within(None, case.state_memory).unwrap();
     let mut rows = Vec::new();
     let start = Instant::now();
     runtime.block_on(async {
         for input in inputs {
             rows.extend(query.run_epoch(input).await.unwrap().rows);
+            took.memory = took.memory.max(query.state_bytes());
+            took.disk = took.disk.max(query.spilled_bytes());
         }
     });
     (start.elapsed(), digest(&rows))

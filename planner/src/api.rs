@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use sluice_connectors::source::{SplitBatch, SplitId};
 use sluice_sql::ast::{Expr, Ident};
 
+use crate::state::StateFile;
+
 /// How a stream treats event time, from its options (design: "Time").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeRules {
@@ -127,6 +129,8 @@ pub struct StateSnapshot {
     pub watermark_us: Option<i64>,
     /// Open panes: one batch of (group columns ++ state columns) each.
     pub panes: Vec<PaneState>,
+    /// What of open panes is on disk; the files of a pane stand in order.
+    pub spilled: Vec<SpilledState>,
 }
 
 /// One pane's state.
@@ -140,4 +144,17 @@ pub struct PaneState {
     pub end_us: i64,
     /// Group columns ++ state columns.
     pub state: Arc<RecordBatch>,
+}
+
+/// A file of the state of a pane that memory does not hold.
+#[derive(Clone, Debug)]
+pub struct SpilledState {
+    /// As in [`PaneState`].
+    pub stage: usize,
+    /// Start of the pane, microseconds.
+    pub start_us: i64,
+    /// End of the pane's last window, microseconds.
+    pub end_us: i64,
+    /// States in the order they came: group columns ++ state columns ++ the row's number.
+    pub file: Arc<StateFile>,
 }

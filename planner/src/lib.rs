@@ -30,5 +30,5 @@ pub use binding::{
     parse_expr, session_config,
 };
 pub use error::{PlanError, PlanErrorKind, Result};
-pub use state::ContinuousQuery;
+pub use state::{ContinuousQuery, StateFile};
 pub use streaming::{ContinuousPlan, StreamRead, check_watermark, plan_continuous};

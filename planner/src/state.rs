@@ -5,11 +5,14 @@
 //! batch; the batch stands for the pane until rows come for it, so that what does not change costs nothing.
 
 mod groups;
+mod long;
+mod memory;
 mod pane;
 mod query;
 mod rejects;
 mod run;
 mod sessions;
+mod spilled;
 mod stage;
 mod watermark;
 
@@ -21,3 +24,4 @@ mod oracle_tests;
 mod tests;
 
 pub use query::ContinuousQuery;
+pub use spilled::StateFile;

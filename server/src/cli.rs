@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use sluice_server::error::{Error, Fault};
 
-use crate::config::{Address, check_environment};
+use crate::config::{Address, Memory, check_environment};
 
 /// How a command ends when it does not end well.
 #[derive(Debug)]
@@ -126,6 +126,9 @@ struct ServeArgs {
     /// Address of the HTTP door [default: 127.0.0.1:5457]
     #[arg(long, value_name = "ADDR", env = "SLUICE_HTTP_LISTEN")]
     http_listen: Option<Address>,
+    /// Memory that ad-hoc queries may take, all together; streams have their own [default: 1 GB]
+    #[arg(long, value_name = "SIZE", env = "SLUICE_QUERY_MEMORY")]
+    query_memory: Option<Memory>,
     /// Settings in TOML, by the names of these flags with underscores
     #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG")]
     config: Option<PathBuf>,

@@ -11,6 +11,7 @@ use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use sluice_server::error::{Error, Result, SqlState};
+use sluice_server::options::memory;
 
 #[cfg(test)]
 mod tests;
@@ -33,10 +34,18 @@ pub(crate) struct Config {
     pub(crate) flight_listen: Address,
     /// Where the HTTP door listens.
     pub(crate) http_listen: Address,
+    /// Memory that queries of people may take, all together.
+    pub(crate) query_memory: Memory,
 }
 
 /// Its keys.
-const KEYS: [&str; 4] = ["root", "pg_listen", "flight_listen", "http_listen"];
+const KEYS: [&str; 5] = [
+    "root",
+    "pg_listen",
+    "flight_listen",
+    "http_listen",
+    "query_memory",
+];
 
 impl Default for Config {
     fn default() -> Self {
@@ -46,6 +55,7 @@ impl Default for Config {
             pg_listen: loopback(5455),
             flight_listen: loopback(5456),
             http_listen: loopback(5457),
+            query_memory: Memory::default(),
         }
     }
 }
@@ -65,6 +75,9 @@ pub(crate) struct Overrides {
     /// As in [`Config`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) http_listen: Option<Address>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) query_memory: Option<Memory>,
 }
 
 /// `HOST:PORT`.
@@ -109,6 +122,50 @@ impl From<Address> for String {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// An amount of memory: `1 GB`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Memory {
+    text: String,
+    pub(crate) bytes: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            text: "1 GB".to_owned(),
+            bytes: 1 << 30,
+        }
+    }
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match memory("query_memory", &text) {
+            Ok(bytes) => Ok(Self { text, bytes }),
+            Err(_) => Err(format!(
+                "\"{text}\" is not an amount of memory of 1 MB or more; write such as 512 MB or 2 GB"
+            )),
+        }
+    }
+}
+
+impl std::str::FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<Memory> for String {
+    fn from(memory: Memory) -> Self {
+        memory.text
     }
 }
 

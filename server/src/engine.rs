@@ -3,6 +3,7 @@
 //! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
 
 mod health;
+mod memory;
 mod peek;
 mod provider;
 mod restore;
@@ -42,6 +43,8 @@ use crate::{
 pub struct EngineConfig {
     /// The root: a path or URL.
     pub root: String,
+    /// Bytes of memory that ad-hoc queries may take, all together.
+    pub query_memory: usize,
     /// Statements are planned and enter the catalog in memory; nothing is asked from outside, written or started.
     pub plan_only: bool,
 }
@@ -89,12 +92,12 @@ impl Engine {
         let files = CatalogFiles::new(held.root.clone());
         let catalog = files.load().await?;
         let plan_only = config.plan_only;
+        let runtime = memory::runtime(&held.root, config.query_memory)?;
         let config = sluice_planner::session_config()
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema("sluice", "public");
-        let base =
-            sluice_planner::new_session_state(config, Arc::default(), None).map_err(plan_error)?;
+        let base = sluice_planner::new_session_state(config, runtime, None).map_err(plan_error)?;
         let engine = Arc::new(Self {
             held,
             files,
@@ -284,6 +287,7 @@ pub(crate) fn fresh_for_tests() -> (Arc<Engine>, tempfile::TempDir) {
         let folder = tempfile::tempdir().ok()?;
         let config = EngineConfig {
             root: folder.path().display().to_string(),
+            query_memory: 1 << 30,
             plan_only: false,
         };
         let runtime = tokio::runtime::Runtime::new().ok()?;

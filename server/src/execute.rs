@@ -157,6 +157,7 @@ pub fn plan_error(error: PlanError) -> Error {
         }
         PlanErrorKind::Data => (Fault::User, SqlState::DataException),
         PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
+        PlanErrorKind::Scratch => (Fault::Outside, SqlState::DiskFull),
         PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),
     };
     Error::new(fault, state, error.message).explained(error.detail, error.hint)

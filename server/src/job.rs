@@ -16,6 +16,7 @@ mod manifest_log;
 mod readers;
 mod recovery;
 mod run;
+mod segments;
 mod splits;
 mod status;
 
@@ -51,6 +52,8 @@ pub struct JobOptions {
     pub epoch_rows: usize,
     /// Bytes of uncommitted rows that force a commit.
     pub tail_bytes: usize,
+    /// Bytes of memory that the state may take; above half of it, panes go to the scratch folder.
+    pub state_memory: usize,
 }
 
 impl Default for JobOptions {
@@ -60,6 +63,7 @@ impl Default for JobOptions {
             inbox_bytes: 32 << 20,
             epoch_rows: 128 << 10,
             tail_bytes: 64 << 20,
+            state_memory: 512 << 20,
         }
     }
 }

@@ -16,7 +16,7 @@ pub mod events;
 mod execute;
 mod job;
 pub mod metrics;
-mod options;
+pub mod options;
 mod root;
 pub mod session;
 mod system;

@@ -63,7 +63,7 @@ pub fn stream_options(options: &Options) -> Result<StreamOptions> {
     })
 }
 
-const TABLE_OPTIONS: [&str; 1] = ["commit_interval"];
+const TABLE_OPTIONS: [&str; 2] = ["commit_interval", "state_memory"];
 
 impl StreamOptions {
     /// Silence after which a split may be idle.
@@ -79,6 +79,8 @@ pub fn table_options(options: &Options) -> Result<JobOptions> {
     for (key, value) in &options.0 {
         if key == "commit_interval" {
             job.commit_interval = duration(key, value)?;
+        } else if key == "state_memory" {
+            job.state_memory = memory(key, value)?;
         }
     }
     Ok(job)
@@ -135,6 +137,41 @@ pub fn duration(option: &str, text: &str) -> Result<Duration> {
         return Err(wrong());
     }
     Ok(Duration::from_nanos(nanos))
+}
+
+/// State below this would be on disk more than in memory.
+const LEAST_MEMORY: usize = 1 << 20;
+
+/// An amount of memory as PostgreSQL writes it: `512 MB`, `2GB`; a unit is 1024 of the one below.
+pub fn memory(option: &str, text: &str) -> Result<usize> {
+    let wrong = |why: &str| {
+        Error::user(
+            SqlState::InvalidParameterValue,
+            format!("option \"{option}\" cannot be '{text}'{why}"),
+        )
+        .with_hint("Write an amount of memory such as '256 MB' or '2 GB'.")
+    };
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (amount, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "kb" | "kib" => 10,
+        "mb" | "mib" => 20,
+        "gb" | "gib" => 30,
+        "tb" | "tib" => 40,
+        _ => return Err(wrong("")),
+    };
+    let bytes = amount
+        .parse::<usize>()
+        .ok()
+        .and_then(|amount| amount.checked_mul(1 << shift))
+        .ok_or_else(|| wrong(""))?;
+    match bytes < LEAST_MEMORY {
+        true => Err(wrong(": the least is 1 MB")),
+        false => Ok(bytes),
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod house;
 mod kills;
 mod lifecycle;
 mod main_job;
+mod memory;
 mod places;
 mod slt;
 mod spark_spellings;

@@ -146,6 +146,10 @@ async fn tell(plans: &[ContinuousPlan; 2], input: &Input, telling: Telling) -> V
             let saved = query.snapshot().unwrap();
             plan = 1 - plan;
             query = plans[plan].start(Some(saved)).unwrap();
+            if plan == 1 {
+                // Every pane goes to disk, and comes back from there after the next start.
+                query.spill_above(0);
+            }
         }
     }
     assert_eq!(query.open_panes(), 0);

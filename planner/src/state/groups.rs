@@ -64,8 +64,29 @@ impl Groups {
         Ok(())
     }
 
+    /// Merges a batch of partial states, of which each has a number; `firsts` gets those at which a group was first seen.
+    pub(crate) fn merge_numbered(
+        &mut self,
+        stage: &Stage,
+        states: &[ArrayRef],
+        numbers: &[u64],
+        firsts: &mut Vec<u64>,
+    ) -> Result<()> {
+        self.merge(stage, states)?;
+        for (group, number) in self.indices.iter().zip(numbers) {
+            if *group == firsts.len() {
+                firsts.push(*number);
+            }
+        }
+        Ok(())
+    }
+
     /// Group columns ++ state columns; what is left is of no use.
     pub(crate) fn into_state(mut self, schema: &SchemaRef) -> Result<RecordBatch> {
+        if self.len() == 0 {
+            // Some accumulators cannot say what nothing is.
+            return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+        }
         let mut columns = self.values.emit(EmitTo::All)?;
         for accumulator in &mut self.accumulators {
             columns.extend(accumulator.state(EmitTo::All)?);

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use sluice_connectors::source::SplitId;
 
 use super::{
+    memory::StateMemory,
     rejects::{dead_rows, failed_results, late_rows},
     run::{Made, Runner},
     stage::{StageState, WindowRows},
@@ -22,17 +23,21 @@ use crate::{
     streaming::{Intake, Program, Stage},
 };
 
+/// Rows of a batch of results.
+const BATCH_ROWS: usize = 1 << 15;
+
 /// A running continuous query: the state between epochs.
 ///
 /// # Contract
 /// * After an error of [`ContinuousQuery::run_epoch`] (or a call that was dropped half-way) the state is void: every further call fails.
 /// * [`ContinuousQuery::snapshot`] and [`ContinuousQuery::live`] change no later result, not by a bit.
 pub struct ContinuousQuery {
-    program: Arc<Program>,
+    pub(super) program: Arc<Program>,
     /// The plan of each stream's rows.
     intakes: Vec<Runner>,
     /// What each stage keeps, with the plan that feeds it from the one below.
-    stages: Vec<(Option<Runner>, StageState)>,
+    pub(super) stages: Vec<(Option<Runner>, StageState)>,
+    pub(super) memory: StateMemory,
     post: Option<Runner>,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
@@ -49,7 +54,11 @@ impl fmt::Debug for ContinuousQuery {
 }
 
 impl ContinuousQuery {
-    pub(crate) fn start(program: Arc<Program>, restored: Option<StateSnapshot>) -> Result<Self> {
+    pub(crate) fn start(
+        program: Arc<Program>,
+        restored: Option<StateSnapshot>,
+        state_memory: usize,
+    ) -> Result<Self> {
         let restored = restored.unwrap_or_default();
         let mut stages = Vec::with_capacity(program.stages.len());
         for stage in &program.stages {
@@ -63,12 +72,23 @@ impl ContinuousQuery {
                 .get(state.stage)
                 .zip(stages.get_mut(state.stage));
             let Some((stage, (_, kept))) = place else {
-                return Err(PlanError::invalid("the saved state is of another query")
-                    .detail("it is of more aggregations than this query has"));
+                return Err(other_query());
             };
             kept.restore(stage, state)?;
         }
+        let memory = StateMemory::new(&program, state_memory);
+        for state in &restored.spilled {
+            let place = program
+                .stages
+                .get(state.stage)
+                .zip(stages.get_mut(state.stage));
+            let Some((stage, (_, kept))) = place else {
+                return Err(other_query());
+            };
+            kept.restore_spilled(stage, state, &memory.scratch)?;
+        }
         Ok(Self {
+            memory,
             intakes: program
                 .intakes
                 .iter()
@@ -89,6 +109,7 @@ impl ContinuousQuery {
         // Until the epoch is through, the state is neither the old nor the new one.
         self.void = true;
         let output = self.epoch(input).await?;
+        self.fit()?;
         self.void = false;
         Ok(output)
     }
@@ -349,10 +370,11 @@ impl ContinuousQuery {
         {
             let mut columns = window.rows.columns().to_vec();
             columns.push(window.starts);
-            rows.push(RecordBatch::try_new(
-                Arc::clone(&post.feed_schema),
-                columns,
-            )?);
+            let batch = RecordBatch::try_new(Arc::clone(&post.feed_schema), columns)?;
+            // Large batches would keep the runtime's thread for as long as each step of the plan takes over all of them.
+            for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
+                rows.push(batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start)));
+            }
         }
         if rows.is_empty() {
             return Ok(Made::default());
@@ -372,18 +394,18 @@ impl ContinuousQuery {
         self.check()?;
         // A pane that fails to be saved is neither the old nor the new one.
         self.void = true;
-        let mut saved = Vec::new();
+        let mut snapshot = StateSnapshot {
+            split_watermarks_us: self.split_watermarks_us.clone(),
+            watermark_us: self.watermark_us,
+            ..StateSnapshot::default()
+        };
         for (number, (stage, (_, kept))) in
             self.program.stages.iter().zip(&mut self.stages).enumerate()
         {
-            saved.extend(kept.snapshot(number, stage)?);
+            kept.snapshot(number, stage, &mut snapshot)?;
         }
         self.void = false;
-        Ok(StateSnapshot {
-            split_watermarks_us: self.split_watermarks_us.clone(),
-            watermark_us: self.watermark_us,
-            panes: saved,
-        })
+        Ok(snapshot)
     }
 
     /// Rows of the open windows as they would be if they closed now, in the output schema, in the order of the windows.
@@ -406,7 +428,7 @@ impl ContinuousQuery {
         };
         for (start, window) in panes.changed(stage)? {
             // What cannot be told now may well be when the window closes.
-            let rows = self.finish(vec![window]).await?.rows;
+            let rows = self.finish(window).await?.rows;
             if let Some((_, StageState::Panes(panes))) = self.stages.first_mut() {
                 panes.keep_live(start, rows);
             }
@@ -445,6 +467,11 @@ impl ContinuousQuery {
         self.stages.iter().map(|(_, kept)| kept.bytes()).sum()
     }
 
+    /// Bytes of state in the scratch folder.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.stages.iter().map(|(_, kept)| kept.disk_bytes()).sum()
+    }
+
     /// The query's watermark, microseconds; [`i64::MAX`] when every split has ended.
     pub fn watermark_us(&self) -> Option<i64> {
         self.watermark_us
@@ -463,6 +490,11 @@ impl ContinuousQuery {
             false => Ok(()),
         }
     }
+}
+
+fn other_query() -> PlanError {
+    PlanError::invalid("the saved state is of another query")
+        .detail("it is of more aggregations than this query has")
 }
 
 /// Whether a split of each stream is known: the time of a stream that has not been heard of is open.

@@ -9,9 +9,15 @@ use arrow::{
     record_batch::RecordBatchOptions,
 };
 
-use super::{groups::Groups, pane::Pane, sessions::Sessions};
+use super::{
+    groups::Groups,
+    long::long,
+    pane::Pane,
+    sessions::Sessions,
+    spilled::{self, Scratch, Spilled},
+};
 use crate::{
-    PaneState,
+    PaneState, SpilledState, StateSnapshot,
     error::{PlanError, Result},
     operators::WindowColumn,
     streaming::Stage,
@@ -54,6 +60,19 @@ impl StageState {
         })
     }
 
+    /// Takes in a pane that was on disk, or a part of one, in order.
+    pub(crate) fn restore_spilled(
+        &mut self,
+        stage: &Stage,
+        state: &SpilledState,
+        scratch: &Scratch,
+    ) -> Result<()> {
+        match self {
+            Self::Panes(panes) => panes.restore_spilled(stage, state, scratch),
+            Self::Sessions(_) => Err(PlanError::internal("sessions are not kept on disk")),
+        }
+    }
+
     pub(crate) fn restore(&mut self, stage: &Stage, state: &PaneState) -> Result<()> {
         let fits = state.state.num_columns() == stage.state_schema.fields().len()
             && state
@@ -75,25 +94,55 @@ impl StageState {
     }
 
     /// What a checkpoint keeps.
-    pub(crate) fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
+    pub(crate) fn snapshot(
+        &mut self,
+        number: usize,
+        stage: &Stage,
+        snapshot: &mut StateSnapshot,
+    ) -> Result<()> {
         match self {
-            Self::Panes(panes) => panes.snapshot(number, stage),
-            Self::Sessions(sessions) => Ok(sessions.snapshot(number, stage)?.into_iter().collect()),
+            Self::Panes(panes) => panes.snapshot(number, stage, snapshot)?,
+            Self::Sessions(sessions) => {
+                snapshot.panes.extend(sessions.snapshot(number, stage)?);
+            }
         }
+        Ok(())
     }
 
     /// How many panes, or sessions, are open.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Panes(panes) => panes.0.len(),
+            Self::Panes(panes) => panes.panes.len(),
             Self::Sessions(sessions) => sessions.len(),
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Panes(panes) => panes.0.values().map(Pane::bytes).sum(),
+            Self::Panes(panes) => panes.panes.values().map(Pane::bytes).sum(),
             Self::Sessions(sessions) => sessions.bytes(),
+        }
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        match self {
+            Self::Panes(panes) => panes.panes.values().map(Pane::disk_bytes).sum(),
+            Self::Sessions(_) => 0,
+        }
+    }
+
+    /// Lets go of what is only kept to be told sooner, then puts panes on disk, those first that rows have not come for the longest, until
+    /// `excess` bytes are free. Gives the bytes that it freed.
+    pub(crate) fn shed(
+        &mut self,
+        stage: &Stage,
+        excess: usize,
+        scratch: &Scratch,
+    ) -> Result<usize> {
+        match self {
+            Self::Panes(panes) => panes.shed(stage, excess, scratch),
+            Self::Sessions(_) => Ok(0),
         }
     }
 
@@ -142,10 +191,18 @@ impl StageState {
         closed: Option<i64>,
         below: &[RecordBatch],
     ) -> Result<Vec<WindowRows>> {
-        let mut copy = Self::new(stage)?;
-        for state in self.snapshot(0, stage)? {
-            copy.restore(stage, &state)?;
-        }
+        let mut copy = match self {
+            Self::Panes(panes) => Self::Panes(panes.copy(stage)?),
+            Self::Sessions(_) => {
+                let mut copy = Self::new(stage)?;
+                let mut snapshot = StateSnapshot::default();
+                self.snapshot(0, stage, &mut snapshot)?;
+                for state in &snapshot.panes {
+                    copy.restore(stage, state)?;
+                }
+                copy
+            }
+        };
         for states in below {
             copy.merge(stage, states)?;
         }
@@ -156,28 +213,113 @@ impl StageState {
     }
 }
 
-/// The panes of a stage by their start.
+/// Bytes of a pane below which it is not worth a file.
+const SMALL_PANE: usize = if cfg!(test) { 0 } else { 64 << 10 };
+
+/// The panes of a stage.
 #[derive(Default)]
-pub(crate) struct Panes(BTreeMap<i64, Pane>);
+pub(crate) struct Panes {
+    /// By their start.
+    panes: BTreeMap<i64, Pane>,
+    /// How often rows came.
+    merges: u64,
+}
 
 impl Panes {
     fn restore(&mut self, state: &PaneState) {
         let pane = Pane::restore(Arc::clone(&state.state));
-        self.0.insert(state.start_us, pane);
+        self.panes.insert(state.start_us, pane);
     }
 
-    fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
-        let panes = self.0.iter_mut();
-        panes
-            .map(|(start, pane)| {
-                Ok(PaneState {
+    fn restore_spilled(
+        &mut self,
+        stage: &Stage,
+        state: &SpilledState,
+        scratch: &Scratch,
+    ) -> Result<()> {
+        let new = || Pane::on_disk(Spilled::new(stage, scratch.clone()));
+        let pane = self.panes.entry(state.start_us).or_insert_with(new);
+        match pane.spilled() {
+            Some(spilled) => spilled.restore(stage, &state.file),
+            None => Err(PlanError::internal("a pane is both in memory and on disk")),
+        }
+    }
+
+    fn snapshot(
+        &mut self,
+        number: usize,
+        stage: &Stage,
+        snapshot: &mut StateSnapshot,
+    ) -> Result<()> {
+        for (start, pane) in &mut self.panes {
+            let end_us = stage.windows.last_end(*start);
+            match pane.spilled() {
+                None => snapshot.panes.push(PaneState {
                     stage: number,
                     start_us: *start,
-                    end_us: stage.windows.last_end(*start),
+                    end_us,
                     state: pane.save(stage)?,
-                })
-            })
-            .collect()
+                }),
+                Some(spilled) => {
+                    for file in spilled.files(stage)? {
+                        snapshot.spilled.push(SpilledState {
+                            stage: number,
+                            start_us: *start,
+                            end_us,
+                            file: Arc::clone(file),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same panes once more.
+    fn copy(&mut self, stage: &Stage) -> Result<Self> {
+        let mut copy = Self::default();
+        for (start, pane) in &mut self.panes {
+            let pane = match pane.spilled() {
+                Some(spilled) => Pane::on_disk(spilled.clone()),
+                None => Pane::restore(pane.save(stage)?),
+            };
+            copy.panes.insert(*start, pane);
+        }
+        Ok(copy)
+    }
+
+    fn shed(&mut self, stage: &Stage, excess: usize, scratch: &Scratch) -> Result<usize> {
+        let mut freed = 0;
+        for pane in self.panes.values_mut() {
+            let before = pane.bytes();
+            pane.live = None;
+            freed += before - pane.bytes();
+        }
+        // Saving and loading more often than a pane in memory would be seen in the last bits.
+        if !stage.exact_state {
+            return Ok(freed);
+        }
+        let mut coldest: Vec<(u64, i64)> = self
+            .panes
+            .iter()
+            .map(|(start, pane)| (pane.touched, *start))
+            .collect();
+        coldest.sort_unstable();
+        for (_, start) in coldest {
+            if freed >= excess {
+                break;
+            }
+            let Some(pane) = self.panes.get_mut(&start) else {
+                continue;
+            };
+            let before = pane.bytes();
+            if pane.spilled().is_some() || before < SMALL_PANE {
+                continue;
+            }
+            pane.spill(stage, scratch)?;
+            freed += before.saturating_sub(pane.bytes());
+        }
+        Ok(freed)
     }
 
     /// Merges partial states into their panes.
@@ -212,12 +354,15 @@ impl Panes {
     }
 
     fn pane(&mut self, start: i64) -> &mut Pane {
-        self.0.entry(start).or_default()
+        self.merges += 1;
+        let pane = self.panes.entry(start).or_default();
+        pane.touched = self.merges;
+        pane
     }
 
     /// Saves what is not saved.
     fn save(&mut self, stage: &Stage) -> Result<()> {
-        for pane in self.0.values_mut() {
+        for pane in self.panes.values_mut() {
             pane.save(stage)?;
         }
         Ok(())
@@ -226,7 +371,7 @@ impl Panes {
     /// The end of the first window that a watermark beyond `closed` would close.
     fn next_end(&self, stage: &Stage, closed: Option<i64>) -> Option<i64> {
         // Later panes are in later windows.
-        let (first, _) = self.0.first_key_value()?;
+        let (first, _) = self.panes.first_key_value()?;
         stage
             .windows
             .windows_of(*first)
@@ -243,23 +388,21 @@ impl Panes {
     ) -> Result<Vec<WindowRows>> {
         let mut rows = Vec::new();
         if stage.windows.is_single() {
-            while let Some(entry) = self.0.first_entry() {
+            while let Some(entry) = self.panes.first_entry() {
                 let Some(window) = stage.windows.windows_of(*entry.key()).next() else {
                     return Err(PlanError::internal("a pane has no window"));
                 };
                 if window.end > watermark {
                     break;
                 }
-                let groups = entry.remove().into_groups(stage)?;
-                rows.push(window_rows(stage, groups, &window)?);
+                rows.extend(entry.remove().into_rows(stage, &window)?);
             }
             return Ok(rows);
         }
         for (window, panes) in self.windows(stage, closed, Some(watermark)) {
-            let groups = self.merged(stage, &window, &panes)?;
-            rows.push(window_rows(stage, groups, &window)?);
+            rows.extend(self.rows_of(stage, &window, &panes)?);
         }
-        while let Some(entry) = self.0.first_entry()
+        while let Some(entry) = self.panes.first_entry()
             && stage.windows.last_end(*entry.key()) <= watermark
         {
             entry.remove();
@@ -271,38 +414,36 @@ impl Panes {
     fn peek(&mut self, stage: &Stage, closed: Option<i64>) -> Result<Vec<WindowRows>> {
         let mut rows = Vec::new();
         for (window, panes) in self.windows(stage, closed, None) {
-            let groups = self.merged(stage, &window, &panes)?;
-            rows.push(window_rows(stage, groups, &window)?);
+            rows.extend(self.rows_of(stage, &window, &panes)?);
         }
         Ok(rows)
     }
 
     /// Of panes that are windows: the rows of those whose live rows are not known.
-    pub(crate) fn changed(&mut self, stage: &Stage) -> Result<Vec<(i64, WindowRows)>> {
+    pub(crate) fn changed(&mut self, stage: &Stage) -> Result<Vec<(i64, Vec<WindowRows>)>> {
         let mut changed = Vec::new();
-        for (start, pane) in &mut self.0 {
+        for (start, pane) in &mut self.panes {
             if pane.live.is_some() {
                 continue;
             }
             let Some(window) = stage.windows.windows_of(*start).next() else {
                 return Err(PlanError::internal("a pane has no window"));
             };
-            let groups = Pane::restore(pane.save(stage)?).into_groups(stage)?;
-            changed.push((*start, window_rows(stage, groups, &window)?));
+            changed.push((*start, pane.rows_now(stage, &window)?));
         }
         Ok(changed)
     }
 
     /// Keeps the live rows of a pane until it changes.
     pub(crate) fn keep_live(&mut self, start: i64, rows: Vec<RecordBatch>) {
-        if let Some(pane) = self.0.get_mut(&start) {
+        if let Some(pane) = self.panes.get_mut(&start) {
             pane.live = Some(rows);
         }
     }
 
     /// The live rows that are known, in the order of the windows.
     pub(crate) fn live(&self) -> Vec<RecordBatch> {
-        let known = self.0.values().filter_map(|pane| pane.live.as_ref());
+        let known = self.panes.values().filter_map(|pane| pane.live.as_ref());
         known.flatten().cloned().collect()
     }
 
@@ -314,7 +455,7 @@ impl Panes {
         to: Option<i64>,
     ) -> Vec<(Range<i64>, Vec<i64>)> {
         let mut windows: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
-        for pane in self.0.keys() {
+        for pane in self.panes.keys() {
             for window in stage.windows.windows_of(*pane) {
                 if closed.is_some_and(|closed| window.end <= closed) {
                     continue;
@@ -332,13 +473,25 @@ impl Panes {
             .collect()
     }
 
-    /// The groups of a window, out of its panes, which stay as they are.
-    fn merged(&mut self, stage: &Stage, window: &Range<i64>, panes: &[i64]) -> Result<Groups> {
+    /// The rows of a window, out of its panes, which stay as they are.
+    fn rows_of(
+        &mut self,
+        stage: &Stage,
+        window: &Range<i64>,
+        panes: &[i64],
+    ) -> Result<Vec<WindowRows>> {
+        let mut wanted: Vec<&mut Pane> = self
+            .panes
+            .iter_mut()
+            .filter_map(|(start, pane)| panes.contains(start).then_some(pane))
+            .collect();
+        if wanted.iter_mut().any(|pane| pane.spilled().is_some()) {
+            let sources = wanted.into_iter().map(|pane| pane.source(stage));
+            let sources = sources.collect::<Result<Vec<_>>>()?;
+            return long(usize::MAX, || spilled::rows(stage, window, &sources));
+        }
         let mut groups = Groups::new(stage)?;
-        for start in panes {
-            let Some(pane) = self.0.get_mut(start) else {
-                continue;
-            };
+        for pane in wanted {
             let saved = pane.save(stage)?;
             let mut columns = saved.columns().to_vec();
             for key in &stage.keys {
@@ -346,9 +499,10 @@ impl Panes {
                     *column = constant(key.column.of(window), saved.num_rows());
                 }
             }
-            groups.merge(stage, &columns)?;
+            long(saved.num_rows(), || groups.merge(stage, &columns))?;
         }
-        Ok(groups)
+        let rows = long(groups.len(), || window_rows(stage, groups, window))?;
+        Ok(vec![rows])
     }
 }
 
@@ -368,12 +522,16 @@ fn pane_of(stage: &Stage, column: WindowColumn, bound: i64) -> Result<i64> {
 }
 
 /// The rows of one window.
-fn window_rows(stage: &Stage, groups: Groups, window: &Range<i64>) -> Result<WindowRows> {
+pub(super) fn window_rows(
+    stage: &Stage,
+    groups: Groups,
+    window: &Range<i64>,
+) -> Result<WindowRows> {
     let count = groups.len();
     WindowRows::new(stage, groups, constant(window.start, count))
 }
 
 /// The same moment, `count` times.
-fn constant(value: i64, count: usize) -> ArrayRef {
+pub(super) fn constant(value: i64, count: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_value(value, count).with_timezone("UTC"))
 }

@@ -12,7 +12,8 @@ use datafusion::{
     common::DFSchema,
     error::Result as EngineResult,
     execution::{
-        SessionState, SessionStateBuilder, context::ExecutionProps, runtime_env::RuntimeEnv,
+        SessionState, SessionStateBuilder, context::ExecutionProps,
+        memory_pool::UnboundedMemoryPool, runtime_env::RuntimeEnvBuilder,
     },
     functions_aggregate::expr_fn::{max, min},
     logical_expr::{
@@ -49,7 +50,7 @@ use crate::{
 ///
 /// The rules are few on purpose. Left out, with reasons: those that nest aggregates (`SingleDistinctToGroupBy`), drop group keys
 /// (`EliminateGroupByConstant`), or turn what can never be true into an empty relation (a stream that is not read has no watermark).
-pub(crate) fn streaming_session(state: &SessionState) -> SessionState {
+pub(crate) fn streaming_session(state: &SessionState) -> Result<SessionState> {
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(EliminateDuplicatedExpr::new()),
@@ -59,24 +60,32 @@ pub(crate) fn streaming_session(state: &SessionState) -> SessionState {
     ];
     let mut config = state.config().clone().with_target_partitions(1);
     let options = config.options_mut();
-    // A partial aggregation that gives up half-way would make the state depend on how many rows an epoch had.
+    // Where nearly every row is a group of its own, the pane's table is filled without another one before it. Seen early, because an epoch
+    // is short; what is seen are the epoch's rows, so the same epoch gives the same states.
     options
         .execution
-        .skip_partial_aggregation_probe_ratio_threshold = 2.0;
+        .skip_partial_aggregation_probe_rows_threshold = 8192;
+    options
+        .execution
+        .skip_partial_aggregation_probe_ratio_threshold = 0.8;
     options.optimizer.enable_dynamic_filter_pushdown = false;
     options.optimizer.enable_topk_dynamic_filter_pushdown = false;
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
     options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
-    SessionStateBuilder::new_from_existing(state.clone())
+    // An aggregation that emits early when memory is short would make the state depend on what else is running.
+    let unlimited = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
+        .with_memory_pool(Arc::new(UnboundedMemoryPool::default()))
+        .build_arc()?;
+    let session = SessionStateBuilder::new_from_existing(state.clone())
         .with_config(config)
         // Names that the optimiser makes up are counted from one, whatever ran before: the plan's fingerprint depends on them.
         .with_execution_props(ExecutionProps::new())
         .with_analyzer_rules(Analyzer::new().rules)
         .with_optimizer_rules(rules)
         .with_physical_optimizer_rules(Vec::new())
-        // An aggregation that emits early when memory is short would make the state depend on what else is running.
-        .with_runtime_env(Arc::new(RuntimeEnv::default()))
-        .build()
+        .with_runtime_env(unlimited)
+        .build();
+    Ok(session)
 }
 
 /// The aggregation of a query, lowered.

@@ -27,7 +27,7 @@ use super::{
     watermark::{declare_watermark, watermarked_column},
 };
 use crate::{
-    ContinuousQuery, StateSnapshot, StreamDefinition, TargetDefinition,
+    ContinuousQuery, StateFile, StateSnapshot, StreamDefinition, TargetDefinition,
     binding::logical_plan,
     error::{PlanError, Result},
     logical::{WINDOW_START, lower_windows},
@@ -77,9 +77,24 @@ impl ContinuousPlan {
         explain(self, &self.program, &self.logical)
     }
 
+    /// A file of state with this content, which [`StateFile::content`] gave once.
+    pub fn state_file(&self, content: &[u8]) -> Result<Arc<StateFile>> {
+        let file = StateFile::of(&self.program.runtime.disk_manager, content)?;
+        Ok(Arc::new(file))
+    }
+
     /// A query in its first epoch, or going on from a snapshot of the same fingerprint.
     pub fn start(&self, restored: Option<StateSnapshot>) -> Result<ContinuousQuery> {
-        ContinuousQuery::start(Arc::clone(&self.program), restored)
+        self.start_within(restored, usize::MAX)
+    }
+
+    /// The same, with so many bytes of memory for its state: above half of it, panes go to disk.
+    pub fn start_within(
+        &self,
+        restored: Option<StateSnapshot>,
+        state_memory: usize,
+    ) -> Result<ContinuousQuery> {
+        ContinuousQuery::start(Arc::clone(&self.program), restored, state_memory)
     }
 }
 
@@ -109,7 +124,7 @@ pub async fn plan_continuous(
     let written = recognise(group_distinct(written)?)?;
     let counted = census(&written)?;
     refuse(&written, &counted)?;
-    let session = streaming_session(state);
+    let session = streaming_session(state)?;
     let is_copy = counted.aggregates == 0;
     let has_time = counted
         .streams

@@ -21,6 +21,7 @@ async fn check(script: &Script) -> Outcome {
     let root = EmbeddedRoot::new(None)?;
     let engine = Engine::start(EngineConfig {
         root: root.url().to_owned(),
+        query_memory: crate::config::Memory::default().bytes,
         plan_only: true,
     })
     .await?;

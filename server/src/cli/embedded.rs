@@ -93,6 +93,7 @@ impl Drop for EmbeddedRoot {
 pub(super) async fn start(root: &EmbeddedRoot) -> Result<Arc<Engine>> {
     Engine::start(EngineConfig {
         root: root.url().to_owned(),
+        query_memory: crate::config::Memory::default().bytes,
         plan_only: false,
     })
     .await

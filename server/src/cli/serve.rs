@@ -31,6 +31,7 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         pg_listen: args.pg_listen,
         flight_listen: args.flight_listen,
         http_listen: args.http_listen,
+        query_memory: args.query_memory,
     };
     let config = config::load(args.config.as_deref(), &overrides)?;
     let runtime = runtime()?;
@@ -50,8 +51,13 @@ async fn serve(config: config::Config) -> Outcome {
         format!("flight sql  {}", address(&flight)?),
         format!("http        {}", address(&http)?),
     ];
+    let engine_config = EngineConfig {
+        root: config.root,
+        query_memory: config.query_memory.bytes,
+        plan_only: false,
+    };
     let engine = tokio::select! {
-        engine = Engine::start(EngineConfig { root: config.root, plan_only: false }) => engine?,
+        engine = Engine::start(engine_config) => engine?,
         _ = signal.recv() => return Ok(()),
     };
     let shutdown = CancellationToken::new();

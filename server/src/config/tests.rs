@@ -47,7 +47,7 @@ fn unknown_keys_are_refused_by_name_and_line() {
     assert_eq!(message, "F:1: unknown configuration key \"kafka\"");
     assert_eq!(
         hint,
-        "There are: root, pg_listen, flight_listen, http_listen."
+        "There are: root, pg_listen, flight_listen, http_listen, query_memory."
     );
 }
 
@@ -61,6 +61,11 @@ fn wrong_values_and_broken_files_say_where() {
     let (message, _) = refused("root = 'x'\npg_listen = 'nowhere'\n");
     assert!(
         message.starts_with("F:2: configuration key \"pg_listen\": \"nowhere\" is not an address"),
+        "{message}"
+    );
+    let (message, _) = refused("query_memory = 'much'\n");
+    assert!(
+        message.starts_with("F:1: configuration key \"query_memory\": \"much\" is not an amount"),
         "{message}"
     );
     let (message, _) = refused("root = 'x'\nroot = = 3\n");

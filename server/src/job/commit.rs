@@ -6,19 +6,20 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use arrow::{array::RecordBatch, ipc::writer::FileWriter};
+use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use sluice_connectors::{
     delta::{DataFile, DeltaSink},
     source::{SplitId, SplitPosition},
     store::Root,
 };
-use sluice_planner::api::{PaneState, StateSnapshot};
+use sluice_planner::{ContinuousPlan, api::StateSnapshot};
 
 use super::{
     BadRange, JobStream, JobTables, StatusCell,
-    manifest::{FORMAT, Manifest, PaneRef, Totals},
+    manifest::{Manifest, Totals},
     manifest_log::{LogEntry, ManifestLog},
+    segments::Segments,
 };
 use crate::{
     clock::{Clock, rfc3339},
@@ -66,11 +67,11 @@ pub(super) struct Committer {
     pub(super) next_number: u64,
     pub(super) owner: String,
     pub(super) app_id: String,
-    pub(super) fingerprint: String,
+    pub(super) plan: ContinuousPlan,
     pub(super) tables: JobTables,
     pub(super) sinks: BTreeMap<String, DeltaSink>,
-    /// Panes as the last manifest has them: a pane whose batch is the same value is not written again.
-    pub(super) written_panes: Vec<(Arc<RecordBatch>, PaneRef)>,
+    /// State as the last manifest has it.
+    pub(super) segments: Segments,
     pub(super) streams: Arc<[JobStream]>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: StatusCell,
@@ -101,14 +102,14 @@ impl Committer {
                 files.insert(table.path().to_owned(), written);
             }
         }
-        let panes = self.write_panes(&point.state.panes, point.epoch).await?;
+        let panes = self.write_state(&point.state, point.epoch).await?;
         let manifest = Manifest {
-            format: FORMAT,
+            format: Manifest::format_of(&panes),
             number: self.next_number,
             owner: self.owner.clone(),
             epoch: point.epoch,
             app_id: self.app_id.clone(),
-            fingerprint: self.fingerprint.clone(),
+            fingerprint: self.plan.fingerprint.clone(),
             positions: point.positions,
             split_watermarks_us: point.state.split_watermarks_us.into_iter().collect(),
             watermark_us: point.state.watermark_us,
@@ -189,55 +190,6 @@ impl Committer {
         let sink = retry(&self.status, async || open_or_create(&root, table).await).await?;
         self.sinks.insert(table.path().to_owned(), sink);
         Ok(())
-    }
-
-    /// Writes the panes that changed, a segment for each stage; the others keep the place they have.
-    async fn write_panes(&mut self, panes: &[PaneState], epoch: i64) -> Result<Vec<PaneRef>> {
-        let mut changed: BTreeMap<usize, Vec<&PaneState>> = BTreeMap::new();
-        let mut refs: Vec<(Arc<RecordBatch>, PaneRef)> = Vec::new();
-        for pane in panes {
-            let known = self.written_panes.iter().find(|(batch, place)| {
-                Arc::ptr_eq(batch, &pane.state)
-                    && (place.stage, place.start_us) == (pane.stage, pane.start_us)
-            });
-            let place = match known {
-                Some((_, place)) => place.clone(),
-                None => {
-                    let changed = changed.entry(pane.stage).or_default();
-                    changed.push(pane);
-                    PaneRef {
-                        stage: pane.stage,
-                        start_us: pane.start_us,
-                        end_us: pane.end_us,
-                        segment: segment(pane.stage, epoch),
-                        index: changed.len() - 1,
-                        crc32: 0,
-                    }
-                }
-            };
-            refs.push((Arc::clone(&pane.state), place));
-        }
-        for (stage, panes) in changed {
-            let segment = segment(stage, epoch);
-            let bytes = bytes::Bytes::from(encode_panes(&panes)?);
-            let crc32 = crc32fast::hash(&bytes);
-            for (_, place) in &mut refs {
-                if place.segment == segment {
-                    place.crc32 = crc32;
-                }
-            }
-            let path = format!("{}/{segment}", self.folder);
-            retry(&self.status, async || {
-                self.root
-                    .put(&path, bytes.clone())
-                    .await
-                    .map_err(storage_error)
-            })
-            .await?;
-        }
-        let places = refs.iter().map(|(_, place)| place.clone()).collect();
-        self.written_panes = refs;
-        Ok(places)
     }
 
     /// A topic that was deleted and made anew continues silently in the client library: its id tells.
@@ -368,29 +320,6 @@ fn commit_info(manifest: &Manifest) -> Map<String, Value> {
     ])
 }
 
-/// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
-fn segment(stage: usize, epoch: i64) -> String {
-    match stage {
-        0 => format!("state/{epoch:020}.arrow"),
-        _ => format!("state/{epoch:020}-{stage}.arrow"),
-    }
-}
-
-fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {
-    let failed =
-        |error: arrow::error::ArrowError| Error::internal(format!("state segment: {error}"));
-    let schema = panes
-        .first()
-        .map(|pane| pane.state.schema())
-        .ok_or_else(|| Error::internal("a state segment without panes"))?;
-    let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(failed)?;
-    for pane in panes {
-        writer.write(&pane.state).map_err(failed)?;
-    }
-    writer.finish().map_err(failed)?;
-    writer.into_inner().map_err(failed)
-}
-
 /// Waits longer with each failure.
 #[derive(Debug, Default)]
 struct Backoff {
@@ -420,7 +349,7 @@ pub(super) fn is_transient(error: &Error) -> bool {
         )
 }
 
-async fn retry<T, F>(status: &StatusCell, mut step: impl FnMut() -> F) -> Result<T>
+pub(super) async fn retry<T, F>(status: &StatusCell, mut step: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {

@@ -23,10 +23,12 @@ use sluice_connectors::{
 
 use super::{
     intervals::Intervals,
-    manifest::FORMAT,
     manifest_log::{LogEntry, ManifestLog},
 };
 use crate::{error::Result, root::storage_error, table::TableState};
+
+/// The format of a record of dead letters.
+const FORMAT: u32 = 1;
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sluice_connectors::{delta::DataFile, source::SplitPosition};
 use sluice_planner::api::RowCounts;
 
-/// The format this build writes. Older ones are read.
-pub const FORMAT: u32 = 1;
+/// The newest format this build writes. Older ones are read.
+pub const FORMAT: u32 = 2;
+
+/// Of a manifest without state on disk: what builds before there was any can read.
+const FORMAT_IN_MEMORY: u32 = 1;
 
 /// One commit point.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,6 +74,19 @@ pub struct PaneRef {
     pub index: usize,
     /// CRC-32 of the whole segment file.
     pub crc32: u32,
+    /// Whether the segment is a file of a pane on disk: the whole of it, and the pane's next file is the next of its places.
+    #[serde(default)]
+    pub spilled: bool,
+}
+
+impl Manifest {
+    /// The format that a manifest of this state needs.
+    pub(super) fn format_of(panes: &[PaneRef]) -> u32 {
+        match panes.iter().any(|place| place.spilled) {
+            true => FORMAT,
+            false => FORMAT_IN_MEMORY,
+        }
+    }
 }
 
 /// Why a manifest's bytes cannot be used.

@@ -5,17 +5,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::{array::RecordBatch, ipc::reader::FileReader};
 use serde_json::{Map, Value};
 use sluice_connectors::{
     delta::DeltaSink,
     source::{SplitId, SplitPosition},
 };
-use sluice_planner::api::{PaneState, StateSnapshot};
+use sluice_planner::api::StateSnapshot;
 
 use super::{
     commit::Committer,
-    manifest::{Manifest, PaneRef, Totals},
+    manifest::{Manifest, Totals},
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -149,7 +148,7 @@ impl Committer {
     }
 
     async fn restore(&mut self, manifest: &Manifest) -> Result<Restored> {
-        if manifest.fingerprint != self.fingerprint {
+        if manifest.fingerprint != self.plan.fingerprint {
             return Err(Error::user(
                 SqlState::ObjectNotInPrerequisiteState,
                 format!(
@@ -160,57 +159,14 @@ impl Committer {
             .with_detail("This build plans the statement differently, or a view or stream it reads was changed.")
             .with_hint("Run the build that wrote it, or drop the table and create it again."));
         }
-        let mut panes = Vec::new();
-        let mut segments: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
-        for place in &manifest.panes {
-            if !segments.contains_key(place.segment.as_str()) {
-                let batches = self.read_segment(place).await?;
-                segments.insert(&place.segment, batches);
-            }
-            let state = segments
-                .get(place.segment.as_str())
-                .and_then(|batches| batches.get(place.index))
-                .cloned()
-                .ok_or_else(|| {
-                    corrupt_segment(place, "it has fewer batches than its manifest says")
-                })?;
-            let state = Arc::new(state);
-            self.written_panes.push((Arc::clone(&state), place.clone()));
-            panes.push(PaneState {
-                stage: place.stage,
-                start_us: place.start_us,
-                end_us: place.end_us,
-                state,
-            });
-        }
         Ok(Restored {
             epoch: manifest.epoch,
             positions: manifest.positions.clone(),
-            state: Some(StateSnapshot {
-                split_watermarks_us: manifest.split_watermarks_us.iter().cloned().collect(),
-                watermark_us: manifest.watermark_us,
-                panes,
-            }),
+            state: Some(self.read_state(manifest).await?),
             totals: manifest.totals,
             discard: None,
             fresh: false,
         })
-    }
-
-    async fn read_segment(&self, place: &PaneRef) -> Result<Vec<RecordBatch>> {
-        let path = format!("{}/{}", self.folder, place.segment);
-        let bytes = self
-            .root
-            .read(&path)
-            .await
-            .map_err(storage_error)?
-            .ok_or_else(|| corrupt_segment(place, "the file is gone"))?;
-        if crc32fast::hash(&bytes) != place.crc32 {
-            return Err(corrupt_segment(place, "its checksum does not hold"));
-        }
-        FileReader::try_new(std::io::Cursor::new(bytes), None)
-            .and_then(Iterator::collect)
-            .map_err(|error| corrupt_segment(place, &error.to_string()))
     }
 }
 
@@ -225,16 +181,6 @@ impl Restored {
             fresh: true,
         }
     }
-}
-
-fn corrupt_segment(place: &PaneRef, why: &str) -> Error {
-    Error::outside(
-        SqlState::DataException,
-        format!("state segment {} cannot be read: {why}", place.segment),
-    )
-    .with_hint(
-        "Restore the checkpoint folder from a backup, or drop the table and create it again.",
-    )
 }
 
 /// Positions in the commit that the table is at.

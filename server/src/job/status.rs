@@ -80,8 +80,12 @@ pub struct QueryStatus {
     pub held_by: Option<String>,
     /// The newest error.
     pub last_error: Option<String>,
-    /// Bytes of state.
+    /// Bytes of state in memory.
     pub state_bytes: usize,
+    /// Bytes of memory that it may take.
+    pub state_memory: usize,
+    /// Bytes of state in the scratch folder.
+    pub spilled_bytes: u64,
     /// Open windows.
     pub open_windows: usize,
     /// Final rows that are not committed yet.
@@ -134,6 +138,8 @@ impl QueryStatus {
             held_by: None,
             last_error: None,
             state_bytes: 0,
+            state_memory: parts.options.state_memory,
+            spilled_bytes: 0,
             open_windows: 0,
             tail_rows: 0,
             splits: Vec::new(),

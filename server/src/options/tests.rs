@@ -37,3 +37,26 @@ fn an_unknown_table_option_is_refused_by_name() {
         Some("Perhaps you meant \"commit_interval\".")
     );
 }
+
+#[test]
+fn amounts_of_memory() {
+    assert_eq!(memory("x", "256 MB").unwrap(), 256 << 20);
+    assert_eq!(memory("x", "2gb").unwrap(), 2 << 30);
+    assert_eq!(memory("x", "1024 kB").unwrap(), 1 << 20);
+    for wrong in ["", "256", "MB", "-1 MB", "1.5 GB", "99999999999 TB", "1 MX"] {
+        let error = memory("state_memory", wrong).unwrap_err();
+        assert!(
+            error
+                .message
+                .starts_with("option \"state_memory\" cannot be"),
+            "{}",
+            error.message
+        );
+        assert!(error.hint.is_some());
+    }
+    let error = memory("state_memory", "10 kB").unwrap_err();
+    assert_eq!(
+        error.message,
+        "option \"state_memory\" cannot be '10 kB': the least is 1 MB"
+    );
+}

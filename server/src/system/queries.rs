@@ -54,6 +54,8 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         ("filtered_rows", count(|status| status.filtered_rows)),
         ("open_windows", count(|status| status.open_windows as u64)),
         ("state_bytes", count(|status| status.state_bytes as u64)),
+        ("state_memory", count(|status| status.state_memory as u64)),
+        ("spilled_bytes", count(|status| status.spilled_bytes)),
         (
             "checkpoint_epoch",
             Arc::new(Int64Array::from_iter(

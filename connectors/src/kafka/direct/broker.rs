@@ -32,6 +32,8 @@ const SOON: Duration = Duration::from_millis(100);
 const LATER: Duration = Duration::from_secs(1);
 /// How long the thread sleeps when there is nothing to ask for; a change wakes it.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long the broker may hold a question where the last answer had nothing: it answers with the first message.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Why a connection is given up.
 enum End {
@@ -53,6 +55,7 @@ pub(super) fn run(fetcher: &Arc<Fetcher>, id: i32) {
         fetcher,
         id,
         turn: 0,
+        quiet: false,
         failing: false,
     };
     let mut backoff = BACKOFF;
@@ -82,6 +85,8 @@ struct Broker<'f> {
     id: i32,
     /// Which partition comes first in a question: each in turn, as answers are filled from the front.
     turn: usize,
+    /// Whether the last answer had no message.
+    quiet: bool,
     failing: bool,
 }
 
@@ -95,7 +100,8 @@ impl Broker<'_> {
         };
         let fetcher = Arc::clone(self.fetcher);
         let mut connection = Connection::open(&host, port, &fetcher.settings, &fetcher.stop)?;
-        let patience = fetcher.settings.max_wait + fetcher.settings.patience;
+        let patience = fetcher.settings.max_wait.max(QUIET) + fetcher.settings.patience;
+        self.quiet = false;
         let mut asked = false;
         loop {
             if !asked && !self.ask(&mut connection)? {
@@ -174,9 +180,14 @@ impl Broker<'_> {
         }
         self.turn = (self.turn + 1) % partitions.len();
         partitions.rotate_left(self.turn);
+        // Nobody waits for company that does not come.
+        let (wait, bytes) = match self.quiet {
+            true => (settings.max_wait.max(QUIET), 1),
+            false => (settings.max_wait, settings.min_bytes),
+        };
         let request = FetchRequest::default()
-            .with_max_wait_ms(i32::try_from(settings.max_wait.as_millis()).unwrap_or(i32::MAX))
-            .with_min_bytes(settings.min_bytes)
+            .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
+            .with_min_bytes(bytes)
             .with_max_bytes(settings.max_bytes)
             // committed messages only
             .with_isolation_level(1)
@@ -188,20 +199,26 @@ impl Broker<'_> {
     }
 
     /// Moves the positions; what the reader should see of the answer, and whether leaders must be asked for anew.
-    fn take_in(&self, answer: FetchResponse) -> Result<(Vec<Fetched>, bool), End> {
+    fn take_in(&mut self, answer: FetchResponse) -> Result<(Vec<Fetched>, bool), End> {
         if answer.error_code != 0 {
             let error = error_of(answer.error_code);
             return Err(io::Error::other(error.reason).into());
         }
         let mut fetched = Vec::new();
         let mut unsettled = false;
-        let mut table = self.fetcher.table.lock();
+        self.quiet = true;
+        let fetcher = self.fetcher;
+        let mut table = fetcher.table.lock();
         for part in answer
             .responses
             .into_iter()
             .flat_map(|topic| topic.partitions)
         {
             let partition = part.partition_index;
+            self.quiet &= part
+                .records
+                .as_ref()
+                .is_none_or(|records| records.is_empty());
             if table.topology.leader(partition) != Some(self.id) {
                 continue;
             }

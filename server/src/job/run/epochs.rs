@@ -27,6 +27,7 @@ use super::{
         manifest_log::ManifestLog,
         readers::Readers,
         recovery,
+        segments::Segments,
         splits::Splits,
     },
     End,
@@ -102,16 +103,18 @@ impl<'a> Running<'a> {
             next_number: 1,
             owner: parts.owner.clone(),
             app_id: super::super::app_id(&parts.id),
-            fingerprint: parts.plan.fingerprint.clone(),
+            plan: parts.plan.clone(),
             tables: parts.tables.clone(),
             sinks: BTreeMap::new(),
-            written_panes: Vec::new(),
+            segments: Segments::default(),
             streams: Arc::clone(&parts.streams),
             clock: Arc::clone(&parts.clock),
             status: status.clone(),
         };
         let restored = committer.recover(&parts.events).await?;
-        let query = parts.plan.start(restored.state).map_err(plan_error)?;
+        let state_memory = parts.options.state_memory;
+        let query = parts.plan.start_within(restored.state, state_memory);
+        let query = query.map_err(plan_error)?;
 
         let head = JournalHead {
             fingerprint: parts.plan.fingerprint.clone(),

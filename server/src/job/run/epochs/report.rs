@@ -30,6 +30,7 @@ impl Running<'_> {
             self.query.open_panes(),
             self.query.state_bytes(),
         );
+        let spilled_bytes = self.query.spilled_bytes();
         let lag_rows = self.splits.lag_rows();
         let tail_rows = self.parts.tables.table.tail_size().0;
         self.status.update(|status| {
@@ -46,6 +47,7 @@ impl Running<'_> {
             status.open_windows = open_windows;
             status.tail_rows = tail_rows;
             status.state_bytes = state_bytes;
+            status.spilled_bytes = spilled_bytes;
             status.splits = splits;
         });
     }

@@ -1,0 +1,88 @@
+//! More state than memory, more result than memory: nothing is lost, and nobody else notices.
+
+use std::time::Duration;
+
+use sluice_tests::server::Server;
+
+const LONG: Duration = Duration::from_secs(120);
+
+#[test]
+fn more_groups_than_memory_give_the_same_table_through_a_kill() {
+    let mut server = Server::start();
+    let mut pg = server.connect();
+    pg.run(
+        "CREATE STREAM events (ts TIMESTAMPTZ, row_number BIGINT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
+         WITH (connector = 'generator', rows = '400000', rows_per_second = '80000', splits = '2', event_interval = '5 milliseconds',
+               start_time = '2026-03-28T22:00:00Z', out_of_order = '1 second')",
+    );
+    let table = |name: &str, options: &str| {
+        format!(
+            "CREATE TABLE gold.{name} WITH (commit_interval = '500 milliseconds'{options}) AS
+             SELECT window_start, row_number % 150000 AS k, count(*) AS n, sum(value) AS total, min(ts) AS first
+             FROM TUMBLE(events, ts, INTERVAL '1 hour') GROUP BY window_start, row_number % 150000"
+        )
+    };
+    pg.run(&table("little", ", state_memory = '4 MB'"));
+    pg.run(&table("much", ""));
+    let status = |pg: &sluice_tests::pg::Pg, name: &str, column: &str| {
+        pg.value(&format!(
+            "SELECT {column}::text FROM system.queries WHERE name = 'gold.{name}'"
+        ))
+    };
+    server.wait("state on disk", LONG, || {
+        let half = status(&pg, "little", "rows_in").parse::<u64>().ok()? > 150_000;
+        let spilled = status(&pg, "little", "spilled_bytes").parse::<u64>().ok()?;
+        (half && spilled > 1_000_000).then_some(())
+    });
+    let in_memory: usize = status(&pg, "little", "state_bytes").parse().unwrap();
+    assert!(in_memory <= 4 << 20, "{in_memory} bytes");
+    assert_eq!(status(&pg, "little", "state_memory"), "4194304");
+    assert_eq!(status(&pg, "much", "spilled_bytes"), "0");
+    server.kill_and_restart();
+    pg = server.connect();
+    for name in ["little", "much"] {
+        server.wait("the end of the stream", LONG, || {
+            (status(&pg, name, "state") == "finished").then_some(())
+        });
+    }
+    assert_eq!(pg.number("SELECT count(*) FROM gold.little"), 150_000);
+    assert_eq!(pg.number("SELECT sum(n) FROM gold.little"), 400_000);
+    for (one, other) in [("little", "much"), ("much", "little")] {
+        let differ = format!(
+            "SELECT count(*) FROM (SELECT k, n, first, round(total * 1000) FROM gold.{one}
+             EXCEPT SELECT k, n, first, round(total * 1000) FROM gold.{other}) AS d"
+        );
+        assert_eq!(pg.number(&differ), 0, "in {one} and not in {other}");
+    }
+}
+
+#[test]
+fn a_query_beyond_its_memory_spills_or_fails_and_the_server_goes_on() {
+    let server = Server::start_with(&["--query-memory", "32 MB"]);
+    let pg = server.connect();
+    // Exact medians hold every value, and there is nowhere to put them.
+    pg.refused(
+        "SELECT median(value) FROM generate_series(1, 20000000) AS t(value)",
+        "53200",
+        &["memory"],
+    );
+    // Sorting goes to disk.
+    let sorted = "SELECT count(*) FROM (SELECT value, row_number() OVER (ORDER BY -value) AS place FROM generate_series(1, 3000000) AS t(value)) AS s WHERE place + value = 3000001";
+    assert_eq!(pg.number(sorted), 3_000_000);
+    assert!(server.memory_mib("VmHWM") < 1024.0);
+    assert_eq!(pg.number("SELECT 1"), 1);
+}
+
+#[test]
+fn an_amount_of_memory_that_is_none_is_refused() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(
+        "CREATE STREAM s (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '1')",
+    );
+    pg.refused(
+        "CREATE TABLE gold.t WITH (state_memory = 'plenty') AS SELECT window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '1 hour') GROUP BY window_start",
+        "22023",
+        &["state_memory", "plenty"],
+    );
+}
