@@ -13,7 +13,7 @@ fn more_groups_than_memory_give_the_same_table_through_a_kill() {
     pg.run(
         "CREATE STREAM events (ts TIMESTAMPTZ, row_number BIGINT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
          WITH (connector = 'generator', rows = '400000', rows_per_second = '80000', splits = '2', event_interval = '5 milliseconds',
-               start_time = '2026-03-28T22:00:00Z', out_of_order = '1 second')",
+               start_time = '2026-03-28T22:05:00Z', out_of_order = '0 seconds')",
     );
     let table = |name: &str, options: &str| {
         format!(

@@ -136,6 +136,8 @@ struct Position {
     leader_epoch: i32,
     /// The end that was told last.
     told_end: i64,
+    /// Whether it ever had a message.
+    begun: bool,
     /// Not before.
     due: Option<Instant>,
 }
@@ -183,6 +185,7 @@ impl Fetcher {
                 next_offset: start.offset,
                 leader_epoch: start.leader_epoch.unwrap_or(-1),
                 told_end: -1,
+                begun: start.offset > 0,
                 due: None,
             };
             table.partitions.insert(start.partition, position);

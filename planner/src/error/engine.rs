@@ -50,7 +50,9 @@ fn translate(error: &DataFusionError) -> PlanError {
         DataFusionError::Configuration(text) => PlanError::invalid(lower_first(text)),
         DataFusionError::Execution(text) => PlanError::new(Kind::Data, lower_first(text)),
         DataFusionError::ResourcesExhausted(text) => {
-            PlanError::new(Kind::Resources, lower_first(text))
+            PlanError::new(Kind::Resources, "the memory for ad-hoc queries is used up")
+                .detail(text.clone())
+                .hint("give them more with --query-memory, or ask for less: fewer rows, a LIMIT, approx_percentile instead of median")
         }
         other => PlanError::internal(lower_first(&other.strip_backtrace())),
     }

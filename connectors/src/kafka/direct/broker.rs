@@ -206,16 +206,17 @@ impl Broker<'_> {
         }
         let mut fetched = Vec::new();
         let mut unsettled = false;
-        self.quiet = true;
         let fetcher = self.fetcher;
         let mut table = fetcher.table.lock();
+        // Where a partition has had nothing yet, the first messages of all of them should come together: those that come alone move time.
+        let mut quiet = self.led(&table).all(|(_, position)| position.begun);
         for part in answer
             .responses
             .into_iter()
             .flat_map(|topic| topic.partitions)
         {
             let partition = part.partition_index;
-            self.quiet &= part
+            quiet &= part
                 .records
                 .as_ref()
                 .is_none_or(|records| records.is_empty());
@@ -231,6 +232,8 @@ impl Broker<'_> {
                 Part::Elsewhere => unsettled = true,
             }
         }
+        drop(table);
+        self.quiet = quiet;
         Ok((fetched, unsettled))
     }
 
@@ -315,6 +318,7 @@ fn take_part(position: &mut Position, part: PartitionData) -> Part {
     // What cannot be read is told by the reader, which looks at each batch anyway.
     let last = Batches::new(&batches).map_while(Result::ok).last();
     if let Some(last) = &last {
+        position.begun = true;
         position.next_offset = position.next_offset.max(last.last_offset + 1);
         position.leader_epoch = last.leader_epoch;
     }

@@ -20,7 +20,10 @@ use tonic::{
     metadata::{MetadataMap, MetadataValue},
 };
 
-use crate::error::{Error, SqlState};
+use crate::{
+    error::{Error, SqlState},
+    execute::engine_error,
+};
 
 /// The status text goes in an HTTP header, and clients (C core) refuse headers above 8 KiB; this many bytes as sent are left for it.
 const MAX_TEXT_BYTES: usize = 6_000;
@@ -81,7 +84,7 @@ pub(super) fn from_engine(error: &DataFusionError) -> Error {
             return ours.clone();
         }
         if let Some(DataFusionError::ResourcesExhausted(message)) = this.downcast_ref() {
-            return Error::outside(SqlState::OutOfMemory, message.clone());
+            return engine_error(DataFusionError::ResourcesExhausted(message.clone()));
         }
         if let Some(ArrowError::DivideByZero) = this.downcast_ref() {
             return Error::user(SqlState::DivisionByZero, "division by zero");

@@ -10,7 +10,10 @@ use arrow::error::ArrowError;
 use datafusion::{common::SchemaError, error::DataFusionError};
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
-use crate::error::{Error, SqlState};
+use crate::{
+    error::{Error, SqlState},
+    execute::engine_error,
+};
 
 /// How bad it is: what PostgreSQL calls the severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +172,9 @@ fn from_engine(error: &DataFusionError) -> Error {
             None => Error::internal(inner.to_string()),
         },
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
-        DataFusionError::ResourcesExhausted(_) => Error::outside(SqlState::OutOfMemory, text),
+        DataFusionError::ResourcesExhausted(text) => {
+            engine_error(DataFusionError::ResourcesExhausted(text.clone()))
+        }
         DataFusionError::NotImplemented(_) => Error::user(SqlState::FeatureNotSupported, text),
         DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
             SchemaError::FieldNotFound { .. } => Error::user(SqlState::UndefinedColumn, text),
