@@ -184,13 +184,8 @@ impl Types {
                 }
             },
         };
-        while self.spare_closes == 0 {
-            if reader.take_token(&Token::LBracket) {
-                reader.expect_token(&Token::RBracket, "write an array type as TYPE[]")?;
-            } else if !reader.take(&["ARRAY"]) {
-                // `INT ARRAY` is the standard's.
-                break;
-            }
+        // After `>>` what follows belongs to the type around this one.
+        while self.spare_closes == 0 && array_follows(reader)? {
             data_type = array_of(data_type);
         }
         Ok(data_type)
@@ -269,6 +264,15 @@ impl Types {
         self.spare_closes = closes - 1;
         Ok(())
     }
+}
+
+/// Goes past `[]`, or the standard's ARRAY.
+fn array_follows(reader: &mut Reader<'_>) -> Result<bool, ParseError> {
+    if reader.take_token(&Token::LBracket) {
+        reader.expect_token(&Token::RBracket, "write an array type as TYPE[]")?;
+        return Ok(true);
+    }
+    Ok(reader.take(&["ARRAY"]))
 }
 
 fn array_of(element: DataType) -> DataType {
