@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use maintain::{Maintained, maintain};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
 pub use sink::DeltaSink;
+pub use spec::stored_schema;
 
 /// What a table is: its columns, how it is partitioned, and its properties.
 #[derive(Clone, Debug, PartialEq, Eq)]

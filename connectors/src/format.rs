@@ -8,9 +8,41 @@
 pub mod json;
 pub mod raw;
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef},
+    error::ArrowError,
+};
+
+/// Field metadata of declared columns that are text and take other forms than text: [`JSON_TEXT`], [`UUID_TEXT`].
+pub const TYPE_MARK: &str = "sluice.type";
+/// Any JSON value, kept as its own text.
+pub const JSON_TEXT: &str = "json";
+/// A UUID in any spelling of PostgreSQL's, kept in the usual one.
+pub const UUID_TEXT: &str = "uuid";
+
+/// The columns without marks, as everybody but the decoder sees them: types that differ in a mark alone would not be equal.
+pub fn plain(declared: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(plain_fields(declared.fields())))
+}
+
+fn plain_fields(fields: &Fields) -> Fields {
+    fields.iter().map(plain_field).collect()
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::List(item) => DataType::List(plain_field(item)),
+        DataType::Struct(fields) => DataType::Struct(plain_fields(fields)),
+        DataType::Map(entries, sorted) => DataType::Map(plain_field(entries), *sorted),
+        other => other.clone(),
+    };
+    let mut metadata = field.metadata().clone();
+    metadata.remove(TYPE_MARK);
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
+}
 
 /// Turns messages into rows.
 ///

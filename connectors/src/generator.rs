@@ -43,7 +43,8 @@ pub fn open(schema: SchemaRef, options: &BTreeMap<String, String>) -> Result<Arc
         .iter()
         .map(|field| field.name().clone())
         .collect();
-    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    let shown = crate::format::plain(&schema);
+    let mut fields: Vec<_> = shown.fields().iter().cloned().collect();
     fields.extend(metadata_fields().map(Arc::new));
     let schema = Arc::new(Schema::new(fields));
     // Every column is looked at now, so that CREATE STREAM and not the first query says what is wrong.

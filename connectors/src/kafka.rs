@@ -34,7 +34,7 @@ use self::{client::Control, options::KafkaOptions};
 pub use self::{options::OPTIONS, startup::Startup};
 use crate::{
     error::{ConnectorError, Result},
-    format::{json::JsonDecoder, raw},
+    format::{json::JsonDecoder, plain, raw},
     source::{InboxBudget, ReadRequest, Source, SourceReader, SplitId, SplitInfo, SplitPosition},
 };
 
@@ -79,7 +79,8 @@ impl KafkaSource {
                 ),
             });
         }
-        let fields: Vec<_> = declared.fields().iter().cloned().chain(metadata).collect();
+        let shown = plain(&declared);
+        let fields: Vec<_> = shown.fields().iter().cloned().chain(metadata).collect();
         Ok(Self {
             options: Arc::new(options),
             schema: Arc::new(Schema::new(fields)),
@@ -144,7 +145,7 @@ impl Source for KafkaSource {
     }
 
     fn read(&self, request: ReadRequest) -> Result<SourceReader> {
-        let columns = columns::Projection::new(&self.declared, &request.columns)?;
+        let columns = columns::Projection::new(&plain(&self.declared), &request.columns)?;
         for position in &request.positions {
             if position.split.topic != self.options.topic {
                 return Err(ConnectorError::Conflict {

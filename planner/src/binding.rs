@@ -10,4 +10,4 @@ pub use metadata::expose_metadata;
 pub(crate) use metadata::take_mark;
 pub use session::{logical_plan, new_session_state, parse_expr, session_config};
 pub use stream_table::{StreamPeek, StreamTable};
-pub use types::{SqlTypes, arrow_type};
+pub use types::{SqlTypes, arrow_type, declared_field};

@@ -33,3 +33,4 @@ pub(crate) use explain::duration;
 pub(crate) use grouping::group_exprs;
 pub(crate) use lineage::{Origin, origin, plain_column};
 pub(crate) use program::{Intake, Program, RejectShape, Stage};
+pub(crate) use recognise::is_event_time;

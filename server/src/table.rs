@@ -13,7 +13,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::catalog::TableProvider;
 use parking_lot::RwLock;
 use sluice_connectors::{
-    delta::{DeltaReader, Snapshot},
+    delta::{DeltaReader, Snapshot, stored_schema},
     error::ConnectorError,
     store::Root,
 };
@@ -25,7 +25,7 @@ use crate::{catalog::QualifiedName, error::Result, root::storage_error};
 pub struct TableState {
     /// The table.
     pub name: QualifiedName,
-    /// Its columns.
+    /// Its columns, as its files give them; rows of the tail are brought to it when they are read.
     pub schema: SchemaRef,
     root: Root,
     path: String,
@@ -69,7 +69,7 @@ impl TableState {
     ) -> Self {
         Self {
             name,
-            schema,
+            schema: stored_schema(&schema),
             root,
             path,
             app_id,

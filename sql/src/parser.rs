@@ -4,7 +4,7 @@ use crate::dialect::SluiceDialect;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::limits::{self, MAX_TEXT_BYTES};
 use crate::reader::Reader;
-use crate::rewrite::tokens as token_rewrite;
+use crate::rewrite::{refused, tokens as token_rewrite};
 use crate::statement::{self, Statement};
 use crate::text::{self, Walker};
 
@@ -68,6 +68,7 @@ fn all(text: &str) -> Result<Vec<Parsed>, ParseError> {
 /// Parses the tokens of one statement.
 fn one(mut tokens: Vec<TokenWithSpan>, extent: Span) -> Result<Statement, ParseError> {
     limits::check(&tokens)?;
+    refused::check(&tokens)?;
     let emit = token_rewrite::take_emit(&mut tokens)?;
     let tokens = token_rewrite::apply(tokens)?;
     let dialect = SluiceDialect::new(tokens.len());

@@ -16,6 +16,7 @@ use crate::statement::types::{Flavour, canonical};
 
 mod functions;
 mod idents;
+pub(crate) mod refused;
 mod spark_window;
 mod struct_star;
 pub(crate) mod time_zone;
@@ -91,11 +92,32 @@ impl VisitorMut for Rewriter {
     }
 }
 
-/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place.
+/// What to do where a table of another time is asked for.
+const TIME_TRAVEL: &str =
+    "a table's folder is plain Delta: any Delta reader can read an older version of it";
+
+/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place. And time travel, which
+/// the engine would pass over.
 fn no_hints(factor: &TableFactor) -> Result<(), ParseError> {
-    let TableFactor::Table { with_hints, .. } = factor else {
+    let TableFactor::Table {
+        with_hints,
+        version,
+        name,
+        ..
+    } = factor
+    else {
         return Ok(());
     };
+    if let Some(version) = version {
+        let clause = version.to_string();
+        let words: Vec<&str> = clause.split(' ').take_while(|word| *word != "AS").collect();
+        let clause = format!("{} AS OF", words.join(" "));
+        return Err(
+            ParseError::unsupported(format!("{clause} is not supported"), name.span())
+                .offending(name.to_string())
+                .hint(TIME_TRAVEL),
+        );
+    }
     match with_hints.first() {
         None => Ok(()),
         Some(first) => Err(

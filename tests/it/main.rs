@@ -27,4 +27,5 @@ mod places;
 mod slt;
 mod spark_spellings;
 mod support;
+mod types;
 mod windows;

@@ -1,4 +1,4 @@
-"""Reads a table folder with delta-rs: rows, partition columns, statistics, as one line of JSON."""
+"""Reads a table folder with delta-rs: rows, schema, partition columns, statistics, as one line of JSON."""
 
 import json
 import sys
@@ -19,6 +19,8 @@ print(
         {
             "version": table.version(),
             "partition_columns": table.metadata().partition_columns,
+            "schema": json.loads(table.schema().to_json()),
+            "features": table.protocol().reader_features,
             "rows": rows,
             "files": {name: values for name, values in files.items()},
         },

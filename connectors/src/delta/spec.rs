@@ -7,7 +7,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::{
     Metadata, Protocol, StructType,
     engine::arrow_conversion::{TryIntoArrow, TryIntoKernel},
@@ -38,6 +38,19 @@ fn refused(message: String, hint: &str) -> ConnectorError {
         message,
         hint: Some(hint.into()),
     }
+}
+
+/// The columns as they come back from the table's files: Delta has names of its own for what lies in a list or a map.
+///
+/// What a table cannot hold is left as it is: it was refused when the table was made.
+pub fn stored_schema(schema: &Schema) -> SchemaRef {
+    let stored = |field: &FieldRef| match checked_field(field, field.name()) {
+        Ok(stored) => Arc::new(stored),
+        Err(_) => Arc::clone(field),
+    };
+    Arc::new(Schema::new(
+        schema.fields().iter().map(stored).collect::<Fields>(),
+    ))
 }
 
 impl TableSpec {

@@ -10,26 +10,33 @@
 //! | SMALLINT INTEGER BIGINT | a number without a fraction (`1`, `1.0`, `1e3`), or a string that holds one |
 //! | REAL, DOUBLE PRECISION | a number within range, or a string that holds one, `NaN`, `Infinity`, `-Infinity` |
 //! | NUMERIC(p,s) | a number or a string that holds one, rounded to the scale; never through a float |
-//! | TEXT | a string (without `\u0000`); with the field metadata `sluice.type = json`, any value, as its own text |
-//! | BYTEA | a string in base64 |
+//! | TEXT | a string (without `\u0000`) |
+//! | JSON (marked text) | any value, as its own text |
+//! | UUID (marked text) | a string: 32 hexadecimal digits, hyphens after any four of them, braces around; kept in lower case with the usual hyphens |
+//! | BYTEA | a string in base64, or PostgreSQL's `\x` and hexadecimal digits |
 //! | DATE | a string `YYYY-MM-DD` |
-//! | TIMESTAMP, TIMESTAMPTZ | an RFC 3339 string, or `YYYY-MM-DD HH:MM:SS[.f]`, UTC where no zone is written; or a number since 1970 in `timestamp_unit` (`s`, `ms`, `us`, `ns`; default `ms`) |
+//! | TIMESTAMP, TIMESTAMPTZ | an RFC 3339 string, or `YYYY-MM-DD HH:MM:SS[.f][+HH[:MM]]`, UTC where no zone is written; or a number since 1970 in `timestamp_unit`; `timestamp_format` narrows it to one of the two |
 //! | STRUCT, LIST | an object, an array |
+//! | MAP | an object; keys are strings that hold what the key type takes; of two equal keys the last counts |
 //!
 //! Anything else is a bad message: an error with field and byte offset, and no trace in the batch.
 //!
 //! # Why not arrow-json
 //! Its tape accepts text that is not JSON (`{"a":1 "b":2,,}`), cuts `1.5` to `1` in an integer column, takes numbers of a timestamp
 //! column in the column's own unit, names neither row nor byte, and describes a deeply nested value of the wrong type recursively: one
-//! such message overflows the stack and ends the process. It serves as the reference in the tests instead.
+//! such message overflows the stack and ends the process. It serves as the reference in the tests instead. Where the two differ on
+//! purpose: it reads bytes as hexadecimal digits, keeps both of two equal keys of a map, cuts a number's digits beyond the scale where we
+//! round, and takes a plain number for a date's days.
 
 mod base64;
 mod column;
 mod cursor;
+mod map;
 mod number;
 mod object;
 mod problem;
 mod time;
+mod uuid;
 mod value;
 
 #[cfg(test)]
@@ -82,32 +89,87 @@ impl TimestampUnit {
     }
 }
 
+/// What a timestamp column takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampFormat {
+    /// Text and numbers.
+    #[default]
+    Auto,
+    /// Text alone: RFC 3339, or as PostgreSQL writes it.
+    Iso,
+    /// Numbers alone, or strings that hold one.
+    Epoch,
+}
+
 /// How JSON is read where the text alone does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JsonOptions {
+    /// Whether timestamps are text or numbers.
+    pub timestamp_format: TimestampFormat,
     /// Unit of numbers in timestamp columns.
     pub timestamp_unit: TimestampUnit,
 }
 
 /// Options of this format.
-pub const OPTIONS: [&str; 1] = ["timestamp_unit"];
+pub const OPTIONS: [&str; 2] = ["timestamp_format", "timestamp_unit"];
 
 impl JsonOptions {
     /// Reads this format's options out of a stream's.
     pub fn parse(options: &BTreeMap<String, String>) -> Result<Self> {
-        let timestamp_unit = match options.get("timestamp_unit").map(String::as_str) {
-            None | Some("ms") => TimestampUnit::Milliseconds,
-            Some("s") => TimestampUnit::Seconds,
-            Some("us") => TimestampUnit::Microseconds,
-            Some("ns") => TimestampUnit::Nanoseconds,
+        let unit = match options.get("timestamp_unit").map(String::as_str) {
+            None => None,
+            Some("ms") => Some(TimestampUnit::Milliseconds),
+            Some("s") => Some(TimestampUnit::Seconds),
+            Some("us") => Some(TimestampUnit::Microseconds),
+            Some("ns") => Some(TimestampUnit::Nanoseconds),
             Some(other) => {
-                return Err(ConnectorError::Option {
-                    message: format!("option timestamp_unit cannot be '{other}'"),
-                    hint: Some("use 's', 'ms', 'us' or 'ns'".into()),
-                });
+                return Err(refused(
+                    format!("option timestamp_unit cannot be '{other}'"),
+                    "use 's', 'ms', 'us' or 'ns'",
+                ));
             }
         };
-        Ok(Self { timestamp_unit })
+        let Some(format) = options.get("timestamp_format").map(String::as_str) else {
+            return Ok(Self::of(TimestampFormat::Auto, unit));
+        };
+        let epoch = |named: TimestampUnit| match unit {
+            Some(unit) if unit != named => Err(refused(
+                format!("timestamp_format = '{format}' and timestamp_unit contradict each other"),
+                "leave timestamp_unit out: the format names the unit",
+            )),
+            _ => Ok(Self::of(TimestampFormat::Epoch, Some(named))),
+        };
+        match format {
+            "auto" => Ok(Self::of(TimestampFormat::Auto, unit)),
+            "iso" if unit.is_some() => Err(refused(
+                "option timestamp_unit has no use where timestamp_format is 'iso'".into(),
+                "leave one of them out; timestamp_format = 'auto' takes text and numbers",
+            )),
+            "iso" => Ok(Self::of(TimestampFormat::Iso, None)),
+            "epoch_seconds" => epoch(TimestampUnit::Seconds),
+            "epoch_millis" => epoch(TimestampUnit::Milliseconds),
+            "epoch_micros" => epoch(TimestampUnit::Microseconds),
+            "epoch_nanos" => epoch(TimestampUnit::Nanoseconds),
+            other => Err(refused(
+                format!("option timestamp_format cannot be '{other}'"),
+                "use 'auto', 'iso', 'epoch_seconds', 'epoch_millis', 'epoch_micros' or 'epoch_nanos'; for text in another form declare the \
+                 column TEXT and write to_timestamp(column, '%d/%m/%Y %H:%M') in a view",
+            )),
+        }
+    }
+
+    fn of(timestamp_format: TimestampFormat, unit: Option<TimestampUnit>) -> Self {
+        Self {
+            timestamp_format,
+            timestamp_unit: unit.unwrap_or_default(),
+        }
+    }
+}
+
+fn refused(message: String, hint: &str) -> ConnectorError {
+    ConnectorError::Option {
+        message,
+        hint: Some(hint.into()),
     }
 }
 
@@ -134,7 +196,7 @@ impl JsonDecoder {
         wanted: &[usize],
         options: &JsonOptions,
     ) -> Result<Self> {
-        let fields = object::fields_of(declared.fields(), wanted);
+        let fields = object::fields_of(super::plain(declared).fields(), wanted);
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             wanted: wanted.to_vec(),

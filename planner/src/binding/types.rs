@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, TimeUnit};
 use datafusion::{error::Result as EngineResult, logical_expr::planner::TypePlanner};
+use sluice_connectors::format::{JSON_TEXT, TYPE_MARK, UUID_TEXT};
 use sluice_sql::ast::{
     ArrayElemTypeDef, DataType as SqlType, ExactNumberInfo, ObjectNamePart, TimezoneInfo,
 };
@@ -24,6 +25,35 @@ const DEFAULT_NUMERIC: DataType = DataType::Decimal128(38, 9);
 
 /// The Arrow type that a SQL type means.
 pub fn arrow_type(sql: &SqlType) -> Result<DataType> {
+    build(sql, Marks::Left)
+}
+
+/// A declared column for whoever decodes it: JSON and UUID are text that takes other forms than text, and say so in their metadata.
+pub fn declared_field(name: impl Into<String>, sql: &SqlType, nullable: bool) -> Result<Field> {
+    field(name, sql, nullable, Marks::Kept)
+}
+
+/// Whether JSON and UUID are told from other text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    Kept,
+    Left,
+}
+
+fn field(name: impl Into<String>, sql: &SqlType, nullable: bool, marks: Marks) -> Result<Field> {
+    let field = Field::new(name, build(sql, marks)?, nullable);
+    let mark = match sql {
+        SqlType::JSON | SqlType::JSONB => JSON_TEXT,
+        SqlType::Uuid => UUID_TEXT,
+        _ => return Ok(field),
+    };
+    Ok(match marks {
+        Marks::Kept => field.with_metadata([(TYPE_MARK.to_owned(), mark.to_owned())].into()),
+        Marks::Left => field,
+    })
+}
+
+fn build(sql: &SqlType, marks: Marks) -> Result<DataType> {
     Ok(match sql {
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,
         SqlType::TinyInt(_) => DataType::Int8,
@@ -65,18 +95,22 @@ pub fn arrow_type(sql: &SqlType) -> Result<DataType> {
             ArrayElemTypeDef::AngleBracket(element)
             | ArrayElemTypeDef::SquareBracket(element, _)
             | ArrayElemTypeDef::Parenthesis(element),
-        ) => DataType::List(Arc::new(Field::new_list_field(arrow_type(element)?, true))),
+        ) => DataType::List(Arc::new(field(
+            Field::LIST_FIELD_DEFAULT_NAME,
+            element,
+            true,
+            marks,
+        )?)),
         SqlType::Struct(fields, _) => {
             let fields: Result<Vec<FieldRef>> = fields
                 .iter()
                 .enumerate()
-                .map(|(index, field)| {
-                    let name = match &field.field_name {
+                .map(|(index, member)| {
+                    let name = match &member.field_name {
                         Some(name) => identifier(name),
                         None => format!("f{}", index + 1),
                     };
-                    let data_type = arrow_type(&field.field_type)?;
-                    Ok(Arc::new(Field::new(name, data_type, true)))
+                    field(name, &member.field_type, true, marks).map(Arc::new)
                 })
                 .collect();
             DataType::Struct(Fields::from(fields?))
@@ -85,8 +119,8 @@ pub fn arrow_type(sql: &SqlType) -> Result<DataType> {
             Arc::new(Field::new(
                 "entries",
                 DataType::Struct(Fields::from(vec![
-                    Field::new("key", arrow_type(key)?, false),
-                    Field::new("value", arrow_type(value)?, true),
+                    field("key", key, false, marks)?,
+                    field("value", value, true, marks)?,
                 ])),
                 false,
             )),

@@ -175,9 +175,27 @@ fn translate_plan(text: &str) -> PlanError {
         || text.contains("Coerc")
         || text.contains("type mismatch")
     {
-        return PlanError::new(Kind::DatatypeMismatch, lower_first(first_lines(text)));
+        return no_such_types(text);
     }
     PlanError::invalid(lower_first(text))
+}
+
+/// A function was given types that it does not take. The engine says why in a chain of contexts, and of some that it is a bug of its own.
+fn no_such_types(text: &str) -> PlanError {
+    let mismatch = |text: &str| PlanError::new(PlanErrorKind::DatatypeMismatch, lower_first(text));
+    if let Some((_, why)) = text.split_once("coercion failed with: Error during planning: ") {
+        let why = why
+            .split_once(" No function matches")
+            .map_or(why, |(why, _)| why);
+        return mismatch(why.trim_end_matches('.'));
+    }
+    match quoted_after(text, "argument types '") {
+        Some(call) if text.starts_with("Internal error") => {
+            mismatch(&format!("function {call} does not exist"))
+                .hint("no form of it takes these types; convert the argument with CAST")
+        }
+        _ => mismatch(first_lines(text)),
+    }
 }
 
 fn must_be_grouped(expr: &str) -> PlanError {

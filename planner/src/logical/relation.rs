@@ -22,7 +22,7 @@ use sluice_sql::ast::{
 };
 
 use super::WatermarkNode;
-use crate::{binding::StreamTable, error::PlanError};
+use crate::{binding::StreamTable, error::PlanError, streaming::is_event_time};
 
 mod windows;
 
@@ -182,7 +182,10 @@ fn time_column(
     input: &LogicalPlan,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Expr> {
-    let expr = context.sql_to_expr(time, input.schema())?;
+    let expr = match event_time(function, &time, input) {
+        Some(found) => found?,
+        None => context.sql_to_expr(time, input.schema())?,
+    };
     let Expr::Column(column) = &expr else {
         return Err(
             PlanError::invalid(format!("the time of {function} is a column, not {expr}"))
@@ -209,6 +212,29 @@ fn time_column(
         ))
         .into_engine()),
     }
+}
+
+/// `ROWTIME`, where the relation has no column of that name: the column that its streams' watermarks are of.
+fn event_time(function: &str, time: &ast::Expr, input: &LogicalPlan) -> Option<Result<Expr>> {
+    const ROWTIME: &str = "rowtime";
+    let named = matches!(time, ast::Expr::Identifier(name)
+        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case(ROWTIME));
+    let columns = input.schema().columns();
+    if !named || columns.iter().any(|column| column.name == ROWTIME) {
+        return None;
+    }
+    let mut times = columns
+        .into_iter()
+        .filter(|column| is_event_time(input, column));
+    Some(match (times.next(), times.next()) {
+        (Some(time), None) => Ok(Expr::Column(time)),
+        _ => Err(PlanError::invalid(format!(
+            "{function} over a relation whose event time is not known"
+        ))
+        .detail("ROWTIME stands for the one column that the stream's watermark is of")
+        .hint("name the time: TUMBLE(relation, ts, INTERVAL '1 minute')")
+        .into_engine()),
+    })
 }
 
 /// Microseconds of an interval that always has the same length.

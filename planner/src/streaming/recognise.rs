@@ -141,7 +141,8 @@ fn window_of(input: &LogicalPlan, expr: &Expr) -> EngineResult<Option<(Expr, Log
     Ok(Some((start, window)))
 }
 
-fn is_event_time(input: &LogicalPlan, column: &Column) -> bool {
+/// Whether a column of a plan is what the watermarks of its streams are of.
+pub(crate) fn is_event_time(input: &LogicalPlan, column: &Column) -> bool {
     match origin(input, column) {
         Some(Origin::EventTime) => true,
         Some(Origin::Stream(name)) => streams_below(input).iter().all(|stream| {

@@ -91,8 +91,8 @@ fn declared_columns(statement: &CreateStream) -> Result<SchemaRef> {
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let data_type = sluice_planner::arrow_type(&column.data_type).map_err(plan_error)?;
-        fields.push(Field::new(name, data_type, !column.not_null));
+        let field = sluice_planner::declared_field(name, &column.data_type, !column.not_null);
+        fields.push(field.map_err(plan_error)?);
     }
     Ok(Arc::new(Schema::new(fields)))
 }

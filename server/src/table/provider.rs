@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch},
+    compute::cast,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use async_trait::async_trait;
@@ -117,7 +118,8 @@ async fn scan_cut(
     filters: &[Expr],
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let tail = MemTable::try_new(Arc::clone(schema), vec![cut.tail])?;
+    let rows = cut.tail.iter().map(|batch| stored(batch, schema));
+    let tail = MemTable::try_new(Arc::clone(schema), vec![rows.collect::<Result<_>>()?])?;
     let tail = tail.scan(session, projection, &[], limit).await?;
     match cut.committed {
         None => Ok(tail),
@@ -194,6 +196,23 @@ fn flagged(batch: &RecordBatch, schema: &SchemaRef, provisional: bool) -> Result
         provisional;
         batch.num_rows()
     ])));
+    in_types_of(columns, schema)
+}
+
+/// Rows of a query as rows of its table: lists and maps name what lies in them differently.
+fn stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.schema_ref() == schema {
+        return Ok(batch.clone());
+    }
+    in_types_of(batch.columns().to_vec(), schema)
+}
+
+fn in_types_of(mut columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordBatch> {
+    for (column, field) in columns.iter_mut().zip(schema.fields()) {
+        if column.data_type() != field.data_type() {
+            *column = cast(column, field.data_type())?;
+        }
+    }
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 

@@ -49,7 +49,47 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    watermarks(stars(streams(tokens)))
+    watermarks(stars(streams(lengths(tokens))))
+}
+
+/// `1m` as an argument (Timeplus) → `INTERVAL '1m'`: a number with a unit right behind it, alone between commas or parentheses.
+fn lengths(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    const UNITS: [&str; 6] = ["ms", "s", "m", "h", "d", "w"];
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let opens = matches!(
+            out.last().map(|token| &token.token),
+            Some(Token::Comma | Token::LParen | Token::RArrow)
+        );
+        let closes = matches!(
+            tokens.get(at + 2).map(|token| &token.token),
+            Some(Token::Comma | Token::RParen)
+        );
+        if let Token::Number(number, _) = &token.token
+            && let Some(next) = tokens.get(at + 1)
+            && let Token::Word(unit) = &next.token
+            && is_any(Some(next), &UNITS)
+            && opens
+            && closes
+            && token.span.end == next.span.start
+        {
+            let text = format!("{number}{}", unit.value);
+            out.push(TokenWithSpan::new(
+                Token::make_keyword("INTERVAL"),
+                token.span,
+            ));
+            out.push(TokenWithSpan::new(
+                Token::SingleQuotedString(text),
+                next.span,
+            ));
+            at += 2;
+            continue;
+        }
+        out.push(token.clone());
+        at += 1;
+    }
+    out
 }
 
 /// Refuses `FROM WHERE`, which the parser takes for a relation called where.
@@ -71,7 +111,7 @@ fn is_word(token: &TokenWithSpan, expected: &str) -> bool {
         if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
-fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
+pub(super) fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
     token.is_some_and(|token| expected.iter().any(|word| is_word(token, word)))
 }
 

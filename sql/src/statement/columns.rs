@@ -118,6 +118,16 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
         .offending(name.value)
         .hint("give each column a name of its own"));
     }
+    if reader.word_is(0, "AS") {
+        let hint = format!(
+            "compute it in a view: CREATE VIEW name AS SELECT *, expression AS {name} FROM stream"
+        );
+        return Err(
+            ParseError::unsupported("computed columns are not supported", reader.span())
+                .offending("AS")
+                .hint(hint),
+        );
+    }
     let data_type = match types::missing(reader) {
         true => return Err(reader.unexpected(COLUMN)),
         false => types::parse(reader, Flavour::Postgres)?,
@@ -196,6 +206,9 @@ fn constraints(
             break;
         }
     }
+    if reader.word_is(0, "METADATA") {
+        return Err(metadata(reader));
+    }
     const REFUSED: [&str; 8] = [
         "PRIMARY",
         "UNIQUE",
@@ -215,6 +228,14 @@ fn constraints(
         .hint("a column is: name TYPE [NOT NULL]"));
     }
     Ok(lateness)
+}
+
+/// The refusal of what asks for a message's own columns; the reader stands on it.
+pub(super) fn metadata(reader: &Reader<'_>) -> ParseError {
+    let word = reader.word(0).unwrap_or_default().to_ascii_uppercase();
+    ParseError::unsupported(format!("{word} is not supported"), reader.span())
+        .offending(word)
+        .hint("leave it out: every message brings _topic, _partition, _offset, _timestamp, _key and _headers by itself")
 }
 
 /// Reads `PARTITIONED BY (date DATE, hour INT)` or `(date, hour)`; the reader stands on PARTITIONED.

@@ -82,6 +82,9 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<CreateS
              or CREATE VIEW name AS SELECT … to name a query",
         ));
     }
+    if reader.word_is(0, "INCLUDE") {
+        return Err(columns::metadata(reader));
+    }
     if !reader.at(&["WITH"]) && !reader.at(&["SETTINGS"]) {
         return Err(reader.unexpected("a stream needs WITH (connector = '…', …)"));
     }

@@ -284,12 +284,15 @@ impl Written {
                     implied_kafka = true;
                     ("topic".to_owned(), value)
                 }
-                "value_format" | "data_format" => ("format".to_owned(), format_name(&value)),
+                "value_format" | "value.format" | "data_format" => {
+                    ("format".to_owned(), format_name(&value))
+                }
                 "scan.startup.mode" | "source.offset" => {
                     ("startup".to_owned(), startup(&value, millis.as_deref()))
                 }
                 "scan.startup.timestamp-millis" => continue,
                 "scan.watermark.idle-timeout" => ("idle_timeout".to_owned(), value),
+                "idle_micros" => ("idle_timeout".to_owned(), format!("{value} microseconds")),
                 "bad_data" => (
                     "on_error".to_owned(),
                     if value == "drop" {
@@ -307,6 +310,12 @@ impl Written {
                     }
                     .to_owned(),
                 ),
+                // Arroyo's, Flink's and Spark's.
+                "timestamp_format"
+                | "json.timestamp_format"
+                | "json.timestamp-format.standard"
+                | "timestampformat"
+                | "timestampFormat" => ("timestamp_format".to_owned(), timestamp_format(&value)),
                 "type" if value == "source" => continue,
                 "type" if !has_connector => ("connector".to_owned(), value),
                 "format" => ("format".to_owned(), format_name(&value)),
@@ -332,6 +341,20 @@ fn format_name(value: &str) -> String {
         lower @ ("json" | "raw" | "csv" | "avro") => lower.to_owned(),
         _ => value.to_owned(),
     }
+}
+
+/// The forms of a timestamp that have a name; a pattern stays what it is, to be refused with all that there are.
+fn timestamp_format(value: &str) -> String {
+    match value.to_ascii_lowercase().as_str() {
+        "iso" | "iso8601" | "iso-8601" | "rfc3339" | "sql" => "iso",
+        "epoch_seconds" | "unix_seconds" | "epoch" | "unix" => "epoch_seconds",
+        "epoch_millis" | "epoch_milliseconds" | "unix_millis" => "epoch_millis",
+        "epoch_micros" | "epoch_microseconds" | "unix_micros" => "epoch_micros",
+        "epoch_nanos" | "epoch_nanoseconds" | "unix_nanos" => "epoch_nanos",
+        "auto" => "auto",
+        _ => value,
+    }
+    .to_owned()
 }
 
 fn startup(value: &str, millis: Option<&str>) -> String {

@@ -15,6 +15,8 @@ use crate::error::ParseError;
 use crate::hints;
 use crate::reader::Reader;
 
+mod refused;
+
 /// Whose meaning an ambiguous name has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
@@ -55,6 +57,12 @@ const KNOWN: &[&str] = &[
     "TINYINT",
     "UUID",
     "VARCHAR",
+    "ROW",
+    "JSON",
+    "JSONB",
+    "BOOL",
+    "TIMESTAMP_LTZ",
+    "TIMESTAMP_NTZ",
 ];
 
 /// A type as it is printed: nested ones with angle brackets, which is how they are read.
@@ -120,55 +128,89 @@ struct Types {
     spare_closes: usize,
 }
 
+/// What a nested type's parts stand between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bracket {
+    Angle,
+    Round,
+}
+
+impl Bracket {
+    fn opening(token: &Token) -> Option<Self> {
+        match token {
+            Token::Lt => Some(Self::Angle),
+            Token::LParen => Some(Self::Round),
+            _ => None,
+        }
+    }
+}
+
 impl Types {
     fn data_type(&mut self, reader: &mut Reader<'_>) -> Result<DataType, ParseError> {
         let at = reader.span();
         let name = reader.word(0).unwrap_or_default().to_ascii_uppercase();
-        let bracket = reader.peek(1).token == Token::Lt;
-        let mut data_type = match name.as_str() {
-            "STRUCT" if bracket => self.structure(reader)?,
-            "ARRAY" if bracket => {
+        let bracket = Bracket::opening(&reader.peek(1).token);
+        let mut data_type = match (name.as_str(), bracket) {
+            // ROW is Flink's and the standard's STRUCT.
+            ("STRUCT" | "ROW", Some(bracket)) => self.structure(reader, bracket)?,
+            ("ARRAY", Some(bracket)) => {
                 self.open(reader)?;
                 let element = self.data_type(reader)?;
-                self.close(reader)?;
-                DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(element), None))
+                self.close(reader, bracket)?;
+                array_of(element)
             }
-            "MAP" if bracket => {
+            ("MAP", Some(bracket)) => {
                 self.open(reader)?;
+                let key_at = reader.span();
                 let key = self.data_type(reader)?;
+                refused::map_key(&key, key_at)?;
                 reader.expect_token(&Token::Comma, "write MAP<key type, value type>")?;
                 let value = self.data_type(reader)?;
-                self.close(reader)?;
+                self.close(reader, bracket)?;
                 DataType::Map(Box::new(key), Box::new(value))
             }
-            "STRUCT" | "ARRAY" | "MAP" => {
+            ("STRUCT" | "ROW" | "ARRAY" | "MAP", None) => {
                 reader.skip(1);
-                return Err(reader
-                    .unexpected("write STRUCT<name: TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>"));
+                return Err(
+                    reader.unexpected("write STRUCT<name TYPE, …>, ARRAY<TYPE> or MAP<TYPE, TYPE>")
+                );
             }
-            _ => {
-                let parsed = reader.sql(Parser::parse_data_type)?;
-                known(canonical(parsed, self.flavour), at)?
-            }
+            _ => match local_time_zone(reader) {
+                Some(instant) => instant,
+                None => {
+                    refused::by_name(&name, at)?;
+                    let parsed = reader.sql(Parser::parse_data_type)?;
+                    known(canonical(parsed, self.flavour), at)?
+                }
+            },
         };
-        while self.spare_closes == 0 && reader.take_token(&Token::LBracket) {
-            reader.expect_token(&Token::RBracket, "write an array type as TYPE[]")?;
-            data_type = DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(data_type), None));
+        // After `>>` what follows belongs to the type around this one.
+        while self.spare_closes == 0 && array_follows(reader)? {
+            data_type = array_of(data_type);
         }
         Ok(data_type)
     }
 
-    fn structure(&mut self, reader: &mut Reader<'_>) -> Result<DataType, ParseError> {
-        const SHAPE: &str = "write STRUCT<name: TYPE, …>";
+    fn structure(
+        &mut self,
+        reader: &mut Reader<'_>,
+        bracket: Bracket,
+    ) -> Result<DataType, ParseError> {
+        const SHAPE: &str = "write STRUCT<name TYPE, …>";
         self.open(reader)?;
         let mut fields = Vec::new();
         loop {
             let name = reader.ident(SHAPE)?;
             reader.take_token(&Token::Colon);
+            if missing(reader) {
+                return Err(reader.unexpected(SHAPE));
+            }
             let field_type = self.data_type(reader)?;
             if self.spare_closes == 0 {
                 reader.take(&["NOT", "NULL"]);
-                if reader.take(&["COMMENT"]) {
+                let comment = reader.take(&["COMMENT"]);
+                // Flink has the comment alone.
+                if comment || matches!(reader.peek(0).token, Token::SingleQuotedString(_)) {
                     reader.string("write COMMENT 'text'")?;
                 }
             }
@@ -181,7 +223,7 @@ impl Types {
                 break;
             }
         }
-        self.close(reader)?;
+        self.close(reader, bracket)?;
         Ok(DataType::Struct(fields, StructBracketKind::AngleBrackets))
     }
 
@@ -194,8 +236,14 @@ impl Types {
         Ok(())
     }
 
-    fn close(&mut self, reader: &mut Reader<'_>) -> Result<(), ParseError> {
+    fn close(&mut self, reader: &mut Reader<'_>, bracket: Bracket) -> Result<(), ParseError> {
         self.open = self.open.saturating_sub(1);
+        if bracket == Bracket::Round {
+            if self.spare_closes > 0 {
+                return Err(reader.unexpected("there is one > too many"));
+            }
+            return reader.expect_token(&Token::RParen, "close the type with )");
+        }
         if self.spare_closes > 0 {
             self.spare_closes -= 1;
             return Ok(());
@@ -218,9 +266,52 @@ impl Types {
     }
 }
 
-/// Refuses names that are no type, with the nearest that is one.
+/// Goes past `[]`, or the standard's ARRAY.
+fn array_follows(reader: &mut Reader<'_>) -> Result<bool, ParseError> {
+    if reader.take_token(&Token::LBracket) {
+        reader.expect_token(&Token::RBracket, "write an array type as TYPE[]")?;
+        return Ok(true);
+    }
+    Ok(reader.take(&["ARRAY"]))
+}
+
+fn array_of(element: DataType) -> DataType {
+    DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(element), None))
+}
+
+/// Flink's `TIMESTAMP(3) WITH LOCAL TIME ZONE`, an instant; goes past it.
+fn local_time_zone(reader: &mut Reader<'_>) -> Option<DataType> {
+    if !reader.word_is(0, "TIMESTAMP") {
+        return None;
+    }
+    let mut ahead = 1;
+    let mut precision = None;
+    if reader.peek(1).token == Token::LParen {
+        let Token::Number(digits, _) = &reader.peek(2).token else {
+            return None;
+        };
+        precision = Some(digits.parse().ok()?);
+        ahead = 4;
+    }
+    let words = ["WITH", "LOCAL", "TIME", "ZONE"];
+    let found = words
+        .iter()
+        .enumerate()
+        .all(|(i, word)| reader.word_is(ahead + i, word));
+    found.then(|| {
+        reader.skip(ahead + words.len());
+        DataType::Timestamp(precision, TimezoneInfo::Tz)
+    })
+}
+
+/// Refuses names that are no type, with the nearest that is one, and types that no column can have.
 fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
+    if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) = &data_type {
+        known(element.as_ref().clone(), at)?;
+        return Ok(data_type);
+    }
     let DataType::Custom(name, _) = &data_type else {
+        refused::check(&data_type, at)?;
         return Ok(data_type);
     };
     let name = name.to_string();
@@ -230,7 +321,7 @@ fn known(data_type: DataType, at: Span) -> Result<DataType, ParseError> {
     );
     let error = match hints::nearest(&name, KNOWN) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("types are TEXT, BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(p, s), DATE, TIMESTAMPTZ, BYTEA, …"),
+        None => error.hint(refused::OFFERED),
     };
     Err(error.offending(name))
 }
@@ -283,7 +374,7 @@ pub(crate) fn canonical(data_type: DataType, flavour: Flavour) -> DataType {
             let word = name.to_string().to_ascii_uppercase();
             let precision = modifiers.first().and_then(|modifier| modifier.parse().ok());
             match word.as_str() {
-                "STRING" => DataType::Text,
+                "STRING" | "BPCHAR" => DataType::Text,
                 "LONG" => DataType::BigInt(None),
                 "SHORT" => DataType::SmallInt(None),
                 "BYTE" => DataType::TinyInt(None),

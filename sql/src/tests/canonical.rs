@@ -159,8 +159,6 @@ fn variables_and_plain_sql_go_through() {
         "SELECT t.* FROM t",
         "SELECT current_schema()",
         "SELECT x AT TIME ZONE 'UTC' FROM t",
-        "SELECT * FROM gold.t VERSION AS OF 3",
-        "SELECT * FROM t TIMESTAMP AS OF '2026-01-01'",
         "SELECT * FROM generate_series(1, 3) AS g(i)",
         "SELECT stream FROM stream",
         "SELECT a FROM t, LATERAL (SELECT 1) AS l",

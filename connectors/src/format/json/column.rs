@@ -16,8 +16,11 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{JsonOptions, object::Object, time::Clock};
-use crate::error::{ConnectorError, Result};
+use super::{JsonOptions, map::Map, object::Object, time::Clock};
+use crate::{
+    error::{ConnectorError, Result},
+    format::{JSON_TEXT, TYPE_MARK, UUID_TEXT, plain_field},
+};
 
 /// Values of one column and which of them are null.
 #[derive(Debug)]
@@ -47,8 +50,11 @@ pub(super) enum Values {
     Text(Bytes),
     /// The value's own JSON text.
     Json(Bytes),
+    /// In the usual spelling.
+    Uuid(Bytes),
     Binary(Bytes),
     Struct(Box<Object>),
+    Map(Box<Map>),
     List {
         offsets: Vec<i32>,
         item: Box<Column>,
@@ -97,6 +103,16 @@ impl Bytes {
         }
     }
 
+    /// The bytes of a value.
+    pub(super) fn value(&self, row: usize) -> &[u8] {
+        let at = |offset: Option<&i32>| offset.and_then(|offset| usize::try_from(*offset).ok());
+        let (start, end) = (at(self.offsets.get(row)), at(self.offsets.get(row + 1)));
+        match (start, end) {
+            (Some(start), Some(end)) => self.data.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
     fn truncate(&mut self, rows: usize) {
         self.offsets.truncate(rows + 1);
         let end = self.offsets.last().copied().unwrap_or_default();
@@ -116,7 +132,7 @@ fn taken<T>(values: &mut Vec<T>) -> Vec<T> {
     std::mem::replace(values, room)
 }
 
-fn offsets_of(offsets: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
+pub(super) fn offsets_of(offsets: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
     // OffsetBuffer::new panics on what is not monotonic; ours only ever grow, and this keeps it an error even if that broke.
     if offsets.first() != Some(&0) || !offsets.is_sorted() {
         return Err(ArrowError::InvalidArgumentError(
@@ -129,10 +145,7 @@ fn offsets_of(offsets: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
 impl Column {
     /// An empty column for `field`, or why JSON cannot fill it.
     pub(super) fn new(field: &FieldRef, options: &JsonOptions) -> Result<Self> {
-        let raw_json = field
-            .metadata()
-            .get("sluice.type")
-            .is_some_and(|kind| kind == "json");
+        let mark = field.metadata().get(TYPE_MARK).map(String::as_str);
         let values = match field.data_type() {
             DataType::Boolean => Values::Bool(BooleanBufferBuilder::new(0)),
             DataType::Int8 => Values::I8(Vec::new()),
@@ -152,10 +165,11 @@ impl Column {
                 clock: Clock::default(),
                 in_nanoseconds: *unit == TimeUnit::Nanosecond,
             }),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if raw_json => {
-                Values::Json(Bytes::new())
-            }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Values::Text(Bytes::new()),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => match mark {
+                Some(JSON_TEXT) => Values::Json(Bytes::new()),
+                Some(UUID_TEXT) => Values::Uuid(Bytes::new()),
+                _ => Values::Text(Bytes::new()),
+            },
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
                 Values::Binary(Bytes::new())
             }
@@ -166,6 +180,7 @@ impl Column {
                 offsets: vec![0],
                 item: Box::new(Self::new(item, options)?),
             },
+            DataType::Map(entries, _) => Values::Map(Box::new(Map::new(entries, options)?)),
             other => {
                 return Err(ConnectorError::Option {
                     message: format!(
@@ -179,7 +194,7 @@ impl Column {
         Ok(Self {
             values,
             nulls: NullBufferBuilder::new(0),
-            field: Arc::clone(field),
+            field: plain_field(field),
         })
     }
 
@@ -207,10 +222,14 @@ impl Column {
             Values::F32(values) => values.push(0.0),
             Values::F64(values) => values.push(0.0),
             Values::Decimal { values, .. } => values.push(0),
-            Values::Text(values) | Values::Json(values) | Values::Binary(values) => {
+            Values::Text(values)
+            | Values::Json(values)
+            | Values::Uuid(values)
+            | Values::Binary(values) => {
                 values.end();
             }
             Values::Struct(object) => object.append_null(),
+            Values::Map(map) => map.append_null(),
             Values::List { offsets, .. } => {
                 let end = offsets.last().copied().unwrap_or_default();
                 offsets.push(end);
@@ -231,10 +250,14 @@ impl Column {
             Values::F32(values) => values.truncate(rows),
             Values::F64(values) => values.truncate(rows),
             Values::Decimal { values, .. } => values.truncate(rows),
-            Values::Text(values) | Values::Json(values) | Values::Binary(values) => {
+            Values::Text(values)
+            | Values::Json(values)
+            | Values::Uuid(values)
+            | Values::Binary(values) => {
                 values.truncate(rows);
             }
             Values::Struct(object) => object.truncate(rows),
+            Values::Map(map) => map.truncate(rows),
             Values::List { offsets, item } => {
                 offsets.truncate(rows + 1);
                 let end = offsets.last().copied().unwrap_or_default();
@@ -278,7 +301,7 @@ impl Column {
                         .with_timezone_opt(zone),
                 )
             }
-            Values::Text(values) | Values::Json(values) => {
+            Values::Text(values) | Values::Json(values) | Values::Uuid(values) => {
                 let (offsets, data) = values.take()?;
                 Arc::new(StringArray::try_new(
                     offsets,
@@ -300,6 +323,7 @@ impl Column {
                     fields, arrays, nulls, rows,
                 )?)
             }
+            Values::Map(map) => map.finish(nulls)?,
             Values::List { offsets, item } => {
                 let offsets = offsets_of(std::mem::replace(offsets, vec![0]))?;
                 let field = Arc::clone(&item.field);

@@ -18,7 +18,7 @@ use super::{
     problem::Problem,
     value::read_value,
 };
-use crate::error::Result;
+use crate::{error::Result, format::plain_fields};
 
 /// Fields remembered per object; what comes later is looked up by name.
 const LEARNED_MAX: usize = 256;
@@ -84,7 +84,7 @@ impl Object {
             });
         }
         Ok(Self {
-            fields: fields.clone(),
+            fields: plain_fields(fields),
             index,
             learned: Vec::new(),
             learn_tries: 0,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod differential;
+mod types;
 
 use std::sync::Arc;
 
@@ -59,7 +60,14 @@ fn micros(value: &str) -> i64 {
 
 fn micros_in(value: &str, timestamp_unit: TimestampUnit) -> i64 {
     let schema = schema(vec![Field::new("v", MICROS, true)]);
-    let mut decoder = JsonDecoder::new(&schema, &JsonOptions { timestamp_unit }).unwrap();
+    let mut decoder = JsonDecoder::new(
+        &schema,
+        &JsonOptions {
+            timestamp_unit,
+            ..JsonOptions::default()
+        },
+    )
+    .unwrap();
     decoder
         .push(format!("{{\"v\":{value}}}").as_bytes())
         .unwrap();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    JsonOptions,
+    JsonOptions, TimestampFormat,
     column::{Column, Values},
     cursor::{Cursor, Number},
     number::{self, Excess},
@@ -91,11 +91,22 @@ pub(super) fn read_value(
         }
         Values::Binary(values) => {
             let text = cursor_text(cursor, "a base64 string")?;
-            super::base64::decode(&text, &mut values.data)
-                .ok_or_else(|| Problem::new("a string that is not base64", at))?;
+            super::base64::decode(&text, &mut values.data).ok_or_else(|| {
+                Problem::new(
+                    "a string that is neither base64 nor \\x and hexadecimal digits",
+                    at,
+                )
+            })?;
+            end(values.end(), at)?;
+        }
+        Values::Uuid(values) => {
+            let text = cursor_text(cursor, "a UUID in a string")?;
+            super::uuid::canonical(&text, &mut values.data)
+                .ok_or_else(|| unreadable(&text, "a UUID", at))?;
             end(values.end(), at)?;
         }
         Values::Struct(object) => object.read(cursor)?,
+        Values::Map(map) => end(map.read(cursor, options)?, at)?,
         Values::List { offsets, item } => {
             cursor.require(b'[', "an array")?;
             items(item, cursor, options)?;
@@ -225,27 +236,45 @@ fn timestamp(
     options: &JsonOptions,
 ) -> Result<i64, Problem> {
     let at = cursor.at();
-    match cursor.peek() {
-        Some(b'"') => {
+    match (cursor.peek(), options.timestamp_format) {
+        (Some(b'"'), TimestampFormat::Epoch) => {
+            let text = cursor_text(cursor, "a timestamp")?;
+            let number = number::parse(&text);
+            number
+                .and_then(|number| since_1970(&number, options))
+                .ok_or_else(|| no_time(&text, "timestamp_format", options, at))
+        }
+        (Some(b'"'), _) => {
             let text = cursor_text(cursor, "a timestamp")?;
             clock
                 .parse(&text)
                 .ok_or_else(|| unreadable(&text, "a timestamp of the years 1 to 9999", at))
         }
-        Some(b'-' | b'0'..=b'9') => {
+        (Some(b'-' | b'0'..=b'9'), TimestampFormat::Auto | TimestampFormat::Epoch) => {
             let number = cursor.number()?;
-            let unit = options.timestamp_unit;
-            number
-                .scaled(unit.scale_to_micros(), Excess::Floor)
-                .and_then(time::in_calendar)
-                .ok_or_else(|| {
-                    let what = format!(
-                        "a time of the years 1 to 9999 in {} since 1970 (option timestamp_unit)",
-                        unit.name()
-                    );
-                    unreadable(number.text, &what, at)
-                })
+            let option = match options.timestamp_format {
+                TimestampFormat::Epoch => "timestamp_format",
+                _ => "timestamp_unit",
+            };
+            since_1970(&number, options).ok_or_else(|| no_time(number.text, option, options, at))
+        }
+        (_, TimestampFormat::Iso) => {
+            Err(cursor.unexpected("a timestamp in quotes (option timestamp_format)"))
         }
         _ => Err(cursor.unexpected("a timestamp")),
     }
+}
+
+/// A number of the option's unit in microseconds since 1970.
+fn since_1970(number: &Number<'_>, options: &JsonOptions) -> Option<i64> {
+    number
+        .scaled(options.timestamp_unit.scale_to_micros(), Excess::Floor)
+        .and_then(time::in_calendar)
+}
+
+#[cold]
+fn no_time(text: &str, option: &str, options: &JsonOptions, at: usize) -> Problem {
+    let unit = options.timestamp_unit.name();
+    let what = format!("a time of the years 1 to 9999 in {unit} since 1970 (option {option})");
+    unreadable(text, &what, at)
 }

@@ -4,9 +4,13 @@ use sqlparser::ast::{Expr, Ident, Spanned};
 use sqlparser::tokenizer::Span;
 
 use crate::error::ParseError;
+use crate::interval;
 use crate::rewrite::functions;
 use crate::rewrite::idents::{arguments, function_name};
 use crate::rewrite::window_tvf::{self, HOP, SESSION, TUMBLE, Tvf};
+
+/// The column that stands for a stream's event time where the query does not name it.
+const EVENT_TIME: &str = "rowtime";
 
 /// What an expression asks of a window.
 #[derive(Clone, Copy, PartialEq)]
@@ -64,7 +68,15 @@ pub(super) fn read(expr: &Expr) -> Option<Result<(Window, Asked), ParseError>> {
     };
     let arguments = arguments(function)?;
     let at = function.name.span();
-    let (time, durations) = arguments.split_first()?;
+    // Arroyo's tumble(size) names no time: the stream's event time is meant.
+    let event_time = Expr::Identifier(Ident::new(EVENT_TIME));
+    let lengths = |of: &&Expr| interval::text_of(of).is_some();
+    let (time, durations) = match arguments.split_first()? {
+        (first, _) if !spark && asked == Asked::Whole && lengths(first) => {
+            (&event_time, arguments.as_slice())
+        }
+        (first, rest) => (*first, rest),
+    };
     Some(window(tvf, spark, time, durations, at).map(|window| (window, asked)))
 }
 

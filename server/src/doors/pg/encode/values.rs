@@ -12,7 +12,7 @@ use arrow::{
         TimestampMicrosecondArray,
     },
     compute::cast,
-    datatypes::{DataType, Field, IntervalUnit, TimeUnit},
+    datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit},
     json::writer::{EncoderOptions, make_encoder},
 };
 use postgres_types::{Kind, Type};
@@ -153,8 +153,41 @@ fn is_oid(pg: &Type) -> bool {
     !matches!(*pg, Type::INT4)
 }
 
+/// A type with text for the keys of its maps: JSON has no other.
+fn with_text_keys(data_type: &DataType) -> DataType {
+    let field = |field: &FieldRef| -> FieldRef {
+        let inside = with_text_keys(field.data_type());
+        field.as_ref().clone().with_data_type(inside).into()
+    };
+    match data_type {
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        DataType::Map(entries, sorted) => match entries.data_type() {
+            DataType::Struct(pair) => {
+                let pair = pair.iter().enumerate().map(|(place, part)| match place {
+                    0 => part.as_ref().clone().with_data_type(DataType::Utf8).into(),
+                    _ => field(part),
+                });
+                let pair = DataType::Struct(pair.collect());
+                let entries = entries.as_ref().clone().with_data_type(pair);
+                DataType::Map(entries.into(), *sorted)
+            }
+            _ => data_type.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
 /// Structs and maps as JSON texts, a batch at a time.
 fn json(array: &ArrayRef) -> Result<Values, Failure> {
+    let shown = with_text_keys(array.data_type());
+    let cast_keys;
+    let array = if shown == *array.data_type() {
+        array
+    } else {
+        cast_keys = cast(array, &shown)?;
+        &cast_keys
+    };
     let field = Field::new("", array.data_type().clone(), true).into();
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let mut encoder = make_encoder(&field, array, &options)?;
