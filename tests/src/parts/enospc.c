@@ -28,6 +28,12 @@ static int full(int fd) {
   return below(path);
 }
 
+/* Of a file: a folder that took a name has had the room for it. */
+static int unkept(int fd) {
+  struct stat s;
+  return full(fd) && fstat(fd, &s) == 0 && !S_ISDIR(s.st_mode);
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define REFUSE(test) if (test) { errno = ENOSPC; return -1; }
 
@@ -35,8 +41,8 @@ ssize_t write(int fd, const void *b, size_t n) { REFUSE(full(fd)) return REAL(wr
 ssize_t writev(int fd, const struct iovec *v, int n) { REFUSE(full(fd)) return REAL(writev)(fd, v, n); }
 ssize_t pwrite(int fd, const void *b, size_t n, off_t o) { REFUSE(full(fd)) return REAL(pwrite)(fd, b, n, o); }
 ssize_t pwrite64(int fd, const void *b, size_t n, off64_t o) { REFUSE(full(fd)) return REAL(pwrite64)(fd, b, n, o); }
-int fsync(int fd) { REFUSE(full(fd)) return REAL(fsync)(fd); }
-int fdatasync(int fd) { REFUSE(full(fd)) return REAL(fdatasync)(fd); }
+int fsync(int fd) { REFUSE(unkept(fd)) return REAL(fsync)(fd); }
+int fdatasync(int fd) { REFUSE(unkept(fd)) return REAL(fdatasync)(fd); }
 int mkdir(const char *p, mode_t m) { REFUSE(below(p)) return REAL(mkdir)(p, m); }
 
 static mode_t mode_of(int flags, va_list args) { return (flags & O_CREAT) ? va_arg(args, mode_t) : 0; }
