@@ -49,7 +49,9 @@ pub(crate) enum StageState {
 impl StageState {
     pub(crate) fn new(stage: &Stage) -> Result<Self> {
         Ok(match stage.windows {
-            Windows::Session { gap_us } => Self::Sessions(Sessions::new(stage, gap_us)?),
+            Windows::Session { gap_us, max_us } => {
+                Self::Sessions(Sessions::new(stage, gap_us, max_us)?)
+            }
             _ => Self::Panes(Panes::default()),
         })
     }
@@ -78,7 +80,7 @@ impl StageState {
     pub(crate) fn snapshot(&mut self, number: usize, stage: &Stage) -> Result<Vec<PaneState>> {
         match self {
             Self::Panes(panes) => panes.snapshot(number, stage),
-            Self::Sessions(sessions) => Ok(sessions.snapshot(number, stage)?.into_iter().collect()),
+            Self::Sessions(sessions) => sessions.snapshot(number, stage),
         }
     }
 
@@ -105,12 +107,13 @@ impl StageState {
         }
     }
 
-    /// After an epoch's last merge.
-    pub(crate) fn settle(&mut self, stage: &Stage) -> Result<()> {
+    /// After an epoch's last merge, given the watermark before it.
+    pub(crate) fn settle(&mut self, stage: &Stage, closed: Option<i64>) -> Result<()> {
         match self {
             Self::Panes(panes) if !stage.exact_state => panes.save(stage),
+            Self::Panes(_) => Ok(()),
             // Partial states of sessions are kept as they came.
-            _ => Ok(()),
+            Self::Sessions(sessions) => sessions.settle(stage, closed),
         }
     }
 

@@ -3,7 +3,8 @@
 //! * `EMIT ON WINDOW CLOSE` at the end of a statement (it would be taken for a table's alias);
 //! * `FROM STREAM events` and `FROM STREAM(events)` (Spark);
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
-//! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`.
+//! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
+//! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]).
 //!
 //! Tokens keep their places, so errors in what was rewritten still point into the user's text.
 
@@ -49,7 +50,7 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    watermarks(stars(streams(tokens)))
+    watermarks(super::partition::to_the_end(stars(streams(tokens))))
 }
 
 /// Refuses `FROM WHERE`, which the parser takes for a relation called where.
@@ -71,7 +72,7 @@ fn is_word(token: &TokenWithSpan, expected: &str) -> bool {
         if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
-fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
+pub(super) fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
     token.is_some_and(|token| expected.iter().any(|word| is_word(token, word)))
 }
 
@@ -136,7 +137,7 @@ fn stars(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
-fn matching_close(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
+pub(super) fn matching_close(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (i, token) in tokens.iter().enumerate().skip(open) {
         match token.token {

@@ -15,7 +15,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use super::idents::{self, argument, select_all, selected_from, table};
-use super::{is_named, time_zone};
+use super::{is_named, partition, time_zone};
 use crate::error::ParseError;
 use crate::interval;
 
@@ -42,9 +42,9 @@ pub(super) const HOP: Tvf = Tvf {
 };
 pub(super) const SESSION: Tvf = Tvf {
     name: "SESSION",
-    parameters: &["data", "timecol", "gap"],
-    optional: 0,
-    shape: "write SESSION(relation, time column, gap INTERVAL)",
+    parameters: &["data", "timecol", "gap", "max_length"],
+    optional: 1,
+    shape: "write SESSION(relation [PARTITION BY columns], time column, gap INTERVAL [, max_length INTERVAL])",
 };
 const CUMULATE: Tvf = Tvf {
     name: "CUMULATE",
@@ -114,8 +114,13 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
         )
         .hint("TUMBLE does: TUMBLE(relation, time column, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')"));
     }
+    let partition = match partition::take(args) {
+        Some(list) => Some(partition_columns(tvf, &list, at)?),
+        None => None,
+    };
     let mut canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
     canonical.extend(zone);
+    canonical.extend(partition);
     *args = canonical.into_iter().map(argument).collect();
     *name = ObjectName::from(vec![Ident::with_span(at, tvf.name)]);
     Ok(())
@@ -323,6 +328,35 @@ fn time_column(tvf: &Tvf, expr: Expr, call: Span) -> Result<Expr, ParseError> {
     }
 }
 
+/// The list of PARTITION BY with the bare names of its columns.
+fn partition_columns(tvf: &Tvf, list: &Expr, call: Span) -> Result<Expr, ParseError> {
+    let columns = partition::partition_by(list).unwrap_or_default();
+    let at = columns.first().map_or(call, |column| place(column, call));
+    if tvf.name != SESSION.name {
+        return Err(wrong(tvf, "takes no PARTITION BY", at)
+            .hint("group by the columns; only SESSION, whose windows are made of rows, takes PARTITION BY"));
+    }
+    if columns.is_empty() {
+        return Err(wrong(tvf, "PARTITION BY needs a column", at));
+    }
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        let at = place(column, call);
+        match column {
+            Expr::Identifier(_) => names.push(column.clone()),
+            Expr::CompoundIdentifier(path) => {
+                names.extend(path.last().cloned().map(Expr::Identifier))
+            }
+            _ => {
+                return Err(wrong(tvf, "PARTITION BY takes columns alone", at).hint(
+                    "compute it in a subquery: SESSION((SELECT *, expression AS name FROM …) PARTITION BY name, …)",
+                ));
+            }
+        }
+    }
+    Ok(partition::list(names))
+}
+
 /// An interval literal, out of `INTERVAL '1 minute'` or `'1 minute'`.
 pub(super) fn duration(tvf: &Tvf, name: &str, expr: Expr, call: Span) -> Result<Expr, ParseError> {
     let at = place(&expr, call);
@@ -418,6 +452,16 @@ impl VisitorMut for Printable {
             && let Some(name) = selected_from(query).and_then(short_relation)
         {
             *first = name;
+        }
+        if let [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(first)),
+            ..,
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(last)),
+        ] = args.as_mut_slice()
+            && let Some(columns) = partition::partition_by(last)
+        {
+            *first = partition::printed(first, &columns);
+            args.pop();
         }
         ControlFlow::Continue(())
     }
