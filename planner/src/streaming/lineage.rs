@@ -96,8 +96,8 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
     }
 }
 
-/// The column of the nearest window's relation that a column of `plan`'s output is, when it comes from there unchanged.
-pub(crate) fn below_window(plan: &LogicalPlan, column: &Column) -> Option<Column> {
+/// Where a column of `plan`'s output stands in the relation of the nearest window, when it comes from there unchanged.
+pub(crate) fn below_window(plan: &LogicalPlan, column: &Column) -> Option<usize> {
     let index = plan.schema().maybe_index_of_column(column)?;
     match plan {
         LogicalPlan::Projection(projection) => {
@@ -111,7 +111,7 @@ pub(crate) fn below_window(plan: &LogicalPlan, column: &Column) -> Option<Column
         LogicalPlan::Extension(Extension { node }) => {
             let window = node.as_any().downcast_ref::<WindowNode>()?;
             let width = window.input.schema().fields().len();
-            (index < width).then(|| column_at(&window.input, index))
+            (index < width).then_some(index)
         }
         _ => None,
     }

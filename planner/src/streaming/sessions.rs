@@ -62,11 +62,11 @@ impl SessionKeys {
         }
         let mut columns = Vec::with_capacity(window.partition.len());
         let mut left_out = Vec::new();
-        for (number, expr) in window.partition.iter().enumerate() {
+        for (number, place) in places(window).enumerate() {
             let is_same = |group: &&Expr| {
                 let column = plain_column(group);
                 let below = column.and_then(|column| below_window(&aggregate.input, column));
-                below.is_some() && below.as_ref() == plain_column(expr)
+                below.is_some() && below == place
             };
             // In a set that leaves it out, a group column is NULL.
             match exprs.iter().position(is_same).filter(|_| sets.is_empty()) {
@@ -162,10 +162,17 @@ fn check_between(plan: &LogicalPlan, window: &WindowNode) -> Result<()> {
         .try_for_each(|input| check_between(input, window))
 }
 
+/// Where the columns of PARTITION BY stand in the window's relation.
+fn places(window: &WindowNode) -> impl Iterator<Item = Option<usize>> + '_ {
+    let schema = window.input.schema();
+    let columns = window.partition.iter();
+    columns.map(|column| schema.maybe_index_of_column(plain_column(column)?))
+}
+
 /// Whether a filter keeps or drops whole sessions.
 fn of_keys(filter: &Filter, window: &WindowNode) -> bool {
     filter.predicate.column_refs().into_iter().all(|column| {
         let below = below_window(&filter.input, column);
-        below.is_some_and(|below| window.partition.contains(&Expr::Column(below)))
+        below.is_some() && places(window).any(|place| place == below)
     })
 }
