@@ -16,13 +16,15 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt64Array},
-    compute::interleave,
-    datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType},
-    row::{RowConverter, Rows, SortField},
+    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt64Array},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 
-use self::session::{Group, Session, StateRef, States};
+use self::{
+    batches::Batches,
+    columns::{Columns, bytes, set_times, time_column, times},
+    session::{Group, Session, StateRef, States, piece},
+};
 use super::{groups::Groups, stage::WindowRows};
 use crate::{
     PaneState,
@@ -30,6 +32,8 @@ use crate::{
     streaming::Stage,
 };
 
+mod batches;
+mod columns;
 mod saved;
 mod session;
 #[cfg(test)]
@@ -61,9 +65,7 @@ pub(crate) struct Sessions {
     due: BTreeSet<(i64, i64, Key)>,
     /// Sessions to be cut that have many partial states, and may have them merged once no earlier row can come.
     crowded: BTreeSet<(Key, i64)>,
-    /// Batches of partial states, and how many of their rows are of open sessions.
-    batches: BTreeMap<u64, (RecordBatch, usize)>,
-    next_batch: u64,
+    batches: Batches,
     saved: saved::Saved,
 }
 
@@ -92,8 +94,7 @@ impl Sessions {
             open: BTreeMap::new(),
             due: BTreeSet::new(),
             crowded: BTreeSet::new(),
-            batches: BTreeMap::new(),
-            next_batch: 0,
+            batches: Batches::default(),
             saved: saved::Saved::new(gap_us),
         })
     }
@@ -131,9 +132,9 @@ impl Sessions {
         for ((key, start), first) in earliest {
             let of_key = self.open.get_mut(&key);
             if let Some(session) = of_key.and_then(|of_key| of_key.get_mut(&start)) {
-                let old = due(session, self.gap_us, self.max_us);
+                let old = session.due(self.gap_us, self.max_us);
                 session.cut = piece(start, first, max_us);
-                let new = due(session, self.gap_us, self.max_us);
+                let new = session.due(self.gap_us, self.max_us);
                 self.due.remove(&(old, start, key.clone()));
                 self.due.insert((new, start, key));
             }
@@ -146,21 +147,15 @@ impl Sessions {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let batches: usize = self
-            .batches
-            .values()
-            .map(|(batch, _)| batch.get_array_memory_size())
-            .sum();
-        let states: usize = self.batches.values().map(|(_, used)| used).sum();
         let state = match self.is_whole() {
             true => size_of::<StateRef>(),
             false => size_of::<(Group, Vec<StateRef>)>() + size_of::<StateRef>(),
         };
         let keys: usize = self.open.keys().map(|key| key.len() * 2).sum();
-        batches
+        self.batches.bytes()
             + self.saved.bytes()
             + keys
-            + states * state
+            + self.batches.len() * state
             + self.due.len() * 2 * size_of::<(i64, i64, Key)>()
     }
 
@@ -211,10 +206,7 @@ impl Sessions {
         }
         let (firsts, lasts) = times(states)?;
         let (keys, groups) = (self.keys.of(states)?, self.groups.of(states)?);
-        let number = self.next_batch;
-        self.next_batch += 1;
-        self.batches
-            .insert(number, (states.clone(), states.num_rows()));
+        let number = self.batches.add(states.clone());
         let begins = begins.unwrap_or(firsts).values();
         for (row, (first, last)) in begins.iter().zip(lasts.values()).enumerate() {
             let (key, group) = (bytes(&keys, row), bytes(&groups, row));
@@ -252,7 +244,7 @@ impl Sessions {
         let mut whole: Option<Session> = None;
         for start in touched.into_iter().rev() {
             if let Some(session) = sessions.remove(&start) {
-                let due = due(&session, gap_us, max_us);
+                let due = session.due(gap_us, max_us);
                 self.due.remove(&(due, start, key.clone()));
                 self.saved.changed(start);
                 if !self.crowded.is_empty() {
@@ -288,7 +280,7 @@ impl Sessions {
         if crowded || (max_us.is_some() && of_group > MANY) {
             self.crowded.insert((key.clone(), first));
         }
-        let due = due(&whole, gap_us, max_us);
+        let due = whole.due(gap_us, max_us);
         self.due.insert((due, first, key.clone()));
         self.saved.changed(first);
         sessions.insert(first, whole);
@@ -328,7 +320,10 @@ impl Sessions {
             .zip(&units)
             .flat_map(|(number, (_, states))| repeat_n(number, states.len()));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_iter_values(numbers))];
-        columns.extend(self.gather(&states, width..stage.state_schema.fields().len())?);
+        columns.extend(
+            self.batches
+                .gather(&states, width..stage.state_schema.fields().len())?,
+        );
         let number = Field::new("number", DataType::UInt64, false);
         let mut groups = Groups::over(stage, &Arc::new(Schema::new(vec![number.clone()])))?;
         groups.merge_by(1, &columns)?;
@@ -342,14 +337,12 @@ impl Sessions {
             .iter()
             .filter_map(|(_, states)| states.first().copied())
             .collect();
-        let mut columns = self.gather(&firsts, 0..width)?;
+        let mut columns = self.batches.gather(&firsts, 0..width)?;
         columns.extend(merged.columns().iter().skip(1).cloned());
         let merged = RecordBatch::try_new(Arc::clone(&stage.state_schema), columns)?;
-        let number = self.next_batch;
-        self.next_batch += 1;
-        self.batches.insert(number, (merged, units.len()));
+        let number = self.batches.add(merged);
         for (row, ((key, start, group), united)) in units.into_iter().enumerate() {
-            self.release(&united);
+            self.batches.release(&united);
             self.saved.changed(start);
             let session = self
                 .open
@@ -373,17 +366,10 @@ impl Sessions {
     ) -> Result<BTreeMap<i64, Vec<StateRef>>> {
         let mut pieces: BTreeMap<i64, Vec<StateRef>> = BTreeMap::new();
         for state in states {
-            let piece = piece(start, self.first(*state)?, max_us);
+            let piece = piece(start, self.batches.first(*state)?, max_us);
             pieces.entry(piece).or_default().push(*state);
         }
         Ok(pieces)
-    }
-
-    /// Time of the first row of a partial state.
-    fn first(&self, (number, row): StateRef) -> Result<i64> {
-        let (batch, _) = self.batches.get(&number).ok_or_else(lost)?;
-        let (firsts, _) = times(batch)?;
-        firsts.values().get(row).copied().ok_or_else(lost)
     }
 
     /// The windows that a session is.
@@ -397,45 +383,6 @@ impl Sessions {
         Ok(pieces
             .map(|(piece, states)| (piece..end.min(piece.saturating_add(max_us)), states))
             .collect())
-    }
-
-    /// Some columns of these partial states.
-    fn gather(&self, states: &[StateRef], columns: Range<usize>) -> Result<Vec<ArrayRef>> {
-        let places: BTreeMap<u64, usize> = self
-            .batches
-            .keys()
-            .enumerate()
-            .map(|(place, number)| (*number, place))
-            .collect();
-        let indices = states
-            .iter()
-            .map(|(number, row)| Some((*places.get(number)?, *row)))
-            .collect::<Option<Vec<(usize, usize)>>>()
-            .ok_or_else(lost)?;
-        columns
-            .map(|column| {
-                let sources: Vec<&dyn Array> = self
-                    .batches
-                    .values()
-                    .filter_map(|(batch, _)| batch.columns().get(column))
-                    .map(AsRef::as_ref)
-                    .collect();
-                Ok(interleave(&sources, &indices)?)
-            })
-            .collect()
-    }
-
-    /// Lets go of partial states; a batch that nobody needs goes.
-    fn release(&mut self, states: &[StateRef]) {
-        for (number, _) in states {
-            let Some((_, used)) = self.batches.get_mut(number) else {
-                continue;
-            };
-            *used = used.saturating_sub(1);
-            if *used == 0 {
-                self.batches.remove(number);
-            }
-        }
     }
 
     /// The watermark at which the next window closes.
@@ -470,7 +417,7 @@ impl Sessions {
                 && session.states.retain(|state| left.contains(state))
             {
                 session.cut = cut;
-                let due = self::due(&session, self.gap_us, self.max_us);
+                let due = session.due(self.gap_us, self.max_us);
                 self.due.insert((due, start, key));
                 sessions.insert(start, session);
             } else if sessions.is_empty() {
@@ -485,7 +432,7 @@ impl Sessions {
         }
         let rows = self.rows(stage, &closed)?;
         for (_, states) in &closed {
-            self.release(states);
+            self.batches.release(states);
         }
         Ok(vec![rows])
     }
@@ -510,7 +457,9 @@ impl Sessions {
             .flat_map(|(_, states)| states)
             .copied()
             .collect();
-        let mut columns = self.gather(&states, 0..stage.state_schema.fields().len())?;
+        let mut columns = self
+            .batches
+            .gather(&states, 0..stage.state_schema.fields().len())?;
         for key in &stage.keys {
             let values = windows
                 .iter()
@@ -533,88 +482,4 @@ impl Sessions {
         let starts = TimestampMicrosecondArray::from(starts).with_timezone("UTC");
         WindowRows::new(stage, groups, Arc::new(starts))
     }
-}
-
-/// The watermark at which a session, or its next piece, is final. A row at the very end of a session that is not cut still belongs to it.
-fn due(session: &Session, gap_us: i64, max_us: Option<i64>) -> i64 {
-    let end = session.last.saturating_add(gap_us);
-    match max_us {
-        None => end.saturating_add(1),
-        Some(max_us) => end
-            .min(session.cut.saturating_add(max_us))
-            .saturating_add(gap_us),
-    }
-}
-
-/// Where the piece of a time begins, of a session from `start` on.
-fn piece(start: i64, time: i64, max_us: i64) -> i64 {
-    time.saturating_sub(time.saturating_sub(start).rem_euclid(max_us))
-}
-
-fn lost() -> PlanError {
-    PlanError::internal("a session lost its state")
-}
-
-/// Some of a stage's group columns, as comparable bytes.
-struct Columns {
-    indices: Vec<usize>,
-    rows: RowConverter,
-}
-
-impl Columns {
-    fn new(stage: &Stage, indices: Vec<usize>) -> Result<Self> {
-        let fields = indices
-            .iter()
-            .filter_map(|index| stage.group_schema.fields().get(*index));
-        let fields = fields.map(|field| SortField::new(field.data_type().clone()));
-        Ok(Self {
-            rows: RowConverter::new(fields.collect())?,
-            indices,
-        })
-    }
-
-    /// Of each state; none where there are no columns, and all are alike.
-    fn of(&self, states: &RecordBatch) -> Result<Option<Rows>> {
-        if self.indices.is_empty() {
-            return Ok(None);
-        }
-        let columns: Vec<ArrayRef> = self
-            .indices
-            .iter()
-            .filter_map(|index| states.columns().get(*index))
-            .cloned()
-            .collect();
-        Ok(Some(self.rows.convert_columns(&columns)?))
-    }
-}
-
-fn bytes(rows: &Option<Rows>, row: usize) -> Box<[u8]> {
-    rows.as_ref()
-        .map_or_else(Box::default, |rows| rows.row(row).data().into())
-}
-
-/// Puts times in the place of a column.
-fn set_times(columns: &mut [ArrayRef], index: usize, times: impl Iterator<Item = i64>) {
-    if let Some(column) = columns.get_mut(index) {
-        let times = TimestampMicrosecondArray::from_iter_values(times);
-        *column = Arc::new(times.with_timezone("UTC"));
-    }
-}
-
-fn time_column(states: &RecordBatch, index: usize) -> Result<&TimestampMicrosecondArray> {
-    states
-        .columns()
-        .get(index)
-        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
-        .filter(|times| times.null_count() == 0)
-        .ok_or_else(|| PlanError::internal("a state of a session has no time"))
-}
-
-/// First and last time of each partial state: its last two columns.
-fn times(states: &RecordBatch) -> Result<(&TimestampMicrosecondArray, &TimestampMicrosecondArray)> {
-    let width = states.num_columns();
-    Ok((
-        time_column(states, width.wrapping_sub(2))?,
-        time_column(states, width.wrapping_sub(1))?,
-    ))
 }

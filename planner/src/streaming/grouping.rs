@@ -41,7 +41,7 @@ pub(crate) fn no_window() -> PlanError {
     )
 }
 
-/// The same for the engine, and by `hidden` columns after the others; with how many columns its groups have.
+/// The same for the engine, and by `hidden` columns before the others; with how many columns its groups have.
 pub(super) fn physical_groups(
     aggregate: &Aggregate,
     hidden: &[Column],
@@ -58,7 +58,7 @@ pub(super) fn physical_groups(
         .iter()
         .map(|expr| (expr, expr.schema_name().to_string()));
     let (mut groups, mut nulls) = (Vec::new(), Vec::new());
-    for (expr, name) in of_query.chain(of_ours) {
+    for (expr, name) in of_ours.chain(of_query) {
         groups.push((
             create_physical_expr(expr, input, props, &context)?,
             name.clone(),
@@ -75,7 +75,7 @@ pub(super) fn physical_groups(
         .iter()
         .map(|set| {
             let left_out = exprs.iter().map(|expr| !set.contains(expr));
-            left_out.chain(hidden.iter().map(|_| false)).collect()
+            hidden.iter().map(|_| false).chain(left_out).collect()
         })
         .collect();
     // The engine adds a column that says which set it is.

@@ -33,7 +33,8 @@ use crate::{
 pub(crate) struct SessionKeys {
     /// Places among the group columns.
     pub(crate) columns: Vec<usize>,
-    /// Group columns that are of PARTITION BY alone: part of the state, not of the results.
+    /// Group columns that are of PARTITION BY alone: part of the state, not of the results. They come first, so that the bits of a grouping
+    /// set's number are those of the query's columns.
     pub(crate) hidden: Range<usize>,
     /// Which columns of PARTITION BY these are.
     left_out: Vec<usize>,
@@ -60,23 +61,26 @@ impl SessionKeys {
                 ..Self::default()
             });
         }
-        let mut columns = Vec::with_capacity(window.partition.len());
-        let mut left_out = Vec::new();
-        for (number, place) in places(window).enumerate() {
+        let mut found = Vec::with_capacity(window.partition.len());
+        for place in places(window) {
             let is_same = |group: &&Expr| {
                 let column = plain_column(group);
                 let below = column.and_then(|column| below_window(&aggregate.input, column));
                 below.is_some() && below == place
             };
             // In a set that leaves it out, a group column is NULL.
-            match exprs.iter().position(is_same).filter(|_| sets.is_empty()) {
-                Some(index) => columns.push(index),
-                None => {
-                    columns.push(exprs.len() + left_out.len());
-                    left_out.push(number);
-                }
-            }
+            found.push(exprs.iter().position(is_same).filter(|_| sets.is_empty()));
         }
+        let numbers = found.iter().enumerate();
+        let left_out: Vec<usize> = numbers
+            .filter_map(|(number, found)| found.is_none().then_some(number))
+            .collect();
+        let hidden = 0..left_out.len();
+        let mut next = hidden.clone();
+        let columns = found
+            .into_iter()
+            .filter_map(|found| found.map_or_else(|| next.next(), |index| Some(index + hidden.end)))
+            .collect();
         let by_end = keys.iter().any(|key| key.column != WindowColumn::Start);
         if !left_out.is_empty() && !by_end {
             return Err(PlanError::invalid(
@@ -85,11 +89,26 @@ impl SessionKeys {
             .detail("PARTITION BY makes sessions by a column that is not grouped by, and several of them may begin together")
             .hint("add window_end to GROUP BY"));
         }
+        let id_type = Aggregate::grouping_id_type;
+        if !sets.is_empty() && id_type(exprs.len()) != id_type(exprs.len() + hidden.len()) {
+            return Err(PlanError::unsupported(
+                "so many columns in GROUPING SETS are not supported over SESSION with PARTITION BY",
+            )
+            .hint("leave a column out, or partition by fewer columns"));
+        }
         Ok(Self {
             columns,
-            hidden: exprs.len()..exprs.len() + left_out.len(),
+            hidden,
             left_out,
         })
+    }
+
+    /// The window's keys among all group columns, given their places among those of the query.
+    pub(crate) fn shifted(&self, mut keys: Vec<WindowKey>) -> Vec<WindowKey> {
+        for key in &mut keys {
+            key.index += self.hidden.len();
+        }
+        keys
     }
 
     /// The hidden group columns, as they are called among the rows.

@@ -77,6 +77,7 @@ pub(crate) async fn stages(
     for cut in cuts(logical)?.into_iter().rev() {
         let keys = window_keys(&cut, stream)?;
         let sessions = SessionKeys::of(&cut.aggregate, &cut.window, &keys)?;
+        let keys = sessions.shifted(keys);
         check_bounds(&cut)?;
         let windows = &cut.window.windows;
         let stage = match stages.last_mut() {

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::idents::{arguments, function_name};
+use super::idents::{arguments, call, function_name};
 use super::tokens::{is_any, matching_close};
+use super::window_tvf::{SESSION, Tvf, place, wrong};
+use crate::error::ParseError;
 
 /// What the columns are wrapped in.
 const WRAPPED: &str = "partition_by";
@@ -180,9 +182,35 @@ pub(super) fn take(arguments: &mut Vec<FunctionArg>) -> Option<Expr> {
     wrapped(&arguments.remove(at))
 }
 
-/// The list of columns in the tree.
-pub(super) fn list(columns: Vec<Expr>) -> Expr {
-    super::idents::call("PARTITION_BY", columns)
+/// The list of PARTITION BY with the bare names of its columns.
+pub(super) fn columns(tvf: &Tvf, list: &Expr, at_call: Span) -> Result<Expr, ParseError> {
+    let columns = partition_by(list).unwrap_or_default();
+    let at = columns
+        .first()
+        .map_or(at_call, |column| place(column, at_call));
+    if tvf.name != SESSION.name {
+        return Err(wrong(tvf, "takes no PARTITION BY", at)
+            .hint("group by the columns; only SESSION, whose windows are made of rows, takes PARTITION BY"));
+    }
+    if columns.is_empty() {
+        return Err(wrong(tvf, "PARTITION BY needs a column", at));
+    }
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        let at = place(column, at_call);
+        match column {
+            Expr::Identifier(_) => names.push(column.clone()),
+            Expr::CompoundIdentifier(path) => {
+                names.extend(path.last().cloned().map(Expr::Identifier))
+            }
+            _ => {
+                return Err(wrong(tvf, "PARTITION BY takes columns alone", at).hint(
+                    "compute it in a subquery: SESSION((SELECT *, expression AS name FROM …) PARTITION BY name, …)",
+                ));
+            }
+        }
+    }
+    Ok(call("PARTITION_BY", names))
 }
 
 /// A relation with its list as one expression that prints `relation PARTITION BY columns`; for printing alone.

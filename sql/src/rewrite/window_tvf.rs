@@ -115,7 +115,7 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
         .hint("TUMBLE does: TUMBLE(relation, time column, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')"));
     }
     let partition = match partition::take(args) {
-        Some(list) => Some(partition_columns(tvf, &list, at)?),
+        Some(list) => Some(partition::columns(tvf, &list, at)?),
         None => None,
     };
     let mut canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
@@ -254,14 +254,14 @@ fn parameter(tvf: &Tvf, name: &Ident) -> Result<usize, ParseError> {
         })
 }
 
-fn wrong(tvf: &Tvf, what: &str, at: Span) -> ParseError {
+pub(super) fn wrong(tvf: &Tvf, what: &str, at: Span) -> ParseError {
     ParseError::invalid(format!("{}: {what}", tvf.name), at)
         .offending(tvf.name)
         .hint(tvf.shape)
 }
 
 /// `expr`'s place, or the call's where a rewrite made it.
-fn place(expr: &Expr, call: Span) -> Span {
+pub(super) fn place(expr: &Expr, call: Span) -> Span {
     let span = expr.span();
     if span == Span::empty() { call } else { span }
 }
@@ -326,35 +326,6 @@ fn time_column(tvf: &Tvf, expr: Expr, call: Span) -> Result<Expr, ParseError> {
             tvf.shape, tvf.name
         ))),
     }
-}
-
-/// The list of PARTITION BY with the bare names of its columns.
-fn partition_columns(tvf: &Tvf, list: &Expr, call: Span) -> Result<Expr, ParseError> {
-    let columns = partition::partition_by(list).unwrap_or_default();
-    let at = columns.first().map_or(call, |column| place(column, call));
-    if tvf.name != SESSION.name {
-        return Err(wrong(tvf, "takes no PARTITION BY", at)
-            .hint("group by the columns; only SESSION, whose windows are made of rows, takes PARTITION BY"));
-    }
-    if columns.is_empty() {
-        return Err(wrong(tvf, "PARTITION BY needs a column", at));
-    }
-    let mut names = Vec::with_capacity(columns.len());
-    for column in columns {
-        let at = place(column, call);
-        match column {
-            Expr::Identifier(_) => names.push(column.clone()),
-            Expr::CompoundIdentifier(path) => {
-                names.extend(path.last().cloned().map(Expr::Identifier))
-            }
-            _ => {
-                return Err(wrong(tvf, "PARTITION BY takes columns alone", at).hint(
-                    "compute it in a subquery: SESSION((SELECT *, expression AS name FROM …) PARTITION BY name, …)",
-                ));
-            }
-        }
-    }
-    Ok(partition::list(names))
 }
 
 /// An interval literal, out of `INTERVAL '1 minute'` or `'1 minute'`.

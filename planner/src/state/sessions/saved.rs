@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, iter::repeat_n, sync::Arc};
 
 use arrow::array::RecordBatch;
 
-use super::{Sessions, StateRef, set_times};
+use super::{Sessions, columns::set_times, session::StateRef};
 use crate::{PaneState, error::Result, streaming::Stage};
 
 /// More stretches than this are not kept apart: sessions that go on and on begin at any time.
@@ -100,7 +100,7 @@ impl Sessions {
 
     fn save(&self, stage: &Stage, stretch: &Stretch) -> Result<RecordBatch> {
         let width = stage.state_schema.fields().len();
-        let mut columns = self.gather(&stretch.states, 0..width)?;
+        let mut columns = self.batches.gather(&stretch.states, 0..width)?;
         if self.marks_start() {
             for key in &stage.keys {
                 let starts = stretch.starts.iter();

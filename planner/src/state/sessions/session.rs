@@ -18,6 +18,24 @@ pub(super) struct Session {
     pub(super) states: States,
 }
 
+impl Session {
+    /// The watermark at which it, or its next piece, is final. A row at the very end of a session that is not cut still belongs to it.
+    pub(super) fn due(&self, gap_us: i64, max_us: Option<i64>) -> i64 {
+        let end = self.last.saturating_add(gap_us);
+        match max_us {
+            None => end.saturating_add(1),
+            Some(max_us) => end
+                .min(self.cut.saturating_add(max_us))
+                .saturating_add(gap_us),
+        }
+    }
+}
+
+/// Where the piece of a time begins, of a session from `start` on.
+pub(super) fn piece(start: i64, time: i64, max_us: i64) -> i64 {
+    time.saturating_sub(time.saturating_sub(start).rem_euclid(max_us))
+}
+
 /// The partial states of a session, in the order in which they came, group by group.
 #[derive(Clone, Debug)]
 pub(super) enum States {
