@@ -89,8 +89,10 @@ impl SessionKeys {
             .detail("PARTITION BY makes sessions by a column that is not grouped by, and several of them may begin together")
             .hint("add window_end to GROUP BY"));
         }
+        // The number of a grouping set is of a type that depends on how many columns there are.
         let id_type = Aggregate::grouping_id_type;
-        if !sets.is_empty() && id_type(exprs.len()) != id_type(exprs.len() + hidden.len()) {
+        let all = exprs.len() + hidden.len();
+        if (0..sets.len()).any(|set| id_type(exprs.len(), set) != id_type(all, set)) {
             return Err(PlanError::unsupported(
                 "so many columns in GROUPING SETS are not supported over SESSION with PARTITION BY",
             )

@@ -53,7 +53,7 @@ impl Batches {
         columns: Range<usize>,
     ) -> Result<Vec<ArrayRef>> {
         let places: BTreeMap<u64, usize> = self
-            .batches
+            .kept
             .keys()
             .enumerate()
             .map(|(place, number)| (*number, place))
@@ -66,7 +66,7 @@ impl Batches {
         columns
             .map(|column| {
                 let sources: Vec<&dyn Array> = self
-                    .batches
+                    .kept
                     .values()
                     .filter_map(|(batch, _)| batch.columns().get(column))
                     .map(AsRef::as_ref)
