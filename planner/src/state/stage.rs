@@ -43,14 +43,14 @@ impl WindowRows {
 /// What a stage keeps between epochs.
 pub(crate) enum StageState {
     Panes(Panes),
-    Sessions(Sessions),
+    Sessions(Box<Sessions>),
 }
 
 impl StageState {
     pub(crate) fn new(stage: &Stage) -> Result<Self> {
         Ok(match stage.windows {
             Windows::Session { gap_us, max_us } => {
-                Self::Sessions(Sessions::new(stage, gap_us, max_us)?)
+                Self::Sessions(Box::new(Sessions::new(stage, gap_us, max_us)?))
             }
             _ => Self::Panes(Panes::default()),
         })
