@@ -16,6 +16,6 @@ pub use watermark::WatermarkNode;
 pub use window::{WINDOW_END, WINDOW_START, WINDOW_TIME, WindowNode};
 
 pub(crate) use leaf::LeafNode;
-pub(crate) use lower::{lower_to_panes, lower_windows};
+pub(crate) use lower::{lower_to_panes, lower_windows, partition_column};
 pub(crate) use relation::interval_us;
 pub(crate) use window::{WINDOW_COLUMNS, window_type};

@@ -19,6 +19,7 @@ mod plan;
 mod program;
 mod recognise;
 mod refuse;
+mod sessions;
 mod stages;
 mod watermark;
 mod within;
@@ -30,7 +31,7 @@ pub use plan::{ContinuousPlan, StreamRead, plan_continuous};
 pub use watermark::check_watermark;
 
 pub(crate) use explain::duration;
-pub(crate) use grouping::group_exprs;
+pub(crate) use grouping::{group_exprs, grouping_sets};
 pub(crate) use lineage::{Origin, origin, plain_column};
 pub(crate) use program::{Intake, Program, RejectShape, Stage};
 pub(crate) use recognise::is_event_time;

@@ -49,10 +49,12 @@ pub enum Windows {
         /// The zone whose they are, a name that [`zone`] knows.
         zone: String,
     },
-    /// From a row to a gap after the last that is at most a gap from the one before, for each of the GROUP BY keys.
+    /// From a row to a gap after the last that is at most a gap from the one before, for each of some keys.
     Session {
         /// Above zero.
         gap_us: i64,
+        /// Where given, a session is cut at its first row and so much later, again and again; at least the gap.
+        max_us: Option<i64>,
     },
     /// `[start, start + n × step)` up to the size, then anew.
     Cumulate {
@@ -84,7 +86,14 @@ impl Windows {
         match *self {
             Self::Calendar { .. } => 0,
             // Rows of one key that are in the same stretch of a gap are in one session.
-            Self::Session { gap_us } => gap_us,
+            Self::Session {
+                gap_us,
+                max_us: None,
+            } => gap_us,
+            // Where a session is cut is known when its first row is: until then, rows of one time alone are together.
+            Self::Session {
+                max_us: Some(_), ..
+            } => 1,
             Self::Tumble { size_us, .. } => size_us,
             Self::Hop {
                 slide_us, size_us, ..
@@ -144,9 +153,18 @@ impl Windows {
     /// Given that every window that ends at or before `watermark` is through: what is still to come has at least this time, where a
     /// window's time is `column`.
     pub(crate) fn watermark_of(&self, column: WindowColumn, watermark_us: i64) -> i64 {
-        if let Self::Session { .. } = self {
+        if let Self::Session { gap_us, max_us } = *self {
             if watermark_us == i64::MAX {
                 return watermark_us;
+            }
+            if let Some(max_us) = max_us {
+                // What is open ends less than a gap before the watermark, and is no longer than the maximum.
+                let end = watermark_us.saturating_sub(gap_us).saturating_add(1);
+                return match column {
+                    WindowColumn::Start => end.saturating_sub(max_us),
+                    WindowColumn::End => end,
+                    WindowColumn::Time => end.saturating_sub(1),
+                };
             }
             // A session that is open ends at the watermark or later, but may have begun at any time: only its end says something.
             return match column {
@@ -185,7 +203,7 @@ impl Windows {
                     last.checked_add(size_us)?,
                 )
             }
-            Self::Session { gap_us } => {
+            Self::Session { gap_us, .. } => {
                 let end = pane.checked_add(gap_us)?;
                 (pane..end, Step::End(1), end)
             }
@@ -229,7 +247,12 @@ impl fmt::Display for Windows {
                 let plural = if count == 1 { "" } else { "s" };
                 write!(f, "TUMBLE of {count} {name}{plural} in {zone}")?;
             }
-            Self::Session { gap_us } => write!(f, "SESSION with a gap of {}", duration(gap_us))?,
+            Self::Session { gap_us, max_us } => {
+                write!(f, "SESSION with a gap of {}", duration(gap_us))?;
+                if let Some(max_us) = max_us {
+                    write!(f, ", cut every {}", duration(max_us))?;
+                }
+            }
             Self::Tumble { size_us, .. } => write!(f, "TUMBLE of {}", duration(size_us))?,
             Self::Hop {
                 slide_us, size_us, ..

@@ -12,7 +12,8 @@
 //! A window table function is `TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')` in the tree, always positional
 //! and with its relation as a subquery; it prints as `TUMBLE(events, ts, INTERVAL '1 minute')`. The others are
 //! `HOP(relation, time, slide, size)`, `CUMULATE(relation, time, step, size)`, `SESSION(relation, time, gap)` and, for a
-//! watermark in a query, `WATERMARK(relation, time, delay)`. An interval is `INTERVAL '10 seconds'`. A percentile is
+//! watermark in a query, `WATERMARK(relation, time, delay)`. `SESSION(events PARTITION BY a, ts, gap)` is
+//! `SESSION((SELECT * FROM events), ts, gap, PARTITION_BY(a))`. An interval is `INTERVAL '10 seconds'`. A percentile is
 //! `approx_percentile(x, 0.95)`.
 //!
 //! # Where a new statement goes
@@ -36,6 +37,7 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
+pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{

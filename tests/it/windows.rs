@@ -31,6 +31,9 @@ CREATE TABLE gold.cumulate AS SELECT window_start, window_end, event_type, count
   FROM CUMULATE(events, \"timestamp\", INTERVAL '10 minutes', INTERVAL '1 hour') GROUP BY window_start, window_end, event_type;
 CREATE TABLE gold.session AS SELECT window_start, window_end, event_type, count(*) AS n, sum(value) AS total
   FROM SESSION(events, \"timestamp\", INTERVAL '3 seconds') GROUP BY window_start, window_end, event_type;
+CREATE TABLE gold.piece AS SELECT window_start, window_end, event_type || ' ' || (value::bigint % 2)::text AS event_type, count(*) AS n, sum(value) AS total
+  FROM SESSION(events PARTITION BY event_type, \"timestamp\", INTERVAL '3 seconds', max_length => INTERVAL '5 seconds')
+  GROUP BY window_start, window_end, event_type, value::bigint % 2;
 CREATE TABLE gold.day PARTITIONED BY (date DATE) AS SELECT window_start, window_end, event_type, count(*) AS n, sum(value) AS total
   FROM TUMBLE(events, \"timestamp\", INTERVAL '1 day', TIME ZONE 'Europe/Madrid') GROUP BY window_start, window_end, event_type;
 CREATE VIEW minutes AS SELECT window_start, window_end, window_time, event_type, count(*) AS n, sum(value) AS total
@@ -103,6 +106,7 @@ fn every_kind_of_window_is_what_its_definition_says() {
     check(&it, "gold.hour", windowed(&events, &tumble(HOUR)));
     check(&it, "gold.day", windowed(&events, &day));
     check(&it, "gold.session", sessions(&events, 3 * SECOND));
+    check(&it, "gold.piece", pieces(&events, 3 * SECOND, 5 * SECOND));
     assert_eq!(
         it.pg.value("SELECT DISTINCT date::text FROM gold.day"),
         "2026-03-28"
@@ -127,7 +131,7 @@ fn every_kind_of_window_is_what_its_definition_says() {
         it.pg.value("SELECT string_agg(DISTINCT date::text || ' ' || hour::text, ', ' ORDER BY date::text || ' ' || hour::text) FROM bronze.events"),
         "2026-03-28 22, 2026-03-28 23, 2026-03-29 1"
     );
-    for table in ["hop", "cumulate", "session", "day", "hour"] {
+    for table in ["hop", "cumulate", "session", "piece", "day", "hour"] {
         let late = it
             .pg
             .number(&format!("SELECT count(*) FROM gold.{table}__late"));
@@ -244,24 +248,52 @@ fn windowed(events: &[Event], windows: &dyn Fn(i64) -> Vec<Range<i64>>) -> Sums 
 
 fn sessions(events: &[Event], gap: i64) -> Sums {
     let mut sums = Sums::new();
+    for session in told(events, gap) {
+        let window = session[0].ts_ms..session[session.len() - 1].ts_ms + gap;
+        for event in session {
+            add(&mut sums, window.clone(), event);
+        }
+    }
+    sums
+}
+
+/// Sessions of each type, cut, and in them odd and even values.
+fn pieces(events: &[Event], gap: i64, most: i64) -> Sums {
+    let mut sums = Sums::new();
+    for session in told(events, gap) {
+        let (first, end) = (session[0].ts_ms, session[session.len() - 1].ts_ms + gap);
+        for event in session {
+            let start = first + (event.ts_ms - first) / most * most;
+            let window = start..end.min(start + most);
+            let name = EVENT_TYPES[usize::from(event.event_type)];
+            let name = format!("{name} {}", event.value as i64 % 2);
+            add_to(&mut sums, window, name, event);
+        }
+    }
+    sums
+}
+
+/// The events of each session of each type.
+fn told(events: &[Event], gap: i64) -> Vec<Vec<&Event>> {
+    let mut told = Vec::new();
     for event_type in 0..EVENT_TYPES.len() {
         let mut own: Vec<&Event> = events
             .iter()
             .filter(|event| usize::from(event.event_type) == event_type)
             .collect();
         own.sort_by_key(|event| event.ts_ms);
-        for session in own.chunk_by(|a, b| b.ts_ms - a.ts_ms <= gap) {
-            let window = session[0].ts_ms..session[session.len() - 1].ts_ms + gap;
-            for event in session {
-                add(&mut sums, window.clone(), event);
-            }
-        }
+        let sessions = own.chunk_by(|a, b| b.ts_ms - a.ts_ms <= gap);
+        told.extend(sessions.map(<[_]>::to_vec));
     }
-    sums
+    told
 }
 
 fn add(sums: &mut Sums, window: Range<i64>, event: &Event) {
     let name = EVENT_TYPES[usize::from(event.event_type)].to_owned();
+    add_to(sums, window, name, event);
+}
+
+fn add_to(sums: &mut Sums, window: Range<i64>, name: String, event: &Event) {
     let sum = sums.entry((window.start, window.end, name)).or_default();
     sum.0 += 1;
     sum.1 += event.value as i64;

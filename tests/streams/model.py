@@ -19,7 +19,7 @@ MADRID = ZoneInfo("Europe/Madrid")
 
 # ---- the model ------------------------------------------------------------------------------------------------------
 
-def judge(lines, windows_of, gap=None):
+def judge(lines, windows_of, gap=None, **session):
     """Rows by window and key, and how many were late and dead. `windows_of(ts)` gives [(start, end)]; sessions have a gap."""
     header, lines = lines[0], lines[1:]
     seen, idle = {}, set()  # largest watermark by split; splits that do not count
@@ -45,7 +45,7 @@ def judge(lines, windows_of, gap=None):
             split = line["split"]
             seen[split] = max(seen.get(split, line["ts"] - DELAY), line["ts"] - DELAY)
     if gap is not None:
-        groups = sessions(groups, gap)
+        groups = sessions(groups, gap, **session)
     return groups, late, dead
 
 
@@ -57,21 +57,28 @@ def advance(watermark, seen, idle, splits):
     return max(min(counting), watermark) if watermark is not None else min(counting)
 
 
-def sessions(groups, gap):
-    """Rows of one key become one session as long as each comes within the gap after the one before."""
+def sessions(groups, gap, most=None, label=lambda row: row["kind"]):
+    """Rows of one kind become one session as long as each comes within the gap after the one before. A session is cut at its first
+    row and `most` seconds later, again and again. The label says what is grouped by within a session."""
     by_key = defaultdict(list)
     for (_, kind), rows in groups.items():
         by_key[kind] += rows
     told = defaultdict(list)
     for kind, rows in by_key.items():
         rows.sort(key=lambda row: row["ts"])
-        session = []
-        for row in rows:
-            if session and row["ts"] - session[-1]["ts"] > gap:
-                told[((session[0]["ts"], session[-1]["ts"] + gap), kind)] = session
-                session = []
-            session = session + [row]
-        told[((session[0]["ts"], session[-1]["ts"] + gap), kind)] = session
+        kinds_sessions = [[rows[0]]]
+        for before, row in zip(rows, rows[1:]):
+            if row["ts"] - before["ts"] > gap:
+                kinds_sessions.append([])
+            kinds_sessions[-1].append(row)
+        for session in kinds_sessions:
+            start, end = session[0]["ts"], session[-1]["ts"] + gap
+            for row in session:
+                window = (start, end)
+                if most is not None:
+                    cut = start + (row["ts"] - start) // most * most
+                    window = (cut, min(cut + most, end))
+                told[(window, label(row))].append(row)
     return told
 
 
@@ -118,7 +125,18 @@ def over(call, key="kind"):
 
 
 EVENTS = "(SELECT * FROM events)"
-# name: query, windows, gap of sessions, whether the key counts
+PARITY = "(SELECT *, CASE WHEN CAST(value AS BIGINT) % 2 = 0 THEN 'even' ELSE 'odd' END AS parity FROM events)"
+
+
+def parity(row):
+    return "even" if row["value"] % 2 == 0 else "odd"
+
+
+def kind_and_parity(row):
+    return f"{row['kind'] or ''} | {parity(row)}"
+
+
+# name: query, windows, gap of sessions (or what they are made by), whether the key counts
 WINDOWS = {
     "tumble": (over(f"TUMBLE({EVENTS}, ts, INTERVAL '1 minute')"), tumble(60), None, True),
     "tumble_offset": (over(f"TUMBLE({EVENTS}, ts, INTERVAL '1 minute', INTERVAL '15 seconds')"), tumble(60, 15), None, True),
@@ -137,6 +155,21 @@ WINDOWS = {
         f"SELECT {EPOCH}, kind, CAST(sum(n) AS BIGINT) AS n, sum(total) AS total FROM TUMBLE((SELECT window_time, kind, {MEASURES} "
         f"FROM TUMBLE({EVENTS}, ts, INTERVAL '10 seconds') GROUP BY window_time, kind), window_time, INTERVAL '1 minute') {BY}, kind",
         None, None, True),
+    "session_partition": (
+        over(f"SESSION({PARITY} PARTITION BY kind, ts, INTERVAL '6 seconds')", "kind, parity"),
+        lambda ts: [(ts, ts + 6)], {"gap": 6, "label": kind_and_parity}, True),
+    "session_partition_merged": (
+        over(f"SESSION({EVENTS} PARTITION BY kind, ts, INTERVAL '6 seconds')", None),
+        lambda ts: [(ts, ts + 6)], {"gap": 6, "label": lambda row: "all"}, True),
+    "session_max": (
+        over(f"SESSION({EVENTS}, ts, INTERVAL '6 seconds', INTERVAL '10 seconds')"),
+        lambda ts: [(ts, ts + 6)], {"gap": 6, "most": 10}, True),
+    "session_max_no_key": (
+        over(f"SESSION({EVENTS}, ts, INTERVAL '5 seconds', max_length => INTERVAL '15 seconds')", None),
+        lambda ts: [(ts, ts + 5)], {"gap": 5, "most": 15}, False),
+    "session_max_partition": (
+        over(f"SESSION({PARITY} PARTITION BY kind, ts, INTERVAL '8 seconds', INTERVAL '8 seconds')", "parity"),
+        lambda ts: [(ts, ts + 8)], {"gap": 8, "most": 8, "label": parity}, True),
 }
 
 
@@ -188,7 +221,8 @@ def main():
             if name == "minutes_of_seconds":
                 groups, late, dead = minutes_of_seconds(lines)
             else:
-                groups, late, dead = judge(lines, windows, gap)
+                sessions_by = gap if isinstance(gap, dict) else {"gap": gap}
+                groups, late, dead = judge(lines, windows, **sessions_by)
             told = sorted(
                 f"{start} | {end} | {kind or ''} | {len(group)} | {sum(row['value'] for row in group)}"
                 for ((start, end), kind), group in groups.items())

@@ -11,7 +11,7 @@ use datafusion::{
 
 use super::{
     WINDOW_COLUMNS, WINDOW_END, WINDOW_START, WINDOW_TIME, WatermarkNode, WindowNode,
-    sessions::{check_sessions, lower_sessions},
+    sessions::{check_sessions, lower_partitioned, lower_sessions},
     window::window_type,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub struct LowerWindows;
 
 impl AnalyzerRule for LowerWindows {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        check_sessions(&plan, false)?;
+        check_sessions(&plan, false, &|window| window.partition.is_empty())?;
         let told = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::Aggregate(aggregate) = &plan else {
                 return Ok(Transformed::no(plan));
@@ -60,7 +60,7 @@ impl AnalyzerRule for LowerWindows {
 
 /// Turns window nodes into projections, and leaves watermarks where they are: for a continuous query that keeps its rows as they come.
 pub(crate) fn lower_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
-    check_sessions(&plan, false)?;
+    check_sessions(&plan, false, &|_| true)?;
     let lowered = plan.transform_up_with_subqueries(|plan| {
         let LogicalPlan::Extension(Extension { node }) = &plan else {
             return Ok(Transformed::no(plan));
@@ -76,7 +76,10 @@ pub(crate) fn lower_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// What a window node means for a bounded relation: a row for each window a row is in.
 fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
     let mut exprs = input_columns(window);
-    if let Windows::Session { .. } = window.windows {
+    if let Windows::Session { gap_us, max_us } = window.windows {
+        if !window.partition.is_empty() {
+            return lower_partitioned(window, gap_us, max_us);
+        }
         // The aggregation above has told which session it is: `lower_sessions`.
         exprs.extend(WINDOW_COLUMNS.map(|(name, _)| {
             let time = window.time.clone();
@@ -109,7 +112,7 @@ fn lower_window(window: &WindowNode) -> Result<LogicalPlan> {
 
 /// What a window node means below the aggregation of a continuous query: a row once, in its pane. The second result is the column with
 /// the pane's start (of sessions: the time of the row). Where a pane has several windows, their columns stand for the pane until a window
-/// closes.
+/// closes. What sessions are partitioned by is in columns of [`partition_column`]s.
 pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<(LogicalPlan, Column)> {
     let mut exprs = input_columns(window);
     let pane = pane_start(&window.windows);
@@ -126,10 +129,18 @@ pub(crate) fn lower_to_panes(window: &WindowNode) -> Result<(LogicalPlan, Column
         start = WINDOW_COLUMN;
         exprs.push(window.time.clone().alias(start));
     }
+    for (number, column) in window.partition.iter().enumerate() {
+        exprs.push(column.clone().alias(partition_column(number)));
+    }
     Ok((project(window, exprs)?, Column::new_unqualified(start)))
 }
 
-fn input_columns(window: &WindowNode) -> Vec<Expr> {
+/// Name of the hidden column with what sessions are partitioned by.
+pub(crate) fn partition_column(number: usize) -> String {
+    format!("__sluice_partition_{number}")
+}
+
+pub(super) fn input_columns(window: &WindowNode) -> Vec<Expr> {
     window
         .input
         .schema()
@@ -139,7 +150,7 @@ fn input_columns(window: &WindowNode) -> Vec<Expr> {
         .collect()
 }
 
-fn project(window: &WindowNode, exprs: Vec<Expr>) -> Result<LogicalPlan> {
+pub(super) fn project(window: &WindowNode, exprs: Vec<Expr>) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(window.input.clone())
         .project(exprs)?
         .build()

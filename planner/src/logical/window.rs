@@ -35,6 +35,8 @@ pub struct WindowNode {
     pub time: Expr,
     /// Which windows.
     pub windows: Windows,
+    /// Of sessions: the columns whose rows make one; none where the GROUP BY keys say so.
+    pub partition: Vec<Expr>,
     schema: DFSchemaRef,
 }
 
@@ -65,8 +67,20 @@ impl WindowNode {
             input,
             time,
             windows,
+            partition: Vec::new(),
             schema: Arc::new(schema),
         })
+    }
+
+    /// The same with sessions by these columns.
+    pub(crate) fn partitioned(self, partition: Vec<Expr>) -> Self {
+        Self { partition, ..self }
+    }
+
+    /// The same over another relation.
+    pub(crate) fn over(&self, input: LogicalPlan) -> Result<Self> {
+        let window = Self::try_new(input, self.time.clone(), self.windows.clone())?;
+        Ok(window.partitioned(self.partition.clone()))
     }
 
     /// Which window column the output column at `index` is.
@@ -101,16 +115,27 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        let mut exprs = vec![self.time.clone()];
+        exprs.extend_from_slice(&self.partition);
+        exprs
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Window: {} by {}", self.windows, self.time)
+        write!(f, "Window: {} by {}", self.windows, self.time)?;
+        for (number, column) in self.partition.iter().enumerate() {
+            let before = if number == 0 { " partitioned by" } else { "," };
+            write!(f, "{before} {column}")?;
+        }
+        Ok(())
     }
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
-        match (inputs.into_iter().next(), exprs.into_iter().next()) {
-            (Some(input), Some(time)) => Self::try_new(input, time, self.windows.clone()),
+        let mut exprs = exprs.into_iter();
+        match (inputs.into_iter().next(), exprs.next()) {
+            (Some(input), Some(time)) => {
+                let window = Self::try_new(input, time, self.windows.clone())?;
+                Ok(window.partitioned(exprs.collect()))
+            }
             _ => Err(PlanError::internal("a window node lost a part").into_engine()),
         }
     }
@@ -123,7 +148,8 @@ impl UserDefinedLogicalNodeCore for WindowNode {
             .copied()
             .filter(|index| *index < width)
             .collect();
-        for column in self.time.column_refs() {
+        let exprs = self.partition.iter().chain([&self.time]);
+        for column in exprs.flat_map(Expr::column_refs) {
             needed.push(schema.maybe_index_of_column(column)?);
         }
         needed.sort_unstable();

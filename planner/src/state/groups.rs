@@ -31,6 +31,11 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub(crate) fn new(stage: &Stage) -> Result<Self> {
+        Self::over(stage, &stage.group_schema)
+    }
+
+    /// The stage's accumulators over groups of other columns.
+    pub(crate) fn over(stage: &Stage, groups: &SchemaRef) -> Result<Self> {
         let mut accumulators = Vec::with_capacity(stage.aggregates.len());
         let mut widths = Vec::with_capacity(stage.aggregates.len());
         for aggregate in &stage.aggregates {
@@ -38,7 +43,7 @@ impl Groups {
             widths.push(aggregate.state_fields()?.len());
         }
         Ok(Self {
-            values: new_group_values(Arc::clone(&stage.group_schema), &GroupOrdering::None)?,
+            values: new_group_values(Arc::clone(groups), &GroupOrdering::None)?,
             accumulators,
             widths,
             indices: Vec::new(),
@@ -47,8 +52,13 @@ impl Groups {
 
     /// Merges a batch of partial states: group columns ++ state columns.
     pub(crate) fn merge(&mut self, stage: &Stage, states: &[ArrayRef]) -> Result<()> {
+        self.merge_by(stage.group_schema.fields().len(), states)
+    }
+
+    /// The same where so many columns tell a group.
+    pub(crate) fn merge_by(&mut self, columns: usize, states: &[ArrayRef]) -> Result<()> {
         let (groups, states) = states
-            .split_at_checked(stage.group_schema.fields().len())
+            .split_at_checked(columns)
             .ok_or_else(|| PlanError::internal("a state has too few columns"))?;
         self.indices.clear();
         self.values.intern(groups, &mut self.indices)?;
@@ -101,6 +111,11 @@ impl Groups {
             columns.push(accumulator.evaluate(EmitTo::All)?);
         }
         Ok(columns)
+    }
+
+    /// The group of each state that was merged last.
+    pub(crate) fn indices(&self) -> &[usize] {
+        &self.indices
     }
 
     /// How many groups there are.

@@ -38,8 +38,33 @@ struct Query {
     sql: &'static str,
     keeps: Keeps,
     windows: WindowsOf,
-    /// Gap and key of its sessions, if it has any over the stream's rows.
-    sessions: Option<(i64, KeyOf)>,
+    /// Its sessions, if it has any over the stream's rows.
+    sessions: Option<Sessions>,
+}
+
+/// Sessions of a query, in seconds.
+#[derive(Clone, Copy)]
+struct Sessions {
+    gap: i64,
+    /// Their maximum length.
+    most: Option<i64>,
+    key: KeyOf,
+}
+
+const fn sessions(gap: i64, key: KeyOf) -> Option<Sessions> {
+    Some(Sessions {
+        gap,
+        most: None,
+        key,
+    })
+}
+
+const fn cut(gap: i64, most: i64, key: KeyOf) -> Option<Sessions> {
+    Some(Sessions {
+        gap,
+        most: Some(most),
+        key,
+    })
 }
 
 /// The key of a session.
@@ -76,7 +101,7 @@ fn alone<const GAP: i64>(ts: i64) -> Vec<Range<i64>> {
     vec![ts..ts + GAP * SECOND]
 }
 
-const QUERIES: [Query; 36] = [
+const QUERIES: [Query; 46] = [
     Query {
         sql: "SELECT window_start, window_end, kind, n, place FROM (
          SELECT window_start, window_end, kind, n, row_number() OVER (PARTITION BY window_start, window_end ORDER BY n DESC, kind) AS place FROM (
@@ -100,7 +125,7 @@ const QUERIES: [Query; 36] = [
          GROUP BY window_start, window_end, kind) AS c GROUP BY window_end",
         keeps: |_| true,
         windows: alone::<2>,
-        sessions: Some((2, |event| event.kind)),
+        sessions: sessions(2, |event| event.kind),
     },
     Query {
         sql: "SELECT window_start, sum(top) AS tops, sum(share) AS shares FROM TUMBLE((
@@ -132,7 +157,7 @@ const QUERIES: [Query; 36] = [
          FROM SESSION((SELECT * FROM events), ts, INTERVAL '2 seconds') GROUP BY window_start, window_end, kind",
         keeps: |_| true,
         windows: alone::<2>,
-        sessions: Some((2, |event| event.kind)),
+        sessions: sessions(2, |event| event.kind),
     },
 
     Query {
@@ -182,21 +207,21 @@ const QUERIES: [Query; 36] = [
          FROM SESSION((SELECT * FROM events), ts, INTERVAL '2 seconds') GROUP BY window_start, window_end, kind",
         keeps: |_| true,
         windows: alone::<2>,
-        sessions: Some((2, |event| event.kind)),
+        sessions: sessions(2, |event| event.kind),
     },
     Query {
         sql: "SELECT window_end, count(*) AS n, stddev(value) AS s, approx_percentile(value, 0.5) AS middle
          FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 second') WHERE value > -50 GROUP BY window_end",
         keeps: |event| event.value.is_some_and(|value| value > -50.0),
         windows: alone::<1>,
-        sessions: Some((1, |_| None)),
+        sessions: sessions(1, |_| None),
     },
     Query {
         sql: "SELECT window_start, window_time, kind, upper(kind) AS big, count(DISTINCT value) AS n
          FROM SESSION((SELECT * FROM events), ts, INTERVAL '15 seconds') GROUP BY window_time, kind, window_start, upper(kind) HAVING count(*) > 1",
         keeps: |_| true,
         windows: alone::<15>,
-        sessions: Some((15, |event| event.kind)),
+        sessions: sessions(15, |event| event.kind),
     },
     Query {
         sql: "SELECT window_start, window_end, kind, sum(n) AS n, count(*) AS parts FROM SESSION((
@@ -212,7 +237,86 @@ const QUERIES: [Query; 36] = [
          window_time, INTERVAL '1 minute') GROUP BY window_start, kind",
         keeps: |_| true,
         windows: alone::<4>,
-        sessions: Some((4, |event| event.kind)),
+        sessions: sessions(4, |event| event.kind),
+    },
+
+    Query {
+        sql: "SELECT window_start, window_end, kind, value > 0 AS positive, count(*) AS n, sum(value) AS total, stddev(value) AS s
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '5 seconds', partition_by(kind)) GROUP BY window_start, window_end, kind, value > 0",
+        keeps: |_| true,
+        windows: alone::<5>,
+        sessions: sessions(5, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_start, window_end, count(*) AS n, count(DISTINCT kind) AS kinds, min(value) AS low
+         FROM SESSION((SELECT * FROM events WHERE value > -50), ts, INTERVAL '2 seconds', partition_by(kind))
+         WHERE kind <> 'c' GROUP BY window_start, window_end HAVING count(*) > 1",
+        keeps: |event| event.value.is_some_and(|value| value > -50.0) && event.kind.is_some_and(|kind| kind != "c"),
+        windows: alone::<2>,
+        sessions: sessions(2, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_end, kind, value > 0 AS positive, count(*) AS n, grouping(kind) AS every
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '4 seconds', partition_by(kind)) GROUP BY window_end, ROLLUP (kind, value > 0)",
+        keeps: |_| true,
+        windows: alone::<4>,
+        sessions: sessions(4, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT w.window_start, w.window_end, upper(w.kind) AS big, w.whole, max(w.value) AS high
+         FROM (SELECT window_start, window_end, kind, CAST(value AS BIGINT) / 50 AS whole, value
+         FROM SESSION((SELECT ts, upper(kind) AS upper, kind, value FROM events), ts, INTERVAL '6 seconds', partition_by(upper, kind))) AS w
+         GROUP BY w.window_start, w.window_end, upper(w.kind), w.whole HAVING upper(w.kind) <> 'A'",
+        keeps: |_| true,
+        windows: alone::<6>,
+        sessions: sessions(6, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, count(*) AS n, sum(value) AS total, stddev(value) AS s, approx_percentile(value, 0.5) AS middle
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '4 seconds', INTERVAL '7 seconds') GROUP BY window_start, window_end, kind",
+        keeps: |_| true,
+        windows: alone::<4>,
+        sessions: cut(4, 7, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_end, window_time, count(*) AS n, sum(value) AS total, min(ts) AS earliest
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '3 seconds', INTERVAL '3 seconds') WHERE value > -50 GROUP BY window_end, window_time",
+        keeps: |event| event.value.is_some_and(|value| value > -50.0),
+        windows: alone::<3>,
+        sessions: cut(3, 3, |_| None),
+    },
+    Query {
+        sql: "SELECT window_end, count(*) AS pieces, sum(n) AS n, min(window_start) AS earliest FROM (
+         SELECT window_start, window_end, kind, value > 0 AS positive, count(*) AS n
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '6 seconds', INTERVAL '10 seconds', partition_by(kind))
+         GROUP BY window_start, window_end, kind, value > 0) AS c GROUP BY window_end",
+        keeps: |_| true,
+        windows: alone::<6>,
+        sessions: cut(6, 10, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_start, window_end, value > 0 AS positive, count(*) AS n
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '8 seconds', INTERVAL '20 seconds', partition_by(kind))
+         GROUP BY window_start, window_end, value > 0",
+        keeps: |_| true,
+        windows: alone::<8>,
+        sessions: cut(8, 20, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_start, kind, sum(n) AS n, count(*) AS pieces FROM TUMBLE((
+         SELECT window_start AS began, kind, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '4 seconds', INTERVAL '9 seconds')
+         GROUP BY window_start, kind), began, INTERVAL '1 minute') GROUP BY window_start, kind",
+        keeps: |_| true,
+        windows: alone::<4>,
+        sessions: cut(4, 9, |event| event.kind),
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, sum(n) AS n, count(*) AS parts FROM SESSION((
+         SELECT window_start AS began, kind, value > 0 AS positive, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '5 seconds')
+         GROUP BY window_start, kind, value > 0), began, INTERVAL '10 seconds', INTERVAL '20 seconds', partition_by(kind)) GROUP BY window_start, window_end, kind",
+        keeps: |_| true,
+        windows: tumble::<5, 0>,
+        sessions: None,
     },
 
     Query {
@@ -458,7 +562,7 @@ impl Model {
                     self.counts.late += 1;
                 } else {
                     self.counts.aggregated += 1;
-                    if let Some((gap, key)) = query.sessions {
+                    if let Some(Sessions { gap, key, .. }) = query.sessions {
                         self.visit(key(event), ts, gap * SECOND);
                     }
                     let arrived = self.watermark.filter(|_| missed > 0);
@@ -473,8 +577,8 @@ impl Model {
         if let Some(lowest) = counting.into_iter().min().flatten() {
             self.watermark = self.watermark.max(Some(lowest));
         }
-        if let (Some((gap, _)), Some(watermark)) = (query.sessions, self.watermark) {
-            self.close_sessions(gap * SECOND, watermark);
+        if let (Some(sessions), Some(watermark)) = (query.sessions, self.watermark) {
+            self.close_sessions(sessions, watermark);
         }
     }
 
@@ -485,13 +589,23 @@ impl Model {
         self.open.entry(key).or_default().push(ts);
     }
 
-    fn close_sessions(&mut self, gap: i64, watermark: i64) {
+    fn close_sessions(&mut self, sessions: Sessions, watermark: i64) {
+        let gap = sessions.gap * SECOND;
         for (key, times) in &mut self.open {
             times.sort_unstable();
             let mut open = Vec::new();
             for session in times.chunk_by(|a, b| b - a <= gap) {
                 let (first, last) = (session[0], session[session.len() - 1]);
-                if last + gap < watermark {
+                let is_over = match sessions.most {
+                    None => last + gap < watermark,
+                    // A session that is cut is over with its last piece, a gap after that ends.
+                    Some(most) => {
+                        let most = most * SECOND;
+                        let end = first + ((last - first) / most + 1) * most;
+                        end.min(last + gap) + gap <= watermark
+                    }
+                };
+                if is_over {
                     self.closed.push((*key, first..last + gap));
                 } else {
                     open.extend_from_slice(session);

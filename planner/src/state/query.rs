@@ -132,7 +132,7 @@ impl ContinuousQuery {
         if !splits.is_empty() {
             return Err(PlanError::internal("a split is of no stream of the query"));
         }
-        self.settle(0)?;
+        self.settle(0, closed)?;
         let mut known = input.known;
         known.extend(names);
         if all_streams(&program, &known) {
@@ -248,11 +248,11 @@ impl ContinuousQuery {
         }
     }
 
-    /// After an epoch's last merge into a stage.
-    fn settle(&mut self, number: usize) -> Result<()> {
+    /// After an epoch's last merge into a stage, given the stage's watermark before it.
+    fn settle(&mut self, number: usize, closed: Option<i64>) -> Result<()> {
         let stage = self.program.stages.get(number);
         match stage.zip(self.stages.get_mut(number)) {
-            Some((stage, (_, kept))) => kept.settle(stage),
+            Some((stage, (_, kept))) => kept.settle(stage, closed),
             None => Ok(()),
         }
     }
@@ -333,8 +333,8 @@ impl ContinuousQuery {
                 for states in &below.rows {
                     self.merge(number, states)?;
                 }
-                self.settle(number)?;
                 (closed, watermark) = above(&program, number, column, closed, watermark);
+                self.settle(number, closed)?;
             }
             let Some((_, kept)) = self.stages.get_mut(number) else {
                 return Err(PlanError::internal("a stage is missing"));

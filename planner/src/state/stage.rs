@@ -49,13 +49,15 @@ impl WindowRows {
 /// What a stage keeps between epochs.
 pub(crate) enum StageState {
     Panes(Panes),
-    Sessions(Sessions),
+    Sessions(Box<Sessions>),
 }
 
 impl StageState {
     pub(crate) fn new(stage: &Stage) -> Result<Self> {
         Ok(match stage.windows {
-            Windows::Session { gap_us } => Self::Sessions(Sessions::new(stage, gap_us)?),
+            Windows::Session { gap_us, max_us } => {
+                Self::Sessions(Box::new(Sessions::new(stage, gap_us, max_us)?))
+            }
             _ => Self::Panes(Panes::default()),
         })
     }
@@ -154,12 +156,13 @@ impl StageState {
         }
     }
 
-    /// After an epoch's last merge.
-    pub(crate) fn settle(&mut self, stage: &Stage) -> Result<()> {
+    /// After an epoch's last merge, given the watermark before it.
+    pub(crate) fn settle(&mut self, stage: &Stage, closed: Option<i64>) -> Result<()> {
         match self {
             Self::Panes(panes) if !stage.exact_state => panes.save(stage),
+            Self::Panes(_) => Ok(()),
             // Partial states of sessions are kept as they came.
-            _ => Ok(()),
+            Self::Sessions(sessions) => sessions.settle(stage, closed),
         }
     }
 

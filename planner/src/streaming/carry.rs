@@ -1,4 +1,4 @@
-//! Carries hidden columns through a plan: each row's origin, and the window it is in.
+//! Carries hidden columns through a plan: each row's origin, the window it is in, and what its session is partitioned by.
 //!
 //! A late row is found high up in a plan and kept as it came from the stream; a pane's rows are filed by their window wherever the query
 //! left that out. So the plan is rebuilt from the cut upwards with the hidden columns appended to every projection on the way.
@@ -19,7 +19,7 @@ use super::within::over_results;
 
 use crate::{
     error::{PlanError, Result},
-    logical::{LeafNode, WatermarkNode, WindowNode, lower_to_panes, window_type},
+    logical::{LeafNode, WatermarkNode, WindowNode, lower_to_panes, partition_column, window_type},
     operators::{ROW_COLUMN, WINDOW_COLUMN},
 };
 
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Carried {
     pub(crate) plan: LogicalPlan,
     /// Each hidden column: its name, and what it is called in the plan's output.
-    hidden: Vec<(&'static str, Column)>,
+    hidden: Vec<(String, Column)>,
 }
 
 impl Carried {
@@ -97,7 +97,10 @@ pub(crate) fn carry_copy(plan: &LogicalPlan) -> Result<Carried> {
             let time = time.cast_to(&window_type(), watermark.schema())?;
             exprs.push(time.alias(WINDOW_COLUMN));
             let mut hidden = below.hidden;
-            hidden.push((WINDOW_COLUMN, Column::new_unqualified(WINDOW_COLUMN)));
+            hidden.push((
+                WINDOW_COLUMN.to_owned(),
+                Column::new_unqualified(WINDOW_COLUMN),
+            ));
             let plan = Projection::try_new(exprs, Arc::new(watermark))?;
             return Ok(Some(Carried {
                 plan: LogicalPlan::Projection(plan),
@@ -172,7 +175,7 @@ fn leaf(
     let schema = Arc::new(DFSchema::new_with_metadata(fields, HashMap::new())?);
     Ok(Carried {
         plan: extension(LeafNode { label, schema }),
-        hidden: vec![(hidden, Column::new_unqualified(hidden))],
+        hidden: vec![(hidden.to_owned(), Column::new_unqualified(hidden))],
     })
 }
 
@@ -195,10 +198,10 @@ fn carry(
             let mut exprs = projection.expr.clone();
             let mut hidden = Vec::with_capacity(below.hidden.len());
             for (name, column) in below.hidden {
-                let output = Column::new_unqualified(name);
+                let output = Column::new_unqualified(name.clone());
                 exprs.push(match column == output {
                     true => Expr::Column(column),
-                    false => Expr::Column(column).alias(name),
+                    false => Expr::Column(column).alias(name.clone()),
                 });
                 hidden.push((name, output));
             }
@@ -235,8 +238,8 @@ fn carry(
             let mut hidden = Vec::with_capacity(below.hidden.len());
             for (name, column) in below.hidden {
                 // Its groups are of one window each.
-                aggregates.push(min(Expr::Column(column)).alias(name));
-                hidden.push((name, Column::new_unqualified(name)));
+                aggregates.push(min(Expr::Column(column)).alias(name.clone()));
+                hidden.push((name.clone(), Column::new_unqualified(name)));
             }
             let groups = aggregate.group_expr.clone();
             let plan = Aggregate::try_new(Arc::new(below.plan), groups, aggregates)?;
@@ -266,10 +269,14 @@ fn carry(
         LogicalPlan::Extension(Extension { node }) => {
             if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
                 let mut below = carry(&window.input, cut)?;
-                let window =
-                    WindowNode::try_new(below.plan, window.time.clone(), window.windows.clone())?;
+                let window = window.over(below.plan)?;
                 let (plan, pane) = lower_to_panes(&window)?;
-                below.hidden.push((WINDOW_COLUMN, pane));
+                below.hidden.push((WINDOW_COLUMN.to_owned(), pane));
+                for number in 0..window.partition.len() {
+                    let name = partition_column(number);
+                    let column = Column::new_unqualified(name.clone());
+                    below.hidden.push((name, column));
+                }
                 return Ok(Carried {
                     plan,
                     hidden: below.hidden,

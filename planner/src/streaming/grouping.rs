@@ -1,7 +1,7 @@
 //! What an aggregation groups by: expressions, and with GROUPING SETS, ROLLUP and CUBE which of them count in which set.
 
 use datafusion::{
-    common::{DFSchema, ScalarValue},
+    common::{Column, DFSchema, ScalarValue},
     logical_expr::{Aggregate, Expr, ExprSchemable, GroupingSet, utils::grouping_set_to_exprlist},
     physical_expr::create_physical_expr,
     physical_plan::aggregates::PhysicalGroupBy,
@@ -41,18 +41,24 @@ pub(crate) fn no_window() -> PlanError {
     )
 }
 
-/// The same for the engine, with how many columns its groups have.
+/// The same for the engine, and by `hidden` columns before the others; with how many columns its groups have.
 pub(super) fn physical_groups(
     aggregate: &Aggregate,
+    hidden: &[Column],
     input: &DFSchema,
     props: &ExecutionProps,
 ) -> Result<(PhysicalGroupBy, usize)> {
     let context = PhysicalPlanningContext::default();
     let exprs = group_exprs(aggregate);
     let sets = grouping_sets(aggregate)?;
+    let hidden: Vec<Expr> = hidden.iter().cloned().map(Expr::Column).collect();
+    let names = aggregate.schema.fields().iter().map(|field| field.name());
+    let of_query = exprs.iter().copied().zip(names.cloned());
+    let of_ours = hidden
+        .iter()
+        .map(|expr| (expr, expr.schema_name().to_string()));
     let (mut groups, mut nulls) = (Vec::new(), Vec::new());
-    for (expr, field) in exprs.iter().zip(aggregate.schema.fields()) {
-        let name = field.name().clone();
+    for (expr, name) in of_ours.chain(of_query) {
         groups.push((
             create_physical_expr(expr, input, props, &context)?,
             name.clone(),
@@ -67,7 +73,10 @@ pub(super) fn physical_groups(
     }
     let masks = sets
         .iter()
-        .map(|set| exprs.iter().map(|expr| !set.contains(expr)).collect())
+        .map(|set| {
+            let left_out = exprs.iter().map(|expr| !set.contains(expr));
+            hidden.iter().map(|_| false).chain(left_out).collect()
+        })
         .collect();
     // The engine adds a column that says which set it is.
     Ok((PhysicalGroupBy::new(groups, nulls, masks, true), count + 1))

@@ -96,6 +96,27 @@ fn origin_below(plan: &LogicalPlan, column: &Column, windows: usize) -> Option<O
     }
 }
 
+/// Where a column of `plan`'s output stands in the relation of the nearest window, when it comes from there unchanged.
+pub(crate) fn below_window(plan: &LogicalPlan, column: &Column) -> Option<usize> {
+    let index = plan.schema().maybe_index_of_column(column)?;
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let expr = projection.expr.get(index)?;
+            below_window(&projection.input, plain_column(expr)?)
+        }
+        LogicalPlan::Filter(filter) => below_window(&filter.input, column),
+        LogicalPlan::SubqueryAlias(alias) => {
+            below_window(&alias.input, &column_at(&alias.input, index))
+        }
+        LogicalPlan::Extension(Extension { node }) => {
+            let window = node.as_any().downcast_ref::<WindowNode>()?;
+            let width = window.input.schema().fields().len();
+            (index < width).then_some(index)
+        }
+        _ => None,
+    }
+}
+
 fn column_at(plan: &LogicalPlan, index: usize) -> Column {
     Column::from(plan.schema().qualified_field(index))
 }

@@ -35,7 +35,7 @@ use datafusion::{
     physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
 };
 
-use super::{carry::Carried, grouping::physical_groups};
+use super::{carry::Carried, grouping::physical_groups, sessions::SessionKeys};
 use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
@@ -46,18 +46,29 @@ use crate::{
     windows::Windows,
 };
 
+/// What becomes of a filter of a continuous query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filters {
+    /// It goes as far down as it can.
+    Pushed,
+    /// It stays: below sessions made of rows that it drops it would change them.
+    Kept,
+}
+
 /// The session a continuous query is planned in: `state`'s tables and functions, rules of our own choice.
 ///
 /// The rules are few on purpose. Left out, with reasons: those that nest aggregates (`SingleDistinctToGroupBy`), drop group keys
 /// (`EliminateGroupByConstant`), or turn what can never be true into an empty relation (a stream that is not read has no watermark).
-pub(crate) fn streaming_session(state: &SessionState) -> Result<SessionState> {
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+pub(crate) fn streaming_session(state: &SessionState, filters: Filters) -> Result<SessionState> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(EliminateDuplicatedExpr::new()),
-        Arc::new(PushDownFilter::new()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
     ];
+    if filters == Filters::Pushed {
+        rules.push(Arc::new(PushDownFilter::new()));
+    }
+    rules.push(Arc::new(CommonSubexprEliminate::new()));
+    rules.push(Arc::new(OptimizeProjections::new()));
     let mut config = state.config().clone().with_target_partitions(1);
     let options = config.options_mut();
     // Where nearly every row is a group of its own, the pane's table is filled without another one before it. Seen early, because an epoch
@@ -105,6 +116,7 @@ pub(crate) async fn lower_rows(
     rows: &Carried,
     aggregate: &Aggregate,
     windows: &Windows,
+    keys: &SessionKeys,
 ) -> Result<Lowered> {
     let input = lower(session, &rows.plan).await?;
     let late = LateExec::new(
@@ -116,7 +128,7 @@ pub(crate) async fn lower_rows(
         rows.index_of(WINDOW_COLUMN)?,
         windows.clone(),
     );
-    aggregate_over(session, Arc::new(late), rows, aggregate, windows)
+    aggregate_over(session, Arc::new(late), rows, aggregate, windows, keys)
 }
 
 /// Lowers rows of closed windows up to and with the partial aggregation.
@@ -125,9 +137,10 @@ pub(crate) async fn lower_between(
     rows: &Carried,
     aggregate: &Aggregate,
     windows: &Windows,
+    keys: &SessionKeys,
 ) -> Result<Lowered> {
     let input = lower(session, &rows.plan).await?;
-    aggregate_over(session, input, rows, aggregate, windows)
+    aggregate_over(session, input, rows, aggregate, windows, keys)
 }
 
 /// Lowers a query without aggregation.
@@ -149,12 +162,14 @@ fn aggregate_over(
     rows: &Carried,
     aggregate: &Aggregate,
     windows: &Windows,
+    keys: &SessionKeys,
 ) -> Result<Lowered> {
     let logical = rows.plan.schema();
     let schema = input.schema();
     let props = session.execution_props();
     let context = PhysicalPlanningContext::default();
-    let (groups, group_columns) = physical_groups(aggregate, logical, props)?;
+    let hidden = keys.hidden(rows)?;
+    let (groups, group_columns) = physical_groups(aggregate, &hidden, logical, props)?;
     let mut exprs = aggregate.aggr_expr.clone();
     if let Windows::Session { .. } = windows {
         // Where a session begins and ends; state alone, no result.

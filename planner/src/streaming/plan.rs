@@ -23,6 +23,7 @@ use super::{
     program::{Intake, PARALLEL_ROWS, Post, Program, RejectShape, Stage},
     recognise::recognise,
     refuse::{census, reads_stream, refuse, refuse_distinct, stream_of},
+    sessions::check_partitioned,
     stages::{Chain, leaf_schema, stages},
     watermark::{declare_watermark, watermarked_column},
 };
@@ -124,7 +125,8 @@ pub async fn plan_continuous(
     let written = recognise(group_distinct(written)?)?;
     let counted = census(&written)?;
     refuse(&written, &counted)?;
-    let session = streaming_session(state)?;
+    let filters = check_partitioned(&written)?;
+    let session = streaming_session(state, filters)?;
     let is_copy = counted.aggregates == 0;
     let has_time = counted
         .streams

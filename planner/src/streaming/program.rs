@@ -9,7 +9,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::{glance::Glance, output::OutputShape};
+use super::{glance::Glance, output::OutputShape, sessions::SessionKeys};
 use crate::{TimeRules, logical::window_type, operators::WindowColumn, windows::Windows};
 
 /// Below this many rows a pass per split costs more than it saves.
@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) windows: Windows,
     /// The group columns that are the window's; the first says which pane a state belongs to.
     pub(crate) keys: Vec<WindowKey>,
+    /// Whose rows its sessions are made of.
+    pub(crate) sessions: SessionKeys,
     /// What stands between it and the stage below; the first is over the rows of the streams.
     pub(crate) between: Option<Between>,
     pub(crate) aggregates: Vec<Arc<AggregateFunctionExpr>>,

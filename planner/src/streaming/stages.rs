@@ -20,6 +20,7 @@ use super::{
     lineage::{Origin, origin, plain_column},
     physical::{Lowered, lower_between, lower_rows},
     program::{Between, Stage, WindowKey},
+    sessions::SessionKeys,
     watermark::{event_time_name, watermarked_column},
     within::{check_aggregate, check_over, no_window_between, over_results},
 };
@@ -75,6 +76,8 @@ pub(crate) async fn stages(
     let mut stages: Vec<Stage> = Vec::new();
     for cut in cuts(logical)?.into_iter().rev() {
         let keys = window_keys(&cut, stream)?;
+        let sessions = SessionKeys::of(&cut.aggregate, &cut.window, &keys)?;
+        let keys = sessions.shifted(keys);
         check_bounds(&cut)?;
         let windows = &cut.window.windows;
         let stage = match stages.last_mut() {
@@ -83,7 +86,8 @@ pub(crate) async fn stages(
                 let mut first = None;
                 for branch in branches(&cut.aggregate.input)? {
                     let rows = carry_rows(&branch)?;
-                    let lowered = lower_rows(session, &rows, &cut.aggregate, windows).await?;
+                    let lowered =
+                        lower_rows(session, &rows, &cut.aggregate, windows, &sessions).await?;
                     chains.push(Chain {
                         logical: branch,
                         plan: Arc::clone(&lowered.partial),
@@ -92,19 +96,20 @@ pub(crate) async fn stages(
                 }
                 let lowered =
                     first.ok_or_else(|| PlanError::internal("a query is over no stream"))?;
-                stage(&cut, keys, None, &lowered)
+                stage(&cut, keys, sessions, None, &lowered)
             }
             Some(below) => {
                 let time = window_time(&cut, Some(below))?;
                 let rows = carry_between(&cut.aggregate.input)?;
-                let lowered = lower_between(session, &rows, &cut.aggregate, windows).await?;
+                let lowered =
+                    lower_between(session, &rows, &cut.aggregate, windows, &sessions).await?;
                 let between = Between {
                     time,
                     feed_schema: leaf_schema(&lowered.partial),
                     plan: Arc::clone(&lowered.partial),
                 };
                 below.result_schema = Arc::clone(&between.feed_schema);
-                stage(&cut, keys, Some(between), &lowered)
+                stage(&cut, keys, sessions, Some(between), &lowered)
             }
         };
         stages.push(stage);
@@ -118,7 +123,13 @@ pub(crate) struct Chain {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
 }
 
-fn stage(cut: &Cut, keys: Vec<WindowKey>, between: Option<Between>, lowered: &Lowered) -> Stage {
+fn stage(
+    cut: &Cut,
+    keys: Vec<WindowKey>,
+    sessions: SessionKeys,
+    between: Option<Between>,
+    lowered: &Lowered,
+) -> Stage {
     let state_schema = lowered.partial.schema();
     let group_fields: Vec<_> = state_schema
         .fields()
@@ -133,6 +144,7 @@ fn stage(cut: &Cut, keys: Vec<WindowKey>, between: Option<Between>, lowered: &Lo
     Stage {
         windows: cut.window.windows.clone(),
         keys,
+        sessions,
         between,
         aggregates: lowered.aggregates.clone(),
         state_schema,
@@ -242,16 +254,17 @@ fn check_event_time(cut: &Cut, stream: &StreamDefinition) -> Result<()> {
 /// Which column of the windows below an upper window's time is.
 fn window_time(cut: &Cut, below: Option<&Stage>) -> Result<WindowColumn> {
     let time = time_column(&cut.window);
-    let is_session = below.is_some_and(|stage| matches!(stage.windows, Windows::Session { .. }));
+    let may_begin_ever =
+        below.is_some_and(|stage| matches!(stage.windows, Windows::Session { max_us: None, .. }));
     if let Some(Origin::Window(0, column)) =
         time.and_then(|column| origin(&cut.window.input, column))
     {
-        if is_session && column == WindowColumn::Start {
+        if may_begin_ever && column == WindowColumn::Start {
             return Err(PlanError::unsupported(
                 "the start of a session cannot be the time of another window",
             )
             .detail("an open session may have begun at any time, so the window would never close")
-            .hint("use window_time, the end of the session less a microsecond"));
+            .hint("use window_time, the end of the session less a microsecond, or give SESSION a maximum length"));
         }
         return Ok(column);
     }

@@ -111,6 +111,56 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "",
     ),
     (
+        "SELECT window_start, kind FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', partition_by(kind))",
+        "SESSION without GROUP BY",
+        "GROUP BY window_start, window_end, key",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', partition_by(kind)) GROUP BY window_start",
+        "would add up sessions that end apart",
+        "add window_end",
+    ),
+    (
+        "SELECT window_start, window_end, kind, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', partition_by(kind)) WHERE value > 0 GROUP BY window_start, window_end, kind",
+        "WHERE over SESSION with PARTITION BY",
+        "SESSION((SELECT * FROM … WHERE …) PARTITION BY …)",
+    ),
+    (
+        "SELECT window_end, v, count(*) AS n FROM (SELECT window_end, unnest(make_array(kind)) AS v FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', partition_by(kind))) AS w GROUP BY window_end, v",
+        "not supported between SESSION with PARTITION BY and GROUP BY",
+        "SESSION((SELECT …) PARTITION BY …)",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', partition_by(nobody)) GROUP BY window_start, window_end",
+        "nobody",
+        "",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '30 seconds') GROUP BY window_start, window_end",
+        "the maximum length of SESSION, 30 seconds, is shorter than its gap, 1 minute",
+        "the gap comes first",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '0 seconds') GROUP BY window_start, window_end",
+        "the maximum length of SESSION must be above zero",
+        "INTERVAL '1 hour'",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '-1 hour') GROUP BY window_start, window_end",
+        "the maximum length of SESSION must be above zero",
+        "INTERVAL '1 hour'",
+    ),
+    (
+        "SELECT window_start, window_end, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '1 month') GROUP BY window_start, window_end",
+        "the maximum length of SESSION is an interval of fixed length",
+        "such as INTERVAL '1 minute'",
+    ),
+    (
+        "SELECT window_start, count(*) AS n FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '1 hour', INTERVAL '1 hour') GROUP BY window_start",
+        "SESSION takes 3 or 4 arguments, not 5",
+        "max_length",
+    ),
+    (
         "SELECT DISTINCT kind FROM events",
         "SELECT DISTINCT over a stream without a window",
         "SELECT DISTINCT window_start",

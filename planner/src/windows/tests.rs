@@ -84,6 +84,20 @@ fn hops_and_steps() {
     assert_eq!(of(&cumulate, 0), Some(vec![-8..1]));
 }
 
+#[test]
+fn of_sessions_that_are_cut_it_is_known_what_may_still_come() {
+    let session = |max_us| Windows::Session { gap_us: 10, max_us };
+    let (whole, cut) = (session(None), session(Some(30)));
+    assert_eq!(of(&whole, 7), Some(vec![0..10]));
+    assert_eq!(of(&cut, 7), Some(vec![7..17]));
+    let columns = [WindowColumn::Start, WindowColumn::End, WindowColumn::Time];
+    let at = |windows: &Windows, us| columns.map(|column| windows.watermark_of(column, us));
+    assert_eq!(at(&whole, 100), [i64::MIN, 100, 99]);
+    // A piece that ends at 90 is final at 100; one that ends at 91 may have begun at 61.
+    assert_eq!(at(&cut, 100), [61, 91, 90]);
+    assert_eq!(at(&cut, i64::MAX), [i64::MAX; 3]);
+}
+
 /// Microseconds of a moment.
 fn at(moment: &str) -> i64 {
     chrono::DateTime::parse_from_rfc3339(moment)

@@ -3,7 +3,8 @@
 //! * `EMIT ON WINDOW CLOSE` at the end of a statement (it would be taken for a table's alias);
 //! * `FROM STREAM events` and `FROM STREAM(events)` (Spark);
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
-//! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`.
+//! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
+//! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]).
 //!
 //! Tokens keep their places, so errors in what was rewritten still point into the user's text.
 
@@ -49,7 +50,8 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    watermarks(stars(streams(lengths(tokens))))
+    let tokens = stars(streams(lengths(tokens)));
+    watermarks(super::partition::to_the_end(tokens))
 }
 
 /// `1m` as an argument (Timeplus) → `INTERVAL '1m'`: a number with a unit right behind it, alone between commas or parentheses.
@@ -176,7 +178,7 @@ fn stars(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
-fn matching_close(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
+pub(super) fn matching_close(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (i, token) in tokens.iter().enumerate().skip(open) {
         match token.token {

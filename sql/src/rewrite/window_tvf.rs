@@ -15,7 +15,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use super::idents::{self, argument, select_all, selected_from, table};
-use super::{is_named, time_zone};
+use super::{is_named, partition, time_zone};
 use crate::error::ParseError;
 use crate::interval;
 
@@ -42,9 +42,9 @@ pub(super) const HOP: Tvf = Tvf {
 };
 pub(super) const SESSION: Tvf = Tvf {
     name: "SESSION",
-    parameters: &["data", "timecol", "gap"],
-    optional: 0,
-    shape: "write SESSION(relation, time column, gap INTERVAL)",
+    parameters: &["data", "timecol", "gap", "max_length"],
+    optional: 1,
+    shape: "write SESSION(relation [PARTITION BY columns], time column, gap INTERVAL [, max_length INTERVAL])",
 };
 const CUMULATE: Tvf = Tvf {
     name: "CUMULATE",
@@ -114,8 +114,13 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<(), ParseError> {
         )
         .hint("TUMBLE does: TUMBLE(relation, time column, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')"));
     }
+    let partition = match partition::take(args) {
+        Some(list) => Some(partition::columns(tvf, &list, at)?),
+        None => None,
+    };
     let mut canonical = canonical_arguments(tvf, std::mem::take(args), at)?;
     canonical.extend(zone);
+    canonical.extend(partition);
     *args = canonical.into_iter().map(argument).collect();
     *name = ObjectName::from(vec![Ident::with_span(at, tvf.name)]);
     Ok(())
@@ -249,14 +254,14 @@ fn parameter(tvf: &Tvf, name: &Ident) -> Result<usize, ParseError> {
         })
 }
 
-fn wrong(tvf: &Tvf, what: &str, at: Span) -> ParseError {
+pub(super) fn wrong(tvf: &Tvf, what: &str, at: Span) -> ParseError {
     ParseError::invalid(format!("{}: {what}", tvf.name), at)
         .offending(tvf.name)
         .hint(tvf.shape)
 }
 
 /// `expr`'s place, or the call's where a rewrite made it.
-fn place(expr: &Expr, call: Span) -> Span {
+pub(super) fn place(expr: &Expr, call: Span) -> Span {
     let span = expr.span();
     if span == Span::empty() { call } else { span }
 }
@@ -418,6 +423,16 @@ impl VisitorMut for Printable {
             && let Some(name) = selected_from(query).and_then(short_relation)
         {
             *first = name;
+        }
+        if let [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(first)),
+            ..,
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(last)),
+        ] = args.as_mut_slice()
+            && let Some(columns) = partition::partition_by(last)
+        {
+            *first = partition::printed(first, &columns);
+            args.pop();
         }
         ControlFlow::Continue(())
     }

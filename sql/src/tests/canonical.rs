@@ -252,6 +252,42 @@ fn window_table_functions() {
             "SESSION(events, ts, INTERVAL '5 minutes')",
         ),
         (
+            "SESSION(events, ts, '5m', max_length => '1h')",
+            "SESSION(events, ts, INTERVAL '5 minutes', INTERVAL '1 hour')",
+        ),
+        (
+            "SESSION(events PARTITION BY user_id, ts, INTERVAL '5 minutes')",
+            "SESSION(events PARTITION BY user_id, ts, INTERVAL '5 minutes')",
+        ),
+        (
+            "session(e.events partition by events.a, \"B c\", ts, '5m', '1h') as s",
+            "SESSION(e.events PARTITION BY (a, \"B c\"), ts, INTERVAL '5 minutes', INTERVAL '1 hour') AS s",
+        ),
+        (
+            "TABLE(SESSION(TABLE events PARTITION BY (a, b), DESCRIPTOR(ts), INTERVAL '5' MINUTE)) AS s",
+            "SESSION(events PARTITION BY (a, b), ts, INTERVAL '5 minutes') AS s",
+        ),
+        (
+            "SESSION(TABLE events PARTITION BY a, b, DESCRIPTOR(ts), INTERVAL '5' MINUTE)",
+            "SESSION(events PARTITION BY (a, b), ts, INTERVAL '5 minutes')",
+        ),
+        (
+            "SESSION(data => events PARTITION BY a, b, gap => '5m', max_length => '1h', timecol => ts)",
+            "SESSION(events PARTITION BY (a, b), ts, INTERVAL '5 minutes', INTERVAL '1 hour')",
+        ),
+        (
+            "SESSION(data => events PARTITION BY a, b, timecol => ts, gap => '5m')",
+            "SESSION(events PARTITION BY (a, b), ts, INTERVAL '5 minutes')",
+        ),
+        (
+            "SESSION((SELECT * FROM events WHERE a > 1) PARTITION BY a, ts, '5m')",
+            "SESSION((SELECT * FROM events WHERE a > 1) PARTITION BY a, ts, INTERVAL '5 minutes')",
+        ),
+        (
+            "TUMBLE((SELECT window_time, sum(v) OVER (PARTITION BY a) AS v FROM SESSION(events PARTITION BY a, ts, '5m')), window_time, '1h')",
+            "TUMBLE((SELECT window_time, sum(v) OVER (PARTITION BY a) AS v FROM SESSION(events PARTITION BY a, ts, INTERVAL '5 minutes')), window_time, INTERVAL '1 hour')",
+        ),
+        (
             "CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')",
             "CUMULATE(events, ts, INTERVAL '1 minute', INTERVAL '1 day')",
         ),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::row::{RowConverter, SortField};
 use datafusion::{
     common::{
         Column, DFSchema,
@@ -9,20 +10,22 @@ use datafusion::{
     },
     error::{DataFusionError, Result},
     logical_expr::{
-        Expr, Extension, LogicalPlan, LogicalPlanBuilder, planner::RelationPlannerContext,
+        Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder,
+        planner::RelationPlannerContext,
     },
 };
 use sluice_sql::ast::{self, FunctionArg};
 
 use super::{fixed_interval, interval_parts, plan_argument, positional, time_column};
 use crate::{
-    error::PlanError,
+    error::{PlanError, PlanErrorKind},
     logical::{WINDOW_COLUMNS, WindowNode},
     streaming::duration,
     windows::{MOST_PANES, Unit, Windows, zone},
 };
 
-/// A window table function: its name, its lengths in the order they are written, and what they make.
+/// A window table function: its name, its lengths in the order they are written, and what they make of them and of
+/// one more that may be left out: an offset, or the maximum length of sessions.
 pub(super) struct Function {
     name: &'static str,
     usage: &'static str,
@@ -51,7 +54,7 @@ pub(super) const CUMULATE: Function = Function {
 
 pub(super) const SESSION: Function = Function {
     name: "SESSION",
-    usage: "write SESSION(relation, time column, INTERVAL 'gap')",
+    usage: "write SESSION(relation [PARTITION BY columns], time column, INTERVAL 'gap' [, INTERVAL 'max_length'])",
     lengths: &["gap"],
     windows: session,
 };
@@ -71,6 +74,7 @@ pub(super) fn plan(
     if zone.is_some() {
         args.pop();
     }
+    let partition = take_partition(&mut args);
     let least = 2 + function.lengths.len();
     let [relation, time, lengths @ ..] = args.as_slice() else {
         return Err(wrong_count(function, args.len()));
@@ -81,20 +85,29 @@ pub(super) fn plan(
     let input = plan_argument(name, function.usage, relation.clone(), context)?;
     let time = time_column(name, time.clone(), &input, context)?;
     let (input, time) = without_window_columns(input, time)?;
+    let partition = session_columns(&partition, &input, context)?;
     let offset = lengths.get(function.lengths.len()).cloned();
     if let (true, Some(size)) = (function.name == TUMBLE.name, lengths.first()) {
         let calendar = calendar(size, offset.is_some(), zone.as_deref(), context)?;
         if let Some(windows) = calendar {
-            return node(input, time, windows);
+            return node(input, time, windows, partition);
         }
     }
     let mut written = Vec::with_capacity(function.lengths.len());
     for (what, length) in function.lengths.iter().zip(lengths) {
         written.push(positive(name, what, length.clone(), context)?);
     }
-    let offset_us = offset
-        .map(|offset| fixed_interval(&format!("the offset of {name}"), offset, context))
-        .transpose()?;
+    let offset_us = match offset {
+        Some(length) if function.name == SESSION.name => {
+            Some(positive(name, "maximum length", length, context)?)
+        }
+        Some(offset) => Some(fixed_interval(
+            &format!("the offset of {name}"),
+            offset,
+            context,
+        )?),
+        None => None,
+    };
     let windows = (function.windows)(&written, offset_us).map_err(PlanError::into_engine)?;
     let panes = windows.panes();
     if panes > MOST_PANES {
@@ -108,13 +121,58 @@ pub(super) fn plan(
         .hint("choose lengths with a larger common divisor, such as INTERVAL '5 seconds' and INTERVAL '1 minute'")
         .into_engine());
     }
-    node(input, time, windows)
+    node(input, time, windows, partition)
 }
 
-fn node(input: LogicalPlan, time: Expr, windows: Windows) -> Result<LogicalPlan> {
+fn node(
+    input: LogicalPlan,
+    time: Expr,
+    windows: Windows,
+    partition: Vec<Expr>,
+) -> Result<LogicalPlan> {
+    let window = WindowNode::try_new(input, time, windows)?;
     Ok(LogicalPlan::Extension(Extension {
-        node: Arc::new(WindowNode::try_new(input, time, windows)?),
+        node: Arc::new(window.partitioned(partition)),
     }))
+}
+
+/// Takes the columns of PARTITION BY off the end of the arguments.
+fn take_partition(args: &mut Vec<ast::Expr>) -> Vec<ast::Expr> {
+    let last = args.pop_if(|last| sluice_sql::partition_by(last).is_some());
+    let columns = last.as_ref().and_then(sluice_sql::partition_by);
+    columns.into_iter().flatten().cloned().collect()
+}
+
+/// The columns that sessions are made by, each once.
+fn session_columns(
+    written: &[ast::Expr],
+    input: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Vec<Expr>> {
+    let mut columns = Vec::with_capacity(written.len());
+    for written in written {
+        let column = context.sql_to_expr(written.clone(), input.schema())?;
+        let Expr::Column(_) = &column else {
+            return Err(
+                PlanError::invalid(format!("SESSION is partitioned by columns, not by {column}"))
+                    .hint("compute it in a subquery: SESSION((SELECT *, expression AS name FROM …) PARTITION BY name, …)")
+                    .into_engine(),
+            );
+        };
+        let data_type = column.get_type(input.schema())?;
+        if !RowConverter::supports_fields(&[SortField::new(data_type.clone())]) {
+            return Err(PlanError::new(
+                PlanErrorKind::DatatypeMismatch,
+                format!("SESSION cannot be partitioned by {column}, which is of type {data_type}"),
+            )
+            .hint("partition by a part of it, taken out in a subquery")
+            .into_engine());
+        }
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    Ok(columns)
 }
 
 fn known_zone(name: &str) -> Result<String> {
@@ -235,7 +293,9 @@ fn positive(
     match us > 0 {
         true => Ok(us),
         false => Err(
-            PlanError::invalid(format!("the {what} of {name} must be above zero")).into_engine(),
+            PlanError::invalid(format!("the {what} of {name} must be above zero"))
+                .hint("write an interval such as INTERVAL '1 hour'")
+                .into_engine(),
         ),
     }
 }
@@ -250,11 +310,22 @@ fn tumble(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError>
     })
 }
 
-fn session(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {
-    match (lengths, offset_us) {
-        ([gap_us], None) => Ok(Windows::Session { gap_us: *gap_us }),
-        _ => Err(PlanError::invalid("SESSION has a gap and no offset").hint(SESSION.usage)),
+fn session(lengths: &[i64], max_us: Option<i64>) -> Result<Windows, PlanError> {
+    let [gap_us] = *lengths else {
+        return Err(PlanError::internal("SESSION has one gap"));
+    };
+    if let Some(max_us) = max_us
+        && max_us < gap_us
+    {
+        return Err(PlanError::invalid(format!(
+            "the maximum length of SESSION, {}, is shorter than its gap, {}",
+            duration(max_us),
+            duration(gap_us)
+        ))
+        .detail("a session of one row is as long as the gap")
+        .hint("the gap comes first: SESSION(relation, time column, INTERVAL 'gap', INTERVAL 'max_length')"));
     }
+    Ok(Windows::Session { gap_us, max_us })
 }
 
 fn hop(lengths: &[i64], offset_us: Option<i64>) -> Result<Windows, PlanError> {

@@ -1,0 +1,1 @@
+SELECT CAST(extract(epoch from window_start) AS BIGINT) AS s, CAST(extract(epoch from window_end) AS BIGINT) AS e, 'all' AS kind, count(*) AS n, CAST(sum(value) AS BIGINT) AS total FROM SESSION((SELECT * FROM events), ts, INTERVAL '5 seconds', max_length => INTERVAL '15 seconds') GROUP BY window_start, window_end

@@ -1,0 +1,1 @@
+SELECT CAST(extract(epoch from window_start) AS BIGINT) AS s, CAST(extract(epoch from window_end) AS BIGINT) AS e, kind, count(*) AS n, CAST(sum(value) AS BIGINT) AS total FROM SESSION((SELECT * FROM events), ts, INTERVAL '6 seconds', INTERVAL '10 seconds') GROUP BY window_start, window_end, kind
