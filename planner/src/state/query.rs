@@ -1,4 +1,6 @@
 //! A running continuous query: epochs in, rows out, panes in between.
+//!
+//! long because the steps of an epoch share one state, and are read best in their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -10,6 +12,7 @@ use arrow::array::RecordBatch;
 use sluice_connectors::source::SplitId;
 
 use super::{
+    fill::Filled,
     rejects::{dead_rows, failed_results, late_rows},
     run::{Made, Runner},
     stage::{StageState, WindowRows},
@@ -33,6 +36,8 @@ pub struct ContinuousQuery {
     intakes: Vec<Runner>,
     /// What each stage keeps, with the plan that feeds it from the one below.
     stages: Vec<(Option<Runner>, StageState)>,
+    /// The keys that windows of the last stage are filled with.
+    fill: Filled,
     post: Option<Runner>,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
@@ -57,7 +62,11 @@ impl ContinuousQuery {
             let below = below.map(|between| Runner::new(&between.plan));
             stages.push((below, StageState::new(stage)?));
         }
+        let mut fill = Filled::new(&program)?;
         for state in &restored.panes {
+            if fill.restore(&program, state)? {
+                continue;
+            }
             let place = program
                 .stages
                 .get(state.stage)
@@ -75,6 +84,7 @@ impl ContinuousQuery {
                 .map(|intake| Runner::new(&intake.plan))
                 .collect(),
             stages,
+            fill,
             post: program.post.as_ref().map(|post| Runner::new(&post.plan)),
             split_watermarks_us: restored.split_watermarks_us,
             watermark_us: restored.watermark_us,
@@ -290,7 +300,8 @@ impl ContinuousQuery {
                 return true;
             }
         }
-        false
+        let next = self.fill.next_end(&self.program);
+        next.is_some_and(|end| end <= reached)
     }
 
     /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.
@@ -303,6 +314,14 @@ impl ContinuousQuery {
         }
         let program = Arc::clone(&self.program);
         let (mut closed, mut watermark) = (closed, watermark);
+        // At the end of everything windows are filled as far as time has been seen to go, not for ever.
+        let mut filled = match watermark {
+            i64::MAX => {
+                let seen = self.split_watermarks_us.values();
+                seen.copied().max().unwrap_or(i64::MIN)
+            }
+            watermark => watermark,
+        };
         let mut rows = Vec::new();
         let mut failed = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
@@ -313,12 +332,17 @@ impl ContinuousQuery {
                     self.merge(number, states)?;
                 }
                 self.settle(number)?;
+                filled = above(&program, number, column, None, filled).1;
                 (closed, watermark) = above(&program, number, column, closed, watermark);
             }
             let Some((_, kept)) = self.stages.get_mut(number) else {
                 return Err(PlanError::internal("a stage is missing"));
             };
             rows = kept.close(stage, closed, watermark)?;
+        }
+        rows = self.fill.close(&program, rows, filled)?;
+        if self.watermark_us == Some(i64::MAX) {
+            self.fill = Filled::new(&program)?;
         }
         let mut made = self.finish(rows).await?;
         made.failed.splice(0..0, failed);
@@ -378,6 +402,7 @@ impl ContinuousQuery {
         {
             saved.extend(kept.snapshot(number, stage)?);
         }
+        saved.extend(self.fill.snapshot(&self.program)?);
         self.void = false;
         Ok(StateSnapshot {
             split_watermarks_us: self.split_watermarks_us.clone(),
@@ -442,7 +467,8 @@ impl ContinuousQuery {
 
     /// Bytes of state held, copies for snapshots and live rows included.
     pub fn state_bytes(&self) -> usize {
-        self.stages.iter().map(|(_, kept)| kept.bytes()).sum()
+        let panes: usize = self.stages.iter().map(|(_, kept)| kept.bytes()).sum();
+        panes + self.fill.bytes()
     }
 
     /// The query's watermark, microseconds; [`i64::MAX`] when every split has ended.
