@@ -284,7 +284,7 @@ impl FillState {
             self.last = None;
         }
         // What a burst of keys took is given back.
-        if self.seen.len() < self.seen.capacity() / 4 {
+        if self.seen.len() * 4 < self.seen.capacity() {
             self.seen.shrink_to_fit();
         }
     }

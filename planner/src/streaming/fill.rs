@@ -296,6 +296,7 @@ fn over_nothing(
         false => Err(PlanError::unsupported(format!(
             "aggregate {} has no value over no rows, and windows cannot be filled with it",
             aggregate.name()
-        ))),
+        ))
+        .hint("leave it out of the query, or leave FILL out")),
     }
 }
