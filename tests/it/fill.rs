@@ -82,6 +82,7 @@ fn a_gap_is_filled_once_whatever_is_killed_in_the_middle_of_it() {
             check(&it, table, &expected(known, reached - 10, previous));
         }
         if kill {
+            job::wait_committed(&it.server, &it.pg, "gold.committed", DRAIN);
             it.server.kill_and_restart();
             it.pg = it.server.connect();
         }

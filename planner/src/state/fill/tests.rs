@@ -130,7 +130,7 @@ async fn a_query_without_keys_is_filled_as_well_and_in_as_many_windows_as_it_say
     let events = [event(0, "a", 1.0), event(86_400, "a", 1.0)];
     let rows = told(&plan, &events).await;
     assert_eq!(rows.len(), 20_002);
-    assert!(20_000 > 2 * CHUNK, "several batches");
+    const { assert!(20_000 > 2 * CHUNK, "several batches") };
     assert_eq!(rows[1], "2024-02-29T09:00:01Z | 0");
     assert_eq!(rows[20_000], "2024-02-29T14:33:20Z | 0");
     assert_eq!(rows[20_001], "2024-03-01T09:00:00Z | 1");
