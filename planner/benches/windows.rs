@@ -319,6 +319,7 @@ async fn plan(sql: &str) -> ContinuousPlan {
     let target = TargetDefinition {
         name: "gold.t".to_owned(),
         partitioned_by: Vec::new(),
+        emit: sluice_sql::Emit::default(),
     };
     let query = query(sql);
     let plan = plan_continuous(&session(), &query, &target).await.unwrap();

@@ -17,7 +17,10 @@ use arrow::{
 };
 use serde::{Deserialize, Serialize};
 use sluice_connectors::source::{SplitBatch, SplitId};
-use sluice_sql::ast::{Expr, Ident};
+use sluice_sql::{
+    Emit,
+    ast::{Expr, Ident},
+};
 
 use crate::state::StateFile;
 
@@ -63,6 +66,8 @@ pub struct TargetDefinition {
     pub name: String,
     /// Partition columns as written: a type means "derive it when the query does not select it".
     pub partitioned_by: Vec<(String, Option<DataType>)>,
+    /// Which windows give it rows.
+    pub emit: Emit,
 }
 
 /// What one split brings into an epoch.
@@ -136,7 +141,8 @@ pub struct StateSnapshot {
 /// One pane's state.
 #[derive(Clone, Debug)]
 pub struct PaneState {
-    /// The aggregation it belongs to: 0 is the one over the stream's rows, 1 the one over its result.
+    /// The aggregation it belongs to: 0 is the one over the stream's rows, 1 the one over its result; one above the last are the keys that
+    /// EMIT … FILL fills windows with, and the pane is the window told last.
     pub stage: usize,
     /// Start of the pane, microseconds.
     pub start_us: i64,

@@ -8,6 +8,7 @@ mod branches;
 mod carry;
 mod distinct;
 mod explain;
+mod fill;
 mod fingerprint;
 mod glance;
 mod grouping;
@@ -31,6 +32,7 @@ pub use plan::{ContinuousPlan, StreamRead, plan_continuous};
 pub use watermark::check_watermark;
 
 pub(crate) use explain::duration;
+pub(crate) use fill::Filling;
 pub(crate) use grouping::{group_exprs, grouping_sets};
 pub(crate) use lineage::{Origin, origin, plain_column};
 pub(crate) use program::{Intake, Program, RejectShape, Stage};

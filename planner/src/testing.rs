@@ -13,7 +13,10 @@ use datafusion::{
     catalog::MemTable, execution::SessionState, physical_plan::collect, prelude::SessionContext,
 };
 use sluice_connectors::source::{SplitBatch, SplitId};
-use sluice_sql::ast::{Expr, Ident, Query, SetExpr, Statement};
+use sluice_sql::{
+    Emit,
+    ast::{Expr, Ident, Query, SetExpr, Statement},
+};
 use sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
 
 use crate::*;
@@ -161,6 +164,7 @@ pub(crate) fn target() -> TargetDefinition {
     TargetDefinition {
         name: "gold.t".to_owned(),
         partitioned_by: Vec::new(),
+        emit: Emit::default(),
     }
 }
 

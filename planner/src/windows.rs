@@ -10,6 +10,7 @@ use arrow::array::timezone::Tz;
 use crate::{operators::WindowColumn, streaming::duration};
 
 mod calendar;
+mod sequence;
 #[cfg(test)]
 mod tests;
 

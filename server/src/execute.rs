@@ -101,6 +101,7 @@ pub(crate) async fn continuous_plan(
                 Ok((fold(&column.name), data_type))
             })
             .collect::<Result<_>>()?,
+        emit: statement.emit,
     };
     sluice_planner::plan_continuous(&context.state(), query, &target)
         .await

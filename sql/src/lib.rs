@@ -41,9 +41,9 @@ pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
-    ObjectKind, Options, PartitionColumn, REDACTED, Show, ShowFilter, Statement, Watermark,
-    is_secret,
+    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe,
+    Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn,
+    REDACTED, Show, ShowFilter, Statement, Watermark, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -5,7 +5,7 @@ use crate::error::{ParseError, ParseErrorKind};
 use crate::limits::{self, MAX_TEXT_BYTES};
 use crate::reader::Reader;
 use crate::rewrite::{refused, tokens as token_rewrite};
-use crate::statement::{self, Statement};
+use crate::statement::{self, Statement, take_emit};
 use crate::text::{self, Walker};
 
 use sqlparser::tokenizer::{Location, Span, TokenWithSpan};
@@ -69,7 +69,7 @@ fn all(text: &str) -> Result<Vec<Parsed>, ParseError> {
 fn one(mut tokens: Vec<TokenWithSpan>, extent: Span) -> Result<Statement, ParseError> {
     limits::check(&tokens)?;
     refused::check(&tokens)?;
-    let emit = token_rewrite::take_emit(&mut tokens)?;
+    let emit = take_emit(&mut tokens).map_err(|error| error.resolve(extent.end))?;
     let tokens = token_rewrite::apply(tokens)?;
     let dialect = SluiceDialect::new(tokens.len());
     let mut reader = Reader::new(&dialect, tokens, emit);

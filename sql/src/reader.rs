@@ -10,6 +10,7 @@ use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use crate::error::{END_OF_INPUT, ParseError};
 use crate::rewrite;
+use crate::statement::EmitClause;
 
 /// Words that cannot be a bare name, because what follows a missing name starts with them.
 const NEVER_NAMES: &[&str] = &[
@@ -59,15 +60,15 @@ const RECURSION_LIMIT: usize = 4_000;
 pub(crate) struct Reader<'a> {
     /// The parser underneath, for everything that is plain SQL.
     pub(crate) parser: Parser<'a>,
-    /// Where EMIT ON WINDOW CLOSE (or a synonym) stood at the end of the statement.
-    pub(crate) emit: Option<Span>,
+    /// EMIT … at the end of the statement.
+    pub(crate) emit: Option<EmitClause>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(
         dialect: &'a dyn Dialect,
         tokens: Vec<TokenWithSpan>,
-        emit: Option<Span>,
+        emit: Option<EmitClause>,
     ) -> Self {
         Self {
             parser: Parser::new(dialect)

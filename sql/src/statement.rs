@@ -11,6 +11,7 @@ mod create_table;
 mod create_view;
 mod describe;
 mod drop;
+mod emit;
 mod explain;
 mod options;
 mod query_control;
@@ -20,10 +21,11 @@ pub(crate) mod types;
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
-pub use create_table::{CreateTable, Emit};
+pub use create_table::CreateTable;
 pub use create_view::CreateView;
 pub use describe::Describe;
 pub use drop::{Drop, ObjectKind};
+pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
 pub use options::{Options, REDACTED, is_secret};
 pub use show::{Show, ShowFilter};
@@ -35,6 +37,7 @@ use crate::reader::Reader;
 use crate::rewrite;
 
 pub(crate) use columns::spark_columns;
+pub(crate) use emit::{EmitClause, take as take_emit};
 
 /// One statement: ours, or SQL with the Spark and Flink spellings already rewritten.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +109,7 @@ pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     };
     if let Some(emit) = reader.emit.take() {
         return Err(
-            ParseError::invalid("EMIT is a clause of CREATE TABLE … AS", emit)
+            ParseError::invalid("EMIT is a clause of CREATE TABLE … AS", emit.span)
                 .offending("EMIT")
                 .hint("leave it out, or write CREATE TABLE name AS SELECT … EMIT ON WINDOW CLOSE"),
         );

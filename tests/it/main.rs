@@ -18,6 +18,7 @@ mod clients;
 mod crate_doors;
 mod demo;
 mod docs;
+mod fill;
 mod house;
 mod kills;
 mod lifecycle;

@@ -82,6 +82,37 @@ def sessions(groups, gap, most=None, label=lambda row: row["kind"]):
     return told
 
 
+# ---- windows without rows -------------------------------------------------------------------------------------------
+
+def fill(groups, windows_of, most, what, reached):
+    """The rows of every window: those of its groups, and of each key that had rows in one of the `most` windows before, filled in.
+
+    Windows go on to the last with rows, or as far as the watermark has seen time go."""
+    told = {(window, kind): (len(rows), sum(row["value"] for row in rows)) for (window, kind), rows in groups.items()}
+    if not told:
+        return told
+    first, last = (pick(window for window, _ in told) for pick in (min, max))
+    until = max([end for (_, end), _ in told] + [reached])
+    step = 1 if last[1] - last[0] < 3600 else 1800  # seconds, in which no window is missed
+    every = {window for ts in range(first[0], max(last[1], until) + step, step) for window in windows_of(ts)}
+    every = sorted((end, start) for start, end in every)
+    every = [(start, end) for end, start in every if end <= until]
+    filled = dict(told)
+    for number, window in enumerate(every):
+        before = list(reversed(every[max(0, number - most):number]))
+        for kind in {kind for earlier in before for w, kind in told if w == earlier}:
+            if (window, kind) not in told:
+                previous = next(told[(earlier, kind)] for earlier in before if (earlier, kind) in told)
+                filled[(window, kind)] = {"NULL": (0, ""), "0": (0, 0), "PREVIOUS": previous}[what]
+    return filled
+
+
+def seen(lines):
+    """As far as the watermark can have gone, whatever the splits that held it back."""
+    header, rows = lines[0], [line for line in lines[1:] if line.get("ts") is not None]
+    return max((row["ts"] - DELAY for row in rows if row["ts"] <= header["now"] + SKEW), default=0)
+
+
 # ---- windows by their definition ------------------------------------------------------------------------------------
 
 def tumble(size, offset=0):
@@ -172,6 +203,16 @@ WINDOWS = {
         lambda ts: [(ts, ts + 8)], {"gap": 8, "most": 8, "label": parity}, True),
 }
 
+# name: window function, its windows, what is filled in, for how many windows, the key
+FILLED = {
+    "fill_null": (f"TUMBLE({EVENTS}, ts, INTERVAL '5 seconds')", tumble(5), "NULL", 3, "kind"),
+    "fill_zero": (f"TUMBLE({EVENTS}, ts, INTERVAL '4 seconds', INTERVAL '1 second')", tumble(4, 1), "0", 1, "kind"),
+    "fill_no_key": (f"TUMBLE({EVENTS}, ts, INTERVAL '2 seconds')", tumble(2), "0", 12, None),
+    "fill_hop": (f"HOP({EVENTS}, ts, INTERVAL '3 seconds', INTERVAL '6 seconds')", hop(3, 6), "NULL", 4, "kind"),
+    "fill_previous": (f"CUMULATE({EVENTS}, ts, INTERVAL '3 seconds', INTERVAL '6 seconds')", cumulate(3, 6), "PREVIOUS", 5, "kind"),
+    "fill_day": ("DAY_MADRID", day(MADRID), "0", 10, "kind"),
+}
+
 
 # ---- situations -----------------------------------------------------------------------------------------------------
 
@@ -211,10 +252,30 @@ def situations(rng):
     yield "dst", [{"now": CLOCKS_FORWARD + 90_000, "splits": 2}] + rows(rng, CLOCKS_FORWARD - 90, 180) + rows(rng, CLOCKS_FORWARD + 22 * 3600, 7200, step=700)
 
 
+def silent(rng):
+    """Seconds without rows, then so many that every key is forgotten; the last rows are of one key alone."""
+    first, second = rows(rng, BEGIN, 40, step=12), rows(rng, BEGIN + 75, 40, step=20)
+    third = rows(rng, BEGIN + 1200, 30, splits=(0, 1), step=4)
+    last = [{"split": split, "ts": BEGIN + 1270 + 9 * n, "kind": "b", "value": n} for n in range(8) for split in (0, 1)]
+    yield "silent", [{"now": BEGIN + 3600, "splits": 2}] + first + second + third + last
+
+
 def main():
     home = os.path.dirname(os.path.abspath(__file__))
+    madrid = f"TUMBLE({EVENTS}, ts, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')"
+    for number, (name, (call, windows, what, most, key)) in enumerate(FILLED.items()):
+        query = f"CREATE TABLE t AS {over(call.replace('DAY_MADRID', madrid), key)} EMIT ON WINDOW CLOSE FILL {what} FOR {most} WINDOWS"
+        rng = random.Random(100 + number)
+        for situation, lines in [*situations(rng), *silent(rng)]:
+            if key is None:
+                lines = [dict(line, kind="all") if "kind" in line else line for line in lines]
+            groups, late, dead = judge(lines, windows)
+            told = sorted(
+                f"{start} | {end} | {kind or ''} | {n} | {total}"
+                for ((start, end), kind), (n, total) in fill(groups, windows, most, what, seen(lines)).items())
+            golden(home, f"{name}_{situation}", query, lines, told + [f"late {late}", f"dead {dead}"])
     for number, (name, (query, windows, gap, keyed)) in enumerate(WINDOWS.items()):
-        query = query.replace("DAY_MADRID", f"TUMBLE({EVENTS}, ts, INTERVAL '1 day', TIME ZONE 'Europe/Madrid')")
+        query = query.replace("DAY_MADRID", madrid)
         for situation, lines in situations(random.Random(number)):
             if not keyed:
                 lines = [dict(line, kind="all") if "kind" in line else line for line in lines]
@@ -226,11 +287,15 @@ def main():
             told = sorted(
                 f"{start} | {end} | {kind or ''} | {len(group)} | {sum(row['value'] for row in group)}"
                 for ((start, end), kind), group in groups.items())
-            folder = os.path.join(home, f"{name}_{situation}")
-            os.makedirs(folder, exist_ok=True)
-            write(folder, "query.sql", [query])
-            write(folder, "input.jsonl", [json.dumps(line) for line in lines])
-            write(folder, "expected.txt", told + [f"late {late}", f"dead {dead}"])
+            golden(home, f"{name}_{situation}", query, lines, told + [f"late {late}", f"dead {dead}"])
+
+
+def golden(home, name, query, lines, expected):
+    folder = os.path.join(home, name)
+    os.makedirs(folder, exist_ok=True)
+    write(folder, "query.sql", [query])
+    write(folder, "input.jsonl", [json.dumps(line) for line in lines])
+    write(folder, "expected.txt", expected)
 
 
 def minutes_of_seconds(lines):

@@ -189,13 +189,18 @@ async fn golden_streams_give_what_the_model_expects() {
 /// A query in our own dialect.
 async fn planned(sql: &str) -> Result<ContinuousPlan> {
     let statement = sluice_sql::parse(sql).unwrap().remove(0).statement;
+    let mut target = target();
     let query = match statement {
         sluice_sql::Statement::Sql(statement) => match *statement {
             Statement::Query(query) => query,
             other => unreachable!("not a query: {other}"),
         },
+        sluice_sql::Statement::CreateTable(create) => {
+            target.emit = create.emit;
+            create.query.unwrap()
+        }
         other => unreachable!("not a query: {other:?}"),
     };
-    let plan = plan_continuous(&session(), &query, &target()).await?;
+    let plan = plan_continuous(&session(), &query, &target).await?;
     Ok(plan.unwrap())
 }

@@ -1,4 +1,6 @@
 //! A running continuous query: epochs in, rows out, panes in between.
+//!
+//! long because the steps of an epoch share one state, and are read best in their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -10,6 +12,7 @@ use arrow::array::RecordBatch;
 use sluice_connectors::source::SplitId;
 
 use super::{
+    fill::Filled,
     memory::StateMemory,
     rejects::{dead_rows, failed_results, late_rows},
     run::{Made, Runner},
@@ -38,6 +41,8 @@ pub struct ContinuousQuery {
     /// What each stage keeps, with the plan that feeds it from the one below.
     pub(super) stages: Vec<(Option<Runner>, StageState)>,
     pub(super) memory: StateMemory,
+    /// The keys that windows of the last stage are filled with.
+    fill: Filled,
     post: Option<Runner>,
     split_watermarks_us: BTreeMap<SplitId, i64>,
     watermark_us: Option<i64>,
@@ -66,7 +71,11 @@ impl ContinuousQuery {
             let below = below.map(|between| Runner::new(&between.plan));
             stages.push((below, StageState::new(stage)?));
         }
+        let mut fill = Filled::new(&program)?;
         for state in &restored.panes {
+            if fill.restore(&program, state)? {
+                continue;
+            }
             let place = program
                 .stages
                 .get(state.stage)
@@ -95,6 +104,7 @@ impl ContinuousQuery {
                 .map(|intake| Runner::new(&intake.plan))
                 .collect(),
             stages,
+            fill,
             post: program.post.as_ref().map(|post| Runner::new(&post.plan)),
             split_watermarks_us: restored.split_watermarks_us,
             watermark_us: restored.watermark_us,
@@ -311,7 +321,8 @@ impl ContinuousQuery {
                 return true;
             }
         }
-        false
+        let next = self.fill.next_end(&self.program);
+        next.is_some_and(|end| end <= reached)
     }
 
     /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.
@@ -324,6 +335,14 @@ impl ContinuousQuery {
         }
         let program = Arc::clone(&self.program);
         let (mut closed, mut watermark) = (closed, watermark);
+        // At the end of everything windows are filled as far as time has been seen to go, not for ever.
+        let mut filled = match watermark {
+            i64::MAX => {
+                let seen = self.split_watermarks_us.values();
+                seen.copied().max().unwrap_or(i64::MIN)
+            }
+            watermark => watermark,
+        };
         let mut rows = Vec::new();
         let mut failed = Vec::new();
         for (number, stage) in program.stages.iter().enumerate() {
@@ -333,6 +352,7 @@ impl ContinuousQuery {
                 for states in &below.rows {
                     self.merge(number, states)?;
                 }
+                filled = above(&program, number, column, None, filled).1;
                 (closed, watermark) = above(&program, number, column, closed, watermark);
                 self.settle(number, closed)?;
             }
@@ -340,6 +360,10 @@ impl ContinuousQuery {
                 return Err(PlanError::internal("a stage is missing"));
             };
             rows = kept.close(stage, closed, watermark)?;
+        }
+        rows = self.fill.close(&program, rows, filled)?;
+        if self.watermark_us == Some(i64::MAX) {
+            self.fill = Filled::new(&program)?;
         }
         let mut made = self.finish(rows).await?;
         made.failed.splice(0..0, failed);
@@ -404,6 +428,8 @@ impl ContinuousQuery {
         {
             kept.snapshot(number, stage, &mut snapshot)?;
         }
+        let filled = self.fill.snapshot(&self.program)?;
+        snapshot.panes.extend(filled);
         self.void = false;
         Ok(snapshot)
     }
@@ -464,7 +490,8 @@ impl ContinuousQuery {
 
     /// Bytes of state held, copies for snapshots and live rows included.
     pub fn state_bytes(&self) -> usize {
-        self.stages.iter().map(|(_, kept)| kept.bytes()).sum()
+        let panes: usize = self.stages.iter().map(|(_, kept)| kept.bytes()).sum();
+        panes + self.fill.bytes()
     }
 
     /// Bytes of state in the scratch folder.

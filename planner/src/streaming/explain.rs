@@ -34,6 +34,9 @@ fn write_explain(
     for stage in &program.stages {
         writeln!(text, "  window: {}", stage.windows)?;
     }
+    if let Some(filling) = &program.fill {
+        writeln!(text, "  windows without rows: {filling}")?;
+    }
     for intake in &program.intakes {
         match intake.time.max_future_skew_us {
             Some(skew) => writeln!(

@@ -15,6 +15,7 @@ use super::{
     carry::{carry_copy, carry_windows},
     distinct::group_distinct,
     explain::explain,
+    fill::{Filling, no_windows},
     fingerprint::fingerprint,
     glance::Glance,
     output::{OutputShape, TimeColumn},
@@ -119,7 +120,10 @@ pub async fn plan_continuous(
     let statement = Statement::Query(Box::new(query.clone()));
     let written = logical_plan(state, &statement).await?;
     if !reads_stream(&written)? {
-        return Ok(None);
+        return match target.emit.fill() {
+            Some(_) => Err(no_windows(false)),
+            None => Ok(None),
+        };
     }
     refuse_distinct(&written)?;
     let written = recognise(group_distinct(written)?)?;
@@ -128,6 +132,9 @@ pub async fn plan_continuous(
     let filters = check_partitioned(&written)?;
     let session = streaming_session(state, filters)?;
     let is_copy = counted.aggregates == 0;
+    if is_copy && target.emit.fill().is_some() {
+        return Err(no_windows(true));
+    }
     let has_time = counted
         .streams
         .iter()
@@ -152,6 +159,7 @@ pub async fn plan_continuous(
 struct Parts {
     chains: Vec<Chain>,
     stages: Vec<Stage>,
+    fill: Option<Filling>,
     post: Option<Post>,
     output: OutputShape,
 }
@@ -181,6 +189,7 @@ async fn copy(
     Ok(Parts {
         chains,
         stages: Vec::new(),
+        fill: None,
         post: None,
         output: OutputShape::new(written, logical, target, time)?,
     })
@@ -210,12 +219,17 @@ async fn aggregation(
         feed_schema: leaf_schema(&plan),
         plan,
     };
+    let mut fill = None;
     if let Some(last) = stages.last_mut() {
         last.result_schema = without_last(&post.feed_schema);
+        if let Some(asked) = target.emit.fill() {
+            fill = Some(Filling::new(asked, logical, last)?);
+        }
     }
     Ok(Parts {
         chains,
         stages,
+        fill,
         post: Some(post),
         output,
     })
@@ -225,6 +239,7 @@ fn build(session: &SessionState, logical: LogicalPlan, parts: Parts) -> Result<C
     let Parts {
         chains,
         stages,
+        fill,
         post,
         output,
     } = parts;
@@ -233,11 +248,11 @@ fn build(session: &SessionState, logical: LogicalPlan, parts: Parts) -> Result<C
         .iter()
         .map(|stage| schema_text(&stage.state_schema))
         .collect();
-    let fingerprint = fingerprint([
-        plan_text.as_str(),
-        &state_text,
-        &schema_text(output.schema()),
-    ]);
+    let fill_text = fill.as_ref().map(Filling::to_string);
+    let output_text = schema_text(output.schema());
+    let texts = [plan_text.as_str(), &state_text, &output_text];
+    // Nothing is added where nothing is filled: the state of such a query is what it always was.
+    let fingerprint = fingerprint(texts.into_iter().chain(fill_text.as_deref()));
     let mut reads = Vec::with_capacity(chains.len());
     for chain in &chains {
         reads.push(read(&chain.logical)?);
@@ -285,6 +300,7 @@ fn build(session: &SessionState, logical: LogicalPlan, parts: Parts) -> Result<C
         program: Arc::new(Program {
             intakes,
             stages,
+            fill,
             post,
             output,
             parallel_rows: PARALLEL_ROWS,

@@ -9,7 +9,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 
-use super::{glance::Glance, output::OutputShape, sessions::SessionKeys};
+use super::{fill::Filling, glance::Glance, output::OutputShape, sessions::SessionKeys};
 use crate::{TimeRules, logical::window_type, operators::WindowColumn, windows::Windows};
 
 /// Below this many rows a pass per split costs more than it saves.
@@ -93,6 +93,8 @@ pub(crate) struct Program {
     pub(crate) intakes: Vec<Intake>,
     /// From the rows of the streams upwards; none in a query without aggregation.
     pub(crate) stages: Vec<Stage>,
+    /// What fills the windows of the last stage, where the query asks for it.
+    pub(crate) fill: Option<Filling>,
     /// None in a query without aggregation.
     pub(crate) post: Option<Post>,
     pub(crate) output: OutputShape,

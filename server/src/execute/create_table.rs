@@ -97,6 +97,7 @@ fn same_definition(found: &CreateTable, wanted: &CreateTable) -> bool {
         && found.partitioned_by == wanted.partitioned_by
         && found.options == wanted.options
         && found.query == wanted.query
+        && found.emit == wanted.emit
 }
 
 fn partition_names(create: &CreateTable) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! Spellings that must be rewritten before the parser sees them, because it has no grammar for them.
 //!
-//! * `EMIT ON WINDOW CLOSE` at the end of a statement (it would be taken for a table's alias);
 //! * `FROM STREAM events` and `FROM STREAM(events)` (Spark);
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
@@ -12,40 +11,6 @@ use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use crate::error::ParseError;
-
-/// Cuts EMIT … off the end of a statement and says where it stood.
-pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>, ParseError> {
-    const CLAUSES: [(&[&str], bool); 5] = [
-        (&["EMIT", "ON", "WINDOW", "CLOSE"], true),
-        (&["EMIT", "AFTER", "WINDOW", "CLOSE"], true),
-        (&["EMIT", "FINAL"], true),
-        (&["EMIT", "CHANGES"], false),
-        (&["EMIT", "ON", "UPDATE"], false),
-    ];
-    for (words, supported) in CLAUSES {
-        let Some(start) = tokens.len().checked_sub(words.len()) else {
-            continue;
-        };
-        let found = tokens
-            .iter()
-            .skip(start)
-            .zip(words)
-            .all(|(token, word)| is_word(token, word));
-        if !found || start == 0 {
-            continue;
-        }
-        let span = tokens.get(start).map_or(Span::empty(), |token| token.span);
-        if !supported {
-            let clause = words.join(" ");
-            return Err(ParseError::unsupported(format!("{clause} is not supported"), span)
-                .offending(clause)
-                .hint("rows are written when their window closes (EMIT ON WINDOW CLOSE); read name__live for open windows"));
-        }
-        tokens.truncate(start);
-        return Ok(Some(span));
-    }
-    Ok(None)
-}
 
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {

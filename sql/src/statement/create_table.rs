@@ -11,22 +11,13 @@ use sqlparser::tokenizer::Token;
 
 use super::columns::{self, ColumnDef, Columns, PartitionColumn};
 use super::options::{self, Options};
-use super::{CreateHead, Statement, create_stream};
+use super::{CreateHead, Emit, Statement, create_stream};
 use crate::canonical::{Canonical, inline};
 use crate::error::ParseError;
 use crate::reader::Reader;
 
 const SHAPE: &str = "write CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …";
 const ORDER: &str = "the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH (…)] AS SELECT …";
-
-/// When a continuous query's rows are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Emit {
-    /// Once, when the watermark has passed their window.
-    #[default]
-    OnWindowClose,
-}
 
 /// A table, kept up to date where its query reads a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,9 +74,13 @@ impl fmt::Display for CreateTable {
             inline(f, &self.options.items())?;
         }
         match &self.query {
-            Some(query) => write!(f, "\nAS\n{}", Canonical(query.as_ref())),
+            Some(query) => write!(f, "\nAS\n{}", Canonical(query.as_ref()))?,
             // Without columns and without a query the parentheses are what makes it a statement.
-            None if self.columns.is_empty() => f.write_str(" ()"),
+            None if self.columns.is_empty() => f.write_str(" ()")?,
+            None => {}
+        }
+        match self.emit.fill() {
+            Some(fill) => write!(f, "\nEMIT ON WINDOW CLOSE {fill}"),
             None => Ok(()),
         }
     }
@@ -172,8 +167,11 @@ fn with_query(
             ParseError::invalid("WITH must stand before AS", reader.span()).offending("WITH");
         return Err(error.hint(ORDER));
     }
+    if reader.word_is(0, "FILL") {
+        return Err(reader.unexpected("write EMIT ON WINDOW CLOSE before FILL"));
+    }
     reader.finish("the query ends here; check the word before it")?;
-    reader.emit = None;
+    let emit = reader.emit.take().map(|clause| clause.emit);
     Ok(Statement::CreateTable(CreateTable {
         or_replace: head.or_replace,
         if_not_exists: head.if_not_exists,
@@ -182,7 +180,7 @@ fn with_query(
         partitioned_by,
         options,
         query: Some(query),
-        emit: Emit::OnWindowClose,
+        emit: emit.unwrap_or_default(),
     }))
 }
 

@@ -84,6 +84,41 @@ fn tables() {
 }
 
 #[test]
+fn filled_windows() {
+    for (written, canonical) in [
+        ("EMIT ON WINDOW CLOSE", ""),
+        ("EMIT ON WINDOW CLOSE FILL(NONE)", ""),
+        (
+            "EMIT ON WINDOW CLOSE FILL NULL",
+            "EMIT ON WINDOW CLOSE FILL NULL FOR 10 WINDOWS",
+        ),
+        (
+            "emit after window close fill 0 for 1 window",
+            "EMIT ON WINDOW CLOSE FILL 0 FOR 1 WINDOW",
+        ),
+        (
+            "EMIT FINAL FILL 0.0 FOR 1 WINDOWS",
+            "EMIT ON WINDOW CLOSE FILL 0 FOR 1 WINDOW",
+        ),
+        (
+            "EMIT ON WINDOW CLOSE FILL (VALUE, 0)",
+            "EMIT ON WINDOW CLOSE FILL 0 FOR 10 WINDOWS",
+        ),
+        (
+            "EMIT ON WINDOW CLOSE FILL(PREV) FOR 100000 WINDOWS",
+            "EMIT ON WINDOW CLOSE FILL PREVIOUS FOR 100000 WINDOWS",
+        ),
+    ] {
+        becomes(
+            &format!("CREATE TABLE t AS SELECT 1 AS a {written}"),
+            format!("CREATE TABLE t AS SELECT 1 AS a {canonical}").trim_end(),
+        );
+    }
+    // A column may have such a name.
+    becomes("SELECT emit final FROM t", "SELECT emit AS final FROM t");
+}
+
+#[test]
 fn the_rest_of_ours() {
     becomes(
         "create or replace view if not exists v (a, \"B\") as select 1, 2",

@@ -7,7 +7,8 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
-    ObjectKind, Options, PartitionColumn, Show, ShowFilter, Statement, Watermark, parse,
+    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, Show, ShowFilter,
+    Statement, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -172,6 +173,19 @@ fn create_stream() -> impl Strategy<Value = Statement> {
         )
 }
 
+fn emit() -> impl Strategy<Value = Emit> {
+    let with = prop_oneof![
+        Just(FillWith::Null),
+        Just(FillWith::Zero),
+        Just(FillWith::Previous),
+    ];
+    prop_oneof![
+        Just(Emit::OnWindowClose),
+        (with, 1..=MOST_FILL_WINDOWS)
+            .prop_map(|(with, windows)| Emit::OnWindowCloseFill(Fill { with, windows })),
+    ]
+}
+
 fn create_table() -> impl Strategy<Value = Statement> {
     (
         any::<bool>(),
@@ -181,9 +195,10 @@ fn create_table() -> impl Strategy<Value = Statement> {
         partitions(),
         options(),
         query(),
+        emit(),
     )
         .prop_map(
-            |(or_replace, if_not_exists, name, columns, partitioned_by, options, query)| {
+            |(or_replace, if_not_exists, name, columns, partitioned_by, options, query, emit)| {
                 Statement::CreateTable(CreateTable {
                     or_replace,
                     if_not_exists,
@@ -192,7 +207,7 @@ fn create_table() -> impl Strategy<Value = Statement> {
                     partitioned_by,
                     options,
                     query: Some(query),
-                    emit: Emit::OnWindowClose,
+                    emit,
                 })
             },
         )
@@ -316,7 +331,7 @@ proptest! {
     }
 }
 
-const WORDS: [&str; 70] = [
+const WORDS: [&str; 74] = [
     "SELECT",
     "FROM",
     "WHERE",
@@ -357,6 +372,10 @@ const WORDS: [&str; 70] = [
     "ON",
     "CLOSE",
     "FINAL",
+    "FILL",
+    "NULL",
+    "PREVIOUS",
+    "WINDOWS",
     "PARTITIONED BY",
     "OR REPLACE",
     "IF NOT EXISTS",

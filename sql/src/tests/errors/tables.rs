@@ -3,6 +3,110 @@
 use super::check;
 
 #[test]
+fn filled_windows() {
+    check(&[
+        (
+            "CREATE TABLE x AS SELECT 1\nEMIT ON WINDOW CLOSE FIL NULL",
+            "syntax error at or near \"FIL\"",
+            (2, 22),
+            Some("FIL"),
+            "did you mean FILL?",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULLS",
+            "syntax error at or near \"NULLS\"",
+            (1, 54),
+            Some("NULLS"),
+            "did you mean NULL?",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT FINAL FILL PREVIUS",
+            "syntax error at or near \"PREVIUS\"",
+            (1, 44),
+            Some("PREVIUS"),
+            "did you mean PREVIOUS?",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL",
+            "syntax error at end of input",
+            (1, 53),
+            None,
+            "FILL NULL, FILL 0 or FILL PREVIOUS",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL 7",
+            "FILL 7 is not supported",
+            (1, 54),
+            Some("7"),
+            "coalesce()",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL(LINEAR)",
+            "FILL LINEAR is not supported",
+            (1, 54),
+            Some("LINEAR"),
+            "FILL PREVIOUS",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL (NULL",
+            "syntax error at end of input",
+            (1, 59),
+            None,
+            "FILL NULL",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULL FOR 0 WINDOWS",
+            "a key is filled for 1 to 100000 windows, not 0",
+            (1, 63),
+            Some("0"),
+            "FOR 10 WINDOWS",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULL FOR 100001 WINDOWS",
+            "a key is filled for 1 to 100000 windows, not 100001",
+            (1, 63),
+            Some("100001"),
+            "FOR 10 WINDOWS",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULL FOR INTERVAL '1 hour'",
+            "syntax error at or near \"INTERVAL\"",
+            (1, 63),
+            Some("INTERVAL"),
+            "FOR counts windows",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULL FOR 10 WINDWS",
+            "syntax error at or near \"WINDWS\"",
+            (1, 66),
+            Some("WINDWS"),
+            "did you mean WINDOWS?",
+        ),
+        (
+            "CREATE TABLE x AS SELECT 1 EMIT ON WINDOW CLOSE FILL NULL FRO 10 WINDOWS",
+            "syntax error at or near \"FRO\"",
+            (1, 59),
+            Some("FRO"),
+            "did you mean FOR?",
+        ),
+        (
+            "CREATE TABLE x AS SELECT a, count(*) AS n FROM t GROUP BY a FILL NULL",
+            "syntax error at or near \"FILL\"",
+            (1, 61),
+            Some("FILL"),
+            "EMIT ON WINDOW CLOSE",
+        ),
+        (
+            "SELECT 1 EMIT ON WINDOW CLOSE FILL NULL",
+            "EMIT is a clause of CREATE TABLE … AS",
+            (1, 10),
+            Some("EMIT"),
+            "CREATE TABLE",
+        ),
+    ]);
+}
+
+#[test]
 fn tables() {
     check(&[
         (

@@ -1,0 +1,1 @@
+CREATE TABLE t AS SELECT CAST(extract(epoch from window_start) AS BIGINT) AS s, CAST(extract(epoch from window_end) AS BIGINT) AS e, kind, count(*) AS n, CAST(sum(value) AS BIGINT) AS total FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '5 seconds') GROUP BY window_start, window_end, kind EMIT ON WINDOW CLOSE FILL NULL FOR 3 WINDOWS

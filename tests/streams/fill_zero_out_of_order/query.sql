@@ -1,0 +1,1 @@
+CREATE TABLE t AS SELECT CAST(extract(epoch from window_start) AS BIGINT) AS s, CAST(extract(epoch from window_end) AS BIGINT) AS e, kind, count(*) AS n, CAST(sum(value) AS BIGINT) AS total FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '4 seconds', INTERVAL '1 second') GROUP BY window_start, window_end, kind EMIT ON WINDOW CLOSE FILL 0 FOR 1 WINDOWS
