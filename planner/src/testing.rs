@@ -161,6 +161,7 @@ pub(crate) fn target() -> TargetDefinition {
     TargetDefinition {
         name: "gold.t".to_owned(),
         partitioned_by: Vec::new(),
+        sketches: Sketches::Dropped,
     }
 }
 

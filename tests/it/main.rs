@@ -23,6 +23,7 @@ mod kills;
 mod lifecycle;
 mod main_job;
 mod places;
+mod sketches;
 mod slt;
 mod spark_spellings;
 mod support;

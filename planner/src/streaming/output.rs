@@ -133,6 +133,14 @@ impl OutputShape {
     }
 }
 
+/// Refuses columns without a name, or with one that tables cannot store.
+pub(crate) fn check_names(written: &LogicalPlan) -> Result<()> {
+    let fields = written.schema().fields().iter().enumerate();
+    fields
+        .map(|(index, field)| check_name(written, index, field.name()))
+        .collect()
+}
+
 fn no_time(name: &str) -> PlanError {
     PlanError::new(
         PlanErrorKind::UndefinedColumn,

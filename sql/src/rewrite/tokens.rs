@@ -3,6 +3,7 @@
 //! * `EMIT ON WINDOW CLOSE` at the end of a statement (it would be taken for a table's alias);
 //! * `FROM STREAM events` and `FROM STREAM(events)` (Spark);
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
+//! * `array(1, 2)` (Spark), which the parser takes for a subquery → `make_array(1, 2)`;
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`.
 //!
 //! Tokens keep their places, so errors in what was rewritten still point into the user's text.
@@ -49,7 +50,7 @@ pub(crate) fn take_emit(tokens: &mut Vec<TokenWithSpan>) -> Result<Option<Span>,
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    watermarks(stars(streams(tokens)))
+    watermarks(stars(arrays(streams(tokens))))
 }
 
 /// Refuses `FROM WHERE`, which the parser takes for a relation called where.
@@ -114,6 +115,23 @@ fn streams(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         kept.push(token.clone());
     }
     kept
+}
+
+/// `array(1, 2)` → `make_array(1, 2)`.
+fn arrays(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let calls: Vec<usize> = (0..tokens.len())
+        .filter(|at| {
+            is_any(tokens.get(*at), &["ARRAY"])
+                && tokens.get(at + 1).map(|next| &next.token) == Some(&Token::LParen)
+                && !is_any(tokens.get(at + 2), &["SELECT", "WITH", "VALUES"])
+        })
+        .collect();
+    for at in calls {
+        if let Some(token) = tokens.get_mut(at) {
+            token.token = Token::make_word("make_array", None);
+        }
+    }
+    tokens
 }
 
 /// `).*` → `)."*"`.
