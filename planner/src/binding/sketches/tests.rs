@@ -29,7 +29,8 @@ async fn columns(sql: &str) -> Result<Vec<String>> {
         .collect())
 }
 
-const ONE: &str = "FROM TUMBLE(events, ts, INTERVAL '1 minute') GROUP BY window_start";
+const ONE: &str =
+    "FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start";
 
 #[tokio::test]
 async fn every_column_told_from_a_sketch_brings_it_along() {
@@ -53,16 +54,16 @@ async fn every_column_told_from_a_sketch_brings_it_along() {
         // Told from sketches that came in, and kept on.
         (
             "SELECT window_start, approx_percentile_merge(s, 0.5) AS p50, approx_distinct_merge(d) AS kinds FROM TUMBLE((
-               SELECT window_time, approx_percentile_sketch(value) AS s, approx_distinct_sketch(kind) AS d FROM TUMBLE(events, ts, INTERVAL '1 minute') GROUP BY window_time
+               SELECT window_time, approx_percentile_sketch(value) AS s, approx_distinct_sketch(kind) AS d FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_time
              ), window_time, INTERVAL '1 hour') GROUP BY window_start".to_owned(),
             "window_start p50 kinds p50__sketch BYTEA kinds__sketch BYTEA",
         ),
         (
-            "SELECT window_start, window_end, kind, approx_percentile(value, 0.5) AS p50 FROM SESSION(events, ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind".to_owned(),
+            "SELECT window_start, window_end, kind, approx_percentile(value, 0.5) AS p50 FROM SESSION((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, window_end, kind".to_owned(),
             "window_start window_end kind p50 p50__sketch BYTEA",
         ),
         (
-            "SELECT window_start, window_end, approx_distinct(kind) AS kinds FROM HOP(events, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start, window_end".to_owned(),
+            "SELECT window_start, window_end, approx_distinct(kind) AS kinds FROM HOP((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start, window_end".to_owned(),
             "window_start window_end kinds kinds__sketch BYTEA",
         ),
         (
@@ -179,9 +180,12 @@ async fn merged_minutes_answer_as_all_their_rows_do() {
     let names: Vec<String> = ["ts", "kind", "value"].map(str::to_owned).to_vec();
     let raw = vec![rows(&names, &events)];
     for (window, group) in [
-        ("TUMBLE(events, ts, INTERVAL '1 minute')", "window_start"),
         (
-            "HOP(events, ts, INTERVAL '1 minute', INTERVAL '1 minute')",
+            "TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')",
+            "window_start",
+        ),
+        (
+            "HOP((SELECT * FROM events), ts, INTERVAL '1 minute', INTERVAL '1 minute')",
             "window_start, window_end",
         ),
     ] {
@@ -200,7 +204,7 @@ async fn merged_minutes_answer_as_all_their_rows_do() {
             )).await;
             let direct = over(&tables, &format!(
                 "SELECT date_bin(INTERVAL '{zoom}', ts) AS w, approx_percentile(value, 0.95), approx_percentile(value, 0.5, 10000),
-                   approx_percentile(value, ARRAY[0.01, 0.99]), approx_distinct(CAST(value AS BIGINT)), approx_distinct(CAST(value AS BIGINT)) FROM events GROUP BY 1 ORDER BY 1"
+                   approx_percentile(value, ARRAY[0.01, 0.99]), approx_distinct(CAST(value AS BIGINT)) AS a, approx_distinct(CAST(value AS BIGINT)) AS b FROM events GROUP BY 1 ORDER BY 1"
             )).await;
             assert_eq!(merged, direct, "{window} by {zoom}");
             assert!(!merged.is_empty());

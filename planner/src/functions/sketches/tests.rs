@@ -66,7 +66,7 @@ async fn nothing_is_null_and_other_bytes_are_an_error() {
         ),
         (
             "SELECT approx_percentile_sketch('a')",
-            "takes one argument, a number",
+            "takes a number, and perhaps an accuracy",
         ),
         ("SELECT approx_distinct_merge(1)", "takes a sketch"),
         ("SELECT sketch_merge('a')", "takes a sketch"),
@@ -131,19 +131,19 @@ async fn the_format_is_the_one_that_is_written_down() {
         ),
         (
             "approx_distinct_sketch(v) FROM (VALUES (CAST(1 AS BIGINT))) AS t(v)",
-            "534b010204BIGINT",
+            "534b0102045a46e909866d155802590c67",
         ),
         (
             "approx_distinct_sketch(v) FROM (VALUES (CAST(1 AS INT))) AS t(v)",
-            "534b010203INT",
+            "534b0102035a46e909866d1558cb346d03",
         ),
         (
             "approx_distinct_sketch(v) FROM (VALUES ('sluice'), (NULL)) AS t(v)",
-            "534b010201TEXT",
+            "534b010201c45f29e3f32b47752660ff73",
         ),
         (
             "approx_distinct_sketch(v) FROM (VALUES (TIMESTAMP '2026-03-01 10:00:00')) AS t(v)",
-            "534b010200TIMESTAMP",
+            "534b0102081037c433fa39fb5a653f7647",
         ),
     ] {
         let found =
