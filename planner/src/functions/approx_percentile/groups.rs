@@ -1,9 +1,9 @@
 //! Many groups at once: the accumulator that grouped aggregation runs on.
 //!
 //! What is hard is to be fast with few large groups and with many small ones. A vector per group costs an allocation per group, so the
-//! values of all groups lie in one pair of columns (group, key) in order of arrival: taking a batch is copying it. Thousands of rows
-//! later they are counted, and a group found to be past the limit counts in buckets from then on; its rows in the columns are stale, and
-//! are moved over together, group by group, once they are half of all, so a row is touched a constant number of times on average.
+//! values of all exact groups lie in one pair of columns (group, key) in order of arrival and are laid out by group only when groups
+//! leave. A group that grows past the limit counts in buckets from then on; its earlier values stay behind in the columns as stale rows
+//! and are moved over together once they are half of them, so a row is touched a constant number of times on average.
 //! Nothing here may take time proportional to the number of groups per batch.
 
 use std::sync::Arc;
@@ -20,13 +20,10 @@ use super::encoding;
 use super::grain::{Grain, key_of};
 use super::sketch::{Buckets, EXACT_LIMIT};
 
-/// A slot below this is the number of counted rows that the group has in the columns; up to the limit once they are settled …
-const FIRST_BUCKETS: u32 = 1 << 31;
+/// A slot up to this is the number of values the group has in the columns …
 const FULL: u32 = EXACT_LIMIT as u32;
-/// Rows that are taken in before they are counted.
-const SETTLE_ROWS: usize = 1 << 15;
-/// Columns with room for this many rows are not made smaller.
-const SPARE_ROWS: usize = 4096;
+/// … and from here on, where its buckets are.
+const FIRST_BUCKETS: u32 = FULL + 1;
 
 /// The accumulator.
 #[derive(Debug)]
@@ -34,13 +31,11 @@ pub(in crate::functions) struct PercentileGroups {
     asked: Asked,
     /// How fine the buckets are; `None` before the first of the sketches that say it.
     grain: Option<Grain>,
-    /// One per group, see [`FIRST_BUCKETS`]; from there on, where its buckets are.
+    /// One per group, see [`FULL`].
     slots: Vec<u32>,
     pending_groups: Vec<u32>,
     pending_keys: Vec<u64>,
-    /// How many pending rows are counted, in their groups' slots or as stale.
-    counted: usize,
-    /// How many counted rows belong to groups that have buckets by now.
+    /// How many pending rows belong to groups that have buckets by now.
     stale: usize,
     buckets: Vec<Buckets>,
     /// Heap bytes of all `buckets`.
@@ -69,7 +64,6 @@ impl PercentileGroups {
             slots: vec![],
             pending_groups: vec![],
             pending_keys: vec![],
-            counted: 0,
             stale: 0,
             buckets: vec![],
             bucket_bytes: 0,
@@ -81,7 +75,7 @@ impl PercentileGroups {
     }
 
     fn grow_to(&mut self, groups: usize) -> Result<()> {
-        if groups >= FIRST_BUCKETS as usize {
+        if groups > (u32::MAX - FIRST_BUCKETS) as usize {
             return resources_err!("approx_percentile: {groups} groups are too many");
         }
         if groups > self.slots.len() {
@@ -90,16 +84,35 @@ impl PercentileGroups {
         Ok(())
     }
 
-    /// Where the group's buckets are; makes them if need be.
-    fn buckets_of(&mut self, group: usize) -> usize {
-        let grain = self.grain();
-        let slot = &mut self.slots[group];
-        if *slot < FIRST_BUCKETS {
-            self.stale += *slot as usize;
-            *slot = FIRST_BUCKETS + self.buckets.len() as u32;
-            self.buckets.push(Buckets::new(grain));
+    #[inline(always)]
+    fn push(&mut self, group: usize, key: u64) {
+        let slot = self.slots[group];
+        if slot >= FIRST_BUCKETS {
+            let buckets = &mut self.buckets[(slot - FIRST_BUCKETS) as usize];
+            if buckets.add_to_known(key) {
+                return;
+            }
+            self.bucket_bytes += buckets.add(key);
+        } else if slot < FULL {
+            self.slots[group] = slot + 1;
+            self.pending_groups.push(group as u32);
+            self.pending_keys.push(key);
+        } else {
+            let buckets = self.buckets_of(group);
+            self.bucket_bytes += self.buckets[buckets].add(key);
         }
-        (*slot - FIRST_BUCKETS) as usize
+    }
+
+    /// Where the group's buckets are; makes them if need be.
+    #[inline]
+    fn buckets_of(&mut self, group: usize) -> usize {
+        let slot = self.slots[group];
+        if slot < FIRST_BUCKETS {
+            self.stale += slot as usize;
+            self.slots[group] = FIRST_BUCKETS + self.buckets.len() as u32;
+            self.buckets.push(Buckets::new(self.grain()));
+        }
+        (self.slots[group] - FIRST_BUCKETS) as usize
     }
 
     fn merge(&mut self, group: usize, state: &[u8]) -> Result<()> {
@@ -110,9 +123,9 @@ impl PercentileGroups {
         }
         match state.held {
             encoding::Held::Exact(keys) => {
-                let rows = self.pending_keys.len() + keys.iter().len();
-                self.pending_keys.extend(keys.iter());
-                self.pending_groups.resize(rows, group as u32);
+                for key in keys.iter() {
+                    self.push(group, key);
+                }
             }
             encoding::Held::Buckets(counts) => {
                 let at = self.buckets_of(group);
@@ -122,86 +135,32 @@ impl PercentileGroups {
         Ok(())
     }
 
-    /// Counts the rows that are new, gives buckets to groups that have too many, and moves rows into buckets when there are many to move.
-    fn settle(&mut self) {
-        let mut outgrown = false;
-        for &group in &self.pending_groups[self.counted..] {
-            let slot = &mut self.slots[group as usize];
-            if *slot < FIRST_BUCKETS {
-                *slot += 1;
-                outgrown |= *slot > FULL;
+    /// Moves the pending rows of groups that have buckets into them.
+    fn move_stale(&mut self) {
+        let mut kept = 0;
+        for at in 0..self.pending_keys.len() {
+            let (group, key) = (self.pending_groups[at], self.pending_keys[at]);
+            let slot = self.slots[group as usize];
+            if slot < FIRST_BUCKETS {
+                self.pending_groups[kept] = group;
+                self.pending_keys[kept] = key;
+                kept += 1;
             } else {
-                self.stale += 1;
+                self.bucket_bytes += self.buckets[(slot - FIRST_BUCKETS) as usize].add(key);
             }
         }
-        let new = std::mem::replace(&mut self.counted, self.pending_groups.len());
-        if outgrown {
-            for at in new..self.counted {
-                let group = self.pending_groups[at] as usize;
-                let slot = self.slots[group];
-                if slot > FULL && slot < FIRST_BUCKETS {
-                    self.buckets_of(group);
-                }
-            }
-        }
-        if self.stale * 2 > self.counted {
+        self.pending_groups.truncate(kept);
+        self.pending_keys.truncate(kept);
+        self.stale = 0;
+    }
+
+    fn move_stale_if_many(&mut self) {
+        if self.stale * 2 > self.pending_keys.len() {
             self.move_stale();
         }
     }
 
-    #[inline(always)]
-    fn settle_if_many(&mut self) {
-        if self.pending_keys.len() - self.counted >= SETTLE_ROWS {
-            self.settle();
-        }
-    }
-
-    /// Moves the pending rows of groups that have buckets into them.
-    fn move_stale(&mut self) {
-        // Group by group is faster, as long as the groups are few beside the rows.
-        if self.buckets.len() * 16 < self.stale {
-            let (keys, ends) = self.take_stale();
-            let mut start = 0;
-            for (buckets, end) in self.buckets.iter_mut().zip(ends) {
-                self.bucket_bytes += buckets.add_all(&keys[start..end]);
-                start = end;
-            }
-        } else {
-            let (buckets, bytes) = (&mut self.buckets, &mut self.bucket_bytes);
-            let (slots, keys) = (&self.slots, &mut self.pending_keys);
-            compact(slots, &mut self.pending_groups, keys, |at, key| {
-                *bytes += buckets[at].add(key);
-            });
-        }
-        self.counted = self.pending_keys.len();
-        self.stale = 0;
-    }
-
-    /// The keys of stale rows, those of the first buckets first, and where each buckets' keys end (a counting sort).
-    fn take_stale(&mut self) -> (Vec<u64>, Vec<usize>) {
-        let mut next = vec![0_usize; self.buckets.len()];
-        for &group in &self.pending_groups {
-            let slot = self.slots[group as usize];
-            if slot >= FIRST_BUCKETS {
-                next[(slot - FIRST_BUCKETS) as usize] += 1;
-            }
-        }
-        let mut end = 0;
-        for next in &mut next {
-            let rows = std::mem::replace(next, end);
-            end += rows;
-        }
-        let mut keys = vec![0; end];
-        let pending = &mut self.pending_keys;
-        compact(&self.slots, &mut self.pending_groups, pending, |at, key| {
-            keys[next[at]] = key;
-            next[at] += 1;
-        });
-        (keys, next)
-    }
-
     fn emit(&mut self, emit_to: EmitTo) -> Emitted {
-        self.settle();
         if self.stale > 0 {
             self.move_stale();
         }
@@ -244,7 +203,6 @@ impl PercentileGroups {
                 self.pending_keys.push(key);
             }
         }
-        self.counted = self.pending_keys.len();
         keys
     }
 
@@ -296,28 +254,19 @@ impl GroupsAccumulator for PercentileGroups {
     ) -> Result<()> {
         self.grow_to(total_num_groups)?;
         let values = floats(values)?;
+        let rows = group_indices.iter().zip(values.values());
         if values.null_count() == 0 && opt_filter.is_none() {
-            let (mut keys, mut groups) = (&values.values()[..], group_indices);
-            while !keys.is_empty() {
-                let room = SETTLE_ROWS - (self.pending_keys.len() - self.counted);
-                let (now, later) = keys.split_at(room.min(keys.len()));
-                let (of_now, of_later) = groups.split_at(room.min(groups.len()));
-                self.pending_keys
-                    .extend(now.iter().map(|&value| key_of(value)));
-                self.pending_groups
-                    .extend(of_now.iter().map(|&group| group as u32));
-                (keys, groups) = (later, of_later);
-                self.settle_if_many();
+            for (&group, &value) in rows {
+                self.push(group, key_of(value));
             }
         } else {
-            for (row, (&group, &value)) in group_indices.iter().zip(values.values()).enumerate() {
+            for (row, (&group, &value)) in rows.enumerate() {
                 if values.is_valid(row) && passes(opt_filter, row) {
-                    self.pending_keys.push(key_of(value));
-                    self.pending_groups.push(group as u32);
-                    self.settle_if_many();
+                    self.push(group, key_of(value));
                 }
             }
         }
+        self.move_stale_if_many();
         Ok(())
     }
 
@@ -334,13 +283,7 @@ impl GroupsAccumulator for PercentileGroups {
                 self.merge(group, state)?;
             }
         }
-        self.settle();
-        // A pane is merged into now and then and stays: it keeps no room that it does not need.
-        let rows = self.pending_keys.len();
-        if self.pending_keys.capacity() > SPARE_ROWS + 4 * rows {
-            self.pending_keys.shrink_to(2 * rows);
-            self.pending_groups.shrink_to(2 * rows);
-        }
+        self.move_stale_if_many();
         Ok(())
     }
 
@@ -407,29 +350,6 @@ impl GroupsAccumulator for PercentileGroups {
             + self.buckets.capacity() * size_of::<Buckets>()
             + self.bucket_bytes
     }
-}
-
-/// Hands over the rows of groups that have buckets, with where these are; the others' rows move together.
-#[inline(always)]
-fn compact(
-    slots: &[u32],
-    groups: &mut Vec<u32>,
-    keys: &mut Vec<u64>,
-    mut hand_over: impl FnMut(usize, u64),
-) {
-    let mut kept = 0;
-    for at in 0..keys.len() {
-        let (group, key) = (groups[at], keys[at]);
-        let slot = slots[group as usize];
-        if slot < FIRST_BUCKETS {
-            (groups[kept], keys[kept]) = (group, key);
-            kept += 1;
-        } else {
-            hand_over((slot - FIRST_BUCKETS) as usize, key);
-        }
-    }
-    groups.truncate(kept);
-    keys.truncate(kept);
 }
 
 fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {

@@ -38,6 +38,9 @@ pub(super) fn exact_percentile(keys: &mut [u64], percentile: f64) -> Option<f64>
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
     grain: Grain,
+    /// Bits of a key below its bucket, and the bucket of 0: both follow from the grain, and are asked for every value.
+    shift: u32,
+    zero: u32,
     count: u64,
     min: u64,
     max: u64,
@@ -63,6 +66,8 @@ impl Buckets {
     pub(super) fn new(grain: Grain) -> Self {
         Self {
             grain,
+            shift: grain.shift(),
+            zero: grain.zero(),
             count: 0,
             min: u64::MAX,
             max: 0,
@@ -94,26 +99,27 @@ impl Buckets {
         self.max
     }
 
+    /// Counts a value whose page is there; `false`, and nothing else, where it is not.
+    #[inline(always)]
+    pub(super) fn add_to_known(&mut self, key: u64) -> bool {
+        let bucket = (key >> self.shift) as u32;
+        let Some(page) = self.page_of(bucket) else {
+            return false;
+        };
+        page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
+        self.count += 1;
+        self.min = self.min.min(key);
+        self.max = self.max.max(key);
+        true
+    }
+
     /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
     #[inline]
     pub(super) fn add(&mut self, key: u64) -> usize {
         self.count += 1;
         self.min = self.min.min(key);
         self.max = self.max.max(key);
-        self.add_to_bucket(self.grain.bucket_of(key), 1)
-    }
-
-    /// Counts values; gives the bytes by which the sketch grew.
-    pub(super) fn add_all(&mut self, keys: &[u64]) -> usize {
-        let grain = self.grain;
-        let mut bytes = 0;
-        for &key in keys {
-            bytes += self.add_to_bucket(grain.bucket_of(key), 1);
-        }
-        self.count += keys.len() as u64;
-        self.min = keys.iter().fold(self.min, |min, &key| min.min(key));
-        self.max = keys.iter().fold(self.max, |max, &key| max.max(key));
-        bytes
+        self.add_to_bucket((key >> self.shift) as u32, 1)
     }
 
     /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells. Gives the bytes by which the sketch grew.
@@ -124,7 +130,7 @@ impl Buckets {
             // A sum that does not fit is refused by `widen`.
             *count_there = count_there.wrapping_add(count);
             0
-        } else if bucket == self.grain.zero() {
+        } else if bucket == self.zero {
             self.zeros = self.zeros.wrapping_add(count);
             0
         } else {
@@ -142,7 +148,7 @@ impl Buckets {
 
     #[inline(always)]
     fn page_of(&mut self, bucket: u32) -> Option<&mut [u64; PAGE_BUCKETS]> {
-        let directory = if bucket > self.grain.zero() {
+        let directory = if bucket > self.zero {
             &self.above
         } else {
             &self.below
@@ -157,7 +163,7 @@ impl Buckets {
         let before = self.heap_bytes();
         let mut counts = [0; PAGE_BUCKETS];
         counts[bucket as usize & (PAGE_BUCKETS - 1)] = count;
-        let directory = if bucket > self.grain.zero() {
+        let directory = if bucket > self.zero {
             &mut self.above
         } else {
             &mut self.below
@@ -174,7 +180,7 @@ impl Buckets {
     ) -> ControlFlow<B> {
         self.visit_pages(&self.below, &mut look)?;
         if self.zeros > 0 {
-            look(self.grain.zero(), self.zeros)?;
+            look(self.zero, self.zeros)?;
         }
         self.visit_pages(&self.above, &mut look)
     }
@@ -298,7 +304,9 @@ impl Sketch {
         let (grain, keys) = (self.grain, &mut self.keys);
         self.buckets.get_or_insert_with(|| {
             let mut buckets = Buckets::new(grain);
-            buckets.add_all(&std::mem::take(keys));
+            for key in std::mem::take(keys) {
+                buckets.add(key);
+            }
             buckets
         })
     }
