@@ -5,6 +5,9 @@
 //! leave. A group that grows past the limit counts in buckets from then on; its earlier values stay behind in the columns as stale rows
 //! and are moved over together once they are half of them, so a row is touched a constant number of times on average.
 //! Nothing here may take time proportional to the number of groups per batch.
+//!
+//! Measured and left out: taking rows in uncounted and sorting 32,768 of them by group before they go into buckets. Its three passes over
+//! the groups' numbers took a third longer than what they saved.
 
 use std::sync::Arc;
 

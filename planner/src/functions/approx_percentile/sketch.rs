@@ -99,6 +99,18 @@ impl Buckets {
         self.max
     }
 
+    #[inline(always)]
+    fn note(&mut self, key: u64) {
+        self.count += 1;
+        // Seldom true: cheaper than two stores for every value.
+        if key < self.min {
+            self.min = key;
+        }
+        if key > self.max {
+            self.max = key;
+        }
+    }
+
     /// Counts a value whose page is there; `false`, and nothing else, where it is not.
     #[inline(always)]
     pub(super) fn add_to_known(&mut self, key: u64) -> bool {
@@ -107,18 +119,14 @@ impl Buckets {
             return false;
         };
         page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
-        self.count += 1;
-        self.min = self.min.min(key);
-        self.max = self.max.max(key);
+        self.note(key);
         true
     }
 
     /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
     #[inline]
     pub(super) fn add(&mut self, key: u64) -> usize {
-        self.count += 1;
-        self.min = self.min.min(key);
-        self.max = self.max.max(key);
+        self.note(key);
         self.add_to_bucket((key >> self.shift) as u32, 1)
     }
 
