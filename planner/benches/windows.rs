@@ -21,9 +21,9 @@ use arrow::{
 use datafusion::{catalog::MemTable, execution::SessionState, prelude::SessionContext};
 use sluice_connectors::source::{SplitBatch, SplitId};
 use sluice_planner::{
-    ContinuousPlan, EpochInput, SplitInput, StreamDefinition, StreamTable, TargetDefinition,
-    TimeRules, WatermarkDefinition, logical_plan, new_session_state, plan_continuous,
-    session_config,
+    ContinuousPlan, EpochInput, Sketches, SplitInput, StreamDefinition, StreamTable,
+    TargetDefinition, TimeRules, WatermarkDefinition, logical_plan, new_session_state,
+    plan_continuous, session_config,
 };
 use sluice_sql::ast::{Ident, Query, SelectItem, SetExpr, Statement};
 use sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
@@ -320,6 +320,7 @@ async fn plan(sql: &str) -> ContinuousPlan {
         name: "gold.t".to_owned(),
         partitioned_by: Vec::new(),
         emit: sluice_sql::Emit::default(),
+        sketches: Sketches::Dropped,
     };
     let query = query(sql);
     let plan = plan_continuous(&session(), &query, &target).await.unwrap();

@@ -68,6 +68,18 @@ pub struct TargetDefinition {
     pub partitioned_by: Vec<(String, Option<DataType>)>,
     /// Which windows give it rows.
     pub emit: Emit,
+    /// What becomes of the sketches behind its results.
+    pub sketches: Sketches,
+}
+
+/// What becomes of the sketches from which percentiles and counts of distinct values are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sketches {
+    /// They go with the window.
+    #[default]
+    Dropped,
+    /// They are columns of the table, as `WITH (sketches = true)` asks.
+    Kept,
 }
 
 /// What one split brings into an epoch.

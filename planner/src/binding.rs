@@ -2,6 +2,7 @@
 
 mod metadata;
 mod session;
+mod sketches;
 mod stream_table;
 mod types;
 mod yielding;
@@ -9,5 +10,6 @@ mod yielding;
 pub use metadata::expose_metadata;
 pub(crate) use metadata::take_mark;
 pub use session::{logical_plan, new_session_state, parse_expr, session_config};
+pub use sketches::keep_sketches;
 pub use stream_table::{StreamPeek, StreamTable};
 pub use types::{SqlTypes, arrow_type, declared_field};

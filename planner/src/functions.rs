@@ -7,7 +7,7 @@ mod approx_percentile;
 mod from_json;
 mod json;
 mod length;
-mod sketches;
+pub(crate) mod sketches;
 mod sum;
 
 use std::sync::Arc;
@@ -31,8 +31,11 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             .clone()
             .with_aliases(["approx_count_distinct"]),
     ))?;
-    for function in sketches::functions() {
+    for function in sketches::aggregates() {
         registry.register_udaf(Arc::new(function))?;
+    }
+    for function in sketches::scalars() {
+        registry.register_udf(Arc::new(function))?;
     }
     registry.register_udaf(Arc::new(AggregateUDF::from(Sum::default())))?;
     registry.register_expr_planner(Arc::new(json::JsonOperators))?;

@@ -165,6 +165,7 @@ pub(crate) fn target() -> TargetDefinition {
         name: "gold.t".to_owned(),
         partitioned_by: Vec::new(),
         emit: Emit::default(),
+        sketches: Sketches::Dropped,
     }
 }
 

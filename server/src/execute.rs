@@ -22,6 +22,7 @@ use crate::{
     clock::rfc3339,
     engine::Engine,
     error::{Error, Fault, Result, SqlState},
+    options::sketches_option,
     session::Session,
     table::Freshness,
 };
@@ -102,6 +103,7 @@ pub(crate) async fn continuous_plan(
             })
             .collect::<Result<_>>()?,
         emit: statement.emit,
+        sketches: sketches_option(&statement.options)?,
     };
     sluice_planner::plan_continuous(&context.state(), query, &target)
         .await

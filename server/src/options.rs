@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sluice_planner::api::TimeRules;
+use sluice_planner::api::{Sketches, TimeRules};
 use sluice_sql::Options;
 
 use crate::{
@@ -63,7 +63,7 @@ pub fn stream_options(options: &Options) -> Result<StreamOptions> {
     })
 }
 
-const TABLE_OPTIONS: [&str; 2] = ["commit_interval", "state_memory"];
+const TABLE_OPTIONS: [&str; 3] = ["commit_interval", "sketches", "state_memory"];
 
 impl StreamOptions {
     /// Silence after which a split may be idle.
@@ -84,6 +84,19 @@ pub fn table_options(options: &Options) -> Result<JobOptions> {
         }
     }
     Ok(job)
+}
+
+/// Whether a table keeps sketches.
+pub fn sketches_option(options: &Options) -> Result<Sketches> {
+    match options.get("sketches") {
+        None | Some("false") => Ok(Sketches::Dropped),
+        Some("true") => Ok(Sketches::Kept),
+        Some(other) => Err(Error::user(
+            SqlState::InvalidParameterValue,
+            format!("option \"sketches\" cannot be '{other}'"),
+        )
+        .with_hint("Use true or false.")),
+    }
 }
 
 /// Refuses unknown options of a table by name.

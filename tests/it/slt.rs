@@ -131,5 +131,5 @@ macro_rules! files {
 }
 
 files!(
-    ddl, show, describe, errors, explain, select, windows, settings
+    ddl, show, describe, errors, explain, select, sketches, windows, settings
 );

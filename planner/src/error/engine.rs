@@ -169,6 +169,10 @@ fn translate_plan(text: &str) -> PlanError {
     {
         return must_be_grouped(expr);
     }
+    let said = "user-defined coercion failed with: Error during planning: ";
+    if let Some(said) = quoted_between(text, said, ". No function matches") {
+        return PlanError::new(Kind::DatatypeMismatch, said);
+    }
     if text.contains("No function matches the given name and argument types")
         || text.contains("failed to match any signature")
         || text.contains("coerc")

@@ -101,7 +101,7 @@ fn alone<const GAP: i64>(ts: i64) -> Vec<Range<i64>> {
     vec![ts..ts + GAP * SECOND]
 }
 
-const QUERIES: [Query; 46] = [
+const QUERIES: [Query; 48] = [
     Query {
         sql: "SELECT window_start, window_end, kind, n, place FROM (
          SELECT window_start, window_end, kind, n, row_number() OVER (PARTITION BY window_start, window_end ORDER BY n DESC, kind) AS place FROM (
@@ -385,6 +385,22 @@ const QUERIES: [Query; 46] = [
          FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY kind, window_start",
         keeps: |_| true,
         windows: tumble::<60, 0>,
+        sessions: None,
+    },
+    Query {
+        sql: "SELECT window_start, approx_percentile(value, 0.9, 1000) AS high, approx_percentile(value, ARRAY[0.1, 0.5], 0.0001) AS low,
+         approx_percentile_estimate(approx_percentile_sketch(value), 0.25) AS quarter, approx_distinct_estimate(approx_distinct_sketch(kind)) AS k
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+        sessions: None,
+    },
+    Query {
+        sql: "SELECT window_start, approx_percentile_merge(p, 0.9) AS high, approx_percentile_estimate(sketch_merge(p), ARRAY[0.5]) AS middle, approx_distinct_merge(d) AS kinds FROM TUMBLE((
+         SELECT window_time, kind, approx_percentile_sketch(value, 1000) AS p, approx_distinct_sketch(kind) AS d FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds') GROUP BY window_time, kind),
+         window_time, INTERVAL '1 minute') GROUP BY window_start",
+        keeps: |_| true,
+        windows: tumble::<10, 0>,
         sessions: None,
     },
     Query {

@@ -133,6 +133,12 @@ impl OutputShape {
     }
 }
 
+/// Refuses columns without a name, or with one that tables cannot store.
+pub(crate) fn check_names(written: &LogicalPlan) -> Result<()> {
+    let mut fields = written.schema().fields().iter().enumerate();
+    fields.try_for_each(|(index, field)| check_name(written, index, field.name()))
+}
+
 fn no_time(name: &str) -> PlanError {
     PlanError::new(
         PlanErrorKind::UndefinedColumn,

@@ -18,7 +18,7 @@ use super::{
     fill::{Filling, no_windows},
     fingerprint::fingerprint,
     glance::Glance,
-    output::{OutputShape, TimeColumn},
+    output::{OutputShape, TimeColumn, check_names},
     partition::Derived,
     physical::{lower, lower_copy, streaming_session},
     program::{Intake, PARALLEL_ROWS, Post, Program, RejectShape, Stage},
@@ -29,8 +29,8 @@ use super::{
     watermark::{declare_watermark, watermarked_column},
 };
 use crate::{
-    ContinuousQuery, StateFile, StateSnapshot, StreamDefinition, TargetDefinition,
-    binding::logical_plan,
+    ContinuousQuery, Sketches, StateFile, StateSnapshot, StreamDefinition, TargetDefinition,
+    binding::{keep_sketches, logical_plan},
     error::{PlanError, Result},
     logical::{WINDOW_START, lower_windows},
     operators::WINDOW_COLUMN,
@@ -126,9 +126,13 @@ pub async fn plan_continuous(
         };
     }
     refuse_distinct(&written)?;
-    let written = recognise(group_distinct(written)?)?;
+    let mut written = recognise(group_distinct(written)?)?;
     let counted = census(&written)?;
     refuse(&written, &counted)?;
+    if target.sketches == Sketches::Kept {
+        check_names(&written)?;
+        written = keep_sketches(&written)?;
+    }
     let filters = check_partitioned(&written)?;
     let session = streaming_session(state, filters)?;
     let is_copy = counted.aggregates == 0;

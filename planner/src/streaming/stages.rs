@@ -34,7 +34,7 @@ use crate::{
 
 /// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
 /// (Variance, for one, divides by the count when it loads.)
-const EXACT_STATE: [&str; 23] = [
+const EXACT_STATE: [&str; 24] = [
     "approx_distinct",
     "approx_distinct_merge",
     "approx_distinct_sketch",
@@ -58,6 +58,7 @@ const EXACT_STATE: [&str; 23] = [
     "string_agg",
     "sum",
     "quantile_cont",
+    "sketch_merge",
 ];
 
 /// An aggregation of a plan, and the window its rows are in.

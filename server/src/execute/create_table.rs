@@ -9,6 +9,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use sluice_connectors::delta::{DataFile, DeltaSink, TableSpec};
+use sluice_planner::api::Sketches;
 use sluice_sql::{CreateTable, ast};
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     catalog::{Object, QualifiedName, TableObject, fold},
     engine::Engine,
     error::{Error, Result, SqlState},
-    options::check_table_options,
+    options::{check_table_options, sketches_option},
     root::storage_error,
     session::Session,
 };
@@ -53,6 +54,13 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         }
     }
     check_table_options(&create.options)?;
+    if sketches_option(&create.options)? == Sketches::Kept && create.query.is_none() {
+        return Err(Error::user(
+            SqlState::InvalidObjectDefinition,
+            "sketches = true is for a table that a query fills",
+        )
+        .with_hint("Write CREATE TABLE … WITH (sketches = true) AS SELECT …, or declare the sketches as columns of type BYTEA."));
+    }
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;
@@ -213,6 +221,10 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
     let plan = sluice_planner::logical_plan(&context.state(), &statement)
         .await
         .map_err(plan_error)?;
+    let plan = match sketches_option(&object.statement.options)? {
+        Sketches::Dropped => plan,
+        Sketches::Kept => sluice_planner::keep_sketches(&plan).map_err(plan_error)?,
+    };
     let mut stream = context
         .execute_logical_plan(plan)
         .await

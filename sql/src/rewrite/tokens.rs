@@ -2,6 +2,7 @@
 //!
 //! * `FROM STREAM events` and `FROM STREAM(events)` (Spark);
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
+//! * `array(1, 2)` (Spark), which the parser takes for a subquery → `make_array(1, 2)`;
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
 //! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]).
 //!
@@ -15,7 +16,7 @@ use crate::error::ParseError;
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    let tokens = stars(streams(lengths(tokens)));
+    let tokens = stars(arrays(streams(lengths(tokens))));
     watermarks(super::partition::to_the_end(tokens))
 }
 
@@ -121,6 +122,23 @@ fn streams(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         kept.push(token.clone());
     }
     kept
+}
+
+/// `array(1, 2)` → `make_array(1, 2)`.
+fn arrays(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let calls: Vec<usize> = (0..tokens.len())
+        .filter(|at| {
+            is_any(tokens.get(*at), &["ARRAY"])
+                && tokens.get(at + 1).map(|next| &next.token) == Some(&Token::LParen)
+                && !is_any(tokens.get(at + 2), &["SELECT", "WITH", "VALUES"])
+        })
+        .collect();
+    for at in calls {
+        if let Some(token) = tokens.get_mut(at) {
+            token.token = Token::make_word("make_array", None);
+        }
+    }
+    tokens
 }
 
 /// `).*` → `)."*"`.

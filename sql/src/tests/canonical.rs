@@ -431,6 +431,18 @@ fn functions() {
     for (written, canonical) in [
         (
             "percentile_approx(x, 0.95, 100)",
+            "approx_percentile(x, 0.95, 100)",
+        ),
+        (
+            "percentile_approx(x, array(0.5, 0.95), 1 + 1)",
+            "approx_percentile(x, ARRAY[0.5, 0.95], 1 + 1)",
+        ),
+        (
+            "approx_percentile(0.95, 0.001) WITHIN GROUP (ORDER BY x)",
+            "approx_percentile(x, 0.95, 0.001)",
+        ),
+        (
+            "approx_percentile_cont(0.95, 200) WITHIN GROUP (ORDER BY x)",
             "approx_percentile(x, 0.95)",
         ),
         (

@@ -1,45 +1,115 @@
-//! A group's state as bytes: what partial aggregation hands to final aggregation and what a checkpoint keeps.
+//! A group's state as bytes: what partial aggregation hands to final aggregation, what a checkpoint keeps, and the body of a stored sketch.
 //!
 //! | first byte | rest |
 //! |---|---|
 //! | 1 | up to 1,024 order keys of 8 bytes, little endian, in any order: the values themselves |
 //! | 2 | smallest key, largest key (8 bytes each), then per bucket with values: distance to the bucket before it and count, as LEB128 |
+//! | 3, 4 | the same two, of another accuracy than the default: the second byte is how many bits of the mantissa tell buckets apart |
 //!
-//! No values is a null. Another layout gets another first byte. Bytes that we did not write are refused, whatever they are.
+//! No values is a null. Another layout gets another first byte. Bytes that we did not write are refused, whatever they are, and make room
+//! for no more than they hold.
+
+use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 
-use super::sketch::{BUCKET_END, Buckets, EXACT_LIMIT, Histogram, Sketch, bucket_of};
+use super::grain::Grain;
+use super::sketch::{Buckets, EXACT_LIMIT, Sketch};
 
 const EXACT: u8 = 1;
 const BUCKETS: u8 = 2;
+const EXACT_OF_GRAIN: u8 = 3;
+const BUCKETS_OF_GRAIN: u8 = 4;
 const KEY_BYTES: usize = size_of::<u64>();
 
-/// A decoded state.
+/// A state, looked at.
 #[derive(Debug)]
-pub(super) enum State<'a> {
+pub(super) struct State<'a> {
+    /// How fine its buckets are, or would be.
+    pub(super) grain: Grain,
+    /// What it holds.
+    pub(super) held: Held<'a>,
+}
+
+/// What a state holds.
+#[derive(Debug)]
+pub(super) enum Held<'a> {
     /// Values.
     Exact(Keys<'a>),
     /// Counts.
-    Buckets(Histogram),
+    Buckets(Counts<'a>),
 }
 
 /// Keys of an exact state.
 #[derive(Debug)]
-pub(super) struct Keys<'a>(&'a [u8]);
+pub(super) struct Keys<'a>(&'a [[u8; KEY_BYTES]]);
 
 impl Keys<'_> {
     /// The keys, in the state's order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        let (keys, _) = self.0.as_chunks::<KEY_BYTES>();
-        keys.iter().map(|bytes| u64::from_le_bytes(*bytes))
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
+        self.0.iter().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+/// Counts of buckets, not read yet.
+#[derive(Debug)]
+pub(super) struct Counts<'a> {
+    grain: Grain,
+    min: u64,
+    max: u64,
+    bytes: &'a [u8],
+}
+
+impl Counts<'_> {
+    /// Adds them to a sketch of the same grain; gives the bytes by which that grew. After an error the sketch is void.
+    pub(super) fn add_to(&self, buckets: &mut Buckets) -> Result<usize> {
+        let mut grown = 0;
+        let total = self.read(|bucket, count| grown += buckets.add_to_bucket(bucket, count))?;
+        buckets
+            .widen(total, self.min, self.max)
+            .ok_or_else(too_many)?;
+        Ok(grown)
+    }
+
+    /// Shows every bucket with its count, in rising order; gives the sum of the counts. What was shown before an error means nothing.
+    pub(super) fn read(&self, mut show: impl FnMut(u32, u64)) -> Result<u64> {
+        let mut bytes = self.bytes;
+        let mut first = None;
+        let mut bucket = 0_u32;
+        let mut total = 0_u64;
+        while !bytes.is_empty() {
+            let distance = take_varint(&mut bytes)?;
+            let count = take_varint(&mut bytes)?;
+            bucket = u64::from(bucket)
+                .checked_add(distance)
+                .and_then(|next| u32::try_from(next).ok())
+                .filter(|&next| next < self.grain.end() && (first.is_none() || bucket < next))
+                .ok_or_else(|| corrupt("its buckets are out of order"))?;
+            if count == 0 {
+                return Err(corrupt("a bucket has no values"));
+            }
+            first.get_or_insert(bucket);
+            total = total.checked_add(count).ok_or_else(too_many)?;
+            show(bucket, count);
+        }
+        let ends = (
+            self.grain.bucket_of(self.min),
+            self.grain.bucket_of(self.max),
+        );
+        if first.map(|first| (first, bucket)) != Some(ends) || self.min > self.max {
+            return Err(corrupt("its range does not fit its buckets"));
+        }
+        if total <= EXACT_LIMIT as u64 {
+            return Err(corrupt("it has too few values for buckets"));
+        }
+        Ok(total)
     }
 }
 
 /// Appends values.
-pub(super) fn encode_exact(keys: &[u64], out: &mut Vec<u8>) {
-    out.reserve(1 + keys.len() * KEY_BYTES);
-    out.push(EXACT);
+pub(super) fn encode_exact(grain: Grain, keys: &[u64], out: &mut Vec<u8>) {
+    out.reserve(2 + size_of_val(keys));
+    push_layout(grain, [EXACT, EXACT_OF_GRAIN], out);
     for key in keys {
         out.extend_from_slice(&key.to_le_bytes());
     }
@@ -47,14 +117,28 @@ pub(super) fn encode_exact(keys: &[u64], out: &mut Vec<u8>) {
 
 /// Appends counts.
 pub(super) fn encode_buckets(buckets: &Buckets, out: &mut Vec<u8>) {
-    out.push(BUCKETS);
+    push_layout(buckets.grain(), [BUCKETS, BUCKETS_OF_GRAIN], out);
     out.extend_from_slice(&buckets.min().to_le_bytes());
     out.extend_from_slice(&buckets.max().to_le_bytes());
     let mut before = 0;
-    for (bucket, count) in buckets.counts() {
-        push_varint(u64::from(bucket - before), out);
-        push_varint(count, out);
+    let _all = buckets.visit(|bucket, count| {
+        let distance = u64::from(bucket - before);
         before = bucket;
+        if distance | count < 0x80 {
+            out.extend_from_slice(&[distance as u8, count as u8]);
+        } else {
+            push_varint(distance, out);
+            push_varint(count, out);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+fn push_layout(grain: Grain, [plain, with_grain]: [u8; 2], out: &mut Vec<u8>) {
+    if grain == Grain::DEFAULT {
+        out.push(plain);
+    } else {
+        out.extend_from_slice(&[with_grain, grain.bits()]);
     }
 }
 
@@ -64,66 +148,56 @@ pub(super) fn encode(sketch: &Sketch) -> Option<Vec<u8>> {
     match (sketch.buckets(), sketch.keys()) {
         (Some(buckets), _) => encode_buckets(buckets, &mut out),
         (None, []) => return None,
-        (None, keys) => encode_exact(keys, &mut out),
+        (None, keys) => encode_exact(sketch.grain(), keys, &mut out),
     }
     Some(out)
 }
 
-/// Reads a state.
+/// Looks at a state. Counts of buckets are looked at when they are read.
 pub(super) fn decode(bytes: &[u8]) -> Result<State<'_>> {
-    match bytes.split_first() {
-        Some((&EXACT, keys)) => {
-            let whole = keys.len().is_multiple_of(KEY_BYTES);
-            if !whole || keys.is_empty() || keys.len() > EXACT_LIMIT * KEY_BYTES {
+    let (&layout, rest) = bytes.split_first().ok_or_else(|| corrupt("it is empty"))?;
+    let (grain, rest) = match (layout, rest) {
+        (EXACT | BUCKETS, rest) => (Grain::DEFAULT, rest),
+        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN, [bits, rest @ ..]) => {
+            let grain = Grain::of_bits(*bits).filter(|grain| *grain != Grain::DEFAULT);
+            let grain = grain.ok_or_else(|| corrupt("its accuracy is not known"))?;
+            (grain, rest)
+        }
+        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN, []) => return Err(corrupt("it is cut off")),
+        (layout, _) => return Err(corrupt(&format!("layout {layout} is not known"))),
+    };
+    let held = match layout {
+        EXACT | EXACT_OF_GRAIN => {
+            let (keys, cut_off) = rest.as_chunks::<KEY_BYTES>();
+            if !cut_off.is_empty() || keys.is_empty() || keys.len() > EXACT_LIMIT {
                 return Err(corrupt("its values are cut off or too many"));
             }
-            Ok(State::Exact(Keys(keys)))
+            Held::Exact(Keys(keys))
         }
-        Some((&BUCKETS, rest)) => decode_buckets(rest).map(State::Buckets),
-        Some((version, _)) => Err(corrupt(&format!("layout {version} is not known"))),
-        None => Err(corrupt("it is empty")),
-    }
+        _ => {
+            let (min, rest) = take_key(rest)?;
+            let (max, bytes) = take_key(rest)?;
+            Held::Buckets(Counts {
+                grain,
+                min,
+                max,
+                bytes,
+            })
+        }
+    };
+    Ok(State { grain, held })
 }
 
 /// What is said of counts that add up to more than 64 bits.
-pub(super) fn too_many() -> DataFusionError {
+fn too_many() -> DataFusionError {
     corrupt("its counts do not fit 64 bits")
 }
 
-fn decode_buckets(bytes: &[u8]) -> Result<Histogram> {
-    let (min, bytes) = take_key(bytes)?;
-    let (max, mut bytes) = take_key(bytes)?;
-    let mut counts: Vec<(u32, u64)> = Vec::with_capacity(bytes.len() / 3);
-    let mut total = 0_u64;
-    while !bytes.is_empty() {
-        let distance = take_varint(&mut bytes)?;
-        let count = take_varint(&mut bytes)?;
-        let before = counts.last().map(|&(bucket, _)| bucket);
-        let bucket = u64::from(before.unwrap_or(0))
-            .checked_add(distance)
-            .and_then(|bucket| u32::try_from(bucket).ok())
-            .filter(|&bucket| bucket < BUCKET_END && before.is_none_or(|before| before < bucket))
-            .ok_or_else(|| corrupt("its buckets are out of order"))?;
-        if count == 0 {
-            return Err(corrupt("a bucket has no values"));
-        }
-        total = total.checked_add(count).ok_or_else(too_many)?;
-        counts.push((bucket, count));
-    }
-    let first = counts.first().map(|&(bucket, _)| bucket);
-    let last = counts.last().map(|&(bucket, _)| bucket);
-    if first != Some(bucket_of(min)) || last != Some(bucket_of(max)) || min > max {
-        return Err(corrupt("its range does not fit its buckets"));
-    }
-    if total <= EXACT_LIMIT as u64 {
-        return Err(corrupt("it has too few values for buckets"));
-    }
-    Ok(Histogram {
-        count: total,
-        min,
-        max,
-        counts,
-    })
+/// What is said of a state of another accuracy than those before it.
+pub(super) fn other_grain(own: Grain, other: Grain) -> DataFusionError {
+    exec_datafusion_err!(
+        "sketches of different accuracy cannot be merged: one is at most {own} off, another {other}"
+    )
 }
 
 fn take_key(bytes: &[u8]) -> Result<(u64, &[u8])> {
@@ -141,7 +215,18 @@ fn push_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+#[inline(always)]
 fn take_varint(bytes: &mut &[u8]) -> Result<u64> {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(byte))
+        }
+        _ => take_long_varint(bytes),
+    }
+}
+
+fn take_long_varint(bytes: &mut &[u8]) -> Result<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes

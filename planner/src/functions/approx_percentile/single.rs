@@ -6,23 +6,25 @@ use arrow::array::ArrayRef;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Accumulator;
 
-use super::encoding::{self, State};
+use super::asked::Asked;
+use super::encoding::{self, Held};
+use super::grain::{Grain, key_of};
 use super::groups::{floats, states};
-use super::sketch::{Sketch, key_of};
+use super::sketch::Sketch;
 
 /// The accumulator.
 #[derive(Debug)]
 pub(super) struct PercentileAccumulator {
-    percentile: f64,
+    asked: Asked,
     sketch: Sketch,
 }
 
 impl PercentileAccumulator {
     /// No values yet.
-    pub(super) fn new(percentile: f64) -> Self {
+    pub(super) fn new(asked: Asked, grain: Grain) -> Self {
         Self {
-            percentile,
-            sketch: Sketch::default(),
+            asked,
+            sketch: Sketch::new(grain),
         }
     }
 }
@@ -37,12 +39,15 @@ impl Accumulator for PercentileAccumulator {
 
     fn merge_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         for state in states(values)?.iter().flatten() {
-            match encoding::decode(state)? {
-                State::Exact(keys) => keys.iter().for_each(|key| self.sketch.add(key)),
-                State::Buckets(histogram) => self
-                    .sketch
-                    .merge(&histogram)
-                    .ok_or_else(encoding::too_many)?,
+            let state = encoding::decode(state)?;
+            if state.grain != self.sketch.grain() {
+                return Err(encoding::other_grain(self.sketch.grain(), state.grain));
+            }
+            match state.held {
+                Held::Exact(keys) => keys.iter().for_each(|key| self.sketch.add(key)),
+                Held::Buckets(counts) => {
+                    counts.add_to(self.sketch.as_buckets())?;
+                }
             }
         }
         Ok(())
@@ -53,9 +58,9 @@ impl Accumulator for PercentileAccumulator {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Float64(
-            self.sketch.percentile(self.percentile),
-        ))
+        let mut answers = self.asked.answers(1);
+        answers.of_sketch(&mut self.sketch);
+        ScalarValue::try_from_array(&answers.finish(), 0)
     }
 
     fn size(&self) -> usize {

@@ -1,74 +1,22 @@
 //! What one group remembers of its values: the values themselves while they are few, counts in log-linear buckets once they are many.
 //!
-//! A value becomes an **order key**, an unsigned number that sorts as the value does; its bucket is the key's top 19 bits: sign, exponent
-//! and 7 bits of mantissa (the HDR histogram / DDSketch family, with the bucket read off the float instead of computed by a logarithm).
-//! Key and bucket are pure functions of the value and merging is addition, so a sketch depends on the multiset of its values and on
-//! nothing else: no order of rows, batches or merges may ever show in an answer.
+//! Key and bucket are pure functions of the value (see `grain.rs`) and merging is addition, so a sketch depends on the multiset of its
+//! values and on nothing else: no order of rows, batches or merges may ever show in an answer.
+
+use std::ops::ControlFlow;
+
+use super::grain::{Grain, value_of};
 
 /// Up to this many values a group's answer is exact.
 pub(super) const EXACT_LIMIT: usize = 1024;
 
-/// Bits of a key below its bucket.
-const BUCKET_SHIFT: u32 = 45;
-/// One more than the largest bucket.
-pub(super) const BUCKET_END: u32 = 1 << (64 - BUCKET_SHIFT);
 /// Buckets are kept in pages of sixteen: two cache lines, and little is wasted when values lie far apart.
 const PAGE_SHIFT: u32 = 4;
 const PAGE_BUCKETS: usize = 1 << PAGE_SHIFT;
-/// The bucket of 0. It lies a thousand binary orders of magnitude from every value people have, and many have it: it is counted apart.
-const ZERO: u32 = BUCKET_END / 2;
-/// No page there yet. Page numbers end at 2^15, so this is none of them.
-const NO_PAGE: u16 = u16::MAX;
+/// No page there yet. There are at most 2^24 pages, so this is none of them.
+const NO_PAGE: u32 = u32::MAX;
 /// The directory grows by at least this much, so that values coming in falling order do not move it every time.
 const DIRECTORY_SLACK: u32 = 64;
-
-const SIGN: u64 = 1 << 63;
-const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
-
-/// A number that sorts as `value` does: -infinity first, +infinity, then NaN last as in PostgreSQL. Both zeros are one value, all NaNs too.
-#[inline]
-pub(super) fn key_of(value: f64) -> u64 {
-    let bits = if value.is_nan() {
-        CANONICAL_NAN
-    } else {
-        // -0.0 + 0.0 is 0.0; every other value stays as it is.
-        (value + 0.0).to_bits()
-    };
-    if bits & SIGN == 0 { bits | SIGN } else { !bits }
-}
-
-/// The value of a key.
-#[inline]
-pub(super) fn value_of(key: u64) -> f64 {
-    f64::from_bits(if key & SIGN == 0 { !key } else { key ^ SIGN })
-}
-
-/// The bucket of a key.
-#[inline]
-pub(super) fn bucket_of(key: u64) -> u32 {
-    (key >> BUCKET_SHIFT) as u32
-}
-
-/// The key that stands for a bucket: the one of its middle; of 0 for the bucket of 0, of infinity and NaN for theirs.
-fn middle_of(bucket: u32) -> u64 {
-    const MAGNITUDE: u64 = !SIGN;
-    let low = u64::from(bucket) << BUCKET_SHIFT;
-    let positive = low & SIGN != 0;
-    // The bucket's end nearer to zero, as a magnitude: the same for a value and its negative.
-    let inner = if positive {
-        low & MAGNITUDE
-    } else {
-        !low & MAGNITUDE & !((1 << BUCKET_SHIFT) - 1)
-    };
-    let special = inner == 0 || inner >= f64::INFINITY.to_bits();
-    let magnitude = if special {
-        inner
-    } else {
-        inner | 1 << (BUCKET_SHIFT - 1)
-    };
-    let value = f64::from_bits(magnitude);
-    key_of(if positive { value } else { -value })
-}
 
 /// The smallest rank (from 1) at which the cumulative count reaches `percentile · count`, in double precision as PostgreSQL's
 /// `percentile_disc` computes it.
@@ -89,10 +37,15 @@ pub(super) fn exact_percentile(keys: &mut [u64], percentile: f64) -> Option<f64>
 /// Counts per bucket, and the smallest and largest value.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets {
+    grain: Grain,
+    /// Bits of a key below its bucket, and the bucket of 0: both follow from the grain, and are asked for every value.
+    shift: u32,
+    zero: u32,
     count: u64,
     min: u64,
     max: u64,
-    /// Values in the bucket of 0.
+    /// Values in the bucket of 0. It lies a thousand binary orders of magnitude from every value people have, and many have it: it is
+    /// counted apart.
     zeros: u64,
     /// Where the pages of values below 0 are, and of those above: between the two lies nothing that a directory should have room for.
     below: Directory,
@@ -105,13 +58,16 @@ pub(super) struct Buckets {
 struct Directory {
     /// Number of the page that the first entry stands for.
     first: u32,
-    entries: Vec<u16>,
+    entries: Vec<u32>,
 }
 
 impl Buckets {
     /// No values yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(grain: Grain) -> Self {
         Self {
+            grain,
+            shift: grain.shift(),
+            zero: grain.zero(),
             count: 0,
             min: u64::MAX,
             max: 0,
@@ -120,6 +76,11 @@ impl Buckets {
             above: Directory::new(),
             pages: vec![],
         }
+    }
+
+    /// How fine the buckets are.
+    pub(super) fn grain(&self) -> Grain {
+        self.grain
     }
 
     /// Values counted.
@@ -138,67 +99,71 @@ impl Buckets {
         self.max
     }
 
+    #[inline(always)]
+    fn note(&mut self, key: u64) {
+        self.count += 1;
+        // Seldom true: cheaper than two stores for every value.
+        if key < self.min {
+            self.min = key;
+        }
+        if key > self.max {
+            self.max = key;
+        }
+    }
+
     /// Counts a value whose page is there; `false`, and nothing else, where it is not.
     #[inline(always)]
     pub(super) fn add_to_known(&mut self, key: u64) -> bool {
-        let bucket = bucket_of(key);
+        let bucket = (key >> self.shift) as u32;
         let Some(page) = self.page_of(bucket) else {
             return false;
         };
         page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
-        self.count += 1;
-        self.min = self.min.min(key);
-        self.max = self.max.max(key);
+        self.note(key);
         true
     }
 
     /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
     #[inline]
     pub(super) fn add(&mut self, key: u64) -> usize {
-        self.count += 1;
-        self.min = self.min.min(key);
-        self.max = self.max.max(key);
-        self.add_to_bucket(bucket_of(key), 1)
+        self.note(key);
+        self.add_to_bucket((key >> self.shift) as u32, 1)
     }
 
-    /// Adds another sketch's counts, as they were decoded; gives the bytes by which this one grew, or `None` (and does nothing) when
-    /// the counts do not fit 64 bits.
-    pub(super) fn merge(&mut self, other: &Histogram) -> Option<usize> {
-        self.count = self.count.checked_add(other.count)?;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        Some(
-            other
-                .counts
-                .iter()
-                .map(|&(bucket, count)| self.add_to_bucket(bucket, count))
-                .sum(),
-        )
-    }
-
-    #[inline]
-    fn add_to_bucket(&mut self, bucket: u32, count: u64) -> usize {
+    /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells. Gives the bytes by which the sketch grew.
+    #[inline(always)]
+    pub(super) fn add_to_bucket(&mut self, bucket: u32, count: u64) -> usize {
         if let Some(page) = self.page_of(bucket) {
-            page[bucket as usize & (PAGE_BUCKETS - 1)] += count;
+            let count_there = &mut page[bucket as usize & (PAGE_BUCKETS - 1)];
+            // A sum that does not fit is refused by `widen`.
+            *count_there = count_there.wrapping_add(count);
             0
-        } else if bucket == ZERO {
-            self.zeros += count;
+        } else if bucket == self.zero {
+            self.zeros = self.zeros.wrapping_add(count);
             0
         } else {
             self.add_to_new_page(bucket, count)
         }
     }
 
+    /// Takes note of `count` values between two keys, whose buckets were counted; `None` when the counts do not fit 64 bits.
+    pub(super) fn widen(&mut self, count: u64, min: u64, max: u64) -> Option<()> {
+        self.count = self.count.checked_add(count)?;
+        self.min = self.min.min(min);
+        self.max = self.max.max(max);
+        Some(())
+    }
+
     #[inline(always)]
     fn page_of(&mut self, bucket: u32) -> Option<&mut [u64; PAGE_BUCKETS]> {
-        let directory = if bucket > ZERO {
+        let directory = if bucket > self.zero {
             &self.above
         } else {
             &self.below
         };
         let at = (bucket >> PAGE_SHIFT).wrapping_sub(directory.first) as usize;
         let page = *directory.entries.get(at)?;
-        self.pages.get_mut(usize::from(page))
+        self.pages.get_mut(page as usize)
     }
 
     #[cold]
@@ -206,31 +171,47 @@ impl Buckets {
         let before = self.heap_bytes();
         let mut counts = [0; PAGE_BUCKETS];
         counts[bucket as usize & (PAGE_BUCKETS - 1)] = count;
-        let directory = if bucket > ZERO {
+        let directory = if bucket > self.zero {
             &mut self.above
         } else {
             &mut self.below
         };
-        *directory.entry(bucket >> PAGE_SHIFT) = self.pages.len() as u16;
+        *directory.entry(bucket >> PAGE_SHIFT) = self.pages.len() as u32;
         self.pages.push(counts);
         self.heap_bytes() - before
     }
 
-    /// Every bucket that has values, in the values' order, with its count.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
-        self.pages_of(&self.below)
-            .chain(std::iter::once((self.zeros, ZERO)))
-            .chain(self.pages_of(&self.above))
-            .filter(|&(count, _)| count > 0)
-            .map(|(count, bucket)| (bucket, count))
+    /// Shows every bucket that has values, in the values' order, with its count, for as long as `look` goes on.
+    pub(super) fn visit<B>(
+        &self,
+        mut look: impl FnMut(u32, u64) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.visit_pages(&self.below, &mut look)?;
+        if self.zeros > 0 {
+            look(self.zero, self.zeros)?;
+        }
+        self.visit_pages(&self.above, &mut look)
     }
 
-    /// The counts of a directory's pages, each with its bucket.
-    fn pages_of<'a>(&'a self, directory: &'a Directory) -> impl Iterator<Item = (u64, u32)> + 'a {
-        let entries = directory.entries.iter().zip(directory.first..);
-        entries
-            .filter_map(|(&page, number)| Some((number, self.pages.get(usize::from(page))?)))
-            .flat_map(|(number, counts)| counts.iter().copied().zip(number << PAGE_SHIFT..))
+    fn visit_pages<B>(
+        &self,
+        directory: &Directory,
+        look: &mut impl FnMut(u32, u64) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        for (&page, number) in directory.entries.iter().zip(directory.first..) {
+            let Some(counts) = self.pages.get(page as usize) else {
+                continue;
+            };
+            // Where there are any, before the question which: an if for every bucket would be guessed wrongly half the time.
+            let bits = counts.iter().rev();
+            let mut there = bits.fold(0_u32, |bits, &count| bits << 1 | u32::from(count > 0));
+            while there != 0 {
+                let at = there.trailing_zeros();
+                look(number << PAGE_SHIFT | at, counts[at as usize])?;
+                there &= there - 1;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// The answer: smallest and largest value are known, in between it is the middle of the bucket in which the rank lies, never outside
@@ -244,17 +225,22 @@ impl Buckets {
             return Some(value_of(self.min));
         }
         let mut below = 0;
-        self.counts()
-            .find(|&(_, count)| {
-                below += count;
-                below >= rank
-            })
-            .map(|(bucket, _)| value_of(middle_of(bucket).max(self.min).min(self.max)))
+        let found = self.visit(|bucket, count| {
+            below += count;
+            match below >= rank {
+                true => ControlFlow::Break(bucket),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        let bucket = found.break_value()?;
+        Some(value_of(
+            self.grain.middle_of(bucket).max(self.min).min(self.max),
+        ))
     }
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        (self.below.entries.capacity() + self.above.entries.capacity()) * size_of::<u16>()
+        (self.below.entries.capacity() + self.above.entries.capacity()) * size_of::<u32>()
             + self.pages.capacity() * size_of::<[u64; PAGE_BUCKETS]>()
     }
 }
@@ -268,7 +254,7 @@ impl Directory {
     }
 
     /// The entry of a page, which the directory is made to reach.
-    fn entry(&mut self, page: u32) -> &mut u16 {
+    fn entry(&mut self, page: u32) -> &mut u32 {
         let len = self.entries.len() as u32;
         match len {
             0 => {
@@ -292,22 +278,10 @@ impl Directory {
     }
 }
 
-/// A bucket sketch as it travels: checked, but not yet laid out for counting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Histogram {
-    /// Sum of `counts`, above [`EXACT_LIMIT`].
-    pub(super) count: u64,
-    /// Smallest key, in the first bucket.
-    pub(super) min: u64,
-    /// Largest key, in the last bucket.
-    pub(super) max: u64,
-    /// Rising buckets with their counts, none of them 0.
-    pub(super) counts: Vec<(u32, u64)>,
-}
-
 /// One group on its own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Sketch {
+    grain: Grain,
     /// Keys of all values, in any order; empty once there are buckets.
     keys: Vec<u64>,
     /// There from value number [`EXACT_LIMIT`] + 1 on.
@@ -315,6 +289,15 @@ pub(super) struct Sketch {
 }
 
 impl Sketch {
+    /// No values yet.
+    pub(super) fn new(grain: Grain) -> Self {
+        Self {
+            grain,
+            keys: vec![],
+            buckets: None,
+        }
+    }
+
     /// Takes a value.
     pub(super) fn add(&mut self, key: u64) {
         if self.buckets.is_none() && self.keys.len() < EXACT_LIMIT {
@@ -324,20 +307,21 @@ impl Sketch {
         }
     }
 
-    /// Takes another sketch's counts; `None` when they do not fit.
-    pub(super) fn merge(&mut self, other: &Histogram) -> Option<()> {
-        self.as_buckets().merge(other).map(|_| ())
-    }
-
-    fn as_buckets(&mut self) -> &mut Buckets {
-        let keys = &mut self.keys;
+    /// The counts, from now on.
+    pub(super) fn as_buckets(&mut self) -> &mut Buckets {
+        let (grain, keys) = (self.grain, &mut self.keys);
         self.buckets.get_or_insert_with(|| {
-            let mut buckets = Buckets::new();
+            let mut buckets = Buckets::new(grain);
             for key in std::mem::take(keys) {
                 buckets.add(key);
             }
             buckets
         })
+    }
+
+    /// How fine its buckets are, or would be.
+    pub(super) fn grain(&self) -> Grain {
+        self.grain
     }
 
     /// The answer so far; `None` when there were no values. May reorder what it holds, and nothing else.

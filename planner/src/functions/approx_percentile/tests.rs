@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod accuracy;
+mod grains;
 
 use std::sync::Arc;
 
@@ -11,10 +12,21 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::*;
 
-use super::encoding::{State, decode, encode_buckets};
+use super::asked::Asked;
+use super::check_state;
+use super::encoding::{Held, decode, encode_buckets};
+use super::grain::{Grain, key_of, value_of};
 use super::groups::PercentileGroups;
 use super::single::PercentileAccumulator;
-use super::sketch::{Buckets, EXACT_LIMIT, bucket_of, key_of, nearest_rank, value_of};
+use super::sketch::{Buckets, EXACT_LIMIT, nearest_rank};
+
+fn new_groups(percentile: f64) -> PercentileGroups {
+    PercentileGroups::new(Asked::One(percentile), Some(Grain::DEFAULT))
+}
+
+fn new_single(percentile: f64) -> PercentileAccumulator {
+    PercentileAccumulator::new(Asked::One(percentile), Grain::DEFAULT)
+}
 
 /// The definition, word for word: values sorted as PostgreSQL sorts them, the one at the nearest rank.
 fn by_definition(values: &[f64], percentile: f64) -> Option<f64> {
@@ -33,7 +45,7 @@ fn column(values: &[f64]) -> ArrayRef {
 
 /// One group's answer when nothing is split.
 fn at_once(values: &[f64], percentile: f64) -> Option<f64> {
-    let mut groups = PercentileGroups::new(percentile);
+    let mut groups = new_groups(percentile);
     let indices = vec![0; values.len()];
     groups
         .update_batch(&[column(values)], &indices, None, 1)
@@ -68,7 +80,9 @@ fn keys_sort_as_postgres_sorts() {
     ];
     for pair in rising.windows(2) {
         assert!(key_of(pair[0]) < key_of(pair[1]), "{pair:?}");
-        assert!(bucket_of(key_of(pair[0])) <= bucket_of(key_of(pair[1])));
+        assert!(
+            Grain::DEFAULT.bucket_of(key_of(pair[0])) <= Grain::DEFAULT.bucket_of(key_of(pair[1]))
+        );
     }
     assert_eq!(key_of(-0.0), key_of(0.0));
     assert_eq!(
@@ -135,7 +149,7 @@ fn nulls_filter_and_empty_groups() {
     ]));
     let filter = BooleanArray::from(vec![Some(true), Some(true), None, Some(true), Some(false)]);
     let indices = [0, 0, 0, 2, 2];
-    let mut groups = PercentileGroups::new(1.0);
+    let mut groups = new_groups(1.0);
     groups
         .update_batch(&[Arc::clone(&values)], &indices, Some(&filter), 4)
         .unwrap();
@@ -154,7 +168,7 @@ fn nulls_filter_and_empty_groups() {
 
 #[test]
 fn emitting_the_first_groups_leaves_the_others_whole() {
-    let mut groups = PercentileGroups::new(1.0);
+    let mut groups = new_groups(1.0);
     // Group g has 500 · (g + 1) values: two exact ones, three in buckets.
     for batch in 0..100 {
         let mut indices = vec![];
@@ -184,7 +198,7 @@ fn emitting_the_first_groups_leaves_the_others_whole() {
 
 #[test]
 fn memory_is_accounted_and_given_back() {
-    let mut groups = PercentileGroups::new(0.5);
+    let mut groups = new_groups(0.5);
     let empty = groups.size();
     let values: Vec<f64> = (0..100_000).map(|i| f64::from(i).exp2() % 1e12).collect();
     groups
@@ -204,11 +218,15 @@ fn memory_is_accounted_and_given_back() {
 
 #[test]
 fn zero_and_both_signs_cost_no_more_than_their_values() {
-    let mut groups = PercentileGroups::new(0.5);
+    let mut partial = new_groups(0.5);
     let values: Vec<f64> = (-5_000..=5_000).map(f64::from).collect();
-    groups
+    partial
         .update_batch(&[column(&values)], &vec![0; values.len()], None, 1)
         .unwrap();
+    // As a pane holds it.
+    let mut groups = new_groups(0.5);
+    let state = partial.state(EmitTo::All).unwrap();
+    groups.merge_batch(&state, &[0], 1).unwrap();
     // twice 13 binary orders of magnitude, and nothing for the two thousand between -1, 0 and 1
     assert!(groups.size() < 2 * 2 * 13 * 128 * 8, "{}", groups.size());
     assert_eq!(answers(&mut groups, EmitTo::All), [Some(0.0)]);
@@ -226,7 +244,7 @@ fn values_far_apart_in_falling_order() {
 
 #[test]
 fn the_single_accumulator_may_be_asked_at_any_time() {
-    let mut single = PercentileAccumulator::new(0.95);
+    let mut single = new_single(0.95);
     let mut seen = vec![];
     for i in 0..2000 {
         let value = f64::from(i * 7919 % 2003);
@@ -241,15 +259,15 @@ fn the_single_accumulator_may_be_asked_at_any_time() {
 
 #[test]
 fn corrupt_states_are_errors() {
-    let mut buckets = Buckets::new();
+    let mut buckets = Buckets::new(Grain::DEFAULT);
     for i in 0..5000 {
         buckets.add(key_of(f64::from(i)));
     }
     let mut good = vec![];
     encode_buckets(&buckets, &mut good);
-    assert!(decode(&good).is_ok());
+    assert!(check_state(&good).is_ok());
     for end in 0..good.len() {
-        assert!(decode(&good[..end]).is_err(), "cut at {end}");
+        assert!(check_state(&good[..end]).is_err(), "cut at {end}");
     }
     assert!(decode(&[]).is_err());
     assert!(decode(&[9, 1, 2]).is_err());
@@ -257,7 +275,7 @@ fn corrupt_states_are_errors() {
     assert!(decode(&[1, 2, 3]).is_err());
     assert!(decode(&[1; 1 + 8 * (EXACT_LIMIT + 1)]).is_err());
 
-    let mut groups = PercentileGroups::new(0.5);
+    let mut groups = new_groups(0.5);
     let states: ArrayRef = Arc::new(BinaryArray::from(vec![b"\x02nonsense".as_slice()]));
     let error = groups.merge_batch(&[states], &[0], 1).unwrap_err();
     assert!(error.to_string().contains("corrupt state"), "{error}");
@@ -284,8 +302,8 @@ fn any_rows() -> impl Strategy<Value = Vec<(f64, usize, bool)>> {
 
 /// Three workers take values and hand their states to a last one, in an order that the rows decide; the fourth's rows go there at once.
 fn split_and_merged(rows: &[(f64, usize, bool)], percentile: f64) -> Option<f64> {
-    let mut last = PercentileGroups::new(percentile);
-    let mut workers = [0; 3].map(|_| PercentileGroups::new(percentile));
+    let mut last = new_groups(percentile);
+    let mut workers = [0; 3].map(|_| new_groups(percentile));
     let hand_over = |worker: &mut PercentileGroups, last: &mut PercentileGroups| {
         let states = worker.state(EmitTo::All).unwrap();
         let groups = vec![0; states[0].len()];
@@ -312,10 +330,10 @@ fn split_and_merged(rows: &[(f64, usize, bool)], percentile: f64) -> Option<f64>
 
 /// The same through row accumulators.
 fn merged_singles(rows: &[(f64, usize, bool)], percentile: f64) -> Option<f64> {
-    let mut last = PercentileAccumulator::new(percentile);
+    let mut last = new_single(percentile);
     for worker in 0..4 {
         let own: Vec<f64> = rows.iter().filter(|r| r.1 == worker).map(|r| r.0).collect();
-        let mut single = PercentileAccumulator::new(percentile);
+        let mut single = new_single(percentile);
         single.update_batch(&[column(&own)]).unwrap();
         let states: Vec<ArrayRef> = single
             .state()
@@ -379,13 +397,17 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_state_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        for first in [0, 1, 2] {
+        for first in 0..=5 {
             let mut state = vec![first];
             state.extend(&bytes);
-            if let Ok(State::Buckets(histogram)) = decode(&state) {
-                let mut buckets = Buckets::new();
-                prop_assert!(buckets.merge(&histogram).is_some());
-                prop_assert_eq!(buckets.count(), histogram.count);
+            if check_state(&state).is_err() {
+                continue;
+            }
+            let decoded = decode(&state).unwrap();
+            if let Held::Buckets(counts) = decoded.held {
+                let mut buckets = Buckets::new(decoded.grain);
+                counts.add_to(&mut buckets).unwrap();
+                prop_assert_eq!(buckets.count(), counts.read(|_, _| ()).unwrap());
             }
         }
     }
@@ -465,10 +487,37 @@ async fn wrong_calls_are_refused_while_planning() {
             "approx_percentile(v, 'NaN'::double)",
             "is not between 0 and 1",
         ),
-        ("approx_percentile(v, 'p95')", "must be one number"),
+        ("approx_percentile(v, 'p95')", "must be a number"),
         (
-            "approx_percentile(v, make_array(0.5, 0.9))",
-            "must be one number",
+            "approx_percentile(v, make_array(0.5, 9))",
+            "percentile 9 of approx_percentile is not between 0 and 1",
+        ),
+        (
+            "approx_percentile(v, 0.5, 0)",
+            "accuracy of a percentile cannot be 0",
+        ),
+        (
+            "approx_percentile(v, 0.5, -1)",
+            "accuracy of a percentile cannot be -1",
+        ),
+        ("approx_percentile(v, 0.5, 1.5)", "cannot be 1.5"),
+        ("approx_percentile(v, 0.5, 'x')", "cannot be of type Utf8"),
+        ("approx_percentile(v, 0.5, NULL)", "cannot be null"),
+        (
+            "approx_percentile(v, 0.5, 2000000)",
+            "finer than one part in 100000",
+        ),
+        (
+            "approx_percentile(v, 0.5, v)",
+            "accuracy of a percentile must be a constant",
+        ),
+        (
+            "approx_percentile_sketch(v, 0)",
+            "accuracy of a percentile cannot be 0",
+        ),
+        (
+            "approx_percentile_estimate(NULL::bytea, 2)",
+            "is not between 0 and 1",
         ),
         ("approx_percentile(DISTINCT v, 0.5)", "subquery"),
         ("approx_percentile(v::text, 0.5)", "approx_percentile"),

@@ -48,17 +48,23 @@ fn distributions() -> Vec<(&'static str, Vec<f64>)> {
 }
 
 /// The answer over the parts, merged in this order, and the bytes of the state it was told from.
-fn merged(parts: &[ArrayRef], order: &[usize], percentile: f64) -> (Option<f64>, usize) {
-    let mut last = PercentileGroups::new(percentile);
+fn merged(
+    parts: &[ArrayRef],
+    order: &[usize],
+    percentile: f64,
+    grain: Grain,
+) -> (Option<f64>, usize) {
+    let new_groups = || PercentileGroups::new(Asked::One(percentile), Some(grain));
+    let mut last = new_groups();
     for part in order {
         let values = Arc::clone(&parts[*part]);
-        let mut own = PercentileGroups::new(percentile);
+        let mut own = new_groups();
         let groups = vec![0; values.len()];
         own.update_batch(&[values], &groups, None, 1).unwrap();
         let states = own.state(EmitTo::All).unwrap();
         last.merge_batch(&states, &[0], 1).unwrap();
     }
-    let mut copy = PercentileGroups::new(percentile);
+    let mut copy = new_groups();
     let states = last.state(EmitTo::All).unwrap();
     let bytes = states[0].as_binary::<i32>().value(0).len();
     copy.merge_batch(&states, &[0], 1).unwrap();
@@ -77,9 +83,12 @@ fn the_table_of_the_docs_is_what_comes_out() {
         let mut bytes = 0;
         for percentile in PERCENTILES {
             let exact = by_definition(&values, percentile).unwrap();
-            let (answer, size) = merged(&parts, &forward, percentile);
+            let (answer, size) = merged(&parts, &forward, percentile, Grain::DEFAULT);
             for order in [&backward, &jumping] {
-                assert!(same(answer, merged(&parts, order, percentile).0), "{name}");
+                assert!(
+                    same(answer, merged(&parts, order, percentile, Grain::DEFAULT).0),
+                    "{name}"
+                );
             }
             assert!(same(answer, at_once(&values, percentile)), "{name}");
             let off = ((answer.unwrap() - exact) / exact).abs();
@@ -89,10 +98,41 @@ fn the_table_of_the_docs_is_what_comes_out() {
         }
         table.push_str(&format!("{line} {bytes} |\n"));
     }
+    check_page(&table);
+}
+
+#[test]
+fn the_table_of_accuracies_is_what_comes_out() {
+    let forward: Vec<usize> = (0..PARTS).collect();
+    let jumping: Vec<usize> = (0..PARTS).map(|part| part * 37 % PARTS).collect();
+    let mut table = String::new();
+    for (name, values) in distributions() {
+        let parts: Vec<ArrayRef> = values.chunks(VALUES / PARTS).map(column).collect();
+        let mut line = format!("| {name} |");
+        for accuracy in [256, 1_000, 10_000, 100_000] {
+            let grain = Grain::of_argument(&accuracy.into()).unwrap();
+            let (mut worst, mut bytes) = (0_f64, 0);
+            for percentile in PERCENTILES {
+                let exact = by_definition(&values, percentile).unwrap();
+                let (answer, size) = merged(&parts, &forward, percentile, grain);
+                let other = merged(&parts, &jumping, percentile, grain).0;
+                assert!(same(answer, other), "{name}");
+                worst = worst.max(((answer.unwrap() - exact) / exact).abs());
+                bytes = size;
+            }
+            assert!(worst <= 1.0 / f64::from(accuracy), "{name}: {worst}");
+            line.push_str(&format!(" {:.4} % | {bytes} |", worst * 100.0));
+        }
+        table.push_str(&format!("{line}\n"));
+    }
+    check_page(&table);
+}
+
+fn check_page(table: &str) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sql/percentiles.md");
     let page = std::fs::read_to_string(page).unwrap();
     assert!(
-        page.contains(&table),
+        page.contains(table),
         "docs/sql/percentiles.md should say:\n{table}"
     );
 }
