@@ -5,10 +5,13 @@
 //! batch; the batch stands for the pane until rows come for it, so that what does not change costs nothing.
 
 mod fill;
+mod foresight;
 mod groups;
+mod live;
 mod long;
 mod memory;
 mod pane;
+mod panes;
 mod query;
 mod rejects;
 mod run;

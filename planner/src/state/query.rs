@@ -1,6 +1,4 @@
 //! A running continuous query: epochs in, rows out, panes in between.
-//!
-//! long because the steps of an epoch share one state, and are read best in their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -23,7 +21,7 @@ use crate::{
     EpochInput, EpochOutput, RowCounts, SplitInput, StateSnapshot,
     error::{PlanError, Result},
     operators::{EpochRun, WindowColumn},
-    streaming::{Intake, Program, Stage},
+    streaming::{Intake, Program},
 };
 
 /// Rows of a batch of results.
@@ -42,11 +40,11 @@ pub struct ContinuousQuery {
     pub(super) stages: Vec<(Option<Runner>, StageState)>,
     pub(super) memory: StateMemory,
     /// The keys that windows of the last stage are filled with.
-    fill: Filled,
+    pub(super) fill: Filled,
     post: Option<Runner>,
-    split_watermarks_us: BTreeMap<SplitId, i64>,
-    watermark_us: Option<i64>,
-    void: bool,
+    pub(super) split_watermarks_us: BTreeMap<SplitId, i64>,
+    pub(super) watermark_us: Option<i64>,
+    pub(super) void: bool,
 }
 
 impl fmt::Debug for ContinuousQuery {
@@ -267,64 +265,6 @@ impl ContinuousQuery {
         }
     }
 
-    /// Whether an epoch over these rows might close a window; `false` only when it would not.
-    ///
-    /// For whoever collects rows and may let them wait. The splits are those of the newest epoch.
-    pub fn may_close<'a>(
-        &self,
-        rows: impl IntoIterator<Item = (&'a SplitId, &'a RecordBatch)>,
-        known: &BTreeSet<SplitId>,
-        excluded: &BTreeSet<SplitId>,
-    ) -> bool {
-        let mut watermarks = self.split_watermarks_us.clone();
-        let (mut known, mut still) = (known.clone(), excluded.clone());
-        let mut earliest = i64::MAX;
-        for (split, rows) in rows {
-            let intake = self.program.intakes.get(usize::from(split.stream));
-            let Some(glance) = intake.and_then(|intake| intake.glance) else {
-                return true;
-            };
-            let Some((first, seen)) = glance.at(rows) else {
-                continue;
-            };
-            earliest = earliest.min(first);
-            known.insert(split.clone());
-            still.remove(split);
-            let watermark = watermarks.entry(split.clone()).or_insert(seen);
-            *watermark = (*watermark).max(seen);
-        }
-        // A split that was left out may count again with its rows, or be left out once more.
-        let reached = [excluded, &still]
-            .into_iter()
-            .filter_map(|excluded| {
-                let finished = BTreeSet::new();
-                query_watermark(self.watermark_us, &known, excluded, &finished, &watermarks)
-            })
-            .max();
-        let Some(reached) = reached else {
-            return false;
-        };
-        // A window ends after every row in it, so one that these rows open can close with them only if it reaches beyond the earliest.
-        earliest < reached || self.closes_at(reached)
-    }
-
-    /// Whether a window of the panes there are would close at this watermark.
-    fn closes_at(&self, reached: i64) -> bool {
-        let (mut closed, mut reached) = (self.watermark_us, reached);
-        let stages = self.program.stages.iter().zip(&self.stages);
-        for (number, (stage, (_, kept))) in stages.enumerate() {
-            if let Some(column) = stage.time() {
-                (closed, reached) = above(&self.program, number, column, closed, reached);
-            }
-            let next = kept.next_end(stage, closed);
-            if next.is_some_and(|end| end <= reached) {
-                return true;
-            }
-        }
-        let next = self.fill.next_end(&self.program);
-        next.is_some_and(|end| end <= reached)
-    }
-
     /// The rows of every window that the watermark has reached since it was at `closed`, in the order of the windows.
     async fn close(&mut self, closed: Option<i64>) -> Result<Made> {
         let Some(watermark) = self.watermark_us else {
@@ -371,7 +311,7 @@ impl ContinuousQuery {
     }
 
     /// Partial states of stage `number` over the windows of the one below.
-    async fn feed(&mut self, number: usize, rows: Vec<WindowRows>) -> Result<Made> {
+    pub(super) async fn feed(&mut self, number: usize, rows: Vec<WindowRows>) -> Result<Made> {
         let rows: Vec<RecordBatch> = rows.into_iter().map(|window| window.rows).collect();
         let program = Arc::clone(&self.program);
         match self.stages.get_mut(number) {
@@ -382,7 +322,7 @@ impl ContinuousQuery {
     }
 
     /// The query's rows out of windows of the last stage.
-    async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Made> {
+    pub(super) async fn finish(&mut self, windows: Vec<WindowRows>) -> Result<Made> {
         let program = Arc::clone(&self.program);
         let Some((post, runner)) = program.post.as_ref().zip(self.post.as_mut()) else {
             return Ok(Made::default());
@@ -434,55 +374,6 @@ impl ContinuousQuery {
         Ok(snapshot)
     }
 
-    /// Rows of the open windows as they would be if they closed now, in the output schema, in the order of the windows.
-    pub async fn live(&mut self) -> Result<Vec<RecordBatch>> {
-        self.check()?;
-        self.void = true;
-        let program = Arc::clone(&self.program);
-        let rows = match program.stages.as_slice() {
-            [stage] if stage.windows.is_single() => self.live_panes(stage).await?,
-            _ => self.live_windows(&program).await?,
-        };
-        self.void = false;
-        Ok(rows)
-    }
-
-    /// Live rows of a query whose panes are its windows: of those that did not change they are known.
-    async fn live_panes(&mut self, stage: &Stage) -> Result<Vec<RecordBatch>> {
-        let Some((_, StageState::Panes(panes))) = self.stages.first_mut() else {
-            return Err(PlanError::internal("a stage is missing"));
-        };
-        for (start, window) in panes.changed(stage)? {
-            // What cannot be told now may well be when the window closes.
-            let rows = self.finish(window).await?.rows;
-            if let Some((_, StageState::Panes(panes))) = self.stages.first_mut() {
-                panes.keep_live(start, rows);
-            }
-        }
-        match self.stages.first() {
-            Some((_, StageState::Panes(panes))) => Ok(panes.live()),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// Live rows of any query: what would come if every window closed now, told from copies.
-    async fn live_windows(&mut self, program: &Program) -> Result<Vec<RecordBatch>> {
-        let mut closed = self.watermark_us;
-        let mut rows = Vec::new();
-        for (number, stage) in program.stages.iter().enumerate() {
-            let mut below = Vec::new();
-            if let Some(column) = stage.time() {
-                below = self.feed(number, rows).await?.rows;
-                closed = closed.map(|closed| above(program, number, column, None, closed).1);
-            }
-            rows = match self.stages.get_mut(number) {
-                Some((_, kept)) => kept.peek(stage, closed, &below)?,
-                None => return Err(PlanError::internal("a stage is missing")),
-            };
-        }
-        Ok(self.finish(rows).await?.rows)
-    }
-
     /// How many panes are open.
     pub fn open_panes(&self) -> usize {
         self.stages.iter().map(|(_, kept)| kept.len()).sum()
@@ -509,7 +400,7 @@ impl ContinuousQuery {
         &self.split_watermarks_us
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.void {
             true => Err(PlanError::internal(
                 "the query's state is void after an error and must be restored",
@@ -534,7 +425,7 @@ fn all_streams(program: &Program, known: &BTreeSet<SplitId>) -> bool {
 }
 
 /// The watermarks of stage `number`, out of those of the stage below: what was closed there, and what is now.
-fn above(
+pub(super) fn above(
     program: &Program,
     number: usize,
     column: WindowColumn,

@@ -153,7 +153,8 @@ impl Types {
         let mut data_type = match (name.as_str(), bracket) {
             // ROW is Flink's and the standard's STRUCT.
             ("STRUCT" | "ROW", Some(bracket)) => self.structure(reader, bracket)?,
-            ("ARRAY", Some(bracket)) => {
+            // The tokens `ARRAY(` were taken for a call before it was known that a type stands here.
+            ("ARRAY" | "MAKE_ARRAY", Some(bracket)) => {
                 self.open(reader)?;
                 let element = self.data_type(reader)?;
                 self.close(reader, bracket)?;
