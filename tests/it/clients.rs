@@ -1,6 +1,6 @@
 //! Real drivers, and Spark as an independent reader (`make test-clients`).
 
-use std::{fs, path::Path};
+use std::fs;
 
 use sluice_tests::{
     job::{self, COLUMNS},
@@ -69,7 +69,7 @@ fn adbc_prepares_with_parameters_and_gets_real_errors() {
 /// The files under `clients/`, as a person runs them.
 #[test]
 fn the_examples_work_as_they_are() {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients");
+    let clients = sluice_tests::folder().join("../clients");
     let script = fs::read_to_string(clients.join("sql/generated_metrics.sql")).unwrap();
     let server = Server::start();
     let pg = server.connect();

@@ -1,6 +1,6 @@
 //! The examples of `docs/sql` give what they say they give.
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{fs, process::Output};
 
 use sluice_tests::server::command;
 
@@ -53,7 +53,7 @@ fn run(stage: &str, example: &str) -> Output {
 
 #[test]
 fn the_examples_of_the_pages_give_what_they_say() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/sql");
+    let folder = sluice_tests::folder().join("../docs/sql");
     let mut examples = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

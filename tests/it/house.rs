@@ -12,10 +12,7 @@ use serde_json::Value;
 const PRODUCT: [&str; 4] = ["sql", "connectors", "planner", "server"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    sluice_tests::folder().parent().unwrap().to_owned()
 }
 
 fn metadata() -> Value {

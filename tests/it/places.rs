@@ -238,11 +238,12 @@ fn a_full_disk_is_said_and_waited_out_without_loss() {
     let broker = Broker::shared();
     let dir = tempfile::tempdir().unwrap();
     let (library, flag) = (dir.path().join("enospc.so"), dir.path().join("full"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/parts/enospc.c");
+    let source = sluice_tests::folder().join("src/parts/enospc.c");
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
         .arg(&library)
-        .args([source, "-ldl"])
+        .arg(source)
+        .arg("-ldl")
         .output()
         .unwrap();
     assert!(

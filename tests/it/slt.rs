@@ -2,7 +2,7 @@
 //!
 //! In the files `$__BOOTSTRAP__` is the broker and `$__TOPIC__` a topic of one partition with a few good events.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use async_trait::async_trait;
 use sluice_tests::{
@@ -84,7 +84,7 @@ fn run(name: &str) {
     producer.send_all(&Shape::of(50, 1).clean());
     producer.flush();
     let server = Server::start();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt").join(name);
+    let path = sluice_tests::folder().join("slt").join(name);
     let script = fs::read_to_string(&path)
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
         .replace("$__BOOTSTRAP__", &broker.bootstrap())
@@ -118,7 +118,7 @@ macro_rules! files {
 
         #[test]
         fn every_file_is_run() {
-            let mut there: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("slt"))
+            let mut there: Vec<String> = fs::read_dir(sluice_tests::folder().join("slt"))
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
                 .collect();

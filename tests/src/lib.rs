@@ -32,3 +32,9 @@ pub mod ports;
 pub mod process;
 pub mod server;
 pub mod wait;
+
+/// This crate's folder in the checkout that the tests run in, which need not be the one they were built in.
+pub fn folder() -> std::path::PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    here.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), Into::into)
+}

@@ -66,9 +66,7 @@ pub fn run(script: &str, args: &[&str]) -> Value {
 
 /// As [`run`], with another interpreter.
 pub fn run_with(python: &Path, script: &str, args: &[&str]) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("python")
-        .join(script);
+    let path = crate::folder().join("python").join(script);
     let out = print_with(python, &path, args);
     let last = out.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|e| panic!("{script} printed no JSON ({e}):\n{out}"))
