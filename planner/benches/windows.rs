@@ -214,7 +214,7 @@ struct Took {
 #[derive(Debug, Default, PartialEq)]
 struct Digest {
     rows: usize,
-    total: f64,
+    total: i128,
 }
 
 fn digest(batches: &[RecordBatch]) -> Digest {
@@ -231,8 +231,8 @@ fn digest(batches: &[RecordBatch]) -> Digest {
             digest.total += values
                 .iter()
                 .flatten()
-                .map(|value| (value * 1e6).round())
-                .sum::<f64>();
+                .map(|value| (value * 1e6).round() as i128)
+                .sum::<i128>();
         }
     }
     digest

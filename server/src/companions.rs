@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::{
+    array::{Int64Array, RecordBatch, StringArray},
+    datatypes::SchemaRef,
+};
 use datafusion::common::Result;
-use sluice_connectors::store::Root;
+use sluice_connectors::{delta::HistoryEntry, store::Root};
 
 use crate::{
     job::{Manifest, ManifestLog, checkpoint_folder},
@@ -66,6 +69,15 @@ pub async fn history(table: &TableState) -> Result<RecordBatch> {
             .map_err(|error| external(storage_error(error)))?,
         None => Vec::new(),
     };
+    history_rows(&history)
+}
+
+/// The columns of [`history`].
+pub fn history_schema() -> Result<SchemaRef> {
+    Ok(history_rows(&[])?.schema())
+}
+
+fn history_rows(history: &[HistoryEntry]) -> Result<RecordBatch> {
     batch(vec![
         (
             "version",
@@ -103,7 +115,15 @@ pub async fn history(table: &TableState) -> Result<RecordBatch> {
 pub async fn checkpoints(root: &Root, id: &str) -> Result<RecordBatch> {
     let log: ManifestLog<Manifest> =
         ManifestLog::new(root.clone(), format!("{}/manifests", checkpoint_folder(id)));
-    let all = log.all().await.map_err(external)?;
+    checkpoint_rows(&log.all().await.map_err(external)?)
+}
+
+/// The columns of [`checkpoints`].
+pub fn checkpoint_schema() -> Result<SchemaRef> {
+    Ok(checkpoint_rows(&[])?.schema())
+}
+
+fn checkpoint_rows(all: &[(u64, Manifest)]) -> Result<RecordBatch> {
     let number = |value: fn(&Manifest) -> i64| -> Arc<Int64Array> {
         Arc::new(
             all.iter()
@@ -123,7 +143,7 @@ pub async fn checkpoints(root: &Root, id: &str) -> Result<RecordBatch> {
         ),
         (
             "open_windows",
-            number(|manifest| i64::try_from(manifest.panes.len()).unwrap_or(i64::MAX)),
+            number(|manifest| i64::try_from(manifest.windows().len()).unwrap_or(i64::MAX)),
         ),
         (
             "files",

@@ -1,11 +1,12 @@
 //! System tables: what the process knows of itself, as plain SQL. One table per file; each is built from a moment's state when it is scanned.
 
 mod events;
+mod moment;
 mod queries;
 mod splits;
 mod streams;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, RecordBatch, TimestampMicrosecondArray},
@@ -15,9 +16,9 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{SchemaProvider, TableProvider},
     common::Result,
-    datasource::MemTable,
 };
 
+pub(crate) use self::moment::MomentTable;
 use crate::engine::Engine;
 
 /// The tables of the schema.
@@ -43,15 +44,17 @@ impl SchemaProvider for SystemSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let batch = match name {
-            "events" => events::rows(&self.engine)?,
-            "queries" => queries::rows(&self.engine)?,
-            "splits" => splits::rows(&self.engine)?,
-            "streams" => streams::rows(&self.engine)?,
+        let rows: fn(&Engine) -> Result<RecordBatch> = match name {
+            "events" => events::rows,
+            "queries" => queries::rows,
+            "splits" => splits::rows,
+            "streams" => streams::rows,
             _ => return Ok(None),
         };
-        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        Ok(Some(Arc::new(table)))
+        let engine = Arc::clone(&self.engine);
+        let schema = rows(&engine)?.schema();
+        let table = MomentTable::told_by(schema, move || Box::pin(ready(rows(&engine))));
+        Ok(Some(table))
     }
 
     fn table_exist(&self, name: &str) -> bool {

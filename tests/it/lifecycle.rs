@@ -6,6 +6,7 @@ use sluice_tests::{
     job,
     load::Shape,
     parts::{kafka::Broker, producer::Producer},
+    pg::block_on,
     server::Server,
 };
 
@@ -220,4 +221,36 @@ fn two_queries_over_one_stream_agree_and_bad_messages_are_kept_once() {
     job::wait_committed(&server, &pg, "gold.second", SOON);
     let letters = job::read_dead_letters(&server, &pg, "events", producer.produced.malformed());
     assert_eq!(letters.len(), producer.produced.malformed());
+}
+
+/// A driver prepares what it asks often: a panel of Grafana's, a loop that waits.
+#[test]
+fn a_prepared_statement_about_the_server_tells_what_is_when_it_runs() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE STREAM a (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows_per_second = '200', splits = '1')");
+    pg.run("CREATE TABLE gold.t WITH (commit_interval = '100 milliseconds') AS SELECT ts FROM a");
+    let client = pg.client();
+    let asked = [
+        "SELECT count(*) FROM system.streams",
+        "SELECT count(*) FROM gold.t__files",
+        "SELECT count(*) FROM gold.t__history",
+        "SELECT max(number) FROM gold.t__checkpoints",
+        "SELECT sum(rows_in)::bigint FROM system.queries",
+    ];
+    let asked = asked.map(|sql| {
+        let statement = block_on(client.prepare(sql)).unwrap();
+        let first: Option<i64> = block_on(client.query_one(&statement, &[])).unwrap().get(0);
+        (statement, first)
+    });
+    pg.run("CREATE STREAM b (ts TIMESTAMPTZ) WITH (connector = 'generator', rows = '1')");
+    for (statement, first) in &asked {
+        server.wait("a prepared statement to tell what is", SOON, || {
+            let now: Option<i64> = block_on(client.query_one(statement, &[])).unwrap().get(0);
+            (now > *first).then_some(())
+        });
+    }
+    // And yet a statement sees one moment.
+    let newest = "SELECT count(*) FROM system.queries WHERE lag_seconds = (SELECT max(lag_seconds) FROM system.queries)";
+    assert_eq!(pg.number(newest), 1);
 }

@@ -1,6 +1,6 @@
 //! More state than memory, more result than memory: nothing is lost, and nobody else notices.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use sluice_tests::server::Server;
 
@@ -12,7 +12,7 @@ fn more_groups_than_memory_give_the_same_table_through_a_kill() {
     let mut pg = server.connect();
     pg.run(
         "CREATE STREAM events (ts TIMESTAMPTZ, row_number BIGINT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
-         WITH (connector = 'generator', rows = '400000', rows_per_second = '80000', splits = '2', event_interval = '5 milliseconds',
+         WITH (connector = 'generator', rows = '400000', rows_per_second = '30000', splits = '2', event_interval = '5 milliseconds',
                start_time = '2026-03-28T22:05:00Z', out_of_order = '0 seconds')",
     );
     let table = |name: &str, options: &str| {
@@ -38,6 +38,9 @@ fn more_groups_than_memory_give_the_same_table_through_a_kill() {
     assert!(in_memory <= 4 << 20, "{in_memory} bytes");
     assert_eq!(status(&pg, "little", "state_memory"), "4194304");
     assert_eq!(status(&pg, "much", "spilled_bytes"), "0");
+    server.wait("a checkpoint to name state on disk", LONG, || {
+        names_state_on_disk(&server).then_some(())
+    });
     server.kill_and_restart();
     pg = server.connect();
     for name in ["little", "much"] {
@@ -54,6 +57,17 @@ fn more_groups_than_memory_give_the_same_table_through_a_kill() {
         );
         assert_eq!(pg.number(&differ), 0, "in {one} and not in {other}");
     }
+}
+
+/// Whether a manifest of this root names a file of a pane on disk.
+fn names_state_on_disk(server: &Server) -> bool {
+    let folders = fs::read_dir(server.root().join("checkpoints")).unwrap();
+    let manifests = folders.flat_map(|folder| {
+        let files = fs::read_dir(folder.unwrap().path().join("manifests"));
+        files.into_iter().flatten()
+    });
+    let mut texts = manifests.map(|file| fs::read_to_string(file.unwrap().path()));
+    texts.any(|text| text.is_ok_and(|text| text.contains("\"spilled\":true")))
 }
 
 #[test]

@@ -176,6 +176,8 @@ fn create(broker: &Broker, topic: &str) -> String {
     )
 }
 
+const TABLES: [&str; 3] = ["gold.bronze", "gold.keys", "gold.aggregates"];
+
 #[test]
 fn every_type_goes_from_json_to_every_reader_over_a_kill() {
     let broker = Broker::shared();
@@ -194,12 +196,16 @@ fn every_type_goes_from_json_to_every_reader_over_a_kill() {
         (it.pg.number("SELECT count(*) FROM gold.bronze") == 3).then_some(())
     });
     // Half of the first window lies in the state that a killed process left.
-    it.server.wait("the first rows to be in a checkpoint", SOON, || {
-        let committed = it.pg.value(
-            "SELECT count(*) FROM system.queries WHERE checkpoint_epoch IS NOT NULL AND lag_rows = 0",
+    let sent = 3 + BAD.len();
+    for table in TABLES {
+        let checkpoints = format!(
+            "SELECT count(*) FROM {table}__checkpoints WHERE positions LIKE '%[0]={sent}%'"
         );
-        (committed == "3").then_some(())
-    });
+        it.server
+            .wait("the first rows to be in a checkpoint", SOON, || {
+                (it.pg.number(&checkpoints) > 0).then_some(())
+            });
+    }
     it.server.kill_and_restart();
     it.pg = it.server.connect();
     send(&mut it, ONE);
@@ -221,7 +227,7 @@ fn every_type_goes_from_json_to_every_reader_over_a_kill() {
             (it.pg.number(&format!("SELECT count(*) FROM {table}__late")) == 1).then_some(())
         });
     }
-    for table in ["gold.bronze", "gold.keys", "gold.aggregates"] {
+    for table in TABLES {
         job::wait_committed(&it.server, &it.pg, table, SOON);
     }
     check_bronze(&it.pg);
@@ -256,20 +262,22 @@ fn check_bronze(pg: &Pg) {
     );
 }
 
+/// Of the cells of a row, those of the columns that are keys.
+fn of_keys(shown: &[&'static str; 19]) -> Vec<&'static str> {
+    let columns = COLUMNS.iter().zip(shown);
+    columns
+        .filter(|((name, ..), _)| KEYS.split(", ").any(|key| key == *name))
+        .map(|(_, cell)| *cell)
+        .collect()
+}
+
 /// Equal keys of before and after the kill are one group.
 fn check_keys(pg: &Pg) {
     let rows = pg.run(&format!("SELECT {KEYS}, c FROM gold.keys ORDER BY t"));
-    let shown = |all: &[&'static str; 19]| -> Vec<&'static str> {
-        let columns = COLUMNS.iter().zip(all);
-        columns
-            .filter(|((name, ..), _)| KEYS.split(", ").any(|key| key == *name))
-            .map(|(_, cell)| *cell)
-            .collect()
-    };
     assert_eq!(rows.len(), 3);
     assert_eq!(cells(&rows[0])[7], "none");
-    assert_eq!(cells(&rows[1]), [shown(&ONE_SHOWN), vec!["2"]].concat());
-    assert_eq!(cells(&rows[2]), [shown(&TWO_SHOWN), vec!["1"]].concat());
+    assert_eq!(cells(&rows[1]), [of_keys(&ONE_SHOWN), vec!["2"]].concat());
+    assert_eq!(cells(&rows[2]), [of_keys(&TWO_SHOWN), vec!["1"]].concat());
 }
 
 fn check_aggregates(pg: &Pg) {
@@ -307,22 +315,15 @@ fn check_aggregates(pg: &Pg) {
 
 /// Rows that came late or without time are kept with every value.
 fn check_left_out(pg: &Pg) {
-    let columns = KEYS;
     for (relation, ts) in [
         ("gold.keys__late", "2026-01-31 12:00:59+00"),
         ("gold.keys__dead_letter", "NULL"),
     ] {
-        let rows = pg.run(&format!("SELECT ts, {columns} FROM {relation}"));
+        let rows = pg.run(&format!("SELECT ts, {KEYS} FROM {relation}"));
         assert_eq!(rows.len(), 1, "{relation}: {rows:?}");
         let cells = cells(&rows[0]);
         assert_eq!(cells[0], ts, "{relation}");
-        let values: Vec<&str> = COLUMNS
-            .iter()
-            .zip(ONE_SHOWN)
-            .filter(|((name, ..), _)| columns.split(", ").any(|key| key == *name))
-            .map(|(_, cell)| cell)
-            .collect();
-        assert_eq!(cells[1..], values, "{relation}");
+        assert_eq!(cells[1..], of_keys(&ONE_SHOWN), "{relation}");
     }
     let maps = pg.run("SELECT m, a, r FROM gold.aggregates__late");
     assert_eq!(

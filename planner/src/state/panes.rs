@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Bytes of a pane below which it is not worth a file.
-const SMALL_PANE: usize = if cfg!(test) { 0 } else { 64 << 10 };
+const SMALL_PANE: usize = if cfg!(test) { 1 } else { 64 << 10 };
 
 /// The panes of a stage.
 #[derive(Default)]

@@ -21,7 +21,7 @@ use crate::{
     EpochInput, EpochOutput, RowCounts, SplitInput, StateSnapshot,
     error::{PlanError, Result},
     operators::{EpochRun, WindowColumn},
-    streaming::{Intake, Program},
+    streaming::{Intake, Program, Stage},
 };
 
 /// Rows of a batch of results.
@@ -74,24 +74,12 @@ impl ContinuousQuery {
             if fill.restore(&program, state)? {
                 continue;
             }
-            let place = program
-                .stages
-                .get(state.stage)
-                .zip(stages.get_mut(state.stage));
-            let Some((stage, (_, kept))) = place else {
-                return Err(other_query());
-            };
+            let (stage, kept) = of_stage(&program, &mut stages, state.stage)?;
             kept.restore(stage, state)?;
         }
         let memory = StateMemory::new(&program, state_memory);
         for state in &restored.spilled {
-            let place = program
-                .stages
-                .get(state.stage)
-                .zip(stages.get_mut(state.stage));
-            let Some((stage, (_, kept))) = place else {
-                return Err(other_query());
-            };
+            let (stage, kept) = of_stage(&program, &mut stages, state.stage)?;
             kept.restore_spilled(stage, state, &memory.scratch)?;
         }
         Ok(Self {
@@ -410,9 +398,18 @@ impl ContinuousQuery {
     }
 }
 
-fn other_query() -> PlanError {
-    PlanError::invalid("the saved state is of another query")
-        .detail("it is of more aggregations than this query has")
+/// A stage and what is kept of it, by the number that a snapshot has.
+fn of_stage<'a>(
+    program: &'a Program,
+    kept: &'a mut [(Option<Runner>, StageState)],
+    number: usize,
+) -> Result<(&'a Stage, &'a mut StageState)> {
+    let stage = program.stages.get(number).zip(kept.get_mut(number));
+    match stage {
+        Some((stage, (_, kept))) => Ok((stage, kept)),
+        None => Err(PlanError::invalid("the saved state is of another query")
+            .detail("it is of more aggregations than this query has")),
+    }
 }
 
 /// Whether a split of each stream is known: the time of a stream that has not been heard of is open.

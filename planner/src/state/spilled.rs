@@ -21,7 +21,7 @@ use datafusion::{
 };
 
 use self::file::StateWriter;
-use super::groups::Groups;
+use super::{groups::Groups, long::long};
 use crate::{
     error::{PlanError, Result},
     streaming::Stage,
@@ -35,6 +35,9 @@ const PARTS: usize = 64;
 
 /// Rows written since the last merge, beyond which the merged ones are too few to leave it at that.
 const MANY_ROWS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
+
+/// Files beyond which opening them all for each part is dear: a checkpoint makes one, however little came.
+const MANY_FILES: usize = if cfg!(test) { 4 } else { 256 };
 
 /// Rows of a batch on disk.
 const BATCH_ROWS: usize = 1 << 16;
@@ -63,6 +66,8 @@ pub(crate) struct Spilled {
     next_number: u64,
     /// Rows that are merged: one for each group.
     merged_rows: u64,
+    /// Files that they are in.
+    merged_files: usize,
     /// Rows that came since.
     added_rows: u64,
 }
@@ -77,6 +82,7 @@ impl Spilled {
             pending_bytes: 0,
             next_number: 0,
             merged_rows: 0,
+            merged_files: 0,
             added_rows: 0,
         }
     }
@@ -86,6 +92,7 @@ impl Spilled {
         let mut spilled = Self::new(stage, scratch);
         spilled.append(stage, state.columns())?;
         spilled.write(stage)?;
+        spilled.merged_files = spilled.files.len();
         (spilled.merged_rows, spilled.added_rows) = (spilled.added_rows, 0);
         Ok(spilled)
     }
@@ -124,9 +131,15 @@ impl Spilled {
         if self.pending_bytes < self.scratch.pending_bytes {
             return Ok(());
         }
+        self.write_down(stage)
+    }
+
+    /// Writes what is pending; merges, where much has come since it was last done.
+    fn write_down(&mut self, stage: &Stage) -> Result<()> {
         self.write(stage)?;
-        if self.added_rows > self.merged_rows.max(MANY_ROWS) {
-            self.merge_all(stage)?;
+        let is_much = self.added_rows > self.merged_rows.max(MANY_ROWS);
+        if is_much || (self.added_rows > 0 && self.files.len() > self.merged_files + MANY_FILES) {
+            long(usize::MAX, || self.merge_all(stage))?;
         }
         Ok(())
     }
@@ -171,6 +184,7 @@ impl Spilled {
             }
         }
         self.files = writer.finish()?;
+        self.merged_files = self.files.len();
         (self.merged_rows, self.added_rows) = (merged, 0);
         Ok(())
     }
@@ -198,7 +212,7 @@ impl Spilled {
 
     /// Everything there is, as files that never change.
     pub(crate) fn files(&mut self, stage: &Stage) -> Result<&[Arc<StateFile>]> {
-        self.write(stage)?;
+        self.write_down(stage)?;
         Ok(&self.files)
     }
 

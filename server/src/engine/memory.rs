@@ -1,6 +1,11 @@
 //! Whose memory is whose: ad-hoc queries share a bounded pool and spill beyond it; the state of a stream has a limit of its own.
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use datafusion::execution::{
     memory_pool::{FairSpillPool, TrackConsumersPool},
@@ -23,17 +28,16 @@ pub(super) fn runtime(root: &Root, query_memory: usize) -> Result<Arc<RuntimeEnv
     Ok(builder.build_arc()?)
 }
 
-/// A scratch folder in a local root, empty: what a process that was killed left there is nobody's.
+/// What the engine's disk manager calls the folder that it makes for itself.
+const MADE: &str = "datafusion-";
+
+/// The scratch folder in a local root.
 fn scratch(root: &Root) -> Result<Option<PathBuf>> {
     let Some(root) = &root.local_path else {
         return Ok(None);
     };
     let folder = root.join("scratch");
-    let emptied = match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => std::fs::create_dir_all(&folder),
-    };
-    match emptied {
+    match tidied(&folder) {
         Ok(()) => Ok(Some(folder)),
         Err(error) => Err(Error::outside(
             SqlState::IoError,
@@ -44,3 +48,19 @@ fn scratch(root: &Root) -> Result<Option<PathBuf>> {
         )),
     }
 }
+
+/// Makes the folder; removes what a process that was killed left there, and nothing else: a root may be a folder of other things too.
+fn tidied(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(MADE) && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! The catalog as DataFusion sees it: names to relations, companions included.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, future::ready, sync::Arc};
 
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider, TableProvider},
     common::Result,
-    datasource::{MemTable, ViewTable},
+    datasource::ViewTable,
 };
 use parking_lot::RwLock;
 use sluice_planner::StreamTable;
@@ -15,7 +15,7 @@ use super::{Engine, RunningTable, peek::Peek};
 use crate::{
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
-    system::SystemSchema,
+    system::{MomentTable, SystemSchema},
     table::{Freshness, LiveTable, SluiceTable, external},
 };
 
@@ -169,19 +169,30 @@ impl UserSchema {
         id: &str,
         suffix: &str,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
-        let batch = match (suffix, &running.job) {
+        let table = Arc::clone(&running.tables.table);
+        let told = match (suffix, &running.job) {
             ("__late", Some(_)) => return Ok(Some(self.plain(&running.tables.late))),
             ("__dead_letter", Some(_)) => return Ok(Some(self.plain(&running.tables.dead))),
             ("__live", Some(job)) => {
-                let live = LiveTable::new(Arc::clone(&running.tables.table), job.clone());
-                return Ok(Some(Arc::new(live)));
+                return Ok(Some(Arc::new(LiveTable::new(table, job.clone()))));
             }
-            ("__files", _) => companions::files(&running.tables.table)?,
-            ("__history", _) => companions::history(&running.tables.table).await?,
-            ("__checkpoints", Some(_)) => companions::checkpoints(self.engine.root(), id).await?,
+            ("__files", _) => {
+                let schema = companions::files(&table)?.schema();
+                MomentTable::told_by(schema, move || Box::pin(ready(companions::files(&table))))
+            }
+            ("__history", _) => MomentTable::told_by(companions::history_schema()?, move || {
+                let table = Arc::clone(&table);
+                Box::pin(async move { companions::history(&table).await })
+            }),
+            ("__checkpoints", Some(_)) => {
+                let (root, id) = (self.engine.root().clone(), id.to_owned());
+                MomentTable::told_by(companions::checkpoint_schema()?, move || {
+                    let (root, id) = (root.clone(), id.clone());
+                    Box::pin(async move { companions::checkpoints(&root, &id).await })
+                })
+            }
             _ => return Ok(None),
         };
-        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        Ok(Some(Arc::new(table)))
+        Ok(Some(told))
     }
 }

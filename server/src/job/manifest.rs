@@ -4,7 +4,7 @@
 //! whose checksum does not hold (torn, bit-rotten) is skipped for the one before; a file of a newer format is an error, never skipped,
 //! because skipping it would replay what a newer server has committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sluice_connectors::{delta::DataFile, source::SplitPosition};
@@ -80,6 +80,12 @@ pub struct PaneRef {
 }
 
 impl Manifest {
+    /// The panes that are open: their stage and start. One on disk has a place for each of its files.
+    pub fn windows(&self) -> BTreeSet<(usize, i64)> {
+        let places = self.panes.iter();
+        places.map(|place| (place.stage, place.start_us)).collect()
+    }
+
     /// The format that a manifest of this state needs.
     pub(super) fn format_of(panes: &[PaneRef]) -> u32 {
         match panes.iter().any(|place| place.spilled) {

@@ -216,10 +216,12 @@ impl Broker<'_> {
             .flat_map(|topic| topic.partitions)
         {
             let partition = part.partition_index;
-            quiet &= part
-                .records
-                .as_ref()
-                .is_none_or(|records| records.is_empty());
+            // A partition that cannot be read just now is asked for again soon, not after the others have been silent for long.
+            quiet &= part.error_code == 0
+                && part
+                    .records
+                    .as_ref()
+                    .is_none_or(|records| records.is_empty());
             if table.topology.leader(partition) != Some(self.id) {
                 continue;
             }
