@@ -148,6 +148,7 @@ impl SketchFunction {
             distinct: distinct.map_or_else(distinct_groups, Ok)?,
             domain,
             groups: 0,
+            seen: Vec::new(),
             takes_sketches: !matches!(self.role, Role::PercentileSketch | Role::DistinctSketch),
             gives_answers: matches!(self.role, Role::PercentileMerge | Role::DistinctMerge),
         })

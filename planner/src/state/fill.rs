@@ -19,7 +19,7 @@ use arrow::{
 use super::stage::WindowRows;
 use crate::{
     PaneState,
-    error::{PlanError, Result},
+    error::{PlanError, PlanErrorKind, Result},
     streaming::{Filling, Program, Stage},
 };
 
@@ -28,6 +28,8 @@ mod tests;
 
 /// Rows that are filled in at once: windows without rows are put together up to so many.
 const CHUNK: usize = 8_192;
+/// Rows that one gap may be filled with: they are made at once.
+const MANY_FILLED: usize = 10_000_000;
 
 /// Values of a row as bytes: those of a key compare like the key.
 type Bytes = Box<[u8]>;
@@ -157,13 +159,18 @@ impl FillState {
         limit: i64,
     ) -> Result<Vec<WindowRows>> {
         let mut told = Vec::with_capacity(closed.len());
-        for rows in closed {
-            if rows.rows.num_rows() == 0 {
-                continue;
-            }
+        // A large window comes in several batches, one behind the other.
+        let mut windows: Vec<(Range<i64>, Vec<WindowRows>)> = Vec::new();
+        for rows in closed.into_iter().filter(|rows| rows.rows.num_rows() > 0) {
             let window = window_of(filling, stage, &rows)?;
+            match windows.last_mut() {
+                Some((last, batches)) if *last == window => batches.push(rows),
+                _ => windows.push((window, vec![rows])),
+            }
+        }
+        for (window, batches) in windows {
             self.gap(filling, stage, window.end.saturating_sub(1), &mut told)?;
-            self.window(filling, stage, window, rows, &mut told)?;
+            self.window(filling, stage, window, batches, &mut told)?;
         }
         self.gap(filling, stage, limit, &mut told)?;
         Ok(told)
@@ -175,24 +182,26 @@ impl FillState {
         filling: &Filling,
         stage: &Stage,
         window: Range<i64>,
-        rows: WindowRows,
+        batches: Vec<WindowRows>,
         told: &mut Vec<WindowRows>,
     ) -> Result<()> {
         self.saved = None;
         self.told += 1;
-        let count = rows.rows.num_rows();
-        let keys = encode(&self.keys, columns_at(&rows.rows, &filling.keys), count)?;
-        let results = match &self.results {
-            None => vec![Bytes::default(); count],
-            Some(converter) => {
-                let columns: Vec<usize> = result_columns(stage).collect();
-                encode(converter, columns_at(&rows.rows, &columns), count)?
+        for WindowRows { rows, .. } in &batches {
+            let count = rows.num_rows();
+            let keys = encode(&self.keys, columns_at(rows, &filling.keys), count)?;
+            let results = match &self.results {
+                None => vec![Bytes::default(); count],
+                Some(converter) => {
+                    let columns: Vec<usize> = result_columns(stage).collect();
+                    encode(converter, columns_at(rows, &columns), count)?
+                }
+            };
+            for (key, results) in keys.into_iter().zip(results) {
+                self.see(key, results, self.told);
             }
-        };
-        told.push(rows);
-        for (key, results) in keys.into_iter().zip(results) {
-            self.see(key, results, self.told);
         }
+        told.extend(batches);
         let now = self.told;
         let missing = self.sorted(|seen| seen.at < now);
         let missing = missing
@@ -224,11 +233,15 @@ impl FillState {
         }
         let mut now = self.told;
         let mut silent = self.sorted(|_| true);
+        let mut room = MANY_FILLED;
         let mut chunk: Vec<Missing<'_>> = Vec::new();
         while !silent.is_empty()
             && let Some(window) = next.take_if(|next| next.end <= until)
         {
             now += 1;
+            room = room
+                .checked_sub(silent.len())
+                .ok_or_else(|| too_many(filling))?;
             for (key, seen) in &silent {
                 chunk.push((window.clone(), key, seen));
                 if chunk.len() == CHUNK {
@@ -418,12 +431,24 @@ impl FillState {
     }
 }
 
+fn too_many(filling: &Filling) -> PlanError {
+    PlanError::new(
+        PlanErrorKind::Resources,
+        format!("a gap between two windows with rows would be filled with more than {MANY_FILLED} rows"),
+    )
+    .detail(format!(
+        "every key is filled in up to {} windows after its last row, all at once when rows come again",
+        filling.windows()
+    ))
+    .hint("drop the table and create it again with FILL … FOR fewer WINDOWS")
+}
+
 /// Where the results stand, behind the groups.
 fn result_columns(stage: &Stage) -> Range<usize> {
     stage.group_schema.fields().len()..stage.result_schema.fields().len()
 }
 
-/// The window that rows are of: those of one batch are of one window.
+/// The window that the rows of a batch are of: it has no others.
 fn window_of(filling: &Filling, stage: &Stage, rows: &WindowRows) -> Result<Range<i64>> {
     let (index, column) = filling.window;
     let value = rows

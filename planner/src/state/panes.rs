@@ -1,6 +1,10 @@
 //! The panes of one aggregation, and the windows they make.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch, UInt32Array},
@@ -227,8 +231,8 @@ impl Panes {
             }
             return Ok(rows);
         }
-        for (window, panes) in self.windows(stage, closed, Some(watermark)) {
-            rows.extend(self.rows_of(stage, &window, &panes)?);
+        for window in self.windows(stage, closed, Some(watermark)) {
+            rows.extend(self.rows_of(stage, &window)?);
         }
         while let Some(entry) = self.panes.first_entry()
             && stage.windows.last_end(*entry.key()) <= watermark
@@ -241,8 +245,8 @@ impl Panes {
     /// The rows of every open window as they would be if it closed now.
     pub(super) fn peek(&mut self, stage: &Stage, closed: Option<i64>) -> Result<Vec<WindowRows>> {
         let mut rows = Vec::new();
-        for (window, panes) in self.windows(stage, closed, None) {
-            rows.extend(self.rows_of(stage, &window, &panes)?);
+        for window in self.windows(stage, closed, None) {
+            rows.extend(self.rows_of(stage, &window)?);
         }
         Ok(rows)
     }
@@ -275,14 +279,9 @@ impl Panes {
         known.flatten().cloned().collect()
     }
 
-    /// The windows that hold a pane and end in (`closed`, `to`], in the order of their ends, with their panes.
-    fn windows(
-        &self,
-        stage: &Stage,
-        closed: Option<i64>,
-        to: Option<i64>,
-    ) -> Vec<(Range<i64>, Vec<i64>)> {
-        let mut windows: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+    /// The windows that hold a pane and end in (`closed`, `to`], in the order of their ends.
+    fn windows(&self, stage: &Stage, closed: Option<i64>, to: Option<i64>) -> Vec<Range<i64>> {
+        let mut windows: BTreeSet<(i64, i64)> = BTreeSet::new();
         for pane in self.panes.keys() {
             for window in stage.windows.windows_of(*pane) {
                 if closed.is_some_and(|closed| window.end <= closed) {
@@ -291,28 +290,16 @@ impl Panes {
                 if to.is_some_and(|to| window.end > to) {
                     break;
                 }
-                let panes = windows.entry((window.end, window.start)).or_default();
-                panes.push(*pane);
+                windows.insert((window.end, window.start));
             }
         }
-        windows
-            .into_iter()
-            .map(|((end, start), panes)| (start..end, panes))
-            .collect()
+        windows.into_iter().map(|(end, start)| start..end).collect()
     }
 
     /// The rows of a window, out of its panes, which stay as they are.
-    fn rows_of(
-        &mut self,
-        stage: &Stage,
-        window: &Range<i64>,
-        panes: &[i64],
-    ) -> Result<Vec<WindowRows>> {
-        let mut wanted: Vec<&mut Pane> = self
-            .panes
-            .iter_mut()
-            .filter_map(|(start, pane)| panes.contains(start).then_some(pane))
-            .collect();
+    fn rows_of(&mut self, stage: &Stage, window: &Range<i64>) -> Result<Vec<WindowRows>> {
+        let panes = self.panes.range_mut(window.clone());
+        let mut wanted: Vec<&mut Pane> = panes.map(|(_, pane)| pane).collect();
         if wanted.iter_mut().any(|pane| pane.spilled().is_some()) {
             let sources = wanted.into_iter().map(|pane| pane.source(stage));
             let sources = sources.collect::<Result<Vec<_>>>()?;

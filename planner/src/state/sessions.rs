@@ -61,6 +61,8 @@ pub(crate) struct Sessions {
     result_groups: SchemaRef,
     /// Sessions of a key by the time of their first row.
     open: BTreeMap<Key, BTreeMap<i64, Session>>,
+    /// Bytes of these keys.
+    key_bytes: usize,
     /// Every session by the watermark at which it, or its next piece, closes: the order in which they do.
     due: BTreeSet<(i64, i64, Key)>,
     /// Sessions to be cut that have many partial states, and may have them merged once no earlier row can come.
@@ -92,6 +94,7 @@ impl Sessions {
             groups: Columns::new(stage, groups)?,
             result_groups: Arc::new(Schema::new(result_groups)),
             open: BTreeMap::new(),
+            key_bytes: 0,
             due: BTreeSet::new(),
             crowded: BTreeSet::new(),
             batches: Batches::default(),
@@ -151,10 +154,9 @@ impl Sessions {
             true => size_of::<StateRef>(),
             false => size_of::<(Group, Vec<StateRef>)>() + size_of::<StateRef>(),
         };
-        let keys: usize = self.open.keys().map(|key| key.len() * 2).sum();
         self.batches.bytes()
             + self.saved.bytes()
-            + keys
+            + self.key_bytes * 2
             + self.batches.len() * state
             + self.due.len() * 2 * size_of::<(i64, i64, Key)>()
     }
@@ -231,7 +233,11 @@ impl Sessions {
     ) -> (i64, usize) {
         let (gap_us, max_us) = (self.gap_us, self.max_us);
         let is_whole = self.is_whole();
-        let sessions = self.open.entry(key.clone()).or_default();
+        let key_bytes = &mut self.key_bytes;
+        let sessions = self.open.entry(key.clone()).or_insert_with(|| {
+            *key_bytes += key.len();
+            BTreeMap::new()
+        });
         let reach = rows.end.saturating_add(gap_us);
         let touched: Vec<i64> = sessions
             .range(..=reach)
@@ -412,7 +418,9 @@ impl Sessions {
             let cut = rest.first().map(|(window, _)| window.start);
             closed.extend(done);
             let left: BTreeSet<StateRef> = rest.into_iter().flat_map(|(_, rest)| rest).collect();
-            let sessions = self.open.entry(key.clone()).or_default();
+            let Some(sessions) = self.open.get_mut(&key) else {
+                continue;
+            };
             if let Some(cut) = cut
                 && session.states.retain(|state| left.contains(state))
             {
@@ -421,20 +429,26 @@ impl Sessions {
                 self.due.insert((due, start, key));
                 sessions.insert(start, session);
             } else if sessions.is_empty() {
+                self.key_bytes -= key.len();
                 self.open.remove(&key);
             }
         }
         if closed.is_empty() {
             return Ok(Vec::new());
         }
-        if self.max_us.is_some() {
-            closed.sort_by_key(|(window, _)| (window.end, window.start));
-        }
+        self.in_order(&mut closed);
         let rows = self.rows(stage, &closed)?;
         for (_, states) in &closed {
             self.batches.release(states);
         }
         Ok(vec![rows])
+    }
+
+    /// Pieces of sessions that are cut, in the order of their ends; whole sessions are.
+    fn in_order(&self, windows: &mut [Window]) {
+        if self.max_us.is_some() {
+            windows.sort_by_key(|(window, _)| (window.end, window.start));
+        }
     }
 
     /// The rows of every open session as they would be if it ended now.
@@ -445,6 +459,7 @@ impl Sessions {
                 open.extend(self.windows(*start, session)?);
             }
         }
+        self.in_order(&mut open);
         match open.is_empty() {
             true => Ok(Vec::new()),
             false => Ok(vec![self.rows(stage, &open)?]),

@@ -40,7 +40,7 @@ const MANY_ROWS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
 const MANY_FILES: usize = if cfg!(test) { 4 } else { 256 };
 
 /// Rows of a batch on disk.
-const BATCH_ROWS: usize = 1 << 16;
+const BATCH_ROWS: usize = if cfg!(test) { 16 } else { 1 << 16 };
 
 /// Seed of the hash that divides the groups; another one than the engine's tables use, or each part would fill a part of a table only.
 const PART_SEED: u64 = 0x51_u64;

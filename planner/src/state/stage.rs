@@ -185,6 +185,12 @@ impl StageState {
         closed: Option<i64>,
         below: &[RecordBatch],
     ) -> Result<Vec<WindowRows>> {
+        if below.is_empty() {
+            return match self {
+                Self::Panes(panes) => panes.peek(stage, closed),
+                Self::Sessions(sessions) => sessions.peek(stage),
+            };
+        }
         let mut copy = match self {
             Self::Panes(panes) => Self::Panes(panes.copy(stage)?),
             Self::Sessions(_) => {

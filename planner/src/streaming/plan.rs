@@ -8,7 +8,10 @@ use datafusion::{
     execution::SessionState,
     logical_expr::LogicalPlan,
 };
-use sluice_sql::ast::{Query, Statement};
+use sluice_sql::{
+    FillWith,
+    ast::{Query, Statement},
+};
 
 use super::{
     branches::branches,
@@ -130,6 +133,17 @@ pub async fn plan_continuous(
     let counted = census(&written)?;
     refuse(&written, &counted)?;
     if target.sketches == Sketches::Kept {
+        if target
+            .emit
+            .fill()
+            .is_some_and(|fill| fill.with == FillWith::Zero)
+        {
+            return Err(PlanError::unsupported(
+                "FILL 0 is not supported for a table with sketches",
+            )
+            .detail("percentiles of a window without rows would be told from a sketch, and there is none of 0")
+            .hint("write FILL NULL, or leave sketches = true out"));
+        }
         check_names(&written)?;
         written = keep_sketches(&written)?;
     }

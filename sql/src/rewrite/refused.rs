@@ -103,13 +103,21 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
     {
         return Err(refuse(inner, words, READ));
     }
+    let mut depth = 0_usize;
     for at in 0..tokens.len() {
         let rest = tokens.get(at..).unwrap_or_default();
+        match rest.first().map(|token| &token.token) {
+            Some(Token::LParen) => depth += 1,
+            Some(Token::RParen) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         let found = CLAUSES.iter().find(|clause| {
             let called = rest
                 .get(clause.words.len())
                 .is_some_and(|next| next.token == Token::LParen);
-            starts(rest, clause.words) && (called || !clause.call)
+            // In a call the words may be columns: substring(name FOR tail).
+            let is_column = depth > 0 && (clause.hint == READ);
+            starts(rest, clause.words) && (called || !clause.call) && !is_column
         });
         if let Some(clause) = found {
             return Err(refuse(rest, clause.words, clause.hint));

@@ -407,3 +407,9 @@ fn idleness() {
         ],
     );
 }
+
+/// What is refused as a clause may be a column's name in an expression.
+#[test]
+fn a_column_may_be_called_tail() {
+    assert!(crate::parse("SELECT substring(name FOR tail) FROM e").is_ok());
+}

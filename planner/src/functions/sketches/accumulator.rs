@@ -14,7 +14,7 @@ use datafusion::{
 
 use super::{
     super::approx_percentile::PercentileGroups,
-    sealed::{FRAME_BYTES, Kind, NO_DOMAIN, open, other_domain, other_kind, seal},
+    sealed::{FRAME_BYTES, Kind, NO_DOMAIN, open_all, other_domain, other_kind, seal},
 };
 
 /// The accumulator of many groups.
@@ -27,6 +27,8 @@ pub(super) struct Sketches {
     pub(super) domain: Option<u8>,
     /// How many groups there are.
     pub(super) groups: usize,
+    /// Of groups of sketches, whether each had one: the sketch of none is NULL, whatever the others have.
+    pub(super) seen: Vec<bool>,
     pub(super) takes_sketches: bool,
     pub(super) gives_answers: bool,
 }
@@ -42,13 +44,7 @@ impl Sketches {
 
     /// What the sketches of a column hold, as far as they go together.
     fn opened(&mut self, sketches: &BinaryArray) -> Result<ArrayRef> {
-        let mut states = BinaryBuilder::with_capacity(sketches.len(), sketches.values().len());
-        for sketch in sketches {
-            let Some(sketch) = sketch else {
-                states.append_null();
-                continue;
-            };
-            let opened = open(sketch)?;
+        let states = open_all(sketches, |opened| {
             let kind = *self.kind.get_or_insert(opened.kind);
             if kind != opened.kind {
                 return Err(other_kind(kind, opened.kind));
@@ -59,9 +55,9 @@ impl Sketches {
                     return Err(other_domain(domain, opened.domain));
                 }
             }
-            states.append_value(opened.state);
-        }
-        Ok(Arc::new(states.finish()))
+            Ok(())
+        })?;
+        Ok(Arc::new(states))
     }
 
     /// States as sketches.
@@ -80,6 +76,11 @@ impl Sketches {
         for state in states {
             match state {
                 Some(state) => {
+                    // Of nothing, there is nothing that the values were.
+                    let domain = match state {
+                        [] => NO_DOMAIN,
+                        _ => domain,
+                    };
                     seal(kind, domain, state, &mut sketch);
                     sketches.append_value(&sketch);
                 }
@@ -89,15 +90,30 @@ impl Sketches {
         Ok(Arc::new(sketches.finish()))
     }
 
-    /// Notes that groups leave; `Some` is what there is to say of them while nobody knows what they are.
-    fn leave(&mut self, emit_to: EmitTo) -> Option<ArrayRef> {
+    /// Notes that groups leave; of each, whether its sketch is one of nothing.
+    fn leave(&mut self, emit_to: EmitTo) -> BooleanArray {
         let leaving = match emit_to {
             EmitTo::All => self.groups,
             EmitTo::First(groups) => groups.min(self.groups),
         };
         self.groups -= leaving;
-        let nothing = || new_null_array(&DataType::Binary, leaving);
-        self.kind.is_none().then(nothing)
+        let mut seen: Vec<bool> = self.seen.drain(..leaving.min(self.seen.len())).collect();
+        seen.resize(leaving, false);
+        let is_nothing = seen.into_iter().map(|seen| self.takes_sketches && !seen);
+        is_nothing.map(Some).collect()
+    }
+
+    /// Notes which groups these sketches are of.
+    fn see(&mut self, sketches: &BinaryArray, group_indices: &[usize]) {
+        if !self.takes_sketches {
+            return;
+        }
+        self.seen.resize(self.groups, false);
+        for (row, group) in group_indices.iter().enumerate() {
+            if let Some(seen) = self.seen.get_mut(*group) {
+                *seen |= sketches.is_valid(row);
+            }
+        }
     }
 }
 
@@ -130,6 +146,7 @@ impl GroupsAccumulator for Sketches {
         let Some(sketches) = values.first().and_then(|v| v.as_binary_opt::<i32>()) else {
             return exec_err!("a sketch must be BYTEA");
         };
+        self.see(sketches, group_indices);
         let states = [self.opened(sketches)?];
         match self.inner() {
             Some(inner) => inner.merge_batch(&states, group_indices, total_num_groups),
@@ -150,15 +167,14 @@ impl GroupsAccumulator for Sketches {
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        if let Some(nothing) = self.leave(emit_to) {
-            return Ok(vec![nothing]);
-        }
+        let is_nothing = self.leave(emit_to);
         match self.inner() {
             Some(inner) => {
                 let states = inner.state(emit_to)?;
-                Ok(vec![self.sealed(states)?])
+                Ok(vec![nullif(&self.sealed(states)?, &is_nothing)?])
             }
-            None => internal_err!("a sketch without state"),
+            // Nobody knows what they are.
+            None => Ok(vec![new_null_array(&DataType::Binary, is_nothing.len())]),
         }
     }
 
@@ -190,7 +206,7 @@ impl GroupsAccumulator for Sketches {
     }
 
     fn size(&self) -> usize {
-        self.percentile.size() + self.distinct.size()
+        self.percentile.size() + self.distinct.size() + self.seen.capacity()
     }
 }
 

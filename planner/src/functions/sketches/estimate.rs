@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder},
+    array::{Array, ArrayRef, AsArray, BinaryArray},
     compute::nullif,
     datatypes::{DataType, Field, FieldRef},
 };
@@ -18,7 +18,7 @@ use datafusion::{
 use super::{
     super::approx_percentile::{Asked, answer_type, asked_type, estimates},
     distinct_groups, is_sketch,
-    sealed::{Kind, open, other_kind},
+    sealed::{Kind, open_all, other_kind},
 };
 
 /// One of the two.
@@ -44,19 +44,10 @@ impl Estimate {
 
     /// The states of a column of sketches.
     fn opened(&self, sketches: &BinaryArray) -> Result<BinaryArray> {
-        let mut states = BinaryBuilder::with_capacity(sketches.len(), sketches.values().len());
-        for sketch in sketches {
-            let Some(sketch) = sketch else {
-                states.append_null();
-                continue;
-            };
-            let opened = open(sketch)?;
-            if opened.kind != self.kind {
-                return Err(other_kind(self.kind, opened.kind));
-            }
-            states.append_value(opened.state);
-        }
-        Ok(states.finish())
+        open_all(sketches, |opened| match opened.kind == self.kind {
+            true => Ok(()),
+            false => Err(other_kind(self.kind, opened.kind)),
+        })
     }
 }
 

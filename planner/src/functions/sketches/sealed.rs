@@ -12,7 +12,10 @@
 //! little endian, that are not registers yet. The engine makes the hashes; a test holds on to what they are, because sketches of
 //! different hashes must never be merged. If the engine changes them, the hash becomes ours or the version goes up.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::{
+    array::{Array, BinaryArray, BinaryBuilder},
+    datatypes::{DataType, TimeUnit},
+};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 
 use super::super::approx_percentile::check_state;
@@ -96,6 +99,30 @@ pub(super) fn seal(kind: Kind, domain: u8, state: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(state);
     let checksum = crc32fast::hash(out);
     out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// The states of a column of sketches, each looked at, and by `check` too.
+pub(super) fn open_all(
+    sketches: &BinaryArray,
+    mut check: impl FnMut(&Opened<'_>) -> Result<()>,
+) -> Result<BinaryArray> {
+    // The column may be a slice of a long one.
+    let ends = sketches
+        .value_offsets()
+        .first()
+        .zip(sketches.value_offsets().last());
+    let bytes = ends.and_then(|(first, last)| usize::try_from(last - first).ok());
+    let mut states = BinaryBuilder::with_capacity(sketches.len(), bytes.unwrap_or_default());
+    for sketch in sketches {
+        let Some(sketch) = sketch else {
+            states.append_null();
+            continue;
+        };
+        let opened = open(sketch)?;
+        check(&opened)?;
+        states.append_value(opened.state);
+    }
+    Ok(states.finish())
 }
 
 /// Looks at all of a sketch.

@@ -58,6 +58,12 @@ async fn nothing_is_null_and_other_bytes_are_an_error() {
         row("SELECT approx_percentile_estimate(NULL::bytea, 0.5) IS NULL, approx_distinct_estimate(NULL::bytea) IS NULL, sketch_merge(NULL::bytea) IS NULL, approx_percentile_merge(NULL::bytea, ARRAY[0.5]) IS NULL").await.unwrap(),
         "true true true true"
     );
+    // Whatever the sketches of other groups are.
+    assert_eq!(
+        row("SELECT sketch_merge(d) IS NULL, approx_distinct_estimate(sketch_merge(d)) IS NULL FROM (
+             SELECT 1 AS g, CAST(NULL AS bytea) AS d UNION ALL SELECT 2, approx_distinct_sketch(value) FROM generate_series(1, 10)) GROUP BY g ORDER BY g LIMIT 1").await.unwrap(),
+        "true true"
+    );
     for (sql, words) in [
         ("SELECT approx_percentile_merge('a', 0.5)", "takes a sketch"),
         (

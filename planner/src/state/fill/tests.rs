@@ -526,6 +526,47 @@ fn model(case: &Case) -> Vec<String> {
     lines
 }
 
+/// A window of many groups that was on disk comes in several batches, and is one window all the same.
+#[tokio::test]
+async fn a_window_that_was_on_disk_is_filled_as_one() {
+    let sql = "SELECT window_start, value, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds') GROUP BY window_start, value";
+    let plan = filled(sql, FillWith::Null, 2).await;
+    let mut told = Vec::new();
+    for on_disk in [false, true] {
+        let mut query = plan.start(None).unwrap();
+        if on_disk {
+            query.spill_above(0);
+        }
+        let mut rows = Vec::new();
+        for (window, groups) in [(0, 0..100), (1, 50..150), (3, 0..1), (9, 0..1)] {
+            let events: Vec<Event> = groups
+                .map(|value| event(window * 10, "a", f64::from(value)))
+                .collect();
+            rows.extend(run(&mut query, of(&plan, &events)).await);
+        }
+        told.push(rows);
+    }
+    // 100 with rows; 100 with rows and 50 filled; the gap has 150, and the window behind it one with rows and the 100 of the second.
+    assert!(told[0].len() > 400, "{}", told[0].len());
+    assert_eq!(told[0], told[1]);
+}
+
+/// What would not fit in memory is refused before it is made.
+#[tokio::test]
+async fn a_gap_of_too_many_rows_is_refused() {
+    let sql = "SELECT window_start, value, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 second') GROUP BY window_start, value";
+    let plan = filled(sql, FillWith::Null, 100_000).await;
+    let mut query = plan.start(None).unwrap();
+    let crowd: Vec<Event> = (0..200).map(|n| event(0, "a", f64::from(n))).collect();
+    run(&mut query, of(&plan, &crowd)).await;
+    let error = query
+        .run_epoch(of(&plan, &[event(100_000, "a", 0.0)]))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, PlanErrorKind::Resources, "{}", error.message);
+    assert!(error.hint.unwrap().contains("FOR fewer WINDOWS"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
