@@ -26,7 +26,10 @@ use self::{
 };
 use crate::{
     error::{ConnectorError, Result},
-    source::{InboxBudget, ReadRequest, Source, SourceReader, SplitId, SplitInfo, SplitPosition},
+    source::{
+        InboxBudget, KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId,
+        SplitInfo, SplitPosition,
+    },
 };
 
 /// Batches that may wait in the inbox, besides its bound in bytes.
@@ -200,6 +203,16 @@ impl Source for Generator {
             requests,
             budget,
         })
+    }
+
+    fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>> {
+        // What a message holds follows from its offset, and whether it decodes as well.
+        let filler = Filler::new(&self.schema, columns, &self.settings)?;
+        let again = |message: &KeptMessage| {
+            let offsets = message.offset..message.offset + 1;
+            filler.batch(&message.split, offsets, &self.payload)
+        };
+        messages.iter().map(again).collect()
     }
 
     async fn advertise(&self, _positions: &[SplitPosition]) -> Result<()> {

@@ -35,7 +35,10 @@ pub use self::{options::OPTIONS, startup::Startup};
 use crate::{
     error::{ConnectorError, Result},
     format::{json::JsonDecoder, plain, raw},
-    source::{InboxBudget, ReadRequest, Source, SourceReader, SplitId, SplitInfo, SplitPosition},
+    source::{
+        InboxBudget, KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId,
+        SplitInfo, SplitPosition,
+    },
 };
 
 /// Events that may wait in an inbox, besides the bytes that its budget allows.
@@ -174,6 +177,16 @@ impl Source for KafkaSource {
             requests,
             budget,
         })
+    }
+
+    fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>> {
+        let projection = Arc::new(columns::Projection::new(&plain(&self.declared), columns)?);
+        let runs = messages.chunk_by(|a, b| a.split == b.split && a.offset < b.offset);
+        let batches = runs.map(|run| {
+            lane::decode(&self.options, &self.declared, &projection, run).map(Option::into_iter)
+        });
+        let batches: Vec<_> = batches.collect::<Result<_>>()?;
+        Ok(batches.into_iter().flatten().collect())
     }
 
     async fn advertise(&self, positions: &[SplitPosition]) -> Result<()> {

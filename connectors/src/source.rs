@@ -87,6 +87,21 @@ pub struct BadRow {
     pub error: String,
 }
 
+/// A message kept outside its source, to be decoded there again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptMessage {
+    /// Where it was read.
+    pub split: SplitId,
+    /// Its offset there.
+    pub offset: i64,
+    /// Its timestamp in milliseconds since the epoch; -1 if it has none.
+    pub timestamp_ms: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its payload; `None` for a null payload.
+    pub payload: Option<Bytes>,
+}
+
 /// What a reader tells the epoch loop.
 #[derive(Debug)]
 pub enum SourceEvent {
@@ -161,6 +176,10 @@ pub trait Source: Debug + Send + Sync {
 
     /// Starts reading on threads of its own.
     fn read(&self, request: ReadRequest) -> Result<SourceReader>;
+
+    /// Decodes messages that were kept, as reading them would: a batch for each run of messages of one split, whose range reaches from the
+    /// first of them to the last. Headers are not kept, so `_headers` is NULL. Nothing is asked from the outside.
+    fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>>;
 
     /// Tells outside lag tools how far we are (a consumer group's offsets); nothing of ours depends on it.
     async fn advertise(&self, positions: &[SplitPosition]) -> Result<()>;

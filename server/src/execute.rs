@@ -8,6 +8,8 @@ mod describe;
 mod drop;
 mod explain;
 mod pause;
+mod replace_stream;
+mod replay;
 mod show;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
         Statement::Show(show) => Some(show::schema(show)),
         Statement::Describe(_) => Some(describe::schema()),
         Statement::Explain(_) => Some(explain::schema()),
+        Statement::Replay(_) => Some(replay::schema()),
         _ => None,
     }
 }
@@ -60,6 +63,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(engine, name, true).await,
         Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
+        Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
     }
 }

@@ -9,6 +9,7 @@
 
 mod commit;
 mod dead_letters;
+mod decoders;
 mod intervals;
 mod journal;
 mod manifest;
@@ -25,10 +26,13 @@ pub use manifest::Manifest;
 pub use manifest_log::ManifestLog;
 pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::AddAssign, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
-use sluice_connectors::{source::Source, store::Root};
+use sluice_connectors::{
+    source::{KeptMessage, Source},
+    store::Root,
+};
 use sluice_planner::ContinuousPlan;
 use tokio::sync::{mpsc, oneshot};
 
@@ -73,6 +77,10 @@ impl Default for JobOptions {
 pub struct JobStream {
     /// Its name.
     pub name: QualifiedName,
+    /// Its definition, without secrets.
+    pub definition: String,
+    /// A source as a definition describes it; nothing is asked from the outside.
+    pub source_of: fn(&str) -> Result<Arc<dyn Source>>,
     /// Where the rows come from.
     pub source: Arc<dyn Source>,
     /// Messages that did not decode.
@@ -141,6 +149,11 @@ enum Command {
     Pause(oneshot::Sender<()>),
     Resume(oneshot::Sender<()>),
     Live(oneshot::Sender<Result<LiveRows>>),
+    Replay {
+        stream: QualifiedName,
+        letters: Arc<[Letter]>,
+        done: oneshot::Sender<Result<Replayed>>,
+    },
     Stop {
         commit: bool,
         done: oneshot::Sender<()>,
@@ -154,6 +167,45 @@ pub struct LiveRows {
     pub open: Vec<RecordBatch>,
     /// The table.
     pub cut: Cut,
+}
+
+/// A dead letter of a stream, to be decoded again.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The message; its split is of stream 0.
+    pub message: KeptMessage,
+    /// The id of the topic it was read from, where known.
+    pub topic_id: Option<String>,
+    /// Whether it is asked for. One that is not tells which are neighbours.
+    pub wanted: bool,
+}
+
+/// What became of dead letters in one query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Letters asked for.
+    pub letters: u64,
+    /// Rows taken in.
+    pub rows: u64,
+    /// Those of them that missed all their windows.
+    pub late: u64,
+    /// Those of them that went to the query's own dead letters.
+    pub dead: u64,
+    /// Letters that still do not decode.
+    pub undecodable: u64,
+    /// Letters that are none of the query's: taken before, read by itself, or from before it began.
+    pub skipped: u64,
+}
+
+impl AddAssign for Replayed {
+    fn add_assign(&mut self, more: Self) {
+        self.letters += more.letters;
+        self.rows += more.rows;
+        self.late += more.late;
+        self.dead += more.dead;
+        self.undecodable += more.undecodable;
+        self.skipped += more.skipped;
+    }
 }
 
 /// The handle of a running job.
@@ -192,6 +244,20 @@ impl JobHandle {
     /// Open windows and the table, at one moment.
     pub async fn live(&self) -> Result<LiveRows> {
         self.ask(Command::Live).await?
+    }
+
+    /// Takes in the rows of dead letters of a stream, in the order of their offsets; all of it is committed when this returns.
+    pub async fn replay(
+        &self,
+        stream: &QualifiedName,
+        letters: &Arc<[Letter]>,
+    ) -> Result<Replayed> {
+        let command = |done| Command::Replay {
+            stream: stream.clone(),
+            letters: Arc::clone(letters),
+            done,
+        };
+        self.ask(command).await?
     }
 
     /// Ends the job; with `commit`, what is final is committed first.

@@ -410,6 +410,7 @@ fn tag_of(statement: &Statement) -> &'static str {
     match statement {
         Statement::Explain(_) => "EXPLAIN",
         Statement::Describe(_) => "DESCRIBE",
+        Statement::Replay(_) => "REPLAY",
         _ => "SHOW",
     }
 }

@@ -15,6 +15,7 @@ mod emit;
 mod explain;
 mod options;
 mod query_control;
+mod replay;
 mod show;
 pub(crate) mod types;
 
@@ -28,6 +29,7 @@ pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
 pub use options::{Options, REDACTED, is_secret};
+pub use replay::Replay;
 pub use show::{Show, ShowFilter};
 
 use crate::canonical::Canonical;
@@ -66,6 +68,8 @@ pub enum Statement {
     PauseQuery(ObjectName),
     /// RESUME QUERY.
     ResumeQuery(ObjectName),
+    /// REPLAY of a stream's dead letters.
+    Replay(Replay),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -96,6 +100,7 @@ impl fmt::Display for Statement {
             Self::Explain(statement) => statement.fmt(f),
             Self::PauseQuery(name) => write!(f, "PAUSE QUERY {name}"),
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
+            Self::Replay(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -129,6 +134,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
+        "REPLAY" => replay::parse(reader).map(Some),
         _ => Ok(None),
     }
 }

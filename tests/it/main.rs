@@ -25,6 +25,7 @@ mod lifecycle;
 mod main_job;
 mod memory;
 mod places;
+mod replay;
 mod sketches;
 mod slt;
 mod spark_spellings;

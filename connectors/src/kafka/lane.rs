@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::Result,
     format::{RowDecoder, json::JsonDecoder, raw::RawDecoder},
-    source::{BadRow, SplitBatch, SplitId, SplitPosition},
+    source::{BadRow, KeptMessage, SplitBatch, SplitId, SplitPosition},
 };
 
 /// A message, in whoever's memory.
@@ -28,6 +28,51 @@ pub(super) trait Message {
 
     /// Calls `each` with every header.
     fn headers(&self, each: impl FnMut(&[u8], Option<&[u8]>));
+}
+
+impl Message for KeptMessage {
+    fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    fn payload(&self) -> Option<&[u8]> {
+        self.payload.as_deref()
+    }
+
+    /// None were kept.
+    fn headers(&self, _: impl FnMut(&[u8], Option<&[u8]>)) {}
+}
+
+/// Decodes kept messages of one split, in the order of their offsets.
+pub(super) fn decode(
+    options: &KafkaOptions,
+    declared: &SchemaRef,
+    projection: &Arc<Projection>,
+    messages: &[KeptMessage],
+) -> Result<Option<SplitBatch>> {
+    let Some(first) = messages.first() else {
+        return Ok(None);
+    };
+    let position = SplitPosition {
+        split: first.split.clone(),
+        next_offset: first.offset,
+        topic_id: None,
+        leader_epoch: None,
+    };
+    let mut lane = Lane::new(options, declared, projection, &position, None)?;
+    let all = BatchLimit::new(usize::MAX, usize::MAX);
+    for message in messages {
+        lane.push(message, all);
+    }
+    lane.flush()
 }
 
 /// When a batch is large enough to be handed over.

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 
 use super::{
     KafkaSource, Startup,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     error::ConnectorError,
-    source::{ReadRequest, Source, SplitId, SplitPosition},
+    source::{KeptMessage, ReadRequest, Source, SplitId, SplitPosition},
 };
 
 fn options(more: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -376,4 +377,46 @@ fn a_dropped_reader_ends_its_threads() {
         );
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn kept_messages_decode_as_reading_them_would() {
+    let source = KafkaSource::open(declared(), &options(&[])).unwrap();
+    let message = |partition, offset, payload: Option<&'static str>| KeptMessage {
+        split: SplitId {
+            stream: 0,
+            topic: "events".into(),
+            partition,
+        },
+        offset,
+        timestamp_ms: 1_700,
+        key: None,
+        payload: payload.map(|text| Bytes::from_static(text.as_bytes())),
+    };
+    let messages = [
+        message(0, 4, Some(r#"{"a": 1}"#)),
+        message(0, 9, Some(r#"{"a": "#)),
+        message(0, 12, None),
+        message(0, 20, Some(r#"{"a": 2, "b": "x"}"#)),
+        message(1, 3, Some(r#"{"a": 3}"#)),
+    ];
+    let columns = ["a", "_offset", "_timestamp", "_headers"].map(str::to_owned);
+    let batches = source.decode(&columns, &messages).unwrap();
+    assert_eq!(batches.len(), 2);
+    let [first, second] = &batches[..] else {
+        unreachable!()
+    };
+    assert_eq!(
+        (first.range.clone(), &first.offsets[..]),
+        (4..21, &[4, 20][..])
+    );
+    let bad: Vec<i64> = first.bad.iter().map(|row| row.offset).collect();
+    assert_eq!(bad, [9, 12]);
+    assert_eq!(first.rows.num_columns(), 4);
+    assert_eq!((second.split.partition, &second.offsets[..]), (1, &[3][..]));
+    // Whether a message decodes does not hang on what is wanted of it.
+    let none = source.decode(&[], &messages).unwrap();
+    assert_eq!(none[0].offsets, first.offsets);
+    assert_eq!(none[0].rows.num_rows(), 2);
+    assert!(source.decode(&columns, &[]).unwrap().is_empty());
 }

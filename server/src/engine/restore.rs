@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Engine, RunningTable, StreamRuntime};
+use super::{Engine, RunningTable, StreamRuntime, stream::source_of};
 use crate::{
     catalog::{Object, QualifiedName, TableObject},
     clock::rfc3339,
@@ -102,6 +102,8 @@ impl Engine {
             })?;
             streams.push(JobStream {
                 name,
+                definition: stream.sql.clone(),
+                source_of,
                 source: Arc::clone(&stream.source),
                 dead_letters: Arc::clone(&stream.dead_letters),
                 on_error: stream.options.on_error,

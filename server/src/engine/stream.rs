@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sluice_connectors::source::Source;
 use sluice_planner::api::{StreamDefinition, WatermarkDefinition};
-use sluice_sql::CreateStream;
+use sluice_sql::{CreateStream, Statement};
 
 use super::Engine;
 use crate::{
@@ -27,6 +27,8 @@ pub struct StreamRuntime {
     pub definition: Arc<StreamDefinition>,
     /// Where its rows come from.
     pub source: Arc<dyn Source>,
+    /// Its definition, without secrets.
+    pub sql: String,
     /// Its options.
     pub options: StreamOptions,
     /// Messages that did not decode.
@@ -37,14 +39,8 @@ impl StreamRuntime {
     /// From its statement; touches nothing outside.
     pub fn open(engine: &Engine, object: &StreamObject) -> Result<Self> {
         let options = stream_options(&object.statement.options)?;
-        let declared = declared_columns(&object.statement)?;
-        let count = declared.fields().len();
-        let source = sluice_connectors::open_source(
-            &options.connector,
-            declared,
-            &options.connector_options,
-        )
-        .map_err(storage_error)?;
+        let (source, count) = open_source(&object.statement, &options)?;
+        let sql = object.statement.redacted().to_string();
         let schema = source.schema();
         let watermark = watermark(&object.statement, &schema)?;
         let definition = StreamDefinition {
@@ -75,9 +71,41 @@ impl StreamRuntime {
                 engine.root().clone(),
                 &object.meta.id,
                 engine.owner(),
+                &sql,
                 Arc::new(letters),
             )),
+            sql,
         })
+    }
+}
+
+/// The source of a stream and how many columns were declared for it; nothing is asked from the outside.
+fn open_source(
+    statement: &CreateStream,
+    options: &StreamOptions,
+) -> Result<(Arc<dyn Source>, usize)> {
+    let declared = declared_columns(statement)?;
+    let count = declared.fields().len();
+    let (connector, rest) = (&options.connector, &options.connector_options);
+    let source = sluice_connectors::open_source(connector, declared, rest);
+    Ok((source.map_err(storage_error)?, count))
+}
+
+/// A source as a definition kept in a checkpoint describes it, to decode what was read under it.
+pub(crate) fn source_of(sql: &str) -> Result<Arc<dyn Source>> {
+    let unusable = |why: String| {
+        Error::outside(
+            SqlState::DataException,
+            format!("an earlier definition of the stream cannot be read: {why}"),
+        )
+    };
+    let parsed = sluice_sql::parse(sql).map_err(|error| unusable(error.message))?;
+    match parsed.into_iter().next().map(|parsed| parsed.statement) {
+        Some(Statement::CreateStream(statement)) => {
+            let options = stream_options(&statement.options)?;
+            Ok(open_source(&statement, &options)?.0)
+        }
+        _ => Err(unusable("it is no CREATE STREAM".into())),
     }
 }
 

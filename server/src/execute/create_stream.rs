@@ -7,7 +7,7 @@ use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
 use sluice_connectors::source::{ReadRequest, SourceEvent, SplitInfo};
 use sluice_sql::CreateStream;
 
-use super::{Outcome, Taken, check_taken, new_meta, replace_refused};
+use super::{Outcome, Taken, check_taken, new_meta, replace_stream};
 use crate::{
     catalog::{Object, QualifiedName, StreamObject},
     engine::StreamRuntime,
@@ -44,7 +44,7 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
             {
                 return Ok(done());
             }
-            return Err(replace_refused(&name, "stream"));
+            return replace_stream::run(session, &name, create).await;
         }
     }
     let mut statement = create.clone();
@@ -76,7 +76,7 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
 }
 
 /// Writes defaults that depend on the clock into the statement, so that the catalog keeps them.
-fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
+pub(super) fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
     let options = stream_options(&statement.options)?;
     let resolved =
         sluice_connectors::resolve_options(&options.connector, &options.connector_options)
@@ -90,7 +90,7 @@ fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
 }
 
 /// A watermark must be a timestamp that follows from its column.
-fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
+pub(super) fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
     let Some(watermark) = &stream.definition.watermark else {
         return Ok(());
     };
@@ -112,7 +112,7 @@ fn check_watermark(session: &Session, stream: &StreamRuntime) -> Result<()> {
 }
 
 /// Reads a few of the newest messages of each split and says what would not decode.
-async fn sample(stream: &StreamRuntime, splits: &[SplitInfo]) -> Result<Option<Error>> {
+pub(super) async fn sample(stream: &StreamRuntime, splits: &[SplitInfo]) -> Result<Option<Error>> {
     let filled: Vec<&SplitInfo> = splits
         .iter()
         .filter(|split| split.end_offset > split.first_offset)

@@ -124,7 +124,7 @@ async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> 
 }
 
 /// Everything that reads `name`, directly or not, what is read before what reads it.
-fn all_dependents(engine: &Arc<Engine>, name: &QualifiedName) -> Vec<Arc<Object>> {
+pub(super) fn all_dependents(engine: &Arc<Engine>, name: &QualifiedName) -> Vec<Arc<Object>> {
     let catalog = engine.catalog();
     let mut found: Vec<Arc<Object>> = Vec::new();
     let mut waiting = vec![name.clone()];

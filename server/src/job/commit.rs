@@ -17,6 +17,7 @@ use sluice_planner::{ContinuousPlan, api::StateSnapshot};
 
 use super::{
     BadRange, JobStream, JobTables, StatusCell,
+    decoders::Decoders,
     manifest::{Manifest, Totals},
     manifest_log::{LogEntry, ManifestLog},
     segments::Segments,
@@ -27,6 +28,9 @@ use crate::{
     root::storage_error,
     table::TableState,
 };
+
+/// In what a commit says of itself: rows that came of dead letters so far.
+pub(super) const REPLAYED: &str = "replayedRows";
 
 /// Manifests kept.
 const RETAINED: u64 = 5;
@@ -44,6 +48,7 @@ pub(super) struct CommitPoint {
     pub(super) positions: Vec<SplitPosition>,
     pub(super) state: StateSnapshot,
     pub(super) totals: Totals,
+    pub(super) decoders: Decoders,
     pub(super) rows: Vec<RecordBatch>,
     pub(super) late: Vec<RecordBatch>,
     pub(super) dead: Vec<RecordBatch>,
@@ -104,7 +109,7 @@ impl Committer {
         }
         let panes = self.write_state(&point.state, point.epoch).await?;
         let manifest = Manifest {
-            format: Manifest::format_of(&panes),
+            format: Manifest::format_of(&panes, &point.decoders),
             number: self.next_number,
             owner: self.owner.clone(),
             epoch: point.epoch,
@@ -114,6 +119,7 @@ impl Committer {
             split_watermarks_us: point.state.split_watermarks_us.into_iter().collect(),
             watermark_us: point.state.watermark_us,
             totals: point.totals,
+            decoders: point.decoders,
             panes,
             files,
             written_at: rfc3339(now_us),
@@ -317,6 +323,7 @@ fn commit_info(manifest: &Manifest) -> Map<String, Value> {
         ("manifest".to_owned(), manifest.number.into()),
         ("positions".to_owned(), positions.into()),
         ("watermarkUs".to_owned(), manifest.watermark_us.into()),
+        (REPLAYED.to_owned(), manifest.decoders.rows.into()),
     ])
 }
 

@@ -3,15 +3,19 @@
 //! A bad message is a pure function of its payload, so every query that reads the stream finds the same ones. The first to reach its
 //! commit point writes them; the offset ranges so recorded are kept (in a manifest log of their own) and rows inside them are not
 //! written again. The stream's commit comes before the query's checkpoint: once a checkpoint passes an offset, its letter is durable.
+//! What is recorded holds for one definition of the stream: after another one the table itself tells which letters are there.
 
 use std::{collections::BTreeMap, ops::Range, str::FromStr, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
+        ArrayRef, AsArray, BinaryBuilder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
         TimestampMicrosecondBuilder,
     },
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+    datatypes::{
+        DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
+        TimestampMicrosecondType,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,7 +29,11 @@ use super::{
     intervals::Intervals,
     manifest_log::{LogEntry, ManifestLog},
 };
-use crate::{error::Result, root::storage_error, table::TableState};
+use crate::{
+    error::{Error, Result},
+    root::storage_error,
+    table::TableState,
+};
 
 /// The format of a record of dead letters.
 const FORMAT: u32 = 1;
@@ -90,6 +98,8 @@ pub struct DeadLetters {
     root: Root,
     app_id: String,
     owner: String,
+    /// The stream's, without secrets.
+    definition: String,
     log: ManifestLog<Recorded>,
     state: tokio::sync::Mutex<Option<State>>,
 }
@@ -98,7 +108,23 @@ pub struct DeadLetters {
 struct State {
     next_number: u64,
     recorded: BTreeMap<String, Intervals>,
+    topics: Topics,
+    /// Letters that were written under another definition, by split; read when first needed.
+    others: Others,
     sink: Option<DeltaSink>,
+}
+
+/// The ids of topics that letters came from: of each topic, since when its letters are of which id.
+type Topics = BTreeMap<String, Vec<(Option<String>, i64)>>;
+
+#[derive(Debug)]
+enum Others {
+    /// All are of this definition.
+    None,
+    /// There may be some in the table.
+    Unread,
+    /// These.
+    Read(BTreeMap<String, Intervals>),
 }
 
 /// One commit of dead letters, and everything recorded up to it.
@@ -108,6 +134,14 @@ struct Recorded {
     owner: String,
     files: Vec<DataFile>,
     recorded: BTreeMap<String, Intervals>,
+    /// The definition that `recorded` holds for; none where streams could not be mended yet.
+    #[serde(default)]
+    definition: Option<String>,
+    /// Whether there were letters of another definition before.
+    #[serde(default)]
+    others: bool,
+    #[serde(default)]
+    topics: Topics,
 }
 
 impl LogEntry for Recorded {
@@ -117,9 +151,16 @@ impl LogEntry for Recorded {
 }
 
 impl DeadLetters {
-    /// The dead letters of the stream with this id.
-    pub fn new(root: Root, stream_id: &str, owner: &str, table: Arc<TableState>) -> Self {
+    /// The dead letters of the stream with this id, under this definition.
+    pub fn new(
+        root: Root,
+        stream_id: &str,
+        owner: &str,
+        definition: &str,
+        table: Arc<TableState>,
+    ) -> Self {
         Self {
+            definition: definition.to_owned(),
             table,
             app_id: super::app_id(stream_id),
             owner: owner.to_owned(),
@@ -151,7 +192,8 @@ impl DeadLetters {
     }
 
     async fn record_in(&self, state: &mut State, ranges: &[BadRange], now_us: i64) -> Result<()> {
-        let fresh = fresh_rows(ranges, &state.recorded);
+        self.read_others(state).await?;
+        let fresh = fresh_rows(ranges, &state.recorded, &state.others);
         for range in ranges.iter().filter(|range| !range.rows.is_empty()) {
             state
                 .recorded
@@ -163,6 +205,15 @@ impl DeadLetters {
             return Ok(());
         }
         let batch = batch(&fresh, now_us)?;
+        for range in ranges.iter().filter(|range| !range.rows.is_empty()) {
+            let ids = state.topics.entry(range.split.topic.clone()).or_default();
+            if ids
+                .last()
+                .is_none_or(|(newest, _)| *newest != range.topic_id)
+            {
+                ids.push((range.topic_id.clone(), now_us));
+            }
+        }
         let number = state.next_number;
         let sink = match &mut state.sink {
             Some(sink) => sink,
@@ -177,6 +228,9 @@ impl DeadLetters {
             owner: self.owner.clone(),
             files,
             recorded: state.recorded.clone(),
+            definition: Some(self.definition.clone()),
+            others: !matches!(state.others, Others::None),
+            topics: state.topics.clone(),
         };
         self.log.put(number, &entry).await?;
         state.next_number = number + 1;
@@ -190,6 +244,8 @@ impl DeadLetters {
         let mut state = State {
             next_number: newest.next_number,
             recorded: BTreeMap::new(),
+            topics: Topics::new(),
+            others: Others::None,
             sink: DeltaSink::open(&self.root, self.table.path())
                 .await
                 .map_err(storage_error)?,
@@ -198,9 +254,64 @@ impl DeadLetters {
             if let Some(sink) = &mut state.sink {
                 commit(sink, &self.app_id, number, &entry).await?;
             }
-            state.recorded = entry.recorded;
+            state.topics = entry.topics;
+            let same = entry.definition.is_none_or(|sql| sql == self.definition);
+            if same {
+                state.recorded = entry.recorded;
+            }
+            if entry.others || !same {
+                state.others = Others::Unread;
+            }
         }
         Ok(state)
+    }
+
+    /// The id of the topic that a letter was read from, where known: by the topic's name and when the letter was seen.
+    pub async fn topic_ids(&self) -> Result<impl Fn(&str, i64) -> Option<String> + use<>> {
+        let newest = self.log.newest().await?;
+        let topics = newest
+            .entry
+            .map(|(_, entry)| entry.topics)
+            .unwrap_or_default();
+        Ok(move |topic: &str, seen_at_us: i64| id_at(&topics, topic, seen_at_us)?.clone())
+    }
+
+    /// Which letters the table has, from before this definition and under it.
+    async fn read_others(&self, state: &mut State) -> Result<()> {
+        if !matches!(state.others, Others::Unread) {
+            return Ok(());
+        }
+        self.table.refresh().await?;
+        let Some(committed) = self.table.cut().committed else {
+            state.others = Others::None;
+            return Ok(());
+        };
+        let context = datafusion::prelude::SessionContext::new();
+        let columns = ["_topic", "_partition", "_offset", "seen_at"];
+        let batches = context.read_table(committed)?.select_columns(&columns)?;
+        let mut others: BTreeMap<String, Intervals> = BTreeMap::new();
+        for batch in batches.collect().await? {
+            let text = arrow::compute::cast(batch.column(0), &DataType::Utf8);
+            let text = text.map_err(|error| Error::internal(format!("dead letters: {error}")))?;
+            let partitions = batch.column(1).as_primitive::<Int32Type>();
+            let offsets = batch.column(2).as_primitive::<Int64Type>();
+            let seen = batch.column(3).as_primitive::<TimestampMicrosecondType>();
+            let places = partitions.values().iter().zip(offsets.values());
+            let places = places.zip(seen.values());
+            for (topic, ((partition, offset), seen)) in text.as_string::<i32>().iter().zip(places) {
+                let topic = topic.unwrap_or_default();
+                let place = match id_at(&state.topics, topic, *seen) {
+                    Some(id) => place(topic, id.as_deref(), *partition),
+                    None => place(topic, ANY_ID, *partition),
+                };
+                others
+                    .entry(place)
+                    .or_default()
+                    .insert(*offset..*offset + 1);
+            }
+        }
+        state.others = Others::Read(others);
+        Ok(())
     }
 
     async fn open_sink(&self) -> Result<DeltaSink> {
@@ -233,27 +344,47 @@ async fn commit(sink: &mut DeltaSink, app_id: &str, number: u64, entry: &Recorde
 }
 
 fn key(range: &BadRange) -> String {
-    format!(
-        "{}/{}/{}",
-        range.split.topic,
-        range.topic_id.as_deref().unwrap_or("-"),
-        range.split.partition
+    place(
+        &range.split.topic,
+        range.topic_id.as_deref(),
+        range.split.partition,
     )
+}
+
+/// In the place of letters whose topic's id nobody noted.
+const ANY_ID: Option<&str> = Some("any");
+
+fn place(topic: &str, id: Option<&str>, partition: i32) -> String {
+    format!("{topic}/{}/{partition}", id.unwrap_or("-"))
+}
+
+/// The id of the topic whose letters were seen at a time.
+fn id_at<'a>(topics: &'a Topics, topic: &str, seen_at_us: i64) -> Option<&'a Option<String>> {
+    let ids = topics.get(topic)?;
+    let newest = ids.iter().rfind(|(_, since)| *since <= seen_at_us)?;
+    Some(&newest.0)
 }
 
 /// Rows that no earlier commit has recorded.
 fn fresh_rows<'a>(
     ranges: &'a [BadRange],
     recorded: &BTreeMap<String, Intervals>,
+    others: &Others,
 ) -> Vec<(&'a SplitId, &'a BadRow)> {
     ranges
         .iter()
         .flat_map(|range| {
             let known = recorded.get(&key(range));
+            let of_any = place(&range.split.topic, ANY_ID, range.split.partition);
+            let others = match others {
+                Others::Read(others) => [others.get(&key(range)), others.get(&of_any)],
+                Others::None | Others::Unread => [None, None],
+            };
+            let known = [known, others[0], others[1]].into_iter().flatten();
             range
                 .rows
                 .iter()
-                .filter(move |row| !known.is_some_and(|known| known.contains(row.offset)))
+                .filter(move |row| !known.clone().any(|known| known.contains(row.offset)))
                 .map(|row| (&range.split, row))
         })
         .collect()
@@ -290,5 +421,8 @@ fn batch(rows: &[(&SplitId, &BadRow)], now_us: i64) -> Result<RecordBatch> {
         Arc::new(seen_at.finish().with_timezone("UTC")),
     ];
     RecordBatch::try_new(dead_letter_schema(), columns)
-        .map_err(|error| crate::error::Error::internal(format!("dead letters: {error}")))
+        .map_err(|error| Error::internal(format!("dead letters: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

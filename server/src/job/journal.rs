@@ -22,6 +22,9 @@ pub struct JournalHead {
     pub fingerprint: String,
     /// The build that wrote it.
     pub build: String,
+    /// What the definitions of its streams were: under another one messages decode differently.
+    #[serde(default)]
+    pub definitions: Vec<String>,
     /// The checkpointed epoch that the file follows.
     pub after_epoch: i64,
 }
@@ -133,7 +136,7 @@ impl Journal {
 
 /// Epochs after `checkpointed_epoch` that this process may replay, with every set filled in.
 ///
-/// Returns `None` where another plan or build wrote them. Files that follow the replayable part are removed, so that the epochs which
+/// Returns `None` where another plan or build wrote them, or a stream was mended since. Files that follow the replayable part are removed, so that the epochs which
 /// will be numbered anew do not meet old ones.
 pub fn read(
     folder: &Path,
@@ -167,8 +170,20 @@ fn replayable(
         else {
             break;
         };
-        if (&found.fingerprint, &found.build) != (&head.fingerprint, &head.build) {
-            return Ok(None);
+        let same = (&found.fingerprint, &found.build, &found.definitions)
+            == (&head.fingerprint, &head.build, &head.definitions);
+        if !same {
+            let is_later = |line: &io::Result<Vec<u8>>| {
+                let record = line
+                    .as_ref()
+                    .ok()
+                    .and_then(|line| parse_line::<EpochRecord>(line));
+                record.is_some_and(|record| record.epoch > checkpointed_epoch)
+            };
+            if lines.any(|line| is_later(&line)) {
+                return Ok(None);
+            }
+            continue;
         }
         let mut sets = SplitSets::default();
         for line in lines {

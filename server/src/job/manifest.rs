@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sluice_connectors::{delta::DataFile, source::SplitPosition};
 use sluice_planner::api::RowCounts;
 
+use super::decoders::Decoders;
+
 /// The newest format this build writes. Older ones are read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// Of a manifest whose query has read under one definition of its streams alone, and with state on disk.
+const FORMAT_ON_DISK: u32 = 2;
 
 /// Of a manifest without state on disk: what builds before there was any can read.
 const FORMAT_IN_MEMORY: u32 = 1;
@@ -39,6 +44,9 @@ pub struct Manifest {
     pub watermark_us: Option<i64>,
     /// Rows since the query began.
     pub totals: Totals,
+    /// Which definitions of its streams the messages were decoded by.
+    #[serde(default)]
+    pub decoders: Decoders,
     /// Open panes, each a record batch in a segment file.
     pub panes: Vec<PaneRef>,
     /// Files to be in the tables after the Delta commits of this epoch, by table.
@@ -87,9 +95,10 @@ impl Manifest {
     }
 
     /// The format that a manifest of this state needs.
-    pub(super) fn format_of(panes: &[PaneRef]) -> u32 {
+    pub(super) fn format_of(panes: &[PaneRef], decoders: &Decoders) -> u32 {
         match panes.iter().any(|place| place.spilled) {
-            true => FORMAT,
+            _ if decoders.matter() => FORMAT,
+            true => FORMAT_ON_DISK,
             false => FORMAT_IN_MEMORY,
         }
     }

@@ -13,7 +13,8 @@ use sluice_connectors::{
 use sluice_planner::api::StateSnapshot;
 
 use super::{
-    commit::Committer,
+    commit::{Committer, REPLAYED},
+    decoders::Decoders,
     manifest::{Manifest, Totals},
 };
 use crate::{
@@ -64,6 +65,8 @@ pub(super) struct Restored {
     pub(super) state: Option<StateSnapshot>,
     /// Counters.
     pub(super) totals: Totals,
+    /// What decoded what.
+    pub(super) decoders: Decoders,
     /// Output up to these positions is in the table already and is thrown away; the epoch to number it with.
     pub(super) discard: Option<(i64, Vec<SplitPosition>)>,
     /// Whether anything was ever checkpointed.
@@ -123,7 +126,12 @@ impl Committer {
                 );
             }
             Decision::ReplayTo { epoch } => {
-                let positions = positions_of(last_commit.as_ref().map(|(_, info)| info), epoch)?;
+                let info = last_commit.as_ref().map(|(_, info)| info);
+                let positions = positions_of(info, epoch)?;
+                let replayed = info.and_then(|info| info.get(REPLAYED)?.as_u64());
+                if replayed.is_some_and(|rows| rows != restored.decoders.rows) {
+                    return Err(letters_lost(epoch));
+                }
                 events.warn(
                     &table.name,
                     format!(
@@ -164,6 +172,7 @@ impl Committer {
             positions: manifest.positions.clone(),
             state: Some(self.read_state(manifest).await?),
             totals: manifest.totals,
+            decoders: manifest.decoders.clone(),
             discard: None,
             fresh: false,
         })
@@ -177,6 +186,7 @@ impl Restored {
             positions: Vec::new(),
             state: None,
             totals: Totals::default(),
+            decoders: Decoders::default(),
             discard: None,
             fresh: true,
         }
@@ -194,6 +204,16 @@ fn positions_of(info: Option<&Map<String, Value>>, epoch: i64) -> Result<Vec<Spl
             )
             .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
         })
+}
+
+/// Dead letters cannot be read again by reading on.
+fn letters_lost(epoch: i64) -> Error {
+    Error::outside(
+        SqlState::DataException,
+        format!("the table is at epoch {epoch}, which no checkpoint has, and dead letters were replayed since the newest checkpoint that can be read"),
+    )
+    .with_detail("Which of them were taken stood in the lost checkpoint: going on would take them once more, or never.")
+    .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
 }
 
 /// Offsets by split.

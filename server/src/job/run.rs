@@ -156,8 +156,22 @@ impl Job {
                 Some(Command::Live(answer)) => {
                     let _ = answer.send(Ok(live::at_rest(&self.parts)));
                 }
+                Some(Command::Replay { done, .. }) => {
+                    let _ = done.send(Err(self.not_running(state)));
+                }
             }
         }
+    }
+
+    fn not_running(&self, state: QueryState) -> Error {
+        Error::outside(
+            SqlState::ObjectNotInPrerequisiteState,
+            format!(
+                "query \"{}\" is not running but {}",
+                self.parts.name,
+                state.as_str()
+            ),
+        )
     }
 
     /// One life: restore, replay, read until told otherwise.
@@ -182,6 +196,13 @@ impl Job {
                     }
                     Some(Command::Live(answer)) => {
                         let _ = answer.send(Ok(live::at_rest(&self.parts)));
+                    }
+                    Some(Command::Replay { done, .. }) => {
+                        let error = Error::outside(
+                            SqlState::ObjectNotInPrerequisiteState,
+                            format!("query \"{}\" is still starting", self.parts.name),
+                        );
+                        let _ = done.send(Err(error));
                     }
                 }
             }

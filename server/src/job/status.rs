@@ -68,6 +68,8 @@ pub struct QueryStatus {
     pub dead_letter_rows: u64,
     /// Rows dropped by WHERE.
     pub filtered_rows: u64,
+    /// Rows that came of dead letters decoded again.
+    pub replayed_rows: u64,
     /// Delta version of the last commit.
     pub last_commit_version: Option<i64>,
     /// Epoch of the last checkpoint.
@@ -131,6 +133,7 @@ impl QueryStatus {
             late_rows: 0,
             dead_letter_rows: 0,
             filtered_rows: 0,
+            replayed_rows: 0,
             last_commit_version: None,
             checkpoint_epoch: 0,
             last_commit_us: None,

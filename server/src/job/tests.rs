@@ -118,6 +118,7 @@ impl<'a> Run<'a> {
         JournalHead {
             fingerprint: self.plan.fingerprint.clone(),
             build: "this one".into(),
+            definitions: Vec::new(),
             after_epoch: self.checkpoint.epoch,
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
         ("late_rows", count(|status| status.late_rows)),
         ("dead_letter_rows", count(|status| status.dead_letter_rows)),
         ("filtered_rows", count(|status| status.filtered_rows)),
+        ("replayed_rows", count(|status| status.replayed_rows)),
         ("open_windows", count(|status| status.open_windows as u64)),
         ("state_bytes", count(|status| status.state_bytes as u64)),
         ("state_memory", count(|status| status.state_memory as u64)),

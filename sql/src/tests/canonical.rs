@@ -153,6 +153,11 @@ fn the_rest_of_ours() {
     becomes("DESCRIBE QUERY x", "DESCRIBE x");
     becomes("DESCRIBE extended", "DESCRIBE extended");
     becomes("PAUSE QUERY gold.x", "PAUSE QUERY gold.x");
+    becomes("replay events__dead_letter", "REPLAY events__dead_letter");
+    becomes(
+        "Replay bronze.events__dead_letter where _partition=1 and error LIKE '%time%'",
+        "REPLAY bronze.events__dead_letter WHERE _partition = 1 AND error LIKE '%time%'",
+    );
     becomes("resume query x", "RESUME QUERY x");
     becomes(
         "EXPLAIN ANALYZE VERBOSE SELECT 1",

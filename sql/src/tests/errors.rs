@@ -121,6 +121,20 @@ fn heads() {
             "PAUSE QUERY name",
         ),
         (
+            "REPLAY",
+            "syntax error at end of input",
+            (1, 7),
+            None,
+            "REPLAY stream__dead_letter",
+        ),
+        (
+            "REPLAY events__dead_letter SINCE '2026-01-01'",
+            "syntax error at or near \"SINCE\"",
+            (1, 28),
+            Some("SINCE"),
+            "WHERE condition",
+        ),
+        (
             "RESUME QUERY",
             "syntax error at end of input",
             (1, 13),

@@ -7,8 +7,8 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
-    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, Show, ShowFilter,
-    Statement, Watermark, parse,
+    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, Replay, Show,
+    ShowFilter, Statement, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -266,6 +266,10 @@ fn statement() -> impl Strategy<Value = Statement> {
             .prop_map(|(name, extended)| Statement::Describe(Describe { name, extended })),
         name().prop_map(Statement::PauseQuery),
         name().prop_map(Statement::ResumeQuery),
+        name().prop_map(|name| Statement::Replay(Replay {
+            name,
+            selection: None
+        })),
     ];
     let explained =
         (any::<bool>(), any::<bool>(), create_table()).prop_map(|(analyze, verbose, statement)| {
@@ -331,7 +335,7 @@ proptest! {
     }
 }
 
-const WORDS: [&str; 74] = [
+const WORDS: [&str; 75] = [
     "SELECT",
     "FROM",
     "WHERE",
@@ -386,6 +390,7 @@ const WORDS: [&str; 74] = [
     "DESCRIBE",
     "EXPLAIN",
     "PAUSE",
+    "REPLAY",
     "QUERY",
     "=",
     "-",

@@ -1,8 +1,9 @@
 //! `make bench`: what a release build takes for the asked-for job, on a real broker. Never a timed test.
 //!
-//! Three scenarios: a preloaded topic drained as fast as it goes; a trickle of 116 events a second; and, at that rate with event time
-//! running fast, how long after the event that closes a window its rows can be read over the Postgres wire. The first is checked
-//! against the oracle before any figure is printed; figures without a right answer are worth nothing.
+//! Scenarios: a preloaded topic drained as fast as it goes; a trickle of 116 events a second, and ten thousand; and, with event time
+//! running fast, how long after the event that closes a window its rows can be read over the Postgres wire while commits are ten seconds
+//! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms. The first is checked against the oracle
+//! before any figure is printed; figures without a right answer are worth nothing.
 //!
 //! `SLUICE_BENCH_EVENTS` (5 M) and `SLUICE_BENCH_SECONDS` (60) make it shorter; `SLUICE_BENCH_CODEC` (none) compresses the preloaded topic.
 //! `SLUICE_BIN` names another binary.
@@ -10,6 +11,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    path::Path,
     process::ExitCode,
     sync::mpsc,
     thread,
@@ -26,7 +28,8 @@ use sluice_tests::{
 
 const GOLD: &str = "gold.real_time_metrics";
 const PARTITIONS: usize = 4;
-const RATE: f64 = 116.0;
+/// Events a second: what the job was asked for, and a hundred times as much.
+const RATES: [f64; 2] = [116.0, 10_000.0];
 const DELAY_MS: i64 = 10_000;
 
 fn main() -> ExitCode {
@@ -48,9 +51,15 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let trickle = trickle(&broker, seconds);
-    let freshness = freshness(&broker, seconds);
-    report(&drained, &trickle, freshness, seconds);
+    report_drain(&drained);
+    for rate in RATES {
+        let trickle = trickle(&broker, rate, seconds);
+        report_trickle(rate, seconds, &trickle);
+        for (by, commit_interval) in [(By::Wire, "10 seconds"), (By::DeltaLog, "200 ms")] {
+            let freshness = freshness(&broker, rate, seconds, by, commit_interval);
+            report_freshness(by, commit_interval, freshness);
+        }
+    }
     eprintln!("[bench] load after: {}", load_average());
     ExitCode::SUCCESS
 }
@@ -128,8 +137,8 @@ struct Trickle {
     peak_mib: f64,
 }
 
-fn trickle(broker: &Broker, seconds: u64) -> Trickle {
-    eprintln!("[bench] {RATE} events a second for {seconds} s");
+fn trickle(broker: &Broker, rate: f64, seconds: u64) -> Trickle {
+    eprintln!("[bench] {rate} events a second for {seconds} s");
     let topic = broker.fresh_topic("trickle", PARTITIONS as i32);
     let mut producer = Producer::with_linger(broker, &topic, PARTITIONS, 0);
     let server = Server::start();
@@ -137,9 +146,9 @@ fn trickle(broker: &Broker, seconds: u64) -> Trickle {
         .connect()
         .run(&job::script(&broker.bootstrap(), &topic));
     let now_ms = chrono::Utc::now().timestamp_millis();
-    paced(&mut producer, 5, 1.0, now_ms, |_, _| {}); // warm
+    paced(&mut producer, rate, 5, 1.0, now_ms, |_, _| {}); // warm
     let (cpu, start) = (server.cpu_seconds(), Instant::now());
-    paced(&mut producer, seconds, 1.0, now_ms + 5_000, |_, _| {});
+    paced(&mut producer, rate, seconds, 1.0, now_ms + 5_000, |_, _| {});
     Trickle {
         cpu_percent: (server.cpu_seconds() - cpu) / start.elapsed().as_secs_f64() * 100.0,
         rss_mib: server.memory_mib("VmRSS"),
@@ -147,17 +156,18 @@ fn trickle(broker: &Broker, seconds: u64) -> Trickle {
     }
 }
 
-/// Sends at [`RATE`] for some seconds, event time passing `speed` times as fast; tells of each message as it is sent.
+/// Sends at a rate for some seconds, event time passing `speed` times as fast; tells of each message as it is sent.
 fn paced(
     producer: &mut Producer<'_>,
+    rate: f64,
     seconds: u64,
     speed: f64,
     from_ms: i64,
     mut sent: impl FnMut(usize, i64),
 ) {
     let start = Instant::now();
-    for n in 0..(seconds as f64 * RATE) as usize {
-        let at = n as f64 / RATE;
+    for n in 0..(seconds as f64 * rate) as usize {
+        let at = n as f64 / rate;
         let due = start + Duration::from_secs_f64(at);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let event = Event {
@@ -175,20 +185,40 @@ fn paced(
 struct Freshness {
     windows: usize,
     p50_ms: f64,
+    p95_ms: f64,
     p99_ms: f64,
     max_ms: f64,
 }
 
-/// Milliseconds from the event that closes a window being handed to the producer until a reader over the wire has seen its rows.
-fn freshness(broker: &Broker, seconds: u64) -> Option<Freshness> {
+/// Where rows are looked for.
+#[derive(Clone, Copy)]
+enum By {
+    /// The Postgres wire.
+    Wire,
+    /// The table's Delta log, as any reader of it finds them.
+    DeltaLog,
+}
+
+/// Milliseconds from the event that closes a window being handed to the producer until a reader has seen its rows.
+fn freshness(
+    broker: &Broker,
+    rate: f64,
+    seconds: u64,
+    by: By,
+    commit_interval: &str,
+) -> Option<Freshness> {
     eprintln!(
-        "[bench] freshness at {RATE} events a second, event time 120 times as fast, for {seconds} s"
+        "[bench] freshness at {rate} events a second, event time 120 times as fast, commits every {commit_interval}, for {seconds} s"
     );
     let topic = broker.fresh_topic("fresh", PARTITIONS as i32);
     let mut producer = Producer::with_linger(broker, &topic, PARTITIONS, 0);
     let server = Server::start();
     let pg = server.connect();
-    pg.run(&job::script(&broker.bootstrap(), &topic));
+    let options = format!("commit_interval = '{commit_interval}'");
+    pg.run(&job::script_with(&broker.bootstrap(), &topic, &options));
+    let log = server
+        .table_dir("gold", "real_time_metrics")
+        .join("_delta_log");
     let (stop, stopped) = mpsc::channel::<()>();
     let mut closed: Vec<(i64, Instant)> = Vec::new();
     let mut latencies = Vec::new();
@@ -196,10 +226,17 @@ fn freshness(broker: &Broker, seconds: u64) -> Option<Freshness> {
         let reader = scope.spawn(move || {
             let mut seen: Vec<(i64, Instant)> = Vec::new();
             let mut known = BTreeSet::new();
+            let mut version = 0;
             while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
-                let newest = pg.value(&format!("SELECT max(window_start)::text FROM {GOLD}"));
+                let newest = match by {
+                    By::Wire => {
+                        let sql = format!("SELECT max(window_start)::text FROM {GOLD}");
+                        job::parse_time(&pg.value(&sql))
+                    }
+                    By::DeltaLog => newest_in_log(&log, &mut version),
+                };
                 let at = Instant::now();
-                if let Some(start) = job::parse_time(&newest).filter(|start| known.insert(*start)) {
+                if let Some(start) = newest.filter(|start| known.insert(*start)) {
                     seen.push((start, at));
                 }
                 thread::sleep(Duration::from_millis(2));
@@ -210,6 +247,7 @@ fn freshness(broker: &Broker, seconds: u64) -> Option<Freshness> {
         let mut last_closed = BASE_MS - 60_000;
         paced(
             &mut producer,
+            rate,
             seconds,
             120.0,
             BASE_MS,
@@ -244,12 +282,35 @@ fn freshness(broker: &Broker, seconds: u64) -> Option<Freshness> {
     Some(Freshness {
         windows: latencies.len(),
         p50_ms: rank(0.5)?,
+        p95_ms: rank(0.95)?,
         p99_ms: rank(0.99)?,
         max_ms: rank(1.0)?,
     })
 }
 
-fn report(drained: &Drained, trickle: &Trickle, freshness: Option<Freshness>, seconds: u64) {
+/// The newest window in the entries of a Delta log from `version` on, by the files' statistics; `version` moves behind them.
+fn newest_in_log(log: &Path, version: &mut u64) -> Option<i64> {
+    let mut newest = None;
+    while let Ok(entry) = fs::read_to_string(log.join(format!("{version:020}.json"))) {
+        *version += 1;
+        for line in entry.lines() {
+            let action: serde_json::Value = serde_json::from_str(line).ok()?;
+            let Some(stats) = action
+                .pointer("/add/stats")
+                .and_then(|stats| stats.as_str())
+            else {
+                continue;
+            };
+            let stats: serde_json::Value = serde_json::from_str(stats).ok()?;
+            let largest = stats.pointer("/maxValues/window_start")?.as_str()?;
+            let largest = chrono::DateTime::parse_from_rfc3339(largest).ok()?;
+            newest = newest.max(Some(largest.timestamp_millis()));
+        }
+    }
+    newest
+}
+
+fn report_drain(drained: &Drained) {
     let millions = drained.events as f64 / 1e6;
     println!("machine                      {}", machine());
     println!(
@@ -268,7 +329,10 @@ fn report(drained: &Drained, trickle: &Trickle, freshness: Option<Freshness>, se
         drained.events as f64 / drained.wall_s
     );
     println!("  peak resident memory       {:.0} MiB", drained.peak_mib);
-    println!("{RATE} events a second, {seconds} s");
+}
+
+fn report_trickle(rate: f64, seconds: u64, trickle: &Trickle) {
+    println!("{rate} events a second, {seconds} s");
     println!(
         "  CPU                        {:.2} % of one core",
         trickle.cpu_percent
@@ -277,14 +341,20 @@ fn report(drained: &Drained, trickle: &Trickle, freshness: Option<Freshness>, se
         "  resident memory            {:.0} MiB (peak {:.0})",
         trickle.rss_mib, trickle.peak_mib
     );
+}
+
+fn report_freshness(by: By, commit_interval: &str, freshness: Option<Freshness>) {
+    let what = match by {
+        By::Wire => "closing event to readable",
+        By::DeltaLog => "closing event to Delta log",
+    };
     match freshness {
         Some(f) => println!(
-            "  closing event to readable  p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} windows",
-            f.p50_ms, f.p99_ms, f.max_ms, f.windows
+            "  {what:<26} p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} windows, commits every {commit_interval}",
+            f.p50_ms, f.p95_ms, f.p99_ms, f.max_ms, f.windows
         ),
-        None => println!("  closing event to readable  no window became final"),
+        None => println!("  {what:<26} no window became final"),
     }
-    println!("load average                 {}", load_average());
 }
 
 fn setting(name: &str, default: usize) -> usize {

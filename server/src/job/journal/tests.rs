@@ -7,6 +7,7 @@ fn head(after_epoch: i64) -> JournalHead {
     JournalHead {
         fingerprint: "f".into(),
         build: "b".into(),
+        definitions: Vec::new(),
         after_epoch,
     }
 }

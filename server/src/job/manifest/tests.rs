@@ -15,6 +15,7 @@ fn manifest() -> Manifest {
         split_watermarks_us: vec![],
         watermark_us: Some(5),
         totals: Totals::default(),
+        decoders: Decoders::default(),
         panes: vec![],
         files: BTreeMap::new(),
         written_at: "2026-01-01T00:00:00Z".into(),

@@ -2,6 +2,7 @@
 
 mod commits;
 mod epoch;
+mod letters;
 mod replay;
 mod report;
 
@@ -22,6 +23,7 @@ use super::{
     super::{
         BadRange, Command, JobParts, LiveRows, StatusCell,
         commit::{Committed, Committer},
+        decoders::Decoders,
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
         manifest_log::ManifestLog,
@@ -78,6 +80,7 @@ pub(super) struct Running<'a> {
     epoch: i64,
     committed_epoch: i64,
     totals: Totals,
+    decoders: Decoders,
     uncommitted: Uncommitted,
     committer: Option<Committer>,
     committing: Option<JoinHandle<(Committer, Result<Committed>)>>,
@@ -119,6 +122,7 @@ impl<'a> Running<'a> {
         let head = JournalHead {
             fingerprint: parts.plan.fingerprint.clone(),
             build: parts.build.clone(),
+            definitions: definitions(parts).map(str::to_owned).collect(),
             after_epoch: restored.epoch,
         };
         let journal_folder = journal_folder(parts, &folder)?;
@@ -131,7 +135,7 @@ impl<'a> Running<'a> {
                 None => {
                     parts.events.warn(
                         &parts.name,
-                        "epochs since the last checkpoint were run by another build: they are computed anew, and rows that were not committed may differ in their last bits",
+                        "epochs since the last checkpoint were run by another build, or under another definition of a stream: they are computed anew, and rows that were not committed may differ in their last bits",
                     );
                     journal::clear(&journal_folder).map_err(journal_error)?;
                     Vec::new()
@@ -144,6 +148,8 @@ impl<'a> Running<'a> {
         for position in &restored.positions {
             splits.found(position.clone(), position.next_offset, now);
         }
+        let mut decoders = restored.decoders;
+        decoders.begin(definitions(parts), &recovery::offsets(&restored.positions));
         let readers = Readers::start(parts, &restored.positions)?;
         Ok(Self {
             parts,
@@ -163,6 +169,7 @@ impl<'a> Running<'a> {
             epoch: restored.epoch,
             committed_epoch: restored.epoch,
             totals: restored.totals,
+            decoders,
             uncommitted: Uncommitted::default(),
             committer: Some(committer),
             committing: None,
@@ -192,6 +199,14 @@ impl<'a> Running<'a> {
                     }
                     Some(Command::Resume(done)) => {
                         let _ = done.send(());
+                    }
+                    Some(Command::Replay { stream, letters, done }) => {
+                        let taken = self.take_letters(&stream, &letters).await;
+                        let failed = taken.as_ref().err().cloned();
+                        let _ = done.send(taken);
+                        if let Some(error) = failed {
+                            return Err(error);
+                        }
                     }
                     Some(Command::Pause(done)) => {
                         self.commit_and_wait().await?;
@@ -267,7 +282,10 @@ impl<'a> Running<'a> {
             SourceEvent::SplitFound {
                 position,
                 end_offset,
-            } => self.splits.found(position, end_offset, Instant::now()),
+            } => {
+                self.decoders.found(&position.split, position.next_offset);
+                self.splits.found(position, end_offset, Instant::now());
+            }
             SourceEvent::Batch(batch) => {
                 self.pending_rows += batch.rows.num_rows() + batch.bad.len();
                 self.pending
@@ -333,6 +351,14 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// The definitions of a query's streams, in the plan's order.
+fn definitions(parts: &JobParts) -> impl Iterator<Item = &str> {
+    parts
+        .streams
+        .iter()
+        .map(|stream| stream.definition.as_str())
 }
 
 fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {

@@ -42,6 +42,7 @@ impl Running<'_> {
             positions: self.splits.positions(),
             state: self.query.snapshot().map_err(plan_error)?,
             totals: self.totals,
+            decoders: self.decoders.clone(),
             rows,
             late,
             dead,

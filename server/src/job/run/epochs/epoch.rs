@@ -16,14 +16,19 @@ use crate::{
 };
 
 impl Running<'_> {
-    /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
-    pub(super) async fn next_epoch(&mut self) -> Result<()> {
+    /// What the watermark of an epoch that begins now depends on.
+    pub(super) fn sets_now(&mut self) -> SplitSets {
         let watermarks = self.query.split_watermarks_us();
-        let sets = SplitSets {
+        SplitSets {
             known: self.splits.known(),
             excluded: self.splits.excluded(|split| watermarks.contains_key(split)),
             finished: self.splits.finished_set(),
-        };
+        }
+    }
+
+    /// Runs an epoch over what is pending, or an empty one when what holds the watermark back has changed.
+    pub(super) async fn next_epoch(&mut self) -> Result<()> {
+        let sets = self.sets_now();
         if self.pending.is_empty() && sets == self.sets {
             return Ok(());
         }
@@ -126,13 +131,32 @@ impl Running<'_> {
     }
 
     fn keep(&mut self, output: EpochOutput, now_us: i64) {
-        let EpochOutput {
-            rows,
-            late,
-            dead,
-            counts,
-            watermark_us,
-        } = output;
+        self.account(&output);
+        let tables = &self.parts.tables;
+        tables.late.push(self.epoch, &output.late);
+        tables.dead.push(self.epoch, &output.dead);
+        tables.table.push(self.epoch, &output.rows);
+        let has_rows = output.rows.iter().any(|rows| rows.num_rows() > 0);
+        let watermark_us = output.watermark_us;
+        self.await_commit(output);
+        if has_rows {
+            self.status.update(|status| {
+                status.last_row_us = Some(now_us);
+                status.watermark_us = watermark_us;
+            });
+        }
+    }
+
+    /// The rows of an epoch go with the next commit.
+    pub(super) fn await_commit(&mut self, output: EpochOutput) {
+        self.uncommitted.rows.extend(output.rows);
+        self.uncommitted.late.extend(output.late);
+        self.uncommitted.dead.extend(output.dead);
+    }
+
+    /// Counts where the rows of an epoch went.
+    pub(super) fn account(&mut self, output: &EpochOutput) {
+        let counts = output.counts;
         let totals = &mut self.totals;
         totals.rows.read += counts.read;
         totals.rows.aggregated += counts.aggregated;
@@ -148,21 +172,8 @@ impl Running<'_> {
                 ),
             );
         }
-        let out: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        let out: usize = output.rows.iter().map(RecordBatch::num_rows).sum();
         totals.rows_out += out as u64;
-        let tables = &self.parts.tables;
-        tables.late.push(self.epoch, &late);
-        tables.dead.push(self.epoch, &dead);
-        tables.table.push(self.epoch, &rows);
-        self.uncommitted.rows.extend(rows);
-        self.uncommitted.late.extend(late);
-        self.uncommitted.dead.extend(dead);
-        if out > 0 {
-            self.status.update(|status| {
-                status.last_row_us = Some(now_us);
-                status.watermark_us = watermark_us;
-            });
-        }
     }
 }
 

@@ -25,6 +25,7 @@ impl Running<'_> {
             .collect();
         let held_by = held_by(&splits, &self.sets);
         let totals = self.totals;
+        let replayed_rows = self.decoders.rows;
         let (watermark_us, open_windows, state_bytes) = (
             self.query.watermark_us(),
             self.query.open_panes(),
@@ -43,6 +44,7 @@ impl Running<'_> {
             status.late_rows = totals.rows.late;
             status.dead_letter_rows = totals.rows.dead + totals.undecodable;
             status.filtered_rows = totals.rows.filtered;
+            status.replayed_rows = replayed_rows;
             status.held_by = held_by;
             status.open_windows = open_windows;
             status.tail_rows = tail_rows;
