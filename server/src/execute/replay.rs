@@ -126,7 +126,13 @@ fn stream(session: &Session, replay: &Replay) -> Result<(QualifiedName, Arc<Stre
             return Err(not_letters("holds rows of a table's query, which have been decoded")
                 .with_detail("Their event time or an expression of the query failed: decoding them again would change nothing."));
         }
-        Some(Object::View(_)) | None => return Err(catalog.undefined(&relation)),
+        Some(Object::View(_)) | None => {
+            let error = catalog.undefined(&relation);
+            return Err(match catalog.nearest(&name.to_string()) {
+                Some(near) => error.with_hint(format!("Did you mean \"{near}{SUFFIX}\"?")),
+                None => error,
+            });
+        }
     }
     let stream = session.engine().stream(&name).ok_or_else(|| {
         Error::outside(
