@@ -239,7 +239,7 @@ fn what_cannot_be_replayed_says_why() {
         &["not running but paused", "RESUME QUERY"],
     );
     pg.refused(
-        "CREATE OR REPLACE STREAM events (id BIGINT) WITH (connector = 'generator', rows = '5')",
+        "CREATE OR REPLACE STREAM events (row_number BIGINT) WITH (connector = 'generator', rows = '5')",
         "0A000",
         &["cannot be replaced", "bronze.copied"],
     );
