@@ -2,6 +2,7 @@
 //! DataFusion query, on one thread. Every result is checked against the plain one before its time counts.
 //!
 //! `SLUICE_BENCH_ROWS` (2,000,000) and `SLUICE_BENCH_ROUNDS` (5; the best counts) say how much, `SLUICE_BENCH_ONLY` a word of the names of those to run.
+//! Every round runs every case, so that two cases are compared by what the machine gave at the same time.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{
@@ -29,6 +30,10 @@ use sluice_sql::ast::{Ident, Query, SelectItem, SetExpr, Statement};
 use sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
 use tokio::runtime::Runtime;
 
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 2026-03-01T00:00:00Z.
 const START_US: i64 = 1_772_323_200_000_000;
 const BATCH_ROWS: usize = 8192;
@@ -44,10 +49,14 @@ struct Case {
     state_memory: usize,
 }
 
+/// What the cases with one aggregate more are compared with, and what their names begin with.
+const BASE: &str = "TUMBLE 1 minute, count and avg";
+const BASE_AND: &str = "TUMBLE 1 minute, count, avg and";
+
 /// More than any of them takes.
 const PLENTY: usize = 4 << 30;
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     Case {
         name: "TUMBLE 1 minute, count and avg",
         stream: "SELECT window_start, kind, segment, count(*) AS n, avg(value) AS mean
@@ -60,6 +69,13 @@ const CASES: [Case; 7] = [
         stream: "SELECT window_start, kind, segment, count(*) AS n, avg(value) AS mean, approx_percentile(value, 0.95) AS p95
                  FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind, segment",
         plain: "SELECT date_bin(INTERVAL '1 minute', ts) AS w, kind, segment, count(*) AS n, avg(value) AS mean, approx_percentile(value, 0.95) AS p95 FROM events GROUP BY 1, 2, 3",
+        state_memory: PLENTY,
+    },
+    Case {
+        name: "TUMBLE 1 minute, count, avg and stddev",
+        stream: "SELECT window_start, kind, segment, count(*) AS n, avg(value) AS mean, stddev(value) AS s
+                 FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind, segment",
+        plain: "SELECT date_bin(INTERVAL '1 minute', ts) AS w, kind, segment, count(*) AS n, avg(value) AS mean, stddev(value) AS s FROM events GROUP BY 1, 2, 3",
         state_memory: PLENTY,
     },
     Case {
@@ -115,26 +131,63 @@ fn main() {
         "nanoseconds a row", "plain", "stream", "ratio", "state MiB", "disk MiB"
     );
     let only = std::env::var("SLUICE_BENCH_ONLY").unwrap_or_default();
-    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
-        let (mut best_plain, mut best_stream) = (Duration::MAX, Duration::MAX);
-        let mut took = Took::default();
-        for _ in 0..rounds {
+    let cases = CASES.iter().filter(|case| case.name.contains(&only));
+    let mut cases: Vec<(&Case, Best)> = cases.map(|case| (case, Best::default())).collect();
+    for _ in 0..rounds {
+        for (case, best) in &mut cases {
             let (plain, expected) = runtime.block_on(run_plain(case.plain, &batches));
-            let (stream, got) = run_stream(&runtime, case, &batches, &mut took);
+            let (stream, got) = run_stream(&runtime, case, &batches, &mut best.took);
             assert_eq!(got, expected, "{}: a wrong result has no speed", case.name);
-            best_plain = best_plain.min(plain);
-            best_stream = best_stream.min(stream);
+            best.plain = best.plain.min(plain);
+            best.stream = best.stream.min(stream);
         }
-        let each = |time: Duration| time.as_secs_f64() * 1e9 / rows as f64;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e9 / rows as f64;
+    for (case, best) in &cases {
         println!(
             "{:<56} {:>7.1} {:>7.1} {:>6.2} {:>9.1} {:>8.1}",
             case.name,
-            each(best_plain),
-            each(best_stream),
-            best_stream.as_secs_f64() / best_plain.as_secs_f64(),
-            took.memory as f64 / f64::from(1 << 20),
-            took.disk as f64 / f64::from(1 << 20),
+            each(best.plain),
+            each(best.stream),
+            best.stream.as_secs_f64() / best.plain.as_secs_f64(),
+            best.took.memory as f64 / f64::from(1 << 20),
+            best.took.disk as f64 / f64::from(1 << 20),
         );
+    }
+    let base = cases.iter().find(|(case, _)| case.name == BASE);
+    let with = cases
+        .iter()
+        .filter(|(case, _)| case.name.starts_with(BASE_AND));
+    for (base, (case, with)) in base
+        .into_iter()
+        .flat_map(|(_, base)| with.map(move |with| (base, with)))
+    {
+        let adds = |base: Duration, with: Duration| {
+            (with.as_secs_f64() / base.as_secs_f64() - 1.0) * 100.0
+        };
+        println!(
+            "{} over count and avg alone: plain {:+.0} %, stream {:+.0} %",
+            case.name,
+            adds(base.plain, with.plain),
+            adds(base.stream, with.stream),
+        );
+    }
+}
+
+/// The shortest times, and what the state took.
+struct Best {
+    plain: Duration,
+    stream: Duration,
+    took: Took,
+}
+
+impl Default for Best {
+    fn default() -> Self {
+        Self {
+            plain: Duration::MAX,
+            stream: Duration::MAX,
+            took: Took::default(),
+        }
     }
 }
 

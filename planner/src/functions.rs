@@ -7,6 +7,7 @@ mod approx_percentile;
 mod from_json;
 mod json;
 mod length;
+mod moments;
 pub(crate) mod sketches;
 mod sum;
 
@@ -38,6 +39,9 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udf(Arc::new(function))?;
     }
     registry.register_udaf(Arc::new(AggregateUDF::from(Sum::default())))?;
+    for function in moments::functions() {
+        registry.register_udaf(Arc::new(function))?;
+    }
     registry.register_expr_planner(Arc::new(json::JsonOperators))?;
     for function in json::functions() {
         registry.register_udf(Arc::new(function))?;

@@ -79,7 +79,7 @@ impl ContinuousQuery {
         .hint("drop the table and create it again WITH more (state_memory = '…'), or with shorter windows or fewer groups");
         Err(match exact {
             true => error.detail("panes are put on disk when they are many; sessions, and what waits to be written, are not"),
-            false => error.detail("panes are put on disk when they are many, but not where there are aggregates such as stddev, whose state is not the same after it was on disk"),
+            false => error.detail("panes are put on disk when they are many, but not where there are aggregates such as approx_median, whose state is not the same after it was on disk; approx_percentile(x, 0.5) goes to disk"),
         })
     }
 }

@@ -54,7 +54,7 @@ impl Pane {
             return spilled.append(stage, states);
         }
         let groups = self.groups(stage)?;
-        groups.merge(stage, states)?;
+        groups.merge(states)?;
         self.saved = None;
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Pane {
     fn loaded(&self, stage: &Stage) -> Result<Groups> {
         let mut groups = Groups::new(stage)?;
         if let Some(saved) = &self.saved {
-            long(saved.num_rows(), || groups.merge(stage, saved.columns()))?;
+            long(saved.num_rows(), || groups.merge(saved.columns()))?;
         }
         Ok(groups)
     }

@@ -314,7 +314,7 @@ impl Panes {
                     *column = constant(key.column.of(window), saved.num_rows());
                 }
             }
-            long(saved.num_rows(), || groups.merge(stage, &columns))?;
+            long(saved.num_rows(), || groups.merge(&columns))?;
         }
         let rows = long(groups.len(), || window_rows(stage, groups, window))?;
         Ok(vec![rows])

@@ -332,7 +332,7 @@ impl Sessions {
         );
         let number = Field::new("number", DataType::UInt64, false);
         let mut groups = Groups::over(stage, &Arc::new(Schema::new(vec![number.clone()])))?;
-        groups.merge_by(1, &columns)?;
+        groups.merge(&columns)?;
         let mut fields = vec![Arc::new(number)];
         fields.extend(stage.state_schema.fields().iter().skip(width).cloned());
         let merged = groups.into_state(&Arc::new(Schema::new(fields)))?;
@@ -483,7 +483,7 @@ impl Sessions {
         }
         columns.drain(stage.sessions.hidden.clone());
         let mut groups = Groups::over(stage, &self.result_groups)?;
-        groups.merge_by(self.result_groups.fields().len(), &columns)?;
+        groups.merge(&columns)?;
         // Where sessions of several keys are one group, the first to begin speaks for it.
         let mut starts = vec![i64::MAX; groups.len()];
         let of_states = windows

@@ -197,7 +197,7 @@ impl Spilled {
             for batch in file.read_part(part)? {
                 let batch = batch?;
                 let numbers = numbers(&batch)?;
-                groups.merge_numbered(stage, batch.columns(), numbers.values(), &mut firsts)?;
+                groups.merge_numbered(batch.columns(), numbers.values(), &mut firsts)?;
             }
         }
         Ok((groups, firsts))

@@ -588,6 +588,30 @@ async fn several_streams_fill_one_window_and_the_slower_one_holds_it_open() {
 }
 
 #[tokio::test]
+async fn streams_that_call_their_time_otherwise_are_rounded_together() {
+    let plan = plan(
+        "SELECT minute, count(*) AS n FROM (SELECT date_trunc('minute', time) AS minute FROM (
+           SELECT ts AS time FROM events WHERE value > 0 UNION ALL SELECT at FROM clicks) AS both) AS rounded GROUP BY minute",
+    )
+    .await
+    .unwrap();
+    let mut query = plan.start(None).unwrap();
+    let events = [event(5, "a", 1.0), event(65, "b", 1.0)];
+    let mut input = epoch(&plan.streams[0].columns, &[(0, &events)]);
+    input.splits.push(clicks(&plan.streams[1].columns, &[7, 8]));
+    query.run_epoch(input).await.unwrap();
+    let mut end = the_end(&[0]);
+    let click = clicks(&plan.streams[1].columns, &[]).split;
+    end.known.insert(click.clone());
+    end.finished.insert(click);
+    let output = query.run_epoch(end).await.unwrap();
+    assert_eq!(
+        lines(&output.rows),
+        ["2024-02-29T09:00:00Z | 3", "2024-02-29T09:01:00Z | 1"]
+    );
+}
+
+#[tokio::test]
 async fn a_copy_of_several_streams_passes_the_rows_of_each() {
     let plan = plan(
         "SELECT ts, kind FROM events UNION ALL SELECT at, kind::text FROM clicks WHERE kind > 1",

@@ -141,8 +141,28 @@ fn window_of(input: &LogicalPlan, expr: &Expr) -> EngineResult<Option<(Expr, Log
     Ok(Some((start, window)))
 }
 
-/// Whether a column of a plan is what the watermarks of its streams are of.
+/// Whether a column of a plan is what the watermarks of its streams are of; each stream of a union may call it otherwise.
 pub(crate) fn is_event_time(input: &LogicalPlan, column: &Column) -> bool {
+    let Some(index) = input.schema().maybe_index_of_column(column) else {
+        return false;
+    };
+    let at = |plan: &LogicalPlan| {
+        let below = Column::from(plan.schema().qualified_field(index));
+        is_event_time(plan, &below)
+    };
+    match input {
+        LogicalPlan::Projection(projection) => {
+            let below = projection.expr.get(index).and_then(plain_column);
+            below.is_some_and(|below| is_event_time(&projection.input, below))
+        }
+        LogicalPlan::Filter(filter) => is_event_time(&filter.input, column),
+        LogicalPlan::SubqueryAlias(alias) => at(&alias.input),
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| at(input)),
+        _ => is_watermarked(input, column),
+    }
+}
+
+fn is_watermarked(input: &LogicalPlan, column: &Column) -> bool {
     match origin(input, column) {
         Some(Origin::EventTime) => true,
         Some(Origin::Stream(name)) => streams_below(input).iter().all(|stream| {

@@ -33,8 +33,8 @@ use crate::{
 };
 
 /// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
-/// (Variance, for one, divides by the count when it loads.)
-const EXACT_STATE: [&str; 24] = [
+/// (A t-digest, for one, compresses itself when it loads.)
+const EXACT_STATE: [&str; 40] = [
     "approx_distinct",
     "approx_distinct_merge",
     "approx_distinct_sketch",
@@ -48,17 +48,33 @@ const EXACT_STATE: [&str; 24] = [
     "bit_xor",
     "bool_and",
     "bool_or",
+    "corr",
     "count",
+    "covar_pop",
+    "covar_samp",
     "first_value",
     "last_value",
     "max",
     "median",
     "min",
     "percentile_cont",
+    "quantile_cont",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
+    "sketch_merge",
+    "stddev",
+    "stddev_pop",
     "string_agg",
     "sum",
-    "quantile_cont",
-    "sketch_merge",
+    "var",
+    "var_pop",
 ];
 
 /// An aggregation of a plan, and the window its rows are in.

@@ -1,9 +1,11 @@
 //! Many groups at once: the accumulator that grouped aggregation runs on.
 //!
 //! What is hard is to be fast with few large groups and with many small ones. A vector per group costs an allocation per group, so the
-//! values of all exact groups lie in one pair of columns (group, key) in order of arrival and are laid out by group only when groups
-//! leave. A group that grows past the limit counts in buckets from then on; its earlier values stay behind in the columns as stale rows
-//! and are moved over together once they are half of them, so a row is touched a constant number of times on average.
+//! values of all small groups lie in one pair of columns (group, key) in order of arrival and are laid out by group only when groups leave.
+//! A group of more than a few values gets a place of its own; its first values stay behind in the columns as stale rows and are moved over
+//! together once they are half of them, so a row is touched a constant number of times on average. Beyond the exact limit a group counts in
+//! buckets, and its place of its own becomes a short list of values that are still to be counted: a whole list at a time is counted with
+//! everything at hand, where a value at a time would look for its group's buckets, and wait for each step of the way.
 //! Nothing here may take time proportional to the number of groups per batch.
 //!
 //! Measured and left out: taking rows in uncounted and sorting 32,768 of them by group before they go into buckets. Its three passes over
@@ -24,9 +26,11 @@ use super::grain::{Grain, key_of};
 use super::sketch::{Buckets, EXACT_LIMIT};
 
 /// A slot up to this is the number of values the group has in the columns …
-const FULL: u32 = EXACT_LIMIT as u32;
-/// … and from here on, where its buckets are.
-const FIRST_BUCKETS: u32 = FULL + 1;
+const FEW: u32 = 32;
+/// … and from here on, where its own place is.
+const FIRST_OWN: u32 = FEW + 1;
+/// How many values wait to be counted together.
+const WAITING: usize = 128;
 
 /// The accumulator.
 #[derive(Debug)]
@@ -34,28 +38,85 @@ pub(in crate::functions) struct PercentileGroups {
     asked: Asked,
     /// How fine the buckets are; `None` before the first of the sketches that say it.
     grain: Option<Grain>,
-    /// One per group, see [`FULL`].
+    /// One per group, see [`FEW`].
     slots: Vec<u32>,
     pending_groups: Vec<u32>,
     pending_keys: Vec<u64>,
-    /// How many pending rows belong to groups that have buckets by now.
+    /// How many pending rows belong to groups that have a place of their own by now.
     stale: usize,
-    buckets: Vec<Buckets>,
-    /// Heap bytes of all `buckets`.
-    bucket_bytes: usize,
+    own: Vec<Own>,
+    /// Heap bytes of all `own`.
+    own_bytes: usize,
+}
+
+/// What a group of more than a few values has to itself.
+#[derive(Debug, Default)]
+struct Own {
+    /// Room for values: the first `count` are all there are or, where there are buckets, those that are not counted yet.
+    keys: Vec<u64>,
+    count: usize,
+    /// There from value number [`EXACT_LIMIT`] + 1 on.
+    buckets: Option<Box<Buckets>>,
 }
 
 /// Groups that left, laid out one after the other.
 struct Emitted {
     slots: Vec<u32>,
     keys: Vec<u64>,
-    buckets: Vec<Option<Buckets>>,
+    own: Vec<Option<Own>>,
 }
 
 /// What one of them holds.
 enum Held<'a> {
     Exact(&'a mut [u64]),
-    Buckets(Buckets),
+    Buckets(&'a Buckets),
+}
+
+impl Own {
+    /// Takes a value; `false`, and nothing else, where there is no room.
+    #[inline(always)]
+    fn push(&mut self, key: u64) -> bool {
+        match self.keys.get_mut(self.count) {
+            Some(place) => {
+                *place = key;
+                self.count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Makes room for one more value.
+    #[cold]
+    fn make_room(&mut self, grain: Grain) {
+        let room = self.keys.len();
+        if self.buckets.is_none() && room < EXACT_LIMIT {
+            let room = (room * 2).clamp(2 * FEW as usize, EXACT_LIMIT);
+            self.keys.reserve_exact(room - self.keys.len());
+            self.keys.resize(room, 0);
+            return;
+        }
+        self.counted(grain);
+        if room != WAITING {
+            self.keys = vec![0; WAITING];
+        }
+    }
+
+    /// The buckets, all values counted.
+    fn counted(&mut self, grain: Grain) -> &mut Buckets {
+        let buckets = self
+            .buckets
+            .get_or_insert_with(|| Box::new(Buckets::new(grain)));
+        buckets.add_all(&self.keys[..self.count]);
+        self.count = 0;
+        buckets
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let buckets = self.buckets.as_ref();
+        let buckets = buckets.map_or(0, |buckets| size_of::<Buckets>() + buckets.heap_bytes());
+        self.keys.capacity() * size_of::<u64>() + buckets
+    }
 }
 
 impl PercentileGroups {
@@ -68,8 +129,8 @@ impl PercentileGroups {
             pending_groups: vec![],
             pending_keys: vec![],
             stale: 0,
-            buckets: vec![],
-            bucket_bytes: 0,
+            own: vec![],
+            own_bytes: 0,
         }
     }
 
@@ -78,7 +139,7 @@ impl PercentileGroups {
     }
 
     fn grow_to(&mut self, groups: usize) -> Result<()> {
-        if groups > (u32::MAX - FIRST_BUCKETS) as usize {
+        if groups > (u32::MAX - FIRST_OWN) as usize {
             return resources_err!("approx_percentile: {groups} groups are too many");
         }
         if groups > self.slots.len() {
@@ -87,35 +148,63 @@ impl PercentileGroups {
         Ok(())
     }
 
+    /// Takes values for as long as their groups have a place of their own with room; gives how many.
+    #[inline]
+    fn push_to_own(&mut self, groups: &[usize], values: &[f64]) -> usize {
+        let (slots, own) = (self.slots.as_slice(), self.own.as_mut_slice());
+        for (at, (group, value)) in groups.iter().zip(values).enumerate() {
+            let place = slots[*group].wrapping_sub(FIRST_OWN) as usize;
+            let Some(own) = own.get_mut(place) else {
+                return at;
+            };
+            if !own.push(key_of(*value)) {
+                return at;
+            }
+        }
+        groups.len()
+    }
+
     #[inline(always)]
     fn push(&mut self, group: usize, key: u64) {
         let slot = self.slots[group];
-        if slot >= FIRST_BUCKETS {
-            let buckets = &mut self.buckets[(slot - FIRST_BUCKETS) as usize];
-            if buckets.add_to_known(key) {
-                return;
-            }
-            self.bucket_bytes += buckets.add(key);
-        } else if slot < FULL {
+        if slot < FEW {
             self.slots[group] = slot + 1;
             self.pending_groups.push(group as u32);
             self.pending_keys.push(key);
-        } else {
-            let buckets = self.buckets_of(group);
-            self.bucket_bytes += self.buckets[buckets].add(key);
+            return;
+        }
+        let at = self.own_of(group);
+        if !self.own[at].push(key) {
+            self.make_room(at);
+            self.own[at].push(key);
         }
     }
 
-    /// Where the group's buckets are; makes them if need be.
+    #[cold]
+    fn make_room(&mut self, at: usize) {
+        let grain = self.grain();
+        self.change(at, |own| own.make_room(grain));
+    }
+
+    /// Does what may make a group's own place larger or smaller.
+    fn change<T>(&mut self, at: usize, work: impl FnOnce(&mut Own) -> T) -> T {
+        let own = &mut self.own[at];
+        let before = own.heap_bytes();
+        let result = work(own);
+        self.own_bytes = self.own_bytes - before + own.heap_bytes();
+        result
+    }
+
+    /// Where the group's own place is; makes it if need be.
     #[inline]
-    fn buckets_of(&mut self, group: usize) -> usize {
+    fn own_of(&mut self, group: usize) -> usize {
         let slot = self.slots[group];
-        if slot < FIRST_BUCKETS {
+        if slot < FIRST_OWN {
             self.stale += slot as usize;
-            self.slots[group] = FIRST_BUCKETS + self.buckets.len() as u32;
-            self.buckets.push(Buckets::new(self.grain()));
+            self.slots[group] = FIRST_OWN + self.own.len() as u32;
+            self.own.push(Own::default());
         }
-        (self.slots[group] - FIRST_BUCKETS) as usize
+        (self.slots[group] - FIRST_OWN) as usize
     }
 
     fn merge(&mut self, group: usize, state: &[u8]) -> Result<()> {
@@ -131,25 +220,25 @@ impl PercentileGroups {
                 }
             }
             encoding::Held::Buckets(counts) => {
-                let at = self.buckets_of(group);
-                self.bucket_bytes += counts.add_to(&mut self.buckets[at])?;
+                let at = self.own_of(group);
+                self.change(at, |own| counts.add_to(own.counted(grain)))?;
             }
         }
         Ok(())
     }
 
-    /// Moves the pending rows of groups that have buckets into them.
+    /// Moves the pending rows of groups that have a place of their own there.
     fn move_stale(&mut self) {
         let mut kept = 0;
         for at in 0..self.pending_keys.len() {
             let (group, key) = (self.pending_groups[at], self.pending_keys[at]);
             let slot = self.slots[group as usize];
-            if slot < FIRST_BUCKETS {
+            if slot < FIRST_OWN {
                 self.pending_groups[kept] = group;
                 self.pending_keys[kept] = key;
                 kept += 1;
             } else {
-                self.bucket_bytes += self.buckets[(slot - FIRST_BUCKETS) as usize].add(key);
+                self.push(group as usize, key);
             }
         }
         self.pending_groups.truncate(kept);
@@ -169,12 +258,8 @@ impl PercentileGroups {
         }
         let slots = emit_to.take_needed(&mut self.slots);
         let keys = self.take_keys(&slots);
-        let buckets = self.take_buckets();
-        Emitted {
-            slots,
-            keys,
-            buckets,
-        }
+        let own = self.take_own();
+        Emitted { slots, keys, own }
     }
 
     /// The keys of the first groups, group after group (a counting sort); the others' rows stay, renumbered.
@@ -184,11 +269,7 @@ impl PercentileGroups {
             .iter()
             .map(|&slot| {
                 let start = end;
-                end += if slot < FIRST_BUCKETS {
-                    slot as usize
-                } else {
-                    0
-                };
+                end += if slot < FIRST_OWN { slot as usize } else { 0 };
                 start
             })
             .collect();
@@ -209,15 +290,15 @@ impl PercentileGroups {
         keys
     }
 
-    /// All buckets, less those of groups that stay, which are renumbered.
-    fn take_buckets(&mut self) -> Vec<Option<Buckets>> {
-        let mut taken: Vec<_> = self.buckets.drain(..).map(Some).collect();
-        self.bucket_bytes = 0;
-        for slot in self.slots.iter_mut().filter(|slot| **slot >= FIRST_BUCKETS) {
-            if let Some(buckets) = taken[(*slot - FIRST_BUCKETS) as usize].take() {
-                *slot = FIRST_BUCKETS + self.buckets.len() as u32;
-                self.bucket_bytes += buckets.heap_bytes();
-                self.buckets.push(buckets);
+    /// All that groups have of their own, less that of groups that stay, which are renumbered.
+    fn take_own(&mut self) -> Vec<Option<Own>> {
+        let mut taken: Vec<_> = self.own.drain(..).map(Some).collect();
+        self.own_bytes = 0;
+        for slot in self.slots.iter_mut().filter(|slot| **slot >= FIRST_OWN) {
+            if let Some(own) = taken[(*slot - FIRST_OWN) as usize].take() {
+                *slot = FIRST_OWN + self.own.len() as u32;
+                self.own_bytes += own.heap_bytes();
+                self.own.push(own);
             }
         }
         taken
@@ -225,22 +306,26 @@ impl PercentileGroups {
 }
 
 impl Emitted {
-    fn for_each(mut self, mut then: impl FnMut(Held<'_>) -> Result<()>) -> Result<()> {
+    fn for_each(
+        mut self,
+        grain: Grain,
+        mut then: impl FnMut(Held<'_>) -> Result<()>,
+    ) -> Result<()> {
         let mut keys = self.keys.as_mut_slice();
         for slot in self.slots {
-            if slot < FIRST_BUCKETS {
+            if slot < FIRST_OWN {
                 let (own, rest) = keys.split_at_mut(slot as usize);
                 keys = rest;
                 then(Held::Exact(own))?;
-            } else {
-                let buckets = self
-                    .buckets
-                    .get_mut((slot - FIRST_BUCKETS) as usize)
-                    .and_then(Option::take);
-                let Some(buckets) = buckets else {
-                    return internal_err!("approx_percentile: a group has lost its buckets");
-                };
-                then(Held::Buckets(buckets))?;
+                continue;
+            }
+            let own = self.own.get_mut((slot - FIRST_OWN) as usize);
+            let Some(mut own) = own.and_then(Option::take) else {
+                return internal_err!("approx_percentile: a group has lost its values");
+            };
+            match own.buckets {
+                None => then(Held::Exact(&mut own.keys[..own.count]))?,
+                Some(_) => then(Held::Buckets(own.counted(grain)))?,
             }
         }
         Ok(())
@@ -257,13 +342,17 @@ impl GroupsAccumulator for PercentileGroups {
     ) -> Result<()> {
         self.grow_to(total_num_groups)?;
         let values = floats(values)?;
-        let rows = group_indices.iter().zip(values.values());
         if values.null_count() == 0 && opt_filter.is_none() {
-            for (&group, &value) in rows {
-                self.push(group, key_of(value));
+            let (mut groups, mut values) = (group_indices, values.values().as_ref());
+            while let (Some(group), Some(value)) = (groups.first(), values.first()) {
+                self.push(*group, key_of(*value));
+                (groups, values) = (&groups[1..], &values[1..]);
+                let taken = self.push_to_own(groups, values);
+                (groups, values) = (&groups[taken..], &values[taken..]);
             }
         } else {
-            for (row, (&group, &value)) in rows.enumerate() {
+            let rows = group_indices.iter().zip(values.values()).enumerate();
+            for (row, (&group, &value)) in rows {
                 if values.is_valid(row) && passes(opt_filter, row) {
                     self.push(group, key_of(value));
                 }
@@ -291,12 +380,13 @@ impl GroupsAccumulator for PercentileGroups {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let grain = self.grain();
         let emitted = self.emit(emit_to);
         let mut answers = self.asked.answers(emitted.slots.len());
-        emitted.for_each(|held| {
+        emitted.for_each(grain, |held| {
             match held {
                 Held::Exact(keys) => answers.of_keys(keys),
-                Held::Buckets(buckets) => answers.of_buckets(&buckets),
+                Held::Buckets(buckets) => answers.of_buckets(buckets),
             }
             Ok(())
         })?;
@@ -309,7 +399,7 @@ impl GroupsAccumulator for PercentileGroups {
         let bytes = emitted.slots.len() + emitted.keys.len() * size_of::<u64>();
         let mut states = BinaryBuilder::with_capacity(emitted.slots.len(), bytes);
         let mut state = vec![];
-        emitted.for_each(|held| {
+        emitted.for_each(grain, |held| {
             state.clear();
             match held {
                 Held::Exact([]) => {
@@ -317,7 +407,7 @@ impl GroupsAccumulator for PercentileGroups {
                     return Ok(());
                 }
                 Held::Exact(keys) => encoding::encode_exact(grain, keys, &mut state),
-                Held::Buckets(buckets) => encoding::encode_buckets(&buckets, &mut state),
+                Held::Buckets(buckets) => encoding::encode_buckets(buckets, &mut state),
             }
             append(&mut states, &state)
         })?;
@@ -350,8 +440,8 @@ impl GroupsAccumulator for PercentileGroups {
             + self.slots.capacity() * size_of::<u32>()
             + self.pending_groups.capacity() * size_of::<u32>()
             + self.pending_keys.capacity() * size_of::<u64>()
-            + self.buckets.capacity() * size_of::<Buckets>()
-            + self.bucket_bytes
+            + self.own.capacity() * size_of::<Own>()
+            + self.own_bytes
     }
 }
 

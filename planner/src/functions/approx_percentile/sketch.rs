@@ -99,35 +99,56 @@ impl Buckets {
         self.max
     }
 
-    #[inline(always)]
-    fn note(&mut self, key: u64) {
-        self.count += 1;
-        // Seldom true: cheaper than two stores for every value.
-        if key < self.min {
-            self.min = key;
-        }
-        if key > self.max {
-            self.max = key;
-        }
-    }
-
-    /// Counts a value whose page is there; `false`, and nothing else, where it is not.
-    #[inline(always)]
-    pub(super) fn add_to_known(&mut self, key: u64) -> bool {
-        let bucket = (key >> self.shift) as u32;
-        let Some(page) = self.page_of(bucket) else {
-            return false;
-        };
-        page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
-        self.note(key);
-        true
-    }
-
     /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
     #[inline]
     pub(super) fn add(&mut self, key: u64) -> usize {
-        self.note(key);
+        self.count += 1;
+        self.min = self.min.min(key);
+        self.max = self.max.max(key);
         self.add_to_bucket((key >> self.shift) as u32, 1)
+    }
+
+    /// Counts values.
+    pub(super) fn add_all(&mut self, keys: &[u64]) {
+        let (mut min, mut max) = (self.min, self.max);
+        for key in keys {
+            min = min.min(*key);
+            max = max.max(*key);
+        }
+        (self.min, self.max) = (min, max);
+        self.count += keys.len() as u64;
+        let mut rest = keys;
+        loop {
+            rest = &rest[self.add_known(rest)..];
+            let Some((key, others)) = rest.split_first() else {
+                return;
+            };
+            self.add_to_bucket((key >> self.shift) as u32, 1);
+            rest = others;
+        }
+    }
+
+    /// Counts values for as long as they are on one side of 0 and their pages are there; gives how many.
+    fn add_known(&mut self, keys: &[u64]) -> usize {
+        let (shift, zero) = (self.shift, self.zero);
+        let above = keys.first().is_some_and(|key| (key >> shift) as u32 > zero);
+        let directory = if above { &self.above } else { &self.below };
+        let (first, entries) = (directory.first, directory.entries.as_slice());
+        let pages = self.pages.as_mut_slice();
+        for (at, key) in keys.iter().enumerate() {
+            // A page of the other side is not in this directory.
+            let bucket = (key >> shift) as u32;
+            let entry = entries.get((bucket >> PAGE_SHIFT).wrapping_sub(first) as usize);
+            let Some(page) = entry.and_then(|page| pages.get_mut(*page as usize)) else {
+                return at;
+            };
+            // 0 is counted apart, though the smallest values of all would share a page with it.
+            if bucket == zero {
+                return at;
+            }
+            page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
+        }
+        keys.len()
     }
 
     /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells. Gives the bytes by which the sketch grew.
@@ -161,9 +182,7 @@ impl Buckets {
         } else {
             &self.below
         };
-        let at = (bucket >> PAGE_SHIFT).wrapping_sub(directory.first) as usize;
-        let page = *directory.entries.get(at)?;
-        self.pages.get_mut(page as usize)
+        self.pages.get_mut(directory.page(bucket)? as usize)
     }
 
     #[cold]
@@ -253,6 +272,13 @@ impl Directory {
         }
     }
 
+    /// Which page a bucket is in, as far as the directory knows.
+    #[inline(always)]
+    fn page(&self, bucket: u32) -> Option<u32> {
+        let at = (bucket >> PAGE_SHIFT).wrapping_sub(self.first) as usize;
+        self.entries.get(at).copied()
+    }
+
     /// The entry of a page, which the directory is made to reach.
     fn entry(&mut self, page: u32) -> &mut u32 {
         let len = self.entries.len() as u32;
@@ -312,9 +338,7 @@ impl Sketch {
         let (grain, keys) = (self.grain, &mut self.keys);
         self.buckets.get_or_insert_with(|| {
             let mut buckets = Buckets::new(grain);
-            for key in std::mem::take(keys) {
-                buckets.add(key);
-            }
+            buckets.add_all(&std::mem::take(keys));
             buckets
         })
     }

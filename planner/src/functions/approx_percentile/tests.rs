@@ -233,6 +233,28 @@ fn zero_and_both_signs_cost_no_more_than_their_values() {
 }
 
 #[test]
+fn zero_lies_between_the_smallest_values_there_are() {
+    let smallest = |n: u64| f64::from_bits(n << 45);
+    let values: Vec<f64> = (0..9_000)
+        .map(|n| match n % 3 {
+            0 => 0.0,
+            1 => smallest(1 + n / 3 % 30),
+            _ => -smallest(1 + n / 3 % 30),
+        })
+        .collect();
+    let mut groups = new_groups(0.5);
+    groups
+        .update_batch(&[column(&values)], &vec![0; values.len()], None, 1)
+        .unwrap();
+    let state = groups.state(EmitTo::All).unwrap();
+    for percentile in [0.34, 0.5, 0.66] {
+        let mut groups = new_groups(percentile);
+        groups.merge_batch(&state, &[0], 1).unwrap();
+        assert_eq!(answers(&mut groups, EmitTo::All), [Some(0.0)]);
+    }
+}
+
+#[test]
 fn values_far_apart_in_falling_order() {
     let values: Vec<f64> = (0..20_000)
         .map(|i| 10f64.powf(300.0 - f64::from(i) * 0.03))

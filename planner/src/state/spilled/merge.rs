@@ -113,7 +113,7 @@ fn merged(
             .iter()
             .map(|number| (place << NUMBER_BITS) | number)
             .collect();
-        groups.merge_numbered(stage, &columns, &numbers, &mut firsts)?;
+        groups.merge_numbered(&columns, &numbers, &mut firsts)?;
     }
     Ok((groups, firsts))
 }
