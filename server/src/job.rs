@@ -25,7 +25,7 @@ pub use manifest::Manifest;
 pub use manifest_log::ManifestLog;
 pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use sluice_connectors::{source::Source, store::Root};
@@ -100,6 +100,8 @@ pub struct JobParts {
     pub streams: Arc<[JobStream]>,
     /// The root.
     pub root: Root,
+    /// The folder of its epoch journal, on local disk.
+    pub journal: PathBuf,
     /// The table, its late rows, its dead letters.
     pub tables: JobTables,
     /// Options.

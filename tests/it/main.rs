@@ -28,6 +28,7 @@ mod places;
 mod sketches;
 mod slt;
 mod spark_spellings;
+mod stores;
 mod support;
 mod types;
 mod windows;

@@ -3,6 +3,7 @@
 //! A bad message is a pure function of its payload, so every query that reads the stream finds the same ones. The first to reach its
 //! commit point writes them; the offset ranges so recorded are kept (in a manifest log of their own) and rows inside them are not
 //! written again. The stream's commit comes before the query's checkpoint: once a checkpoint passes an offset, its letter is durable.
+//! So this log fences nobody: a record of another server under our number is read, and what it lacks is written under the next.
 
 use std::{collections::BTreeMap, ops::Range, str::FromStr, sync::Arc};
 
@@ -25,10 +26,16 @@ use super::{
     intervals::Intervals,
     manifest_log::{LogEntry, ManifestLog},
 };
-use crate::{error::Result, root::storage_error, table::TableState};
+use crate::{
+    error::{Result, SqlState},
+    root::storage_error,
+    table::TableState,
+};
 
 /// The format of a record of dead letters.
 const FORMAT: u32 = 1;
+/// Times that the records are read anew because another server wrote one meanwhile.
+const TRIES: usize = 10;
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,16 +145,22 @@ impl DeadLetters {
             return Ok(());
         }
         let mut guard = self.state.lock().await;
-        let mut state = match guard.take() {
-            Some(state) => state,
-            None => self.recover().await?,
-        };
-        let result = self.record_in(&mut state, ranges, now_us).await;
-        if result.is_ok() {
-            // After an error the state in memory may run ahead of what is durable: it is read anew next time.
-            *guard = Some(state);
+        let mut tries = 1;
+        loop {
+            let mut state = match guard.take() {
+                Some(state) => state,
+                None => self.recover().await?,
+            };
+            match self.record_in(&mut state, ranges, now_us).await {
+                Ok(()) => {
+                    *guard = Some(state);
+                    return Ok(());
+                }
+                // After an error the state in memory may run ahead of what is durable: it is read anew.
+                Err(error) if error.state == SqlState::ObjectInUse && tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
         }
-        result
     }
 
     async fn record_in(&self, state: &mut State, ranges: &[BadRange], now_us: i64) -> Result<()> {

@@ -7,7 +7,6 @@ mod report;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -99,7 +98,7 @@ impl<'a> Running<'a> {
         let mut committer = Committer {
             root: parts.root.clone(),
             log: ManifestLog::new(parts.root.clone(), format!("{folder}/manifests")),
-            folder: folder.clone(),
+            folder,
             next_number: 1,
             owner: parts.owner.clone(),
             app_id: super::super::app_id(&parts.id),
@@ -121,7 +120,7 @@ impl<'a> Running<'a> {
             build: parts.build.clone(),
             after_epoch: restored.epoch,
         };
-        let journal_folder = journal_folder(parts, &folder)?;
+        let journal_folder = parts.journal.clone();
         let to_replay = if restored.discard.is_some() {
             journal::clear(&journal_folder).map_err(journal_error)?;
             Vec::new()
@@ -333,20 +332,6 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {
-    parts
-        .root
-        .local_path
-        .as_ref()
-        .map(|root| root.join(folder).join("journal"))
-        .ok_or_else(|| {
-            Error::user(
-                SqlState::FeatureNotSupported,
-                "the epoch journal needs a local root for now",
-            )
-        })
 }
 
 fn journal_error(error: std::io::Error) -> Error {
