@@ -151,7 +151,7 @@ fn the_main_job(kind: Kind) {
     job::wait_drained(&server, &pg, GOLD, &shape, SOON);
     assert_eq!(job::read_gold(&pg, GOLD), expected);
     assert!(pg.number("SELECT count(*) FROM once") > 0);
-    pg.run(&format!("DROP TABLE {GOLD}"));
+    pg.run(&format!("DROP TABLE once; DROP TABLE {GOLD}"));
     pg.run("DROP VIEW streaming_metrics; DROP STREAM events");
 }
 

@@ -195,10 +195,13 @@ fn requests_of_a_commit(kind: Kind) {
             }
             assert!(commits >= 32);
             assert!(
-                seen.iter().all(|one| one.status < 500 && one.status > 0),
+                seen.iter()
+                    .filter(|one| one.method == "PUT")
+                    .all(|one| one.status == 200 || one.status == 201),
                 "a request failed by itself"
             );
-            let limit = 16 * commits;
+            // however long the log is
+            let limit = 10 * commits;
             assert!(
                 seen.len() <= limit,
                 "{} requests in {commits} commits",

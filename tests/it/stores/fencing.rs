@@ -9,12 +9,17 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sluice_tests::{
+    job,
+    oracle::Gold,
     parts::stores::{Kind, Store},
     server::Server,
 };
 
 use super::{start, under_load};
-use crate::support::{SOON, setting};
+use crate::{
+    kills::{GOLD, Shown},
+    support::{SOON, setting},
+};
 
 const LEASE: &str = "2 s";
 
@@ -80,10 +85,21 @@ fn takeovers(kind: Kind) {
         |mut owner, shown| {
             for round in 1..=rounds {
                 look_for(&owner, shown, round, rng.random_range(1_000..3_000));
+                let before = committed(&owner);
                 owner.signal(libc::SIGSTOP);
                 let slept = owner.pid();
                 let mut next = server(&store, "taken");
                 next.up();
+                // What was committed stays. What was only shown stays on its machine, whose journal this one does not have.
+                let after = committed(&next);
+                for (key, row) in &before {
+                    assert_eq!(
+                        after.get(key),
+                        Some(row),
+                        "round {round}: {key:?} was committed"
+                    );
+                }
+                *shown = Shown::default();
                 look_for(&next, shown, round, 1_000);
                 // the old one wakes in the middle of whatever it did
                 owner.signal(libc::SIGCONT);
@@ -108,8 +124,17 @@ fn takeovers(kind: Kind) {
     );
 }
 
-/// Final rows stay as they were, whoever shows them.
-fn look_for(server: &Server, shown: &mut crate::kills::Shown, round: usize, ms: u64) {
+/// Gold as it is committed.
+fn committed(server: &Server) -> Gold {
+    let sql = format!(
+        "SET freshness = 'committed'; SELECT {} FROM {GOLD}",
+        job::COLUMNS
+    );
+    job::gold_of(&server.connect().run(&sql)).unwrap()
+}
+
+/// Final rows of one server stay as they were.
+fn look_for(server: &Server, shown: &mut Shown, round: usize, ms: u64) {
     let end = Instant::now() + Duration::from_millis(ms);
     while Instant::now() < end {
         shown.look(server, round);

@@ -89,7 +89,7 @@ fn secrets(kind: StoreKind) -> StoreSettings {
     };
     let value = |name: &str| match name {
         // base64 and JSON are read when the client is made
-        "account_key" => format!("{SECRET}AAA="),
+        "account_key" => format!("{SECRET}AAA"),
         "service_account_key" => format!(
             r#"{{"disable_oauth":true,"client_email":"","private_key":"{SECRET}","private_key_id":"{SECRET}"}}"#
         ),
@@ -146,7 +146,8 @@ async fn settings_that_nobody_reads_are_refused() {
             "Did you mean secret_access_key?",
         ),
         ("az://c", "acount_key", "Did you mean account_key?"),
-        ("s3://b", "account_key", "docs/stores.md"),
+        ("s3://b", "account_key", "Did you mean access_key_id?"),
+        ("gs://b", "qqq", "docs/stores.md"),
         ("gs://b", "bucket", "The root's URL names the bucket."),
         ("./x", "regoin", "Did you mean region?"),
     ] {
