@@ -131,3 +131,16 @@ fn the_store_of_the_root_has_settings_that_are_not_shown() {
         );
     }
 }
+
+#[test]
+fn the_file_in_the_page_about_stores_is_one() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stores.md")).unwrap();
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let file = file(text);
+    let config = load(Some(file.path()), &Overrides::default()).unwrap();
+    assert_eq!(config.root, "s3://bucket/sluice");
+    assert_eq!(config.storage.len(), 6);
+    assert_eq!(config.root_options().lease, RootOptions::default().lease);
+}

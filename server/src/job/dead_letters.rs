@@ -36,6 +36,8 @@ use crate::{
 const FORMAT: u32 = 1;
 /// Times that the records are read anew because another server wrote one meanwhile.
 const TRIES: usize = 10;
+/// Records between two rounds of removing old ones on a remote root, where every look costs a request.
+const PRUNE_EVERY: u64 = 16;
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +196,9 @@ impl DeadLetters {
         self.log.put(number, &entry).await?;
         state.next_number = number + 1;
         commit(sink, &self.app_id, number, &entry).await?;
-        self.log.prune(number, 3).await?;
+        if !self.root.is_remote() || number.is_multiple_of(PRUNE_EVERY) {
+            self.log.prune(number, 3).await?;
+        }
         self.table.refresh().await
     }
 

@@ -201,7 +201,7 @@ fn requests_of_a_commit(kind: Kind) {
                 "a request failed by itself"
             );
             // however long the log is
-            let limit = 10 * commits;
+            let limit = 12 * commits;
             assert!(
                 seen.len() <= limit,
                 "{} requests in {commits} commits",
