@@ -26,7 +26,7 @@ TEST_THREADS ?= 2
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check bench test-clients chaos oracle build needs parts
+.PHONY: help demo demo-kafka test check bench test-clients test-stores chaos chaos-stores oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,15 @@ test-clients: build parts ## Larger readers (Spark with Delta) and the main job 
 	@$(PARTS) install spark
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored
+
+test-stores: build parts ## The root on S3 (versitygw, built with Go) and Azure (Azurite, from npm): job, kills, faults, takeovers
+	@$(PARTS) install versitygw azurite
+	@$(TEST) --test it stores:: -- --test-threads=1 --include-ignored --nocapture
+
+chaos-stores: build parts ## As chaos, 100 SIGKILLs on each store, and 30 takeovers
+	@$(PARTS) install versitygw azurite
+	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-100} $(TEST) --test it stores::kills -- --test-threads=1 --include-ignored --nocapture
+	@SLUICE_TEST_TAKEOVERS=$${SLUICE_TEST_TAKEOVERS:-30} $(TEST) --test it stores::fencing -- --test-threads=1 --include-ignored --nocapture
 
 chaos: build parts ## Kills without end, nearly: SLUICE_TEST_KILLS (200) SIGKILLs under load, seed in SLUICE_TEST_SEED
 	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-200} $(TEST) --test it kills:: -- --test-threads=1 --nocapture

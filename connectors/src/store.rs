@@ -2,11 +2,17 @@
 //!
 //! A [`Root`] is an [`ObjectStore`] seen twice: [`Root::store`] has its paths below the root folder, [`Root::base`] below the store
 //! itself, which is what delta-rs wants. Hard about it: `object_store`'s local store neither syncs what it writes nor keeps a torn
-//! file of a dying process apart from a whole one, so a local root goes through [`DurableLocal`]. What a call here has reported as
-//! written is on disk, and a put-if-absent has one winner among any number of processes.
+//! file of a dying process apart from a whole one, so a local root goes through [`DurableLocal`]; and not every server that speaks a
+//! store's protocol keeps its promises, so a remote root is put to the test when it is opened. What a call here has reported as written
+//! is durable, and a put-if-absent has one winner among any number of processes.
 
+mod address;
 mod durable;
 mod fault;
+mod guarded;
+mod probe;
+mod remote;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -17,21 +23,28 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::{
-    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path,
-    prefix::PrefixStore,
+    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
+    WriteMultipart, path::Path, prefix::PrefixStore,
 };
 use url::Url;
 
+pub use address::StoreKind;
 pub use durable::DurableLocal;
-pub(crate) use fault::is_unsynced;
 pub use fault::storage_error;
+pub(crate) use fault::{condensed, is_unsynced};
+pub use settings::StoreSettings;
 
 use crate::error::{ConnectorError, Result};
 
+/// Objects above this size go to a remote store in parts …
+const PARTS_ABOVE: usize = 64 << 20;
+/// … of this size, so that each request stays within its time limit.
+const PART: usize = 16 << 20;
+
 /// Where everything durable lives.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Root {
     /// The root's address, with a slash at its end.
     pub url: Url,
@@ -43,11 +56,59 @@ pub struct Root {
     pub local_path: Option<PathBuf>,
 }
 
-/// Opens a root by path or URL and makes its folder where there is none; only local ones for now.
+impl std::fmt::Debug for Root {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Root({})", self.url)
+    }
+}
+
+/// An object and the version of it that was read.
+#[derive(Clone, Debug)]
+pub struct Versioned {
+    /// What is in it.
+    pub bytes: Bytes,
+    /// Which version, for [`Root::put_if_unchanged`].
+    pub version: UpdateVersion,
+}
+
+/// What became of a put that depends on what is there.
+#[derive(Clone, Debug)]
+pub enum Conditional {
+    /// Ours is there now, as this version.
+    Put(UpdateVersion),
+    /// Something else was there.
+    Refused,
+}
+
+/// Opens a root by path or URL: a local folder, which is made where there is none, or a folder in a bucket or container (`s3://`,
+/// `az://`, `abfss://`, `gs://`), whose store is put to the test first.
+///
+/// # Errors
+/// `Option` for an address or settings that cannot be used, `Storage` when the folder cannot be made; `Denied`, `NotFound` or
+/// `Unreachable` when the store cannot be used, `Conflict` when it does not honour conditional puts.
+pub async fn open_root(url_or_path: &str, settings: &StoreSettings) -> Result<Root> {
+    let kind = scheme_of(url_or_path).and_then(StoreKind::of);
+    let Some(kind) = kind else {
+        settings.check(None)?;
+        return open_local(url_or_path);
+    };
+    let address = address::Address::parse(kind, url_or_path)?;
+    let base = remote::connect(&address, settings)?;
+    let root = Root {
+        url: address.url.clone(),
+        store: Arc::new(PrefixStore::new(Arc::clone(&base), address.prefix.clone())),
+        base,
+        local_path: None,
+    };
+    probe::probe(&root, &address).await?;
+    Ok(root)
+}
+
+/// Opens a local root and makes its folder where there is none.
 ///
 /// # Errors
 /// `Option` for an address that cannot be used, `Storage` when the folder cannot be made.
-pub fn open_root(url_or_path: &str) -> Result<Root> {
+pub fn open_local(url_or_path: &str) -> Result<Root> {
     let folder = match scheme_of(url_or_path) {
         None => PathBuf::from(url_or_path),
         Some("file") => Url::parse(url_or_path)
@@ -59,8 +120,8 @@ pub fn open_root(url_or_path: &str) -> Result<Root> {
             })?,
         Some(scheme) => {
             return Err(ConnectorError::Option {
-                message: format!("a root on {scheme}:// is not supported yet"),
-                hint: Some("Use a local folder as root.".into()),
+                message: format!("a root cannot lie on {scheme}://"),
+                hint: Some("Use a local folder, or s3://, az://, abfss:// or gs:// with bucket and folder.".into()),
             });
         }
     };
@@ -130,18 +191,31 @@ impl Root {
         Ok(url)
     }
 
+    /// Whether it lies on an object store.
+    pub fn is_remote(&self) -> bool {
+        self.local_path.is_none()
+    }
+
     /// Reads an object; `None` when it is not there.
     pub async fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        let what = || format!("read {path}");
-        match self.store.get(&parse(path)?).await {
-            Ok(found) => found
-                .bytes()
-                .await
-                .map(Some)
-                .map_err(|error| storage_error(&what(), error)),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(storage_error(&what(), error)),
-        }
+        let found = self.read_versioned(path).await?;
+        Ok(found.map(|found| found.bytes))
+    }
+
+    /// Reads an object and which version of it that is; `None` when it is not there.
+    pub async fn read_versioned(&self, path: &str) -> Result<Option<Versioned>> {
+        let failed = |error| storage_error(&format!("read {path}"), error);
+        let found = match self.store.get(&parse(path)?).await {
+            Ok(found) => found,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let version = UpdateVersion {
+            e_tag: found.meta.e_tag.clone(),
+            version: found.meta.version.clone(),
+        };
+        let bytes = found.bytes().await.map_err(failed)?;
+        Ok(Some(Versioned { bytes, version }))
     }
 
     /// Reads a text; `None` when it is not there.
@@ -158,24 +232,57 @@ impl Root {
 
     /// Writes an object, replacing what was there.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        self.store
-            .put(&parse(path)?, bytes.into())
-            .await
-            .map(drop)
-            .map_err(|error| storage_error(&format!("write {path}"), error))
+        let location = parse(path)?;
+        let put = if self.is_remote() && bytes.len() > PARTS_ABOVE {
+            self.put_parts(&location, bytes).await
+        } else {
+            self.store.put(&location, bytes.into()).await.map(drop)
+        };
+        put.map_err(|error| put_error(path, error))
+    }
+
+    /// Writes an object in parts; it is there once all of them are.
+    async fn put_parts(&self, path: &Path, bytes: Bytes) -> Result<(), StoreError> {
+        let upload = self.store.put_multipart(path).await?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+        parts.put(bytes);
+        parts.finish().await.map(drop)
     }
 
     /// Writes an object unless there is one of that name: `true` for the one caller whose bytes are now there.
+    ///
+    /// `false` may be said of one's own bytes, where an earlier try of the same call had been answered with an error: who is to know
+    /// for sure reads what is there.
     pub async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<bool> {
-        let options = PutOptions::from(PutMode::Create);
+        let put = self.conditional(path, bytes, PutMode::Create).await?;
+        Ok(matches!(put, Conditional::Put(_)))
+    }
+
+    /// Writes an object if it is still as it was when it was read; on a remote root only.
+    ///
+    /// As with [`Root::put_if_absent`], being refused may come of an earlier try of the same call.
+    pub async fn put_if_unchanged(
+        &self,
+        path: &str,
+        bytes: Bytes,
+        version: UpdateVersion,
+    ) -> Result<Conditional> {
+        self.conditional(path, bytes, PutMode::Update(version))
+            .await
+    }
+
+    async fn conditional(&self, path: &str, bytes: Bytes, mode: PutMode) -> Result<Conditional> {
+        let options = PutOptions::from(mode);
         match self
             .store
             .put_opts(&parse(path)?, bytes.into(), options)
             .await
         {
-            Ok(_) => Ok(true),
-            Err(StoreError::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(storage_error(&format!("write {path}"), error)),
+            Ok(put) => Ok(Conditional::Put(put.into())),
+            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
+                Ok(Conditional::Refused)
+            }
+            Err(error) => Err(put_error(path, error)),
         }
     }
 
@@ -239,12 +346,8 @@ impl Root {
             .try_collect()
             .await
             .map_err(failed)?;
-        for path in &found {
-            match self.store.delete(path).await {
-                Ok(()) | Err(StoreError::NotFound { .. }) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
+        let count = found.len();
+        self.delete_found(found).await.map_err(failed)?;
         if let Some(local) = &self.local_path {
             // Only empty folders are left; one that somebody fills meanwhile stays.
             durable::remove_empty_folders(
@@ -253,7 +356,29 @@ impl Root {
                     .fold(local.clone(), |at, part| at.join(part.as_ref())),
             );
         }
-        Ok(found.len())
+        Ok(count)
+    }
+
+    /// Deletes objects by their paths, together where the store can; those that are not there are deleted already.
+    pub async fn delete_many(&self, paths: impl IntoIterator<Item = String>) -> Result<()> {
+        let paths = paths.into_iter().map(|path| parse(&path));
+        let paths = paths.collect::<Result<Vec<_>>>()?;
+        let what = paths.first().map_or_else(String::new, Path::to_string);
+        self.delete_found(paths)
+            .await
+            .map_err(|error| storage_error(&format!("delete {what}"), error))
+    }
+
+    async fn delete_found(&self, paths: Vec<Path>) -> Result<(), StoreError> {
+        let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+        let mut deleted = self.store.delete_stream(paths);
+        while let Some(one) = deleted.next().await {
+            match one {
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Removes the unfinished files of processes that are gone and says how many there were.
@@ -266,6 +391,17 @@ impl Root {
         durable::blocking(move || Ok(durable::remove_leftovers(&folder)))
             .await
             .map_err(|error| storage_error("remove unfinished files", error))
+    }
+}
+
+/// A put that finds nothing has found no bucket.
+fn put_error(path: &str, error: StoreError) -> ConnectorError {
+    match error {
+        StoreError::NotFound { .. } => ConnectorError::Storage {
+            message: format!("cannot write {path}: the bucket or container is not there"),
+            retry: true,
+        },
+        error => storage_error(&format!("write {path}"), error),
     }
 }
 

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use sluice_server::error::{Error, Fault};
 
-use crate::config::{Address, Memory, check_environment};
+use crate::config::{Address, Lease, Memory, check_environment};
 
 /// How a command ends when it does not end well.
 #[derive(Debug)]
@@ -129,7 +129,14 @@ struct ServeArgs {
     /// Memory that ad-hoc queries may take, all together; streams have their own [default: 1 GB]
     #[arg(long, value_name = "SIZE", env = "SLUICE_QUERY_MEMORY")]
     query_memory: Option<Memory>,
-    /// Settings in TOML, by the names of these flags with underscores
+    /// Folder on local disk for what need not outlive the machine: epoch journals of a root on a store, state beyond memory [default:
+    /// in a local root; ./sluice-scratch for others]
+    #[arg(long, value_name = "DIR", env = "SLUICE_SCRATCH")]
+    scratch: Option<PathBuf>,
+    /// Silence after which another server may take a root on a store over [default: 15 s]
+    #[arg(long, value_name = "TIME", env = "SLUICE_ROOT_LEASE")]
+    root_lease: Option<Lease>,
+    /// Settings in TOML, by the names of these flags with underscores; those of the root's store in a table [storage]
     #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -141,6 +148,7 @@ A flag wins over its environment variable, that over the file, that over the def
 
 Examples:
   sluice serve --root /var/lib/sluice
+  AWS_REGION=eu-west-1 sluice serve --root s3://bucket/sluice --scratch /var/cache/sluice
   SLUICE_PG_LISTEN=127.0.0.1:6000 sluice serve --config sluice.toml
   SLUICE_LOG=debug sluice serve       more on standard error (also SLUICE_LOG=info,sluice_server::job=trace)";
 
@@ -153,6 +161,9 @@ struct RunArgs {
     /// Keep everything under this root [default: a temporary one, removed at the end]
     #[arg(long, value_name = "URL")]
     root: Option<String>,
+    /// Folder on local disk for what need not outlive the machine, as for serve
+    #[arg(long, value_name = "DIR", env = "SLUICE_SCRATCH")]
+    scratch: Option<PathBuf>,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -177,9 +188,12 @@ struct DemoArgs {
     /// Stop generating after about this long, let every window close, compare the counts and end [default: until q or Ctrl-C]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
-    /// Keep everything under this folder [default: a temporary one, removed at the end]
-    #[arg(long, value_name = "DIR")]
+    /// Keep everything under this root [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "URL")]
     root: Option<String>,
+    /// Folder on local disk for what need not outlive the machine, as for serve
+    #[arg(long, value_name = "DIR", env = "SLUICE_SCRATCH")]
+    scratch: Option<PathBuf>,
     /// Events per second
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     rate: u64,

@@ -3,8 +3,12 @@
 //! A setting that nobody reads is worse than an error, so whatever is not known is refused by name, with the nearest known one: keys of
 //! the file with their line, and variables of the environment that begin with `SLUICE_`.
 
+mod lease;
+mod storage;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::Kind;
@@ -12,6 +16,10 @@ use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use sluice_server::error::{Error, Result, SqlState};
 use sluice_server::options::memory;
+use sluice_server::root::RootOptions;
+
+pub(crate) use self::lease::Lease;
+use self::storage::Setting;
 
 #[cfg(test)]
 mod tests;
@@ -36,15 +44,24 @@ pub(crate) struct Config {
     pub(crate) http_listen: Address,
     /// Memory that queries of people may take, all together.
     pub(crate) query_memory: Memory,
+    /// Folder on local disk for what need not outlive the machine.
+    pub(crate) scratch: Option<PathBuf>,
+    /// Silence after which another server may take a root on a store over.
+    pub(crate) root_lease: Lease,
+    /// Settings of the root's store; secrets among them.
+    #[serde(default)]
+    pub(crate) storage: BTreeMap<String, Setting>,
 }
 
-/// Its keys.
-const KEYS: [&str; 5] = [
+/// Its keys that have a variable in the environment.
+const KEYS: [&str; 7] = [
     "root",
     "pg_listen",
     "flight_listen",
     "http_listen",
     "query_memory",
+    "scratch",
+    "root_lease",
 ];
 
 impl Default for Config {
@@ -56,6 +73,24 @@ impl Default for Config {
             flight_listen: loopback(5456),
             http_listen: loopback(5457),
             query_memory: Memory::default(),
+            scratch: None,
+            root_lease: Lease::default(),
+            storage: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// How the root is opened.
+    pub(crate) fn root_options(&self) -> RootOptions {
+        RootOptions {
+            storage: self
+                .storage
+                .iter()
+                .map(|(name, setting)| (name.clone(), setting.as_str().to_owned()))
+                .collect(),
+            scratch: self.scratch.clone(),
+            lease: self.root_lease.time,
         }
     }
 }
@@ -78,6 +113,12 @@ pub(crate) struct Overrides {
     /// As in [`Config`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) query_memory: Option<Memory>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) root_lease: Option<Lease>,
 }
 
 /// `HOST:PORT`.

@@ -33,7 +33,7 @@ use crate::{
     execute::plan_error,
     job::{JobHandle, JobTables, QueryStatus},
     metrics::Metrics,
-    root::{self, HeldRoot},
+    root::{self, HeldRoot, Local, RootOptions},
     session::{Door, Session, Sessions},
     table::{Freshness, TableState},
 };
@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub query_memory: usize,
     /// Statements are planned and enter the catalog in memory; nothing is asked from outside, written or started.
     pub plan_only: bool,
+    /// How the root is opened and held.
+    pub root_options: RootOptions,
 }
 
 /// The engine.
@@ -55,7 +57,7 @@ pub struct Engine {
     held: HeldRoot,
     files: CatalogFiles,
     catalog: ArcSwap<Catalog>,
-    pub(crate) ddl: tokio::sync::Mutex<()>,
+    ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
     base: SessionState,
     clock: Arc<dyn Clock>,
@@ -88,11 +90,12 @@ impl Engine {
     /// Takes the root and restores what is in it. Queries go on restoring themselves after this returns: see [`Engine::is_ready`].
     pub async fn start(config: EngineConfig) -> Result<Arc<Self>> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let held = root::hold(&config.root).await?;
+        let owner = uuid::Uuid::now_v7().to_string();
+        let held = root::hold(&config.root, &config.root_options, &owner).await?;
         let files = CatalogFiles::new(held.root.clone());
         let catalog = files.load().await?;
         let plan_only = config.plan_only;
-        let runtime = memory::runtime(&held.root, config.query_memory)?;
+        let runtime = memory::runtime(&held, config.query_memory)?;
         let config = sluice_planner::session_config()
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
@@ -107,7 +110,7 @@ impl Engine {
             base,
             events: Events::new(Arc::clone(&clock)),
             clock,
-            owner: uuid::Uuid::now_v7().to_string(),
+            owner,
             build: build_id(),
             plan_only,
             metrics: Metrics::new(),
@@ -130,6 +133,40 @@ impl Engine {
             .filter_map(|table| table.job.clone())
             .collect();
         futures::future::join_all(jobs.iter().map(|job| job.stop(true))).await;
+        self.held.release().await;
+    }
+
+    /// Resolves when another server has taken the root over; what is left then is to [`Engine::abandon`] everything.
+    pub async fn lost(&self) -> Error {
+        self.held.lost().await
+    }
+
+    /// Ends every job without a commit, for the root is somebody else's.
+    pub async fn abandon(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let jobs: Vec<JobHandle> = self
+            .running
+            .read()
+            .tables
+            .values()
+            .filter_map(|table| table.job.clone())
+            .collect();
+        futures::future::join_all(jobs.iter().map(|job| job.stop(false))).await;
+    }
+
+    /// Begins a change of the catalog: one at a time, and only while the root is ours, for the catalog's files have no log that would
+    /// fence us.
+    pub(crate) async fn begin_ddl(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        let guard = self.ddl.lock().await;
+        if !self.plan_only {
+            self.held.confirm().await?;
+        }
+        Ok(guard)
+    }
+
+    /// What lies on local disk.
+    pub(crate) fn local(&self) -> &Local {
+        &self.held.local
     }
 
     /// Whether queries have been restored and statements are taken.
@@ -289,6 +326,7 @@ pub(crate) fn fresh_for_tests() -> (Arc<Engine>, tempfile::TempDir) {
             root: folder.path().display().to_string(),
             query_memory: 1 << 30,
             plan_only: false,
+            root_options: RootOptions::default(),
         };
         let runtime = tokio::runtime::Runtime::new().ok()?;
         let engine = runtime.block_on(Engine::start(config)).ok()?;

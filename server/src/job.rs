@@ -26,7 +26,7 @@ pub use manifest::Manifest;
 pub use manifest_log::ManifestLog;
 pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};
 
-use std::{ops::AddAssign, sync::Arc, time::Duration};
+use std::{ops::AddAssign, path::PathBuf, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use sluice_connectors::{
@@ -108,6 +108,8 @@ pub struct JobParts {
     pub streams: Arc<[JobStream]>,
     /// The root.
     pub root: Root,
+    /// The folder of its epoch journal, on local disk.
+    pub journal: PathBuf,
     /// The table, its late rows, its dead letters.
     pub tables: JobTables,
     /// Options.

@@ -17,7 +17,7 @@ mod execute;
 mod job;
 pub mod metrics;
 pub mod options;
-mod root;
+pub mod root;
 pub mod session;
 mod system;
 mod table;

@@ -1,75 +1,116 @@
 //! The root: the one place where everything durable lies, held by one server at a time.
 //!
-//! A local root is held through a lock on `<root>/LOCK`, which the operating system lets go when the process dies, however it dies.
-//! `<root>/FORMAT` says which layout the root has: a root of a newer layout is refused untouched.
+//! A local root is held through a lock on `<root>/LOCK`, which the operating system lets go when the process dies, however it dies; a
+//! root on a store through a lease ([`lease`]) that is renewed for as long as the process lives. Neither is what keeps two servers from
+//! spoiling each other's tables, for a process may sleep through anything: that is the manifest log of each query, whose next number
+//! the one who takes over claims first. `<root>/FORMAT` says which layout the root has: a root of a newer layout is refused untouched.
 
-use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::Write,
-};
+mod lease;
+mod local;
+
+use std::{path::PathBuf, time::Duration};
 
 use sluice_connectors::{
     error::ConnectorError,
-    store::{self, Root},
+    store::{self, Root, StoreSettings},
 };
 
+use self::{lease::Lease, local::Lock};
+pub use self::{lease::MIN_LEASE, local::Local};
 use crate::error::{Error, Fault, Result, SqlState};
 
 /// Layout of the root that this build writes.
 pub const FORMAT: u32 = 1;
 
-/// A root that is ours as long as this value lives.
+/// How a root is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootOptions {
+    /// Settings of the store beside its URL.
+    pub storage: StoreSettings,
+    /// Folder on local disk for what need not outlive the machine; `None`: in a local root, or beside where the server was started.
+    pub scratch: Option<PathBuf>,
+    /// How long a server may be silent before another one takes its root on a store over.
+    pub lease: Duration,
+}
+
+impl Default for RootOptions {
+    fn default() -> Self {
+        Self {
+            storage: StoreSettings::default(),
+            scratch: None,
+            lease: Duration::from_secs(15),
+        }
+    }
+}
+
+/// A root that is ours as long as this value lives, or until [`HeldRoot::lost`] says otherwise.
 #[derive(Debug)]
 pub struct HeldRoot {
     /// The store.
     pub root: Root,
-    _lock: Option<File>,
+    /// What lies on local disk in any case.
+    pub local: Local,
+    hold: Hold,
 }
 
-/// Opens and holds a root; makes it where there is none.
-pub async fn hold(url: &str) -> Result<HeldRoot> {
-    let root = store::open_root(url).map_err(storage_error)?;
-    let lock = match &root.local_path {
-        Some(path) => Some(lock(path)?),
-        None => None,
+/// What holds it.
+#[derive(Debug)]
+enum Hold {
+    Lock(#[expect(dead_code, reason = "held for its lock")] Lock),
+    Lease(Lease),
+}
+
+/// Opens and holds a root; makes it where there is none. `owner` is this process's id.
+pub async fn hold(url: &str, options: &RootOptions, owner: &str) -> Result<HeldRoot> {
+    let opened = store::open_root(url, &options.storage).await;
+    let root = opened.map_err(|error| match error {
+        // Of a root, what is in the way is the store itself.
+        ConnectorError::Conflict { message, hint } => {
+            Error::outside(SqlState::FeatureNotSupported, message).explained(None, hint)
+        }
+        error => storage_error(error),
+    })?;
+    let (local, hold) = match &root.local_path {
+        Some(path) => {
+            let lock = Lock::of_root(path)?;
+            let local = Local::beside(path, root.url.as_str(), options.scratch.as_deref());
+            (local, Hold::Lock(lock))
+        }
+        None => {
+            let local = Local::of_remote(&root, options.scratch.as_deref()).await?;
+            let lease = Lease::take(&root, options.lease, owner, local.id()).await?;
+            (local, Hold::Lease(lease))
+        }
     };
     check_format(&root).await?;
-    Ok(HeldRoot { root, _lock: lock })
+    Ok(HeldRoot { root, local, hold })
 }
 
-fn lock(path: &std::path::Path) -> Result<File> {
-    let io = |error: std::io::Error| {
-        Error::outside(
-            SqlState::IoError,
-            format!("root {} cannot be used: {error}", path.display()),
-        )
-    };
-    std::fs::create_dir_all(path).map_err(io)?;
-    let file_path = path.join("LOCK");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .open(&file_path)
-        .map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {
-            // For people only: who holds it.
-            file.set_len(0).map_err(io)?;
-            writeln!(file, "{}", std::process::id()).map_err(io)?;
-            Ok(file)
+impl HeldRoot {
+    /// Resolves when another server has taken the root over, with what is to be told; never for a local root.
+    pub async fn lost(&self) -> Error {
+        match &self.hold {
+            Hold::Lock(_) => std::future::pending().await,
+            Hold::Lease(lease) => lease.lost().await,
         }
-        Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&file_path).unwrap_or_default();
-            Err(Error::outside(
-                SqlState::ObjectInUse,
-                format!("root {} is in use by another server", path.display()),
-            )
-            .with_detail(format!("It is held by process {}.", holder.trim()))
-            .with_hint("Stop that server, or give this one another root with --root."))
+    }
+
+    /// Makes sure that the root is ours at this moment: to be asked before anything is written that no manifest log guards.
+    ///
+    /// # Errors
+    /// Where it is not, or where that cannot be found out.
+    pub async fn confirm(&self) -> Result<()> {
+        match &self.hold {
+            Hold::Lock(_) => Ok(()),
+            Hold::Lease(lease) => lease.confirm().await,
         }
-        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+
+    /// Lets go of the root, so that the next server need not wait.
+    pub async fn release(&self) {
+        if let Hold::Lease(lease) = &self.hold {
+            lease.release().await;
+        }
     }
 }
 
@@ -104,6 +145,7 @@ pub fn storage_error(error: ConnectorError) -> Error {
     let (fault, state) = match &error {
         ConnectorError::Option { .. } => (Fault::User, SqlState::InvalidParameterValue),
         ConnectorError::NotFound { .. } => (Fault::User, SqlState::UndefinedTable),
+        ConnectorError::Denied { .. } => (Fault::Outside, SqlState::InvalidAuthorization),
         ConnectorError::Conflict { .. } => (Fault::User, SqlState::ObjectNotInPrerequisiteState),
         ConnectorError::Unreachable { .. } => (Fault::Outside, SqlState::ConnectionFailure),
         ConnectorError::DataLost { .. } | ConnectorError::Corrupt { .. } => {

@@ -24,20 +24,26 @@ use sluice_tests::{
 
 use crate::support::{DRAIN, SOON, check_conservation, check_gold, setting};
 
-const GOLD: &str = "gold.real_time_metrics";
-const PARTITIONS: usize = 4;
+pub(crate) const GOLD: &str = "gold.real_time_metrics";
+pub(crate) const PARTITIONS: usize = 4;
 /// Messages a second while the server is killed; a minute of event time passes in about half a second.
 const RATE: usize = 4_000;
 
 #[test]
 fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     let kills = setting("SLUICE_TEST_KILLS", 20);
+    under_load(Server::start(), kills, |server| {
+        DeltaLog::read(&server.table_dir("gold", "real_time_metrics")).unwrap()
+    });
+}
+
+/// Kills a running server over and over while a producer feeds it; `log` reads the table's log, where that is files.
+pub(crate) fn under_load(mut server: Server, kills: usize, log: impl Fn(&Server) -> DeltaLog) {
     let seed = setting("SLUICE_TEST_SEED", 20_261_122) as u64;
     eprintln!("{kills} kills, seed {seed} (SLUICE_TEST_KILLS, SLUICE_TEST_SEED)");
     let mut rng = StdRng::seed_from_u64(seed);
     let broker = Broker::shared();
     let topic = broker.fresh_topic("kills", PARTITIONS as i32);
-    let mut server = Server::start();
     let stop = Arc::new(AtomicBool::new(false));
     let shape = load(kills, seed);
     thread::scope(|scope| {
@@ -76,12 +82,12 @@ fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
         }
         stop.store(true, Ordering::Relaxed);
         let mut producer = producing.join().unwrap();
-        finish(&server, &mut producer, &shape, &mut shown, kills);
+        finish(&server, &mut producer, &shape, &mut shown, kills, log);
     });
 }
 
 /// More than the kills can take; the producer is stopped.
-fn load(kills: usize, seed: u64) -> Shape {
+pub(crate) fn load(kills: usize, seed: u64) -> Shape {
     let messages = kills * RATE * 30;
     Shape {
         span_ms: (messages * 30) as i64,
@@ -89,7 +95,12 @@ fn load(kills: usize, seed: u64) -> Shape {
     }
 }
 
-fn produce<'a>(broker: &'a Broker, topic: &str, shape: &Shape, stop: &AtomicBool) -> Producer<'a> {
+pub(crate) fn produce<'a>(
+    broker: &'a Broker,
+    topic: &str,
+    shape: &Shape,
+    stop: &AtomicBool,
+) -> Producer<'a> {
     let mut producer = Producer::new(broker, topic, PARTITIONS);
     let start = Instant::now();
     for (n, message) in Messages::new(shape.clone()).enumerate() {
@@ -106,12 +117,13 @@ fn produce<'a>(broker: &'a Broker, topic: &str, shape: &Shape, stop: &AtomicBool
     producer
 }
 
-fn finish(
+pub(crate) fn finish(
     server: &Server,
     producer: &mut Producer<'_>,
     shape: &Shape,
     shown: &mut Shown,
     kills: usize,
+    log: impl Fn(&Server) -> DeltaLog,
 ) {
     assert!(producer.produced.total() > 10 * RATE, "too little load");
     producer.close_windows(shape.closing_ms());
@@ -130,7 +142,7 @@ fn finish(
     assert_eq!(dead.len(), producer.produced.malformed(), "dead letters");
 
     job::wait_committed(server, &pg, GOLD, SOON);
-    let log = DeltaLog::read(&server.table_dir("gold", "real_time_metrics")).unwrap();
+    let log = log(server);
     log.check_txns().unwrap();
     log.check_adds(&["date", "hour"], &["window_start", "event_count"])
         .unwrap();
@@ -150,12 +162,12 @@ fn finish(
 
 /// Final rows read so far: none may change or go away, to the last bit.
 #[derive(Default)]
-struct Shown {
+pub(crate) struct Shown {
     rows: BTreeMap<String, (u64, u64, u64)>,
 }
 
 impl Shown {
-    fn look(&mut self, server: &Server, life: usize) {
+    pub(crate) fn look(&mut self, server: &Server, life: usize) {
         let Ok(pg) = server.try_connect() else { return };
         let Some(gold) = try_read(&pg) else { return };
         let now: BTreeMap<String, (u64, u64, u64)> = gold
@@ -189,7 +201,7 @@ fn try_read(pg: &Pg) -> Option<Gold> {
     }
 }
 
-struct Stop<'a>(&'a AtomicBool);
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -29,6 +29,7 @@ mod replay;
 mod sketches;
 mod slt;
 mod spark_spellings;
+mod stores;
 mod support;
 mod types;
 mod windows;

@@ -11,12 +11,26 @@ use serde_json::Value;
 /// The log of one table folder.
 #[derive(Debug)]
 pub struct DeltaLog {
-    table: PathBuf,
+    /// Its folder; `None` where only the log was read.
+    table: Option<PathBuf>,
     /// Actions by table version.
     pub versions: BTreeMap<u64, Vec<Value>>,
 }
 
 impl DeltaLog {
+    /// A log that was read elsewhere: its entries' texts by version; the files they add are not looked at.
+    pub fn of_texts(texts: &BTreeMap<u64, String>) -> Result<Self, String> {
+        let parse = |(version, text): (&u64, &String)| {
+            actions(text)
+                .map(|actions| (*version, actions))
+                .map_err(|e| format!("version {version} is not JSON: {e}"))
+        };
+        Ok(Self {
+            table: None,
+            versions: texts.iter().map(parse).collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Reads every `_delta_log/*.json`.
     pub fn read(table: &Path) -> Result<Self, String> {
         let folder = table.join("_delta_log");
@@ -30,16 +44,12 @@ impl DeltaLog {
                 .and_then(|name| name.to_str()?.strip_suffix(".json")?.parse::<u64>().ok());
             let Some(version) = number else { continue };
             let text = fs::read_to_string(&path).map_err(|e| format!("version {version}: {e}"))?;
-            let actions = text
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .map(serde_json::from_str)
-                .collect::<Result<Vec<Value>, _>>()
-                .map_err(|e| format!("version {version} is not JSON: {e}"))?;
+            let actions =
+                actions(&text).map_err(|e| format!("version {version} is not JSON: {e}"))?;
             versions.insert(version, actions);
         }
         Ok(Self {
-            table: table.to_owned(),
+            table: Some(table.to_owned()),
             versions,
         })
     }
@@ -116,8 +126,10 @@ impl DeltaLog {
                 }
             }
             check_stats(path, add, stats_of)?;
-            let file = self.table.join(decoded(path));
-            if !removed.contains(path) {
+            if let Some(table) = &self.table
+                && !removed.contains(path)
+            {
+                let file = table.join(decoded(path));
                 let size = fs::metadata(&file)
                     .map_err(|e| format!("version {version}: {}: {e}", file.display()))?
                     .len();
@@ -134,6 +146,14 @@ impl DeltaLog {
         }
         Ok(())
     }
+}
+
+/// The actions of an entry, one a line.
+fn actions(text: &str) -> Result<Vec<Value>, serde_json::Error> {
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(serde_json::from_str)
+        .collect()
 }
 
 fn check_stats(path: &str, add: &Value, columns: &[&str]) -> Result<(), String> {

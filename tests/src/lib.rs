@@ -2,7 +2,8 @@
 //!
 //! # Map
 //! * [`parts`]: what Sluice talks to, each installed once into the cache, started on a free loopback port, stopped by process id:
-//!   Apache Kafka, psql, Python clients, Spark.
+//!   Apache Kafka, psql, Python clients, Spark, object stores.
+//! * [`fault_proxy`]: stands before a store, counts what is asked of it, and lets it go wrong as told.
 //! * [`server`]: one `sluice serve`: start, kill, restart on the same root, log tail when something fails.
 //! * [`pg`]: a blocking client over the Postgres wire with a bound on every wait.
 //! * [`load`]: seeded events, and the record of what was produced; [`oracle`]: what gold must be, computed without any engine.
@@ -22,6 +23,7 @@
 
 pub mod cache;
 pub mod delta_log;
+pub mod fault_proxy;
 pub mod install;
 pub mod job;
 pub mod load;

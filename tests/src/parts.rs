@@ -6,3 +6,4 @@ pub mod producer;
 pub mod psql;
 pub mod python;
 pub mod spark;
+pub mod stores;

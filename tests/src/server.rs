@@ -107,6 +107,34 @@ impl Server {
         }
     }
 
+    /// A server for a root elsewhere, whose local folder is its own.
+    pub fn idle_at(root: &str, environment: &[(&'static str, String)]) -> Self {
+        let mut server = Self::idle();
+        server.root = root.into();
+        for (name, value) in environment {
+            server.set_env(name, value);
+        }
+        server
+    }
+
+    /// Adds arguments to `serve`.
+    pub fn add_args(&mut self, args: &[&str]) {
+        self.args.extend(args.iter().map(ToString::to_string));
+    }
+
+    /// The folder that it runs in, with its log.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Waits until it has ended by itself; the exit status.
+    pub fn wait_ended(&mut self, limit: Duration) -> ExitStatus {
+        let process = self.process.as_mut().expect("a launched server");
+        let ended = wait_for("sluice to end by itself", limit, || process.ended());
+        self.process = None;
+        ended.unwrap_or_else(|e| panic!("{e}\n{}", self.log_tail()))
+    }
+
     /// The `serve` command for this root and these ports.
     pub fn serve_command(&self) -> Command {
         let mut command = command();

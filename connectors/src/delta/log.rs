@@ -11,17 +11,17 @@ use chrono::{DateTime, Utc};
 use deltalake::{
     DeltaTableError,
     kernel::transaction::TransactionError,
-    logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_with},
+    logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore},
     table::state::DeltaTableState,
 };
-use object_store::{Error as StoreError, ObjectStoreExt, path::Path};
+use object_store::{Error as StoreError, ObjectStoreExt, path::Path, prefix::PrefixStore};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
     error::{ConnectorError, Result},
-    store::{Root, is_unsynced, storage_error},
+    store::{Root, condensed, is_unsynced, storage_error},
 };
 
 /// The log of one table.
@@ -130,8 +130,14 @@ impl Entry {
 impl Log {
     pub(super) fn new(root: &Root, path: &str) -> Result<Self> {
         let url = root.url_of(path)?;
-        let store = logstore_with(Arc::clone(&root.base), &url, StorageConfig::default())
-            .map_err(|error| delta_error(&format!("open {path}"), error))?;
+        let folder = Path::from_url_path(url.path()).map_err(|error| ConnectorError::Option {
+            message: format!("\"{path}\" is not a usable path: {error}"),
+            hint: None,
+        })?;
+        // delta-rs knows by scheme which stores commit by put-if-absent; all of ours do.
+        let table = Arc::new(PrefixStore::new(Arc::clone(&root.base), folder));
+        let base = Arc::clone(&root.base);
+        let store = default_logstore(table, base, &url, &StorageConfig::default());
         Ok(Self {
             root: root.clone(),
             path: path.to_owned(),
@@ -214,7 +220,11 @@ impl Log {
             }
             Err(TransactionError::ObjectStore { source }) => Put::Unknown(told(source)),
             Err(error) => Put::Unknown(ConnectorError::Storage {
-                message: format!("cannot commit version {version} of {}: {error}", self.path),
+                message: format!(
+                    "cannot commit version {version} of {}: {}",
+                    self.path,
+                    condensed(&error.to_string())
+                ),
                 retry: true,
             }),
         }
@@ -258,7 +268,7 @@ pub(super) fn delta_error(what: &str, error: DeltaTableError) -> ConnectorError 
             }
         }
         other => ConnectorError::Storage {
-            message: format!("cannot {what}: {other}"),
+            message: format!("cannot {what}: {}", condensed(&other.to_string())),
             retry: true,
         },
     }

@@ -2,9 +2,14 @@
 //!
 //! A [`Snapshot`] never changes; [`DeltaReader::refresh`] makes the next one from the entries that are new. The list of active files
 //! comes along with every snapshot, so a refresh costs what the table has files, and belongs off the path of queries. delta-rs appends
-//! to that list in pieces and never joins them, so the reader starts over every so often.
+//! to that list in pieces and never joins them, so the reader starts over every so often. And it finds an application's transaction by
+//! reading the log back from its end, every entry since the last checkpoint: on a store, a request for each. So the reader looks at the
+//! transactions of new entries itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -35,6 +40,8 @@ pub struct DeltaReader {
     stamp: Option<Stamp>,
     /// The version at which the list of files was last read from the start.
     whole_at: i64,
+    /// Newest transactions in the entries after that, by application.
+    transactions: Arc<HashMap<String, i64>>,
 }
 
 /// A table as of one version.
@@ -45,6 +52,8 @@ pub struct Snapshot {
     provider: Arc<dyn TableProvider>,
     state: DeltaTableState,
     log: Log,
+    /// As far as the reader has seen them; an application that is not among them is looked up in the log.
+    transactions: Arc<HashMap<String, i64>>,
 }
 
 /// An active data file.
@@ -94,6 +103,7 @@ impl DeltaReader {
             state: None,
             stamp: None,
             whole_at: 0,
+            transactions: Arc::default(),
         };
         reader.refresh().await?;
         Ok(reader)
@@ -102,6 +112,7 @@ impl DeltaReader {
     async fn start_over(&mut self) -> Result<DeltaTableState> {
         let state = self.log.load_present(None).await?;
         self.whole_at = state.version().cast_signed();
+        self.transactions = Arc::default();
         Ok(state)
     }
 
@@ -119,7 +130,23 @@ impl DeltaReader {
         }
         // A failure may come of a log that was cleaned up; reading it whole tells.
         state.update(self.log.store.as_ref(), None).await.ok()?;
+        self.see(version, state.version().cast_signed()).await?;
         Some(state)
+    }
+
+    /// Looks at the transactions of the entries after `from` up to `to`; `None` where one of them cannot be read any more.
+    async fn see(&mut self, from: i64, to: i64) -> Option<()> {
+        for version in from + 1..=to {
+            let entry = self.log.read(version).await.ok()??;
+            let transactions = Arc::make_mut(&mut self.transactions);
+            transactions.extend(
+                entry
+                    .transactions
+                    .into_iter()
+                    .map(|txn| (txn.app_id, txn.version)),
+            );
+        }
+        Some(())
     }
 
     /// The table as it is now.
@@ -130,7 +157,7 @@ impl DeltaReader {
         };
         self.stamp = self.log.stamp(state.version().cast_signed()).await?;
         self.state = Some(state.clone());
-        Snapshot::of(self.log.clone(), state)
+        Snapshot::of(self.log.clone(), state, Arc::clone(&self.transactions))
     }
 }
 
@@ -141,7 +168,11 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
+    fn of(
+        log: Log,
+        state: DeltaTableState,
+        transactions: Arc<HashMap<String, i64>>,
+    ) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
         // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
         let config = DeltaScanConfig {
@@ -161,6 +192,7 @@ impl Snapshot {
             provider: Arc::new(provider),
             state,
             log,
+            transactions,
         })
     }
 
@@ -186,6 +218,9 @@ impl Snapshot {
 
     /// The newest transaction of an application in this version.
     pub async fn txn_version(&self, app_id: &str) -> Result<Option<i64>> {
+        if let Some(version) = self.transactions.get(app_id) {
+            return Ok(Some(*version));
+        }
         self.state
             .transaction_version(self.log.store.as_ref(), app_id)
             .await

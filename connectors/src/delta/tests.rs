@@ -18,7 +18,7 @@ use arrow::{
 use serde_json::{Map, Value, json};
 
 use super::{DeltaSink, TableSpec};
-use crate::store::{Root, open_root};
+use crate::store::{Root, open_local};
 
 const TABLE: &str = "tables/gold/metrics";
 
@@ -27,7 +27,7 @@ const START: i64 = 1_767_322_800_000_000;
 
 fn root() -> (tempfile::TempDir, Root) {
     let folder = tempfile::tempdir().unwrap();
-    let root = open_root(folder.path().join("a root").to_str().unwrap()).unwrap();
+    let root = open_local(folder.path().join("a root").to_str().unwrap()).unwrap();
     (folder, root)
 }
 

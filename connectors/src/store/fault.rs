@@ -108,7 +108,7 @@ pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string);
     let message = if text.is_empty() {
-        format!("cannot {what}: {error}")
+        format!("cannot {what}: {}", condensed(&error.to_string()))
     } else if text == detail {
         format!("cannot {what}: {text}")
     } else {
@@ -116,3 +116,36 @@ pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
     };
     ConnectorError::Storage { message, retry }
 }
+
+/// What a store said, without the page around it: of an XML answer the code and the message, on one line.
+///
+/// The rest of such an answer (what was signed, by which key) is for nobody's log.
+pub(crate) fn condensed(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        let (value, _) = rest.split_once("</")?;
+        Some(value.lines().next().unwrap_or_default().trim().to_owned())
+    };
+    let page = text
+        .find("<?xml")
+        .or_else(|| text.find("<Error"))
+        .or_else(|| text.find("<html"))
+        .or_else(|| text.find("<!"));
+    let told = match page {
+        None => text.to_owned(),
+        Some(at) => {
+            let said = [element("Code"), element("Message")];
+            let said: Vec<String> = said.into_iter().flatten().collect();
+            format!("{}{}", text.get(..at).unwrap_or_default(), said.join(": "))
+        }
+    };
+    let mut line = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((at, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(at);
+        line.push('…');
+    }
+    line
+}
+
+/// Characters of what a store said that are passed on.
+const LONGEST: usize = 500;

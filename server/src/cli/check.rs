@@ -4,6 +4,7 @@
 //! memory, no broker is asked, no query starts, no row is read.
 
 use sluice_server::engine::{Engine, EngineConfig};
+use sluice_server::root::RootOptions;
 use sluice_server::session::{Prepared, Session};
 
 use super::embedded::{self, EmbeddedRoot, runtime};
@@ -18,11 +19,12 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
 }
 
 async fn check(script: &Script) -> Outcome {
-    let root = EmbeddedRoot::new(None)?;
+    let root = EmbeddedRoot::new(None, None)?;
     let engine = Engine::start(EngineConfig {
         root: root.url().to_owned(),
         query_memory: crate::config::Memory::default().bytes,
         plan_only: true,
+        root_options: RootOptions::default(),
     })
     .await?;
     let session = embedded::session(&engine)?;

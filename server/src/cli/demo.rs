@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(60);
 
 /// Runs the demo.
 pub(super) fn run(args: DemoArgs) -> Outcome {
-    let root = EmbeddedRoot::new(args.root.as_deref())?;
+    let root = EmbeddedRoot::new(args.root.as_deref(), args.scratch.as_deref())?;
     let draws = !args.plain && std::io::stdout().is_terminal();
     match root.temporary() {
         Some(folder) if draws => logging::to_file(&folder.join("sluice.log"), "warn")?,
@@ -58,7 +58,13 @@ async fn demo(args: &DemoArgs, root: &EmbeddedRoot, draws: bool) -> Outcome {
         seconds: args.seconds.map(Duration::from_secs),
         connect,
     };
-    let outcome = demo.run(draws, &mut signal).await;
+    let outcome = tokio::select! {
+        outcome = demo.run(draws, &mut signal) => outcome,
+        lost = engine.lost() => {
+            engine.abandon().await;
+            return Err(lost.into());
+        }
+    };
     drop(session);
     shutdown.cancel();
     tokio::select! {

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
 use sluice_server::engine::{Engine, EngineConfig};
 use sluice_server::error::{Error, Result, SqlState};
+use sluice_server::root::RootOptions;
 use sluice_server::session::{Answer, Door, Session, Sessions};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,15 +46,18 @@ pub(super) fn stop_signal() -> Result<mpsc::UnboundedReceiver<()>> {
 #[derive(Debug)]
 pub(super) struct EmbeddedRoot {
     url: String,
+    scratch: Option<PathBuf>,
     temporary: Option<PathBuf>,
 }
 
 impl EmbeddedRoot {
-    /// The root that was asked for, or a temporary one.
-    pub(super) fn new(asked: Option<&str>) -> Result<Self> {
+    /// The root that was asked for, with what need not last in `scratch`; or a temporary one.
+    pub(super) fn new(asked: Option<&str>, scratch: Option<&Path>) -> Result<Self> {
+        let scratch = scratch.map(Path::to_owned);
         if let Some(url) = asked {
             return Ok(Self {
                 url: url.to_owned(),
+                scratch,
                 temporary: None,
             });
         }
@@ -64,6 +68,7 @@ impl EmbeddedRoot {
         })?;
         Ok(Self {
             url: path.display().to_string(),
+            scratch,
             temporary: Some(path),
         })
     }
@@ -95,6 +100,10 @@ pub(super) async fn start(root: &EmbeddedRoot) -> Result<Arc<Engine>> {
         root: root.url().to_owned(),
         query_memory: crate::config::Memory::default().bytes,
         plan_only: false,
+        root_options: RootOptions {
+            scratch: root.scratch.clone(),
+            ..RootOptions::default()
+        },
     })
     .await
 }

@@ -32,7 +32,7 @@ const TOGETHER: usize = 64;
 pub(super) fn run(args: &RunArgs) -> Outcome {
     logging::to_stderr("warn")?;
     let script = Script::read(&args.file)?;
-    let root = EmbeddedRoot::new(args.root.as_deref())?;
+    let root = EmbeddedRoot::new(args.root.as_deref(), args.scratch.as_deref())?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(run_on(&script, &root));
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -48,6 +48,10 @@ async fn run_on(script: &Script, root: &EmbeddedRoot) -> Outcome {
     let session = embedded::session(&engine)?;
     let outcome = tokio::select! {
         outcome = statements_then_tables(script, &session) => outcome,
+        lost = engine.lost() => {
+            engine.abandon().await;
+            return Err(lost.into());
+        }
         _ = signal.recv() => Ok(()),
     };
     drop(session);

@@ -2,6 +2,7 @@
 //!
 //! Ports are taken before the root is, so that a port in use costs nothing; queries go on restoring while the doors already answer
 //! "starting". `ready` is printed once, when statements are taken. A signal ends it: doors first, then the engine, within ten seconds.
+//! So does another server that has taken the root over: with exit code 3, and without a commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         flight_listen: args.flight_listen,
         http_listen: args.http_listen,
         query_memory: args.query_memory,
+        scratch: args.scratch,
+        root_lease: args.root_lease,
     };
     let config = config::load(args.config.as_deref(), &overrides)?;
     let runtime = runtime()?;
@@ -52,6 +55,7 @@ async fn serve(config: config::Config) -> Outcome {
         format!("http        {}", address(&http)?),
     ];
     let engine_config = EngineConfig {
+        root_options: config.root_options(),
         root: config.root,
         query_memory: config.query_memory.bytes,
         plan_only: false,
@@ -67,6 +71,12 @@ async fn serve(config: config::Config) -> Outcome {
     }
     let outcome = tokio::select! {
         outcome = until_a_door_ends(&engine, &mut doors) => outcome,
+        lost = engine.lost() => {
+            // Not one more answer: what is read here may be older than what the other server has shown.
+            shutdown.cancel();
+            let _ = tokio::time::timeout(LEAVE, engine.abandon()).await;
+            return Err(lost.into());
+        }
         _ = signal.recv() => Ok(()),
     };
     tracing::info!("stopping");

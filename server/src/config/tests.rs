@@ -47,7 +47,7 @@ fn unknown_keys_are_refused_by_name_and_line() {
     assert_eq!(message, "F:1: unknown configuration key \"kafka\"");
     assert_eq!(
         hint,
-        "There are: root, pg_listen, flight_listen, http_listen, query_memory."
+        "There are: root, pg_listen, flight_listen, http_listen, query_memory, scratch, root_lease, storage."
     );
 }
 
@@ -107,4 +107,40 @@ fn unknown_variables_are_refused() {
         error.hint.as_deref(),
         Some("Did you mean SLUICE_PG_LISTEN?")
     );
+}
+
+#[test]
+fn the_store_of_the_root_has_settings_that_are_not_shown() {
+    let file = file(
+        "root = 's3://bucket/x'\nscratch = '/tmp/s'\nroot_lease = '1 min'\n\n[storage]\nallow_http = true\nsecret_access_key = 'canary'\ntimeout = '5 s'\n",
+    );
+    let config = load(Some(file.path()), &Overrides::default()).unwrap();
+    let options = config.root_options();
+    assert_eq!(options.scratch.as_deref(), Some(Path::new("/tmp/s")));
+    assert_eq!(options.lease.as_secs(), 60);
+    assert!(!options.storage.is_empty());
+    assert!(!format!("{config:?} {options:?}").contains("canary"));
+    let (message, hint) = refused("[storage]\nsecret_access_key = ['canary']\n");
+    assert!(!format!("{message} {hint}").contains("canary"), "{message}");
+    assert!(message.contains("secret_access_key"), "{message}");
+    for wrong in ["0 s", "15", "2 h", "61 min", "", "s"] {
+        let (message, _) = refused(&format!("root_lease = '{wrong}'\n"));
+        assert!(
+            message.contains("is not a time from 1 s to 60 min"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn the_file_in_the_page_about_stores_is_one() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/stores.md")).unwrap();
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let file = file(text);
+    let config = load(Some(file.path()), &Overrides::default()).unwrap();
+    assert_eq!(config.root, "s3://bucket/sluice");
+    assert_eq!(config.storage.len(), 6);
+    assert_eq!(config.root_options().lease, RootOptions::default().lease);
 }

@@ -8,7 +8,7 @@ use crate::{
     clock::rfc3339,
     error::{Error, Result, SqlState},
     execute,
-    job::{JobHandle, JobParts, JobStream, JobTables, app_id},
+    job::{JobHandle, JobParts, JobStream, JobTables, app_id, checkpoint_folder},
     options::table_options,
     root::storage_error,
     table::{Freshness, TableState},
@@ -134,6 +134,7 @@ impl Engine {
             plan,
             streams: streams.into(),
             root: self.root().clone(),
+            journal: self.local().journal(&checkpoint_folder(&object.meta.id)),
             tables: tables.clone(),
             options: table_options(&object.statement.options)?,
             clock: Arc::clone(self.clock()),
@@ -161,10 +162,12 @@ impl Engine {
                     self.root().delete_all(&path).await.map_err(storage_error)?;
                 }
             }
+            let checkpoints = checkpoint_folder(&dropped.id);
             self.root()
-                .delete_all(&crate::job::checkpoint_folder(&dropped.id))
+                .delete_all(&checkpoints)
                 .await
                 .map_err(storage_error)?;
+            self.local().forget(&checkpoints);
             self.files().forget_dropped(&dropped).await?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let name = schema_name(&create.name)?;
     if RESERVED_SCHEMAS.contains(&name.as_str()) || engine.catalog().has_schema(&name) {
         let error = Error::user(

@@ -24,7 +24,7 @@ const SAMPLE_TIME: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE STREAM".into());
     match check_taken(

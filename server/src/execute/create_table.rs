@@ -32,7 +32,7 @@ const ROUND_BYTES: usize = 64 << 20;
 
 pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE TABLE".into());
     match check_taken(

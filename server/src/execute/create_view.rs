@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE VIEW".into());
     let mut meta = new_meta(engine);

@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     for name in &drop.names {
         if drop.kind == ObjectKind::Schema {
             drop_schema(session, drop, name).await?;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) async fn run(engine: &Arc<Engine>, name: &ObjectName, pause: bool) -> Result<Outcome> {
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(name)?;
     let catalog = engine.catalog();
     let object = catalog.require(&name)?;

@@ -4,6 +4,7 @@
 //! commit point writes them; the offset ranges so recorded are kept (in a manifest log of their own) and rows inside them are not
 //! written again. The stream's commit comes before the query's checkpoint: once a checkpoint passes an offset, its letter is durable.
 //! What is recorded holds for one definition of the stream: after another one the table itself tells which letters are there.
+//! So this log fences nobody: a record of another server under our number is read, and what it lacks is written under the next.
 
 use std::{collections::BTreeMap, ops::Range, str::FromStr, sync::Arc};
 
@@ -30,13 +31,17 @@ use super::{
     manifest_log::{LogEntry, ManifestLog},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     root::storage_error,
     table::TableState,
 };
 
 /// The format of a record of dead letters.
 const FORMAT: u32 = 1;
+/// Times that the records are read anew because another server wrote one meanwhile.
+const TRIES: usize = 10;
+/// Records between two rounds of removing old ones on a remote root, where every look costs a request.
+const PRUNE_EVERY: u64 = 16;
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,16 +184,22 @@ impl DeadLetters {
             return Ok(());
         }
         let mut guard = self.state.lock().await;
-        let mut state = match guard.take() {
-            Some(state) => state,
-            None => self.recover().await?,
-        };
-        let result = self.record_in(&mut state, ranges, now_us).await;
-        if result.is_ok() {
-            // After an error the state in memory may run ahead of what is durable: it is read anew next time.
-            *guard = Some(state);
+        let mut tries = 1;
+        loop {
+            let mut state = match guard.take() {
+                Some(state) => state,
+                None => self.recover().await?,
+            };
+            match self.record_in(&mut state, ranges, now_us).await {
+                Ok(()) => {
+                    *guard = Some(state);
+                    return Ok(());
+                }
+                // After an error the state in memory may run ahead of what is durable: it is read anew.
+                Err(error) if error.state == SqlState::ObjectInUse && tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
         }
-        result
     }
 
     async fn record_in(&self, state: &mut State, ranges: &[BadRange], now_us: i64) -> Result<()> {
@@ -235,7 +246,9 @@ impl DeadLetters {
         self.log.put(number, &entry).await?;
         state.next_number = number + 1;
         commit(sink, &self.app_id, number, &entry).await?;
-        self.log.prune(number, 3).await?;
+        if !self.root.is_remote() || number.is_multiple_of(PRUNE_EVERY) {
+            self.log.prune(number, 3).await?;
+        }
         self.table.refresh().await
     }
 

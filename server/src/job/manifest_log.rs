@@ -1,7 +1,8 @@
 //! A log of small checked files under rising numbers, each written put-if-absent.
 //!
 //! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else was fenced and must stop.
-//! Losing the answer to a put is no trouble: the file that is there says who wrote it.
+//! No answer to a put is believed but the one that says "done": it may be lost, or be the store client's own second try meeting its
+//! first. The file that is there says who wrote it.
 
 use std::marker::PhantomData;
 
@@ -18,6 +19,26 @@ use crate::{
 pub trait LogEntry: Serialize + DeserializeOwned {
     /// Who wrote it.
     fn owner(&self) -> &str;
+}
+
+/// What a put that was not answered with "done" has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Ours is there.
+    Ours,
+    /// Somebody else's is.
+    Fenced,
+    /// Nothing is: the same put may be tried again.
+    Open,
+}
+
+/// Decides it from what is there: nothing, something that cannot be read (`Some(None)`), or an entry and who wrote it.
+fn outcome(found: Option<Option<&str>>, owner: &str) -> Outcome {
+    match found {
+        None => Outcome::Open,
+        Some(Some(writer)) if writer == owner => Outcome::Ours,
+        Some(_) => Outcome::Fenced,
+    }
 }
 
 /// A log of `T` in one folder.
@@ -87,44 +108,47 @@ impl<T: LogEntry> ManifestLog<T> {
         let bytes = manifest::encode(entry)
             .map_err(|error| Error::internal(format!("checkpoint manifest: {error}")))?;
         let put = self.root.put_if_absent(&path, bytes.into()).await;
-        let won = match put {
-            Ok(won) => won,
-            Err(error) => {
-                // The answer may be lost although the file is there: the file decides.
-                if !self.is_ours(&path, entry).await? {
-                    return Err(storage_error(error));
-                }
-                true
-            }
-        };
-        if won || self.is_ours(&path, entry).await? {
+        if matches!(put, Ok(true)) {
             return Ok(());
         }
-        Err(Error::outside(
-            SqlState::ObjectInUse,
-            format!("another server has taken over: checkpoint {path} is not ours"),
-        )
-        .with_hint("Only one server may run on a root; this one has stopped the query."))
-    }
-
-    async fn is_ours(&self, path: &str, entry: &T) -> Result<bool> {
-        let found = self.root.read(path).await.map_err(storage_error)?;
-        Ok(found
-            .and_then(|bytes| manifest::decode::<T>(&bytes).ok())
-            .is_some_and(|found| found.owner() == entry.owner()))
+        let found = self.root.read(&path).await.map_err(storage_error)?;
+        let writer = found
+            .as_ref()
+            .map(|bytes| manifest::decode::<T>(bytes).ok())
+            .map(|entry| entry.map(|entry| entry.owner().to_owned()));
+        match (
+            outcome(writer.as_ref().map(Option::as_deref), entry.owner()),
+            put,
+        ) {
+            (Outcome::Ours, _) => Ok(()),
+            (Outcome::Fenced, _) => Err(Error::outside(
+                SqlState::ObjectInUse,
+                format!("another server has taken over: checkpoint {path} is not ours"),
+            )
+            .with_detail(match writer.flatten() {
+                Some(writer) => format!(
+                    "It was written by server {writer}; this one is {}.",
+                    entry.owner()
+                ),
+                None => "What lies there cannot be read.".to_owned(),
+            })
+            .with_hint("Only one server may run on a root; this one has stopped the query.")),
+            (Outcome::Open, Err(error)) => Err(storage_error(error)),
+            (Outcome::Open, Ok(_)) => Err(Error::outside(
+                SqlState::IoError,
+                format!("the store says that {path} exists, and does not have it"),
+            )),
+        }
     }
 
     /// Deletes entries older than the newest `keep`.
     pub async fn prune(&self, newest: u64, keep: u64) -> Result<()> {
-        for number in self.numbers().await? {
-            if number + keep <= newest {
-                self.root
-                    .delete(&self.path(number))
-                    .await
-                    .map_err(storage_error)?;
-            }
-        }
-        Ok(())
+        let numbers = self.numbers().await?.into_iter();
+        let old = numbers.filter(|number| number + keep <= newest);
+        self.root
+            .delete_many(old.map(|number| self.path(number)))
+            .await
+            .map_err(storage_error)
     }
 
     /// Every valid entry with its number, oldest first.
@@ -155,5 +179,18 @@ impl<T: LogEntry> ManifestLog<T> {
 
     fn path(&self, number: u64) -> String {
         format!("{}/{number:020}.json", self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, outcome};
+
+    #[test]
+    fn what_is_there_decides() {
+        assert_eq!(outcome(None, "me"), Outcome::Open);
+        assert_eq!(outcome(Some(Some("me")), "me"), Outcome::Ours);
+        assert_eq!(outcome(Some(Some("you")), "me"), Outcome::Fenced);
+        assert_eq!(outcome(Some(None), "me"), Outcome::Fenced);
     }
 }

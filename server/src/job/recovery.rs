@@ -16,8 +16,10 @@ use super::{
     commit::{Committer, REPLAYED},
     decoders::Decoders,
     manifest::{Manifest, Totals},
+    segments::Segments,
 };
 use crate::{
+    clock::rfc3339,
     error::{Error, Result, SqlState},
     events::Events,
     root::storage_error,
@@ -73,9 +75,29 @@ pub(super) struct Restored {
     pub(super) fresh: bool,
 }
 
+/// Times that the manifest log is read anew because somebody wrote to it meanwhile.
+const CLAIMS: usize = 10;
+
 impl Committer {
     /// Finds out where to go on, finishes a commit that was cut short, and claims the manifest log.
+    ///
+    /// The root is ours, so whoever takes the number that we claim is a server that has lost it and does not know yet: what it wrote
+    /// is as good as ours, and once the claim is there it can write no more.
     pub(super) async fn recover(&mut self, events: &Events) -> Result<Restored> {
+        let mut claims = 1;
+        loop {
+            match self.recover_once(events).await {
+                Err(error) if error.state == SqlState::ObjectInUse && claims < CLAIMS => {
+                    claims += 1
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn recover_once(&mut self, events: &Events) -> Result<Restored> {
+        self.segments = Segments::default();
+        self.sinks.clear();
         let newest = self.log.newest().await?;
         for skipped in &newest.skipped {
             events.warn(
@@ -142,20 +164,43 @@ impl Committer {
                 restored.discard = Some((epoch, positions));
             }
         }
-        if let Some(mut manifest) = manifest {
+        if let Some(manifest) = &manifest {
             // Companions are committed after the table, so they may be behind even where the table is not.
-            self.commit_files(&manifest).await?;
-            manifest.owner.clone_from(&self.owner);
-            manifest.number = self.next_number;
-            self.put_manifest(&manifest).await?;
+            self.commit_files(manifest).await?;
         }
+        let mut claim = manifest.unwrap_or_else(|| self.nothing_yet());
+        claim.owner.clone_from(&self.owner);
+        claim.number = self.next_number;
+        self.put_manifest(&claim).await?;
         for table in [&self.tables.table, &self.tables.late, &self.tables.dead] {
             table.refresh().await?;
         }
         Ok(restored)
     }
 
+    /// The manifest of a query that has read nothing: the claim on a log that is empty.
+    fn nothing_yet(&self) -> Manifest {
+        Manifest {
+            format: Manifest::format_of(&[]),
+            number: 0,
+            owner: String::new(),
+            epoch: 0,
+            app_id: self.app_id.clone(),
+            fingerprint: self.plan.fingerprint.clone(),
+            positions: Vec::new(),
+            split_watermarks_us: Vec::new(),
+            watermark_us: None,
+            totals: Totals::default(),
+            panes: Vec::new(),
+            files: BTreeMap::new(),
+            written_at: rfc3339(self.clock.now_us()),
+        }
+    }
+
     async fn restore(&mut self, manifest: &Manifest) -> Result<Restored> {
+        if manifest.epoch == 0 {
+            return Ok(Restored::nothing());
+        }
         if manifest.fingerprint != self.plan.fingerprint {
             return Err(Error::user(
                 SqlState::ObjectNotInPrerequisiteState,

@@ -1,4 +1,7 @@
 //! The segments of a checkpoint: the state of open panes, written once each and named by manifests for as long as it is true.
+//!
+//! A segment's name has the writer in it: a server that slept while another took over wakes in the middle of a put, and must not hit the
+//! other one's segment of the same epoch. It has the epoch in front, by which a server that tidies knows what cannot be another's.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -59,7 +62,7 @@ impl Committer {
                         stage: pane.stage,
                         start_us: pane.start_us,
                         end_us: pane.end_us,
-                        segment: segment(pane.stage, epoch),
+                        segment: self.segment(pane.stage, epoch),
                         index: changed.len() - 1,
                         crc32: 0,
                         spilled: false,
@@ -69,7 +72,7 @@ impl Committer {
             refs.push((Arc::clone(&pane.state), place));
         }
         for (stage, panes) in changed {
-            let segment = segment(stage, epoch);
+            let segment = self.segment(stage, epoch);
             let bytes = bytes::Bytes::from(encode_panes(&panes)?);
             let crc32 = crc32fast::hash(&bytes);
             for (_, place) in &mut refs {
@@ -105,7 +108,11 @@ impl Committer {
                         stage: spilled.stage,
                         start_us: spilled.start_us,
                         end_us: spilled.end_us,
-                        segment: format!("state/{epoch:020}-{}-{number}.arrow", spilled.stage),
+                        segment: format!(
+                            "state/{epoch:020}-{}-{number}-{}.arrow",
+                            spilled.stage,
+                            self.writer()
+                        ),
                         index: 0,
                         crc32: crc32fast::hash(&bytes),
                         spilled: true,
@@ -119,6 +126,17 @@ impl Committer {
         let places = refs.iter().map(|(_, place)| place.clone()).collect();
         self.segments.spilled = refs;
         Ok(places)
+    }
+
+    /// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
+    fn segment(&self, stage: usize, epoch: i64) -> String {
+        format!("state/{epoch:020}-{stage}-{}.arrow", self.writer())
+    }
+
+    /// This process, in few letters.
+    fn writer(&self) -> &str {
+        let (_, last) = self.owner.rsplit_once('-').unwrap_or(("", &self.owner));
+        last
     }
 
     async fn put_segment(&self, segment: &str, bytes: Bytes) -> Result<()> {
@@ -195,12 +213,9 @@ impl Committer {
     }
 }
 
-/// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
-fn segment(stage: usize, epoch: i64) -> String {
-    match stage {
-        0 => format!("state/{epoch:020}.arrow"),
-        _ => format!("state/{epoch:020}-{stage}.arrow"),
-    }
+/// The epoch in the name of a segment's file.
+pub(super) fn epoch_of(file: &str) -> Option<i64> {
+    file.get(..20)?.parse().ok()
 }
 
 fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|spark]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
+//! `parts install [kafka|python|psql|spark|versitygw|azurite]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
 //! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
 //! Ctrl-C.
 
@@ -12,7 +12,7 @@ use std::{
 
 use sluice_tests::{
     install,
-    parts::{feed, kafka, python, spark},
+    parts::{feed, kafka, python, spark, stores},
     ports,
 };
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|spark]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...]".into()),
+        _ => Err("usage: parts install [kafka|python|psql|spark|versitygw|azurite]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...]".into()),
     };
     match done {
         Ok(code) => code,
@@ -43,6 +43,8 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
             "python" => python::install()?,
             "psql" => install::program("psql", "postgresql-client")?,
             "spark" => spark::install()?.1,
+            "versitygw" => stores::install_versitygw()?,
+            "azurite" => stores::install_azurite()?,
             other => return Err(format!("no part is called {other}")),
         };
         println!("{name}: {}", place.display());

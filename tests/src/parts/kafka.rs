@@ -382,9 +382,14 @@ impl Broker {
 
     /// First and end offset of a partition.
     pub fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
-        self.consumer()
-            .fetch_watermarks(topic, partition, Duration::from_secs(10))
-            .unwrap_or_else(|e| panic!("offsets of {topic}/{partition}: {e}"))
+        let consumer = self.consumer();
+        let mut last = None;
+        // a partition that was made a moment ago may not have its leader yet
+        let found = wait_for("a partition's offsets", Duration::from_secs(20), || {
+            let offsets = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10));
+            offsets.map_err(|e| last = Some(e)).ok()
+        });
+        found.unwrap_or_else(|e| panic!("offsets of {topic}/{partition}: {e}: {last:?}"))
     }
 }
 

@@ -16,14 +16,14 @@ use arrow::{
 use super::{TABLE, info, read::query, root, rows, spec};
 use crate::{
     delta::{DeltaReader, DeltaSink, TableSpec, maintain},
-    store::open_root,
+    store::open_local,
 };
 
 /// `SLUICE_INTEROP=/some/folder cargo test … -- --ignored a_table_for_other_engines`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "writes a table that other engines are then asked to read"]
 async fn a_table_for_other_engines() {
-    let root = open_root(&std::env::var("SLUICE_INTEROP").unwrap()).unwrap();
+    let root = open_local(&std::env::var("SLUICE_INTEROP").unwrap()).unwrap();
     let mut sink = DeltaSink::create(&root, TABLE, &spec(), &info(0))
         .await
         .unwrap();
@@ -168,7 +168,7 @@ fn cpu() -> Duration {
 #[ignore = "a measurement"]
 async fn what_a_commit_costs() {
     let folder = tempfile::tempdir_in(".").unwrap();
-    let root = open_root(folder.path().to_str().unwrap()).unwrap();
+    let root = open_local(folder.path().to_str().unwrap()).unwrap();
     let mut sink = DeltaSink::create(&root, TABLE, &spec(), &info(0))
         .await
         .unwrap();

@@ -8,7 +8,6 @@ mod report;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -102,7 +101,7 @@ impl<'a> Running<'a> {
         let mut committer = Committer {
             root: parts.root.clone(),
             log: ManifestLog::new(parts.root.clone(), format!("{folder}/manifests")),
-            folder: folder.clone(),
+            folder,
             next_number: 1,
             owner: parts.owner.clone(),
             app_id: super::super::app_id(&parts.id),
@@ -125,7 +124,7 @@ impl<'a> Running<'a> {
             definitions: definitions(parts).map(str::to_owned).collect(),
             after_epoch: restored.epoch,
         };
-        let journal_folder = journal_folder(parts, &folder)?;
+        let journal_folder = parts.journal.clone();
         let to_replay = if restored.discard.is_some() {
             journal::clear(&journal_folder).map_err(journal_error)?;
             Vec::new()
@@ -359,20 +358,6 @@ fn definitions(parts: &JobParts) -> impl Iterator<Item = &str> {
         .streams
         .iter()
         .map(|stream| stream.definition.as_str())
-}
-
-fn journal_folder(parts: &JobParts, folder: &str) -> Result<PathBuf> {
-    parts
-        .root
-        .local_path
-        .as_ref()
-        .map(|root| root.join(folder).join("journal"))
-        .ok_or_else(|| {
-            Error::user(
-                SqlState::FeatureNotSupported,
-                "the epoch journal needs a local root for now",
-            )
-        })
 }
 
 fn journal_error(error: std::io::Error) -> Error {
