@@ -410,6 +410,8 @@ fn tag_of(statement: &Statement) -> &'static str {
     match statement {
         Statement::Explain(_) => "EXPLAIN",
         Statement::Describe(_) => "DESCRIBE",
+        Statement::Optimize(_) => "OPTIMIZE",
+        Statement::Vacuum(_) => "VACUUM",
         _ => "SHOW",
     }
 }

@@ -4,7 +4,7 @@
 //! comes along with every snapshot, so a refresh costs what the table has files, and belongs off the path of queries. delta-rs appends
 //! to that list in pieces and never joins them, so the reader starts over every so often.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -141,7 +141,7 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
+    pub(super) fn of(log: Log, state: DeltaTableState) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
         // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
         let config = DeltaScanConfig {
@@ -199,18 +199,29 @@ impl Snapshot {
 
     /// The active files.
     pub fn files(&self) -> Vec<TableFile> {
-        self.state
-            .log_data()
-            .iter()
-            .map(|file| TableFile {
-                path: file.path().into_owned(),
-                partition_values: file.partition_values_map().into_iter().collect(),
-                size: file.size(),
-                modified_ms: file.modification_time(),
-                num_records: file.num_records().map(|rows| rows as u64),
-                stats: file.stats(),
-            })
-            .collect()
+        table_files(&self.state)
+    }
+
+    /// Number and bytes of the active files.
+    pub fn size(&self) -> (usize, i64) {
+        let sizes = self.state.log_data();
+        let sizes = sizes.iter().map(|file| file.size());
+        sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size))
+    }
+
+    /// How long files that were removed are kept, as the table says.
+    pub fn deleted_file_retention(&self) -> Duration {
+        retention_of(&self.state)
+    }
+
+    /// When the table was made, in milliseconds since the epoch, and the protocol it asks readers and writers for.
+    pub fn created_and_protocol(&self) -> (Option<i64>, i32, i32) {
+        let protocol = self.state.protocol();
+        (
+            self.state.metadata().created_time(),
+            protocol.min_reader_version(),
+            protocol.min_writer_version(),
+        )
     }
 
     /// The newest `limit` versions up to this one, newest first; it ends where the log has been cleaned up.
@@ -226,6 +237,27 @@ impl Snapshot {
         }
         Ok(history)
     }
+}
+
+/// The active files of a state.
+pub(super) fn table_files(state: &DeltaTableState) -> Vec<TableFile> {
+    state
+        .log_data()
+        .iter()
+        .map(|file| TableFile {
+            path: file.path().into_owned(),
+            partition_values: file.partition_values_map().into_iter().collect(),
+            size: file.size(),
+            modified_ms: file.modification_time(),
+            num_records: file.num_records().map(|rows| rows as u64),
+            stats: file.stats(),
+        })
+        .collect()
+}
+
+fn retention_of(state: &DeltaTableState) -> Duration {
+    use deltalake::table::config::TablePropertiesExt;
+    state.table_config().deleted_file_retention_duration()
 }
 
 impl HistoryEntry {
