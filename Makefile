@@ -54,8 +54,8 @@ bench: needs ## Figures of an optimised build: CPU per million events, memory, r
 	@$(CARGO) build --locked --workspace --bins --config tests/bench-profile.toml
 	@mkdir -p $(BENCH) && cp -f $(DEBUG)/sluice $(DEBUG)/bench $(BENCH)/
 	@SLUICE_CACHE="$(SLUICE_CACHE)" $(BENCH)/bench
-	@echo "== the decoder alone, beside arrow-json; windows in memory, beside the engine alone"
-	@$(CARGO) bench --locked --workspace --bench decode --bench windows --profile dev --config tests/bench-profile.toml
+	@echo "== the decoder alone, beside arrow-json; windows in memory, beside the engine alone; commits, beside delta-rs' own"
+	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
 test-clients: build parts ## Larger readers (Spark with Delta) and the main job with a million events
 	@$(PARTS) install spark

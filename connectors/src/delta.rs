@@ -9,6 +9,7 @@
 //! Spark, delta-rs or DuckDB would read differently, and no table property is set that makes the log forget our transactions.
 
 mod commit;
+mod compact;
 mod entry;
 mod log;
 mod maintain;
@@ -19,6 +20,8 @@ mod spec;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod travel;
+mod vacuum;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,10 +30,13 @@ use arrow::datatypes::SchemaRef;
 use deltalake::kernel::Add;
 use serde::{Deserialize, Serialize};
 
-pub use maintain::{Maintained, maintain};
+pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, merges};
+pub use maintain::{CHECKPOINT_INTERVAL, Maintained, last_checkpoint, maintain};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
 pub use sink::DeltaSink;
 pub use spec::stored_schema;
+pub use travel::{At, Versions, snapshot_at};
+pub use vacuum::{Removal, VacuumRules, Vacuumed, vacuum};
 
 /// What a table is: its columns, how it is partitioned, and its properties.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -218,6 +218,15 @@ impl Root {
         Ok(Some(Versioned { bytes, version }))
     }
 
+    /// Whether an object is there.
+    pub async fn exists(&self, path: &str) -> Result<bool> {
+        match self.store.head(&parse(path)?).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(storage_error(&format!("look for {path}"), error)),
+        }
+    }
+
     /// Reads a text; `None` when it is not there.
     pub async fn read_text(&self, path: &str) -> Result<Option<String>> {
         let Some(bytes) = self.read(path).await? else {

@@ -4,6 +4,7 @@ mod metadata;
 mod session;
 mod sketches;
 mod stream_table;
+mod time_travel;
 mod types;
 mod yielding;
 
@@ -12,4 +13,5 @@ pub(crate) use metadata::take_mark;
 pub use session::{logical_plan, new_session_state, parse_expr, session_config};
 pub use sketches::keep_sketches;
 pub use stream_table::{StreamPeek, StreamTable};
+pub use time_travel::AsOf;
 pub use types::{SqlTypes, arrow_type, declared_field};

@@ -26,9 +26,9 @@ mod testing;
 
 pub use api::*;
 pub use binding::{
-    StreamPeek, StreamTable, arrow_type, declared_field, expose_metadata, keep_sketches,
+    AsOf, StreamPeek, StreamTable, arrow_type, declared_field, expose_metadata, keep_sketches,
     logical_plan, new_session_state, parse_expr, session_config,
 };
 pub use error::{PlanError, PlanErrorKind, Result};
 pub use state::{ContinuousQuery, StateFile};
-pub use streaming::{ContinuousPlan, StreamRead, check_watermark, plan_continuous};
+pub use streaming::{ContinuousPlan, Sealing, StreamRead, check_watermark, plan_continuous};

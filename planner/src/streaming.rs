@@ -20,6 +20,7 @@ mod plan;
 mod program;
 mod recognise;
 mod refuse;
+mod sealing;
 mod sessions;
 mod stages;
 mod watermark;
@@ -29,6 +30,7 @@ mod within;
 mod tests;
 
 pub use plan::{ContinuousPlan, StreamRead, plan_continuous};
+pub use sealing::Sealing;
 pub use watermark::check_watermark;
 
 pub(crate) use explain::duration;

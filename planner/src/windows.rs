@@ -74,6 +74,11 @@ impl Windows {
         matches!(self, Self::Tumble { .. } | Self::Calendar { .. })
     }
 
+    /// Whether they are made of rows that are near each other.
+    pub(crate) fn is_session(&self) -> bool {
+        matches!(self, Self::Session { .. })
+    }
+
     /// The zone whose calendar the windows follow.
     pub(crate) fn zone(&self) -> Option<&str> {
         match self {

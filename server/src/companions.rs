@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use sluice_connectors::{delta::HistoryEntry, store::Root};
 
 use crate::{
+    execute::describe_table,
     job::{Manifest, ManifestLog, checkpoint_folder},
     root::storage_error,
     system::{batch, timestamps},
@@ -57,6 +58,14 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
                     .collect::<Int64Array>(),
             ),
         ),
+        (
+            "modified_at",
+            timestamps(
+                files
+                    .iter()
+                    .map(|file| Some(file.modified_ms.saturating_mul(1000))),
+            ),
+        ),
     ])
 }
 
@@ -78,37 +87,7 @@ pub fn history_schema() -> Result<SchemaRef> {
 }
 
 fn history_rows(history: &[HistoryEntry]) -> Result<RecordBatch> {
-    batch(vec![
-        (
-            "version",
-            Arc::new(Int64Array::from_iter_values(
-                history.iter().map(|commit| commit.version),
-            )),
-        ),
-        (
-            "at",
-            timestamps(
-                history
-                    .iter()
-                    .map(|commit| commit.timestamp_ms.map(|ms| ms * 1000)),
-            ),
-        ),
-        (
-            "operation",
-            Arc::new(
-                history
-                    .iter()
-                    .map(|commit| commit.operation.as_deref())
-                    .collect::<StringArray>(),
-            ),
-        ),
-        (
-            "info",
-            Arc::new(StringArray::from_iter_values(history.iter().map(
-                |commit| serde_json::Value::from(commit.info.clone()).to_string(),
-            ))),
-        ),
-    ])
+    describe_table::history_rows(history).map_err(external)
 }
 
 /// Checkpoints that are kept, oldest first.

@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 use datafusion::{execution::SessionState, prelude::SessionContext};
 use parking_lot::RwLock;
 use sluice_connectors::store::Root;
+use sluice_planner::Sealing;
 
 use crate::{
     catalog::{Catalog, CatalogFiles, QualifiedName},
@@ -32,6 +33,7 @@ use crate::{
     events::Events,
     execute::plan_error,
     job::{JobHandle, JobTables, QueryStatus},
+    maintenance::{self, Maintenance},
     metrics::Metrics,
     root::{self, HeldRoot, Local, RootOptions},
     session::{Door, Session, Sessions},
@@ -66,6 +68,7 @@ pub struct Engine {
     build: String,
     plan_only: bool,
     metrics: Metrics,
+    maintenance: Maintenance,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -84,6 +87,8 @@ pub struct RunningTable {
     pub tables: JobTables,
     /// The job; `None` for a table that no query feeds.
     pub job: Option<JobHandle>,
+    /// When its partitions get no more rows; `None` for a table that no query feeds.
+    pub sealing: Option<Arc<Sealing>>,
 }
 
 impl Engine {
@@ -114,11 +119,15 @@ impl Engine {
             build: build_id(),
             plan_only,
             metrics: Metrics::new(),
+            maintenance: Maintenance::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         engine.restore().await?;
         engine.ready.store(true, Ordering::Release);
+        if !plan_only {
+            maintenance::start(&engine);
+        }
         Ok(engine)
     }
 
@@ -172,6 +181,16 @@ impl Engine {
     /// Whether queries have been restored and statements are taken.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether the process is about to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// How the tables are looked after.
+    pub(crate) fn maintenance(&self) -> &Maintenance {
+        &self.maintenance
     }
 
     /// Whether statements are only planned.

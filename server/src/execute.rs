@@ -5,25 +5,29 @@ mod create_stream;
 mod create_table;
 mod create_view;
 mod describe;
+pub(crate) mod describe_table;
 mod drop;
 mod explain;
+mod optimize;
 mod pause;
 mod replace_stream;
 mod replay;
 mod show;
+mod vacuum;
 
 use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
-use sluice_sql::{CreateTable, CreateView, Statement, ast};
+use sluice_sql::{CreateTable, CreateView, Described, Statement, ast};
 
 use crate::{
-    catalog::{ObjectMeta, QualifiedName, fold},
+    catalog::{COMPANION_SUFFIXES, ObjectMeta, QualifiedName, fold},
     clock::rfc3339,
     engine::Engine,
     error::{Error, Fault, Result, SqlState},
+    maintenance::{self, Subject},
     options::sketches_option,
     session::Session,
     table::Freshness,
@@ -42,7 +46,13 @@ pub enum Outcome {
 pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
     match statement {
         Statement::Show(show) => Some(show::schema(show)),
-        Statement::Describe(_) => Some(describe::schema()),
+        Statement::Describe(describe) => Some(match describe.what {
+            Described::Columns | Described::Extended => describe::schema(),
+            Described::History(_) => describe_table::history_schema(),
+            Described::Detail => describe_table::detail_schema(),
+        }),
+        Statement::Optimize(_) => Some(optimize::schema()),
+        Statement::Vacuum(vacuum) => Some(vacuum::schema(vacuum)),
         Statement::Explain(_) => Some(explain::schema()),
         Statement::Replay(_) => Some(replay::schema()),
         _ => None,
@@ -59,7 +69,16 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::CreateSchema(create) => create_schema::run(session, create).await,
         Statement::Drop(drop) => drop::run(session, drop).await,
         Statement::Show(show) => show::run(engine, show).map(Outcome::Rows),
-        Statement::Describe(describe) => describe::run(session, describe).await.map(Outcome::Rows),
+        Statement::Describe(describe) => match describe.what {
+            Described::Columns | Described::Extended => describe::run(session, describe).await,
+            Described::History(limit) => {
+                describe_table::history(session, &describe.name, limit).await
+            }
+            Described::Detail => describe_table::detail(session, &describe.name).await,
+        }
+        .map(Outcome::Rows),
+        Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
+        Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(engine, name, true).await,
         Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
@@ -71,6 +90,40 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
 /// The Delta folder of a table, under the root.
 pub fn table_path(name: &QualifiedName) -> String {
     format!("tables/{}/{}", name.schema, name.name)
+}
+
+/// The Delta table of this name, a companion's included.
+pub(crate) fn delta_table(session: &Session, name: &ast::ObjectName) -> Result<Subject> {
+    let engine = session.engine();
+    let name = QualifiedName::from_sql(name)?;
+    if let Some(subject) = maintenance::find(engine, &name) {
+        return Ok(subject);
+    }
+    let catalog = engine.catalog();
+    let kind = match catalog.get(&name) {
+        Some(found) => found.kind(),
+        None => {
+            let base = COMPANION_SUFFIXES
+                .iter()
+                .find_map(|suffix| name.name.strip_suffix(suffix))
+                .map(|base| QualifiedName::new(&name.schema, base));
+            match base.is_some_and(|base| catalog.get(&base).is_some()) {
+                true => "companion relation",
+                false => return Err(catalog.undefined(&name)),
+            }
+        }
+    };
+    if kind == "table" {
+        return Err(Error::outside(
+            SqlState::ObjectNotInPrerequisiteState,
+            format!("table \"{name}\" could not be opened"),
+        )
+        .with_hint("SELECT * FROM system.events says why."));
+    }
+    Err(Error::user(
+        SqlState::WrongObjectType,
+        format!("\"{name}\" is a {kind}, not a table"),
+    ))
 }
 
 /// A new object's id and time.

@@ -58,6 +58,8 @@ pub struct JobOptions {
     pub tail_bytes: usize,
     /// Bytes of memory that the state may take; above half of it, panes go to the scratch folder.
     pub state_memory: usize,
+    /// How long what the table was can be read.
+    pub history: Duration,
 }
 
 impl Default for JobOptions {
@@ -68,6 +70,7 @@ impl Default for JobOptions {
             epoch_rows: 128 << 10,
             tail_bytes: 64 << 20,
             state_memory: 512 << 20,
+            history: Duration::from_secs(200_000),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 mod execute;
 mod job;
+mod maintenance;
 pub mod metrics;
 pub mod options;
 pub mod root;

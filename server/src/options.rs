@@ -63,7 +63,12 @@ pub fn stream_options(options: &Options) -> Result<StreamOptions> {
     })
 }
 
-const TABLE_OPTIONS: [&str; 3] = ["commit_interval", "sketches", "state_memory"];
+const TABLE_OPTIONS: [&str; 4] = ["commit_interval", "history", "sketches", "state_memory"];
+
+/// The versions that a table keeps by itself: so many, within these bounds of time.
+const HISTORY_VERSIONS: u32 = 20_000;
+const LEAST_HISTORY: Duration = Duration::from_secs(3_600);
+const MOST_HISTORY: Duration = Duration::from_secs(7 * 86_400);
 
 impl StreamOptions {
     /// Silence after which a split may be idle.
@@ -83,7 +88,36 @@ pub fn table_options(options: &Options) -> Result<JobOptions> {
             job.state_memory = memory(key, value)?;
         }
     }
+    job.history = match options.get("history") {
+        Some(text) => duration("history", text)?,
+        None => default_history(job.commit_interval),
+    };
     Ok(job)
+}
+
+/// How long the versions of a table are kept whose query commits so often: the log has some 20,000 entries at most, at any interval down to
+/// 180 milliseconds; and there is always an hour for a reader to come to its end.
+pub fn default_history(commit_interval: Duration) -> Duration {
+    commit_interval
+        .saturating_mul(HISTORY_VERSIONS)
+        .clamp(LEAST_HISTORY, MOST_HISTORY)
+}
+
+/// How long the versions of a table are kept that nothing commits to by itself.
+pub fn plain_history(options: &Options) -> Result<Duration> {
+    match options.get("history") {
+        Some(text) => duration("history", text),
+        None => Ok(MOST_HISTORY),
+    }
+}
+
+/// The table properties that say so, to every engine.
+pub fn history_properties(history: Duration) -> BTreeMap<String, String> {
+    let text = format!("interval {} seconds", history.as_secs().max(1));
+    BTreeMap::from([
+        ("delta.logRetentionDuration".to_owned(), text.clone()),
+        ("delta.deletedFileRetentionDuration".to_owned(), text),
+    ])
 }
 
 /// Whether a table keeps sketches.

@@ -411,6 +411,8 @@ fn tag_of(statement: &Statement) -> &'static str {
         Statement::Explain(_) => "EXPLAIN",
         Statement::Describe(_) => "DESCRIBE",
         Statement::Replay(_) => "REPLAY",
+        Statement::Optimize(_) => "OPTIMIZE",
+        Statement::Vacuum(_) => "VACUUM",
         _ => "SHOW",
     }
 }

@@ -1,6 +1,7 @@
 //! System tables: what the process knows of itself, as plain SQL. One table per file; each is built from a moment's state when it is scanned.
 
 mod events;
+mod maintenance;
 mod moment;
 mod queries;
 mod splits;
@@ -22,7 +23,7 @@ pub(crate) use self::moment::MomentTable;
 use crate::engine::Engine;
 
 /// The tables of the schema.
-pub const TABLES: [&str; 4] = ["events", "queries", "splits", "streams"];
+pub const TABLES: [&str; 5] = ["events", "maintenance", "queries", "splits", "streams"];
 
 /// The schema `system`.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl SchemaProvider for SystemSchema {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let rows: fn(&Engine) -> Result<RecordBatch> = match name {
             "events" => events::rows,
+            "maintenance" => maintenance::rows,
             "queries" => queries::rows,
             "splits" => splits::rows,
             "streams" => streams::rows,

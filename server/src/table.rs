@@ -7,18 +7,33 @@ mod provider;
 
 pub use provider::{Freshness, LiveTable, SluiceTable, external};
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::catalog::TableProvider;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sluice_connectors::{
-    delta::{DeltaReader, Snapshot, stored_schema},
+    delta::{At, DeltaReader, Snapshot, snapshot_at, stored_schema},
     error::ConnectorError,
     store::Root,
 };
 
 use crate::{catalog::QualifiedName, error::Result, root::storage_error};
+
+/// A refresh costs what the table has files. Of the time, this part at most goes into it: one in so many.
+const REFRESH_SHARE: u32 = 100;
+
+/// No refresh waits longer than this.
+const REFRESH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Bytes of the tail from which a refresh does not wait.
+const TAIL_BYTES: usize = 16 << 20;
 
 /// A table's rows, committed and not.
 #[derive(Debug)]
@@ -33,6 +48,18 @@ pub struct TableState {
     app_id: Option<String>,
     reader: tokio::sync::Mutex<Option<DeltaReader>>,
     rows: RwLock<Rows>,
+    /// Whoever commits to the table holds it meanwhile, so that no two commits get in each other's way.
+    queue: tokio::sync::Mutex<()>,
+    refreshed: Mutex<Option<Refreshed>>,
+    /// A refresh waits for its time.
+    refresh_waits: AtomicBool,
+}
+
+/// The newest refresh.
+#[derive(Clone, Copy, Debug)]
+struct Refreshed {
+    at: Instant,
+    took: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -75,12 +102,27 @@ impl TableState {
             app_id,
             reader: tokio::sync::Mutex::default(),
             rows: RwLock::default(),
+            queue: tokio::sync::Mutex::default(),
+            refreshed: Mutex::default(),
+            refresh_waits: AtomicBool::new(false),
         }
     }
 
     /// Path of the Delta folder under the root.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The queue of commits to the table: held from the writing of data files to the end of the commit.
+    pub fn queue(&self) -> &tokio::sync::Mutex<()> {
+        &self.queue
+    }
+
+    /// The table as it was.
+    pub async fn as_of(&self, at: At, now_us: i64) -> Result<Snapshot> {
+        snapshot_at(&self.root, &self.path, &self.name.to_string(), at, now_us)
+            .await
+            .map_err(storage_error)
     }
 
     /// Adds the final rows of an epoch; they can be read from now on.
@@ -115,6 +157,42 @@ impl TableState {
         (count, rows.tail_bytes)
     }
 
+    /// After a commit: the newest committed state is read, at once or soon. Rows are in the tail until then, so readers miss nothing; only
+    /// `freshness = 'committed'` is behind for so long.
+    pub async fn refresh_soon(self: &Arc<Self>) -> Result<()> {
+        let wait = match *self.refreshed.lock() {
+            Some(last) => (last.took * REFRESH_SHARE)
+                .min(REFRESH_WITHIN)
+                .saturating_sub(last.at.elapsed()),
+            None => Duration::ZERO,
+        };
+        if wait.is_zero() || self.tail_size().1 >= TAIL_BYTES {
+            return self.refresh().await;
+        }
+        if self.refresh_waits.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let table = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // A table that was dropped meanwhile needs none.
+            if let Some(table) = table.upgrade()
+                && let Err(error) = table.settle().await
+            {
+                tracing::warn!("table {} was not read after a commit: {error}", table.name);
+            }
+        });
+        Ok(())
+    }
+
+    /// Carries a refresh out that waits for its time.
+    pub async fn settle(&self) -> Result<()> {
+        if self.refresh_waits.load(Ordering::Acquire) {
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
     /// Reads the newest committed state; tail rows that it holds are dropped in the same step.
     pub async fn refresh(&self) -> Result<()> {
         let mut reader = self.reader.lock().await;
@@ -129,6 +207,9 @@ impl TableState {
         let Some(open) = reader.as_mut() else {
             return Ok(());
         };
+        // A commit that comes from now on waits for the next one.
+        self.refresh_waits.store(false, Ordering::Release);
+        let began = Instant::now();
         let snapshot = Arc::new(open.refresh().await.map_err(storage_error)?);
         let committed_epoch = match &self.app_id {
             Some(app_id) => snapshot
@@ -138,6 +219,10 @@ impl TableState {
                 .unwrap_or(i64::MIN),
             None => i64::MIN,
         };
+        *self.refreshed.lock() = Some(Refreshed {
+            at: Instant::now(),
+            took: began.elapsed(),
+        });
         let mut rows = self.rows.write();
         rows.snapshot = Some(snapshot);
         rows.committed_epoch = committed_epoch;

@@ -20,6 +20,7 @@ pub(crate) mod partition;
 pub(crate) mod refused;
 mod spark_window;
 mod struct_star;
+mod time_travel;
 pub(crate) mod time_zone;
 pub(crate) mod tokens;
 pub(crate) mod window_tvf;
@@ -73,7 +74,11 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
-        Self::flow(no_hints(factor).and_then(|()| window_tvf::rewrite(factor)))
+        Self::flow(
+            no_hints(factor)
+                .and_then(|()| time_travel::check(factor))
+                .and_then(|()| window_tvf::rewrite(factor)),
+        )
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
@@ -93,32 +98,11 @@ impl VisitorMut for Rewriter {
     }
 }
 
-/// What to do where a table of another time is asked for.
-const TIME_TRAVEL: &str =
-    "a table's folder is plain Delta: any Delta reader can read an older version of it";
-
-/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place. And time travel, which
-/// the engine would pass over.
+/// Refuses `FROM t WITH (…)`, which the parser takes for another product's hints: it is options in the wrong place.
 fn no_hints(factor: &TableFactor) -> Result<(), ParseError> {
-    let TableFactor::Table {
-        with_hints,
-        version,
-        name,
-        ..
-    } = factor
-    else {
+    let TableFactor::Table { with_hints, .. } = factor else {
         return Ok(());
     };
-    if let Some(version) = version {
-        let clause = version.to_string();
-        let words: Vec<&str> = clause.split(' ').take_while(|word| *word != "AS").collect();
-        let clause = format!("{} AS OF", words.join(" "));
-        return Err(
-            ParseError::unsupported(format!("{clause} is not supported"), name.span())
-                .offending(name.to_string())
-                .hint(TIME_TRAVEL),
-        );
-    }
     match with_hints.first() {
         None => Ok(()),
         Some(first) => Err(

@@ -13,24 +13,28 @@ mod describe;
 mod drop;
 mod emit;
 mod explain;
+mod optimize;
 mod options;
 mod query_control;
 mod replay;
 mod show;
 pub(crate) mod types;
+mod vacuum;
 
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
 pub use create_table::CreateTable;
 pub use create_view::CreateView;
-pub use describe::Describe;
+pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
+pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
 pub use replay::Replay;
 pub use show::{Show, ShowFilter};
+pub use vacuum::Vacuum;
 
 use crate::canonical::Canonical;
 use crate::error::ParseError;
@@ -70,6 +74,10 @@ pub enum Statement {
     ResumeQuery(ObjectName),
     /// REPLAY of a stream's dead letters.
     Replay(Replay),
+    /// OPTIMIZE: small files into large ones.
+    Optimize(Optimize),
+    /// VACUUM: files that are not needed any more.
+    Vacuum(Vacuum),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -101,6 +109,8 @@ impl fmt::Display for Statement {
             Self::PauseQuery(name) => write!(f, "PAUSE QUERY {name}"),
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
             Self::Replay(statement) => statement.fmt(f),
+            Self::Optimize(statement) => statement.fmt(f),
+            Self::Vacuum(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -133,6 +143,8 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
+        "OPTIMIZE" => optimize::parse(reader).map(Some),
+        "VACUUM" => vacuum::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
         "REPLAY" => replay::parse(reader).map(Some),
         _ => Ok(None),

@@ -23,6 +23,7 @@ mod house;
 mod kills;
 mod lifecycle;
 mod main_job;
+mod maintenance;
 mod memory;
 mod places;
 mod replay;

@@ -105,6 +105,47 @@ impl DeltaLog {
         Ok(())
     }
 
+    /// A version that changes no data removes files that were live, and adds as many rows as it removes; at least one does.
+    pub fn check_rewrites(&self) -> Result<(), String> {
+        let mut live: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut rewrites = 0;
+        for (version, actions) in &self.versions {
+            let (mut removed, mut added) = (0, 0);
+            let of = |kind: &'static str| actions.iter().filter_map(move |action| action.get(kind));
+            let rewrite = of("remove").any(|file| file["dataChange"] == false);
+            for file in of("remove") {
+                let path = file["path"].as_str().unwrap_or_default();
+                removed += live.remove(path).ok_or_else(|| {
+                    format!("version {version} removes {path}, which is not live")
+                })?;
+            }
+            for file in of("add") {
+                let stats: Value = file["stats"]
+                    .as_str()
+                    .and_then(|text| serde_json::from_str(text).ok())
+                    .unwrap_or_default();
+                let rows = stats["numRecords"].as_u64().unwrap_or_default();
+                if (file["dataChange"] == false) != rewrite {
+                    return Err(format!("version {version} changes data and does not"));
+                }
+                added += rows;
+                live.insert(file["path"].as_str().unwrap_or_default(), rows);
+            }
+            if rewrite {
+                rewrites += 1;
+                if removed != added {
+                    return Err(format!(
+                        "version {version} takes {removed} rows and gives {added}"
+                    ));
+                }
+            }
+        }
+        match rewrites {
+            0 => Err("no version rewrites files".into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Every added file exists, is added once, and carries its partition values and statistics that agree with it.
     pub fn check_adds(&self, partition_columns: &[&str], stats_of: &[&str]) -> Result<(), String> {
         let removed: BTreeSet<&str> = self

@@ -58,6 +58,20 @@ pub(super) fn commit_info(
     }})
 }
 
+/// The `commitInfo` action of files that take the place of others.
+pub(super) fn rewrite_info(id: &str, parameters: Value, metrics: Value) -> Value {
+    json!({ "commitInfo": {
+        "timestamp": Utc::now().timestamp_millis(),
+        "operation": "OPTIMIZE",
+        "operationParameters": parameters,
+        "isolationLevel": "SnapshotIsolation",
+        "isBlindAppend": false,
+        "operationMetrics": metrics,
+        "engineInfo": ENGINE,
+        "txnId": id,
+    }})
+}
+
 /// One JSON object a line.
 pub(super) fn lines(actions: &[Value]) -> Bytes {
     let mut text = String::new();

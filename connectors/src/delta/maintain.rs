@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Versions between two checkpoints, unless the table says otherwise.
-const CHECKPOINT_INTERVAL: i64 = 100;
+pub const CHECKPOINT_INTERVAL: i64 = 100;
 
 /// What upkeep has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub struct Maintained {
     pub checkpoint: Option<i64>,
     /// Log entries that went.
     pub entries_removed: usize,
+}
+
+/// The version of the newest checkpoint of the table in the folder `path`.
+pub async fn last_checkpoint(root: &Root, path: &str) -> Result<Option<i64>> {
+    Log::new(root, path)?.last_checkpoint().await
 }
 
 /// Makes a checkpoint of the table in the folder `path` when one is due, and then removes log entries past their retention.

@@ -9,6 +9,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use arrow::datatypes::SchemaRef;
@@ -168,7 +169,7 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    fn of(
+    pub(super) fn of(
         log: Log,
         state: DeltaTableState,
         transactions: Arc<HashMap<String, i64>>,
@@ -234,18 +235,29 @@ impl Snapshot {
 
     /// The active files.
     pub fn files(&self) -> Vec<TableFile> {
-        self.state
-            .log_data()
-            .iter()
-            .map(|file| TableFile {
-                path: file.path().into_owned(),
-                partition_values: file.partition_values_map().into_iter().collect(),
-                size: file.size(),
-                modified_ms: file.modification_time(),
-                num_records: file.num_records().map(|rows| rows as u64),
-                stats: file.stats(),
-            })
-            .collect()
+        table_files(&self.state)
+    }
+
+    /// Number and bytes of the active files.
+    pub fn size(&self) -> (usize, i64) {
+        let sizes = self.state.log_data();
+        let sizes = sizes.iter().map(|file| file.size());
+        sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size))
+    }
+
+    /// How long files that were removed are kept, as the table says.
+    pub fn deleted_file_retention(&self) -> Duration {
+        retention_of(&self.state)
+    }
+
+    /// When the table was made, in milliseconds since the epoch, and the protocol it asks readers and writers for.
+    pub fn created_and_protocol(&self) -> (Option<i64>, i32, i32) {
+        let protocol = self.state.protocol();
+        (
+            self.state.metadata().created_time(),
+            protocol.min_reader_version(),
+            protocol.min_writer_version(),
+        )
     }
 
     /// The newest `limit` versions up to this one, newest first; it ends where the log has been cleaned up.
@@ -261,6 +273,27 @@ impl Snapshot {
         }
         Ok(history)
     }
+}
+
+/// The active files of a state.
+pub(super) fn table_files(state: &DeltaTableState) -> Vec<TableFile> {
+    state
+        .log_data()
+        .iter()
+        .map(|file| TableFile {
+            path: file.path().into_owned(),
+            partition_values: file.partition_values_map().into_iter().collect(),
+            size: file.size(),
+            modified_ms: file.modification_time(),
+            num_records: file.num_records().map(|rows| rows as u64),
+            stats: file.stats(),
+        })
+        .collect()
+}
+
+fn retention_of(state: &DeltaTableState) -> Duration {
+    use deltalake::table::config::TablePropertiesExt;
+    state.table_config().deleted_file_retention_duration()
 }
 
 impl HistoryEntry {

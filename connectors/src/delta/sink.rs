@@ -8,6 +8,8 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
+mod rewrite;
+
 use std::{collections::HashMap, time::Duration};
 
 use arrow::array::RecordBatch;
@@ -118,7 +120,7 @@ impl DeltaSink {
         }
     }
 
-    fn of(log: Log, state: DeltaTableState) -> Result<Self> {
+    pub(super) fn of(log: Log, state: DeltaTableState) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
         check_writable(state.protocol(), &spec).map_err(|reason| ConnectorError::Conflict {
             message: format!("cannot write to the Delta table in {}: {reason}", log.path),

@@ -5,6 +5,7 @@ mod commit;
 mod faulty;
 mod interop;
 mod read;
+mod upkeep;
 mod write;
 
 use std::sync::Arc;

@@ -28,7 +28,11 @@ use crate::{
 };
 
 /// Encoded bytes after which a file ends and the next begins.
-const FILE_BYTES: usize = 64 << 20;
+pub(super) const FILE_BYTES: usize = 64 << 20;
+
+/// Zstandard's level for files of a commit, which are small and in a hurry, and for those that take the place of many.
+const COMMIT_LEVEL: i32 = 1;
+const REWRITE_LEVEL: i32 = 3;
 
 /// Rows between two looks at a file's size.
 const STEP_ROWS: usize = 65_536;
@@ -54,12 +58,48 @@ pub(super) async fn write_files(
     }
     let spec = spec.clone();
     let tag = file_tag(tag);
-    let encoded = tokio::task::spawn_blocking(move || encode(&spec, &rows, &tag))
+    let encoded = blocking(path, move || encode(&spec, &rows, &tag)).await?;
+    put_all(root, path, encoded).await
+}
+
+/// Writes rows of one partition, without its columns and in the order they have, as data files that hold what others held before: no
+/// change of data, to those who follow the table's changes.
+pub(super) async fn rewrite_files(
+    root: &Root,
+    path: &str,
+    spec: &TableSpec,
+    values: &partition::Values,
+    rows: RecordBatch,
+    tag: &str,
+) -> Result<Vec<DataFile>> {
+    let (spec, values, tag) = (spec.clone(), values.clone(), file_tag(tag));
+    let encoded = blocking(path, move || {
+        let mut files = Files::new(&spec, REWRITE_LEVEL, &tag);
+        files.add(&values, std::iter::once(Ok(rows)))?;
+        Ok(files.done)
+    })
+    .await?;
+    let encoded = encoded.into_iter().map(|(mut add, bytes)| {
+        add.data_change = false;
+        (add, bytes)
+    });
+    put_all(root, path, encoded.collect()).await
+}
+
+/// Runs what keeps a processor busy off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    path: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| ConnectorError::Storage {
             message: format!("the writer of data files of {path} ended: {error}"),
             retry: false,
-        })??;
+        })?
+}
+
+async fn put_all(root: &Root, path: &str, encoded: Vec<(Add, Bytes)>) -> Result<Vec<DataFile>> {
     futures::stream::iter(encoded)
         .map(|(add, bytes)| async move {
             root.put(&format!("{path}/{}", add.path), bytes).await?;
@@ -115,7 +155,7 @@ fn conform(batch: &RecordBatch, spec: &TableSpec) -> Result<RecordBatch> {
 }
 
 /// Whether a cast between the two keeps every value (a timestamp's nanoseconds aside).
-fn same_kind(from: &DataType, to: &DataType) -> bool {
+pub(super) fn same_kind(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::Dictionary(_, value), to) => value.as_ref() == to || same_kind(value, to),
         (DataType::LargeUtf8 | DataType::Utf8View, DataType::Utf8)
@@ -155,39 +195,75 @@ fn file_tag(tag: &str) -> String {
 }
 
 fn encode(spec: &TableSpec, rows: &[RecordBatch], tag: &str) -> Result<Vec<(Add, Bytes)>> {
-    let schema: SchemaRef = Arc::new(spec.file_schema());
-    let indices: Vec<usize> = schema
+    let mut files = Files::new(spec, COMMIT_LEVEL, tag);
+    let indices: Vec<usize> = files
+        .schema
         .fields()
         .iter()
         .map(|field| spec.schema.index_of(field.name()))
         .collect::<Result<_, _>>()?;
-    let mut files = Vec::new();
     for (values, batches) in partition::split(spec, rows)? {
-        let folder = partition::folder(&values);
+        let batches = batches.iter().map(|batch| Ok(batch.project(&indices)?));
+        files.add(&values, batches)?;
+    }
+    Ok(files.done)
+}
+
+/// Files being encoded, partition after partition.
+struct Files<'a> {
+    spec: &'a TableSpec,
+    schema: SchemaRef,
+    level: i32,
+    tag: &'a str,
+    done: Vec<(Add, Bytes)>,
+}
+
+impl<'a> Files<'a> {
+    fn new(spec: &'a TableSpec, level: i32, tag: &'a str) -> Self {
+        Self {
+            spec,
+            schema: Arc::new(spec.file_schema()),
+            level,
+            tag,
+            done: Vec::new(),
+        }
+    }
+
+    /// Adds the rows of one partition, without the partition columns.
+    fn add(
+        &mut self,
+        values: &partition::Values,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<()> {
         let mut open: Option<OpenFile> = None;
         for batch in batches {
-            let batch = batch.project(&indices)?;
+            let batch = batch?;
             for start in (0..batch.num_rows()).step_by(STEP_ROWS) {
                 let step = batch.slice(start, STEP_ROWS.min(batch.num_rows() - start));
                 let mut file = match open.take() {
                     Some(file) => file,
-                    None => OpenFile::begin(&schema, spec)?,
+                    None => OpenFile::begin(&self.schema, self.spec, self.level)?,
                 };
                 file.add(&step)?;
                 if file.bytes() < FILE_BYTES {
                     open = Some(file);
                 } else {
-                    let name = format!("{folder}{}", file_name(files.len(), tag));
-                    files.push(file.finish(name, &values)?);
+                    self.end(file, values)?;
                 }
             }
         }
-        if let Some(file) = open {
-            let name = format!("{folder}{}", file_name(files.len(), tag));
-            files.push(file.finish(name, &values)?);
+        match open {
+            Some(file) => self.end(file, values),
+            None => Ok(()),
         }
     }
-    Ok(files)
+
+    fn end(&mut self, file: OpenFile, values: &partition::Values) -> Result<()> {
+        let folder = partition::folder(values);
+        let name = format!("{folder}{}", file_name(self.done.len(), self.tag));
+        self.done.push(file.finish(name, values)?);
+        Ok(())
+    }
 }
 
 fn file_name(number: usize, tag: &str) -> String {
@@ -204,8 +280,8 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn begin(schema: &SchemaRef, spec: &TableSpec) -> Result<Self> {
-        let level = ZstdLevel::try_new(1).map_err(|error| parquet_error(&error))?;
+    fn begin(schema: &SchemaRef, spec: &TableSpec, level: i32) -> Result<Self> {
+        let level = ZstdLevel::try_new(level).map_err(|error| parquet_error(&error))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_created_by(super::log::ENGINE.to_owned())
@@ -269,7 +345,7 @@ impl OpenFile {
     }
 }
 
-fn parquet_error(error: &ParquetError) -> ConnectorError {
+pub(super) fn parquet_error(error: &ParquetError) -> ConnectorError {
     ConnectorError::Storage {
         message: format!("cannot encode a data file: {error}"),
         retry: false,

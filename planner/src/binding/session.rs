@@ -15,7 +15,9 @@ use datafusion::{
 use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
 
-use super::{metadata::expose_metadata, types::SqlTypes, yielding::JoinsYield};
+use super::{
+    metadata::expose_metadata, time_travel::name_versions, types::SqlTypes, yielding::JoinsYield,
+};
 use crate::{
     error::Result,
     logical::{LowerWindows, WindowRelations},
@@ -64,6 +66,7 @@ pub fn new_session_state(
 /// Every statement is planned through here, views and continuous queries included.
 pub async fn logical_plan(state: &SessionState, statement: &Statement) -> Result<LogicalPlan> {
     let mut statement = statement.clone();
+    name_versions(state, &mut statement)?;
     expose_metadata(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     Ok(state.statement_to_plan(statement).await?)

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Date32Array, Int32Array, TimestampMicrosecondArray},
+    array::{Array, ArrayRef, AsArray, Date32Array, Int32Array, TimestampMicrosecondArray},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, Int32Type},
 };
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::{
     error::{PlanError, PlanErrorKind, Result, nearest},
@@ -23,7 +23,7 @@ const MINUTE_US: i64 = 60_000_000;
 const NAMES: [&str; 8] = ["date", "dt", "day", "hour", "hh", "minute", "month", "year"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Date,
     Year,
     Month,
@@ -136,6 +136,28 @@ impl Derived {
             DataType::Int32 => Ok(Arc::new(integers)),
             other => Ok(cast(&integers, other)?),
         }
+    }
+
+    /// The part of a time that it is.
+    pub(super) fn part(&self) -> Part {
+        self.part
+    }
+
+    /// Its value at a time, as a number whose order is that of time within the coarser parts.
+    pub(super) fn number_at(&self, us: i64) -> Option<i64> {
+        let times = TimestampMicrosecondArray::from(vec![us]);
+        let value = cast(&self.evaluate(&times).ok()?, &DataType::Int32).ok()?;
+        let value = value.as_primitive_opt::<Int32Type>()?;
+        value.is_valid(0).then(|| i64::from(value.value(0)))
+    }
+
+    /// A value as the table's log writes it, as such a number.
+    pub(super) fn number_of(&self, text: &str) -> Option<i64> {
+        if self.part != Part::Date {
+            return text.parse().ok();
+        }
+        let date = text.parse::<NaiveDate>().ok()?;
+        Some(date.signed_duration_since(NaiveDate::default()).num_days())
     }
 
     /// How it follows from the window, for EXPLAIN and SHOW CREATE.

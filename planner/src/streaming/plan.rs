@@ -27,6 +27,7 @@ use super::{
     program::{Intake, PARALLEL_ROWS, Post, Program, RejectShape, Stage},
     recognise::recognise,
     refuse::{census, reads_stream, refuse, refuse_distinct, stream_of},
+    sealing::{Sealing, earliest_start, grouped_columns},
     sessions::check_partitioned,
     stages::{Chain, leaf_schema, stages},
     watermark::{declare_watermark, watermarked_column},
@@ -61,6 +62,8 @@ pub struct ContinuousPlan {
     pub dead_letter_schema: SchemaRef,
     /// Names of the partition columns that are derived from the window, with how: `date = CAST(window_start AS DATE)`.
     pub derived_partitions: Vec<String>,
+    /// When a partition gets no more rows, and the order of rows in its files.
+    pub sealing: Sealing,
     /// A stable hash of the plan and the shape of its state: state of another fingerprint cannot be restored.
     pub fingerprint: String,
     logical: Arc<LogicalPlan>,
@@ -80,6 +83,11 @@ impl ContinuousPlan {
     /// What EXPLAIN shows: the logical plan and how it runs as a stream.
     pub fn explain(&self) -> String {
         explain(self, &self.program, &self.logical)
+    }
+
+    /// The earliest start of a window that is still to come, given the state between two epochs, in microseconds; `None` while it is not known.
+    pub fn earliest_start_us(&self, state: &StateSnapshot) -> Option<i64> {
+        earliest_start(&self.program.stages, state)
     }
 
     /// A file of state with this content, which [`StateFile::content`] gave once.
@@ -301,6 +309,7 @@ fn build(session: &SessionState, logical: LogicalPlan, parts: Parts) -> Result<C
         output_schema: Arc::clone(output.schema()),
         late_schema: Arc::clone(&first.late.schema),
         dead_letter_schema: Arc::clone(&first.dead.schema),
+        sealing: Sealing::new(output.derived(), grouped_columns(&logical)),
         derived_partitions: output.derived().iter().map(Derived::describe).collect(),
         fingerprint,
         streams: reads

@@ -9,14 +9,16 @@ use datafusion::{
     datasource::ViewTable,
 };
 use parking_lot::RwLock;
-use sluice_planner::StreamTable;
+use sluice_connectors::delta::At;
+use sluice_planner::{AsOf, StreamTable};
 
 use super::{Engine, RunningTable, peek::Peek};
 use crate::{
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
+    error::{Error, SqlState},
     system::{MomentTable, SystemSchema},
-    table::{Freshness, LiveTable, SluiceTable, external},
+    table::{Freshness, LiveTable, SluiceTable, TableState, external},
 };
 
 /// Our one catalog, as a session with this freshness sees it.
@@ -107,6 +109,9 @@ impl SchemaProvider for UserSchema {
         if let Some(object) = catalog.get(&qualified) {
             return self.relation(object).await;
         }
+        if let Some((table, as_of)) = AsOf::of_relation(name) {
+            return self.as_of(table, as_of).await;
+        }
         let companion = COMPANION_SUFFIXES
             .iter()
             .find_map(|suffix| Some((name.strip_suffix(suffix)?, *suffix)));
@@ -146,6 +151,64 @@ impl UserSchema {
                 .table(&table.name)
                 .map(|running| self.plain(&running.tables.table))),
         }
+    }
+
+    /// A table as it was: committed files alone.
+    async fn as_of(&self, name: &str, as_of: AsOf) -> Result<Option<Arc<dyn TableProvider>>> {
+        let qualified = QualifiedName::new(&self.name, name);
+        let Some(table) = self.versioned(&qualified).map_err(external)? else {
+            return Ok(None);
+        };
+        let at = match as_of {
+            AsOf::Version(version) => At::Version(version),
+            AsOf::Time(us) => At::Time(us),
+        };
+        let now_us = self.engine.clock().now_us();
+        let snapshot = table.as_of(at, now_us).await.map_err(external)?;
+        Ok(Some(snapshot.provider()))
+    }
+
+    /// A Delta table of this name; an error for a relation that has no versions.
+    fn versioned(&self, name: &QualifiedName) -> crate::error::Result<Option<Arc<TableState>>> {
+        let no_versions = |kind: &str| {
+            Error::user(
+                SqlState::WrongObjectType,
+                format!("\"{name}\" is a {kind}, which has no versions"),
+            )
+            .with_hint("Only tables can be read as they were.")
+        };
+        let catalog = self.engine.catalog();
+        match catalog.get(name).map(Arc::as_ref) {
+            Some(Object::Table(_)) => {
+                return Ok(self.engine.table(name).map(|running| running.tables.table));
+            }
+            Some(other) => return Err(no_versions(other.kind())),
+            None => {}
+        }
+        let companion = COMPANION_SUFFIXES
+            .iter()
+            .find_map(|suffix| Some((name.name.strip_suffix(suffix)?, *suffix)));
+        let Some((base, suffix)) = companion else {
+            return Ok(None);
+        };
+        let base = QualifiedName::new(&name.schema, base);
+        let table = match (catalog.get(&base).map(Arc::as_ref), suffix) {
+            (None, _) => return Ok(None),
+            (Some(Object::Stream(_)), "__dead_letter") => self
+                .engine
+                .stream(&base)
+                .map(|stream| Arc::clone(&stream.dead_letters.table)),
+            (Some(Object::Table(_)), "__late" | "__dead_letter") => {
+                let running = self.engine.table(&base);
+                let running = running.filter(|running| running.job.is_some());
+                running.map(|running| match suffix {
+                    "__late" => running.tables.late,
+                    _ => running.tables.dead,
+                })
+            }
+            _ => return Err(no_versions("companion relation")),
+        };
+        Ok(table)
     }
 
     fn plain(&self, table: &Arc<crate::table::TableState>) -> Arc<dyn TableProvider> {

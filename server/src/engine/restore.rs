@@ -48,8 +48,14 @@ impl Engine {
                 table.refresh().await?;
                 table.clear_tail(!parts.paused && !self.plans_only());
             }
+            let sealing = Some(Arc::new(parts.plan.sealing.clone()));
             let job = (!self.plans_only()).then(|| JobHandle::start(parts));
-            self.put_table(object.name.clone(), RunningTable { tables, job });
+            let running = RunningTable {
+                tables,
+                job,
+                sealing,
+            };
+            self.put_table(object.name.clone(), running);
             return Ok(());
         }
         let path = execute::table_path(&object.name);
@@ -75,6 +81,7 @@ impl Engine {
             RunningTable {
                 tables: Self::plain_tables(table),
                 job: None,
+                sealing: None,
             },
         );
         Ok(())

@@ -3,7 +3,7 @@
 //! The order is Delta first, catalog second: a crash between the two leaves a Delta folder that carries an id no catalog has, which the
 //! next CREATE of that name takes over.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use futures::StreamExt;
@@ -20,7 +20,9 @@ use crate::{
     catalog::{Object, QualifiedName, TableObject, fold},
     engine::Engine,
     error::{Error, Result, SqlState},
-    options::{check_table_options, sketches_option},
+    options::{
+        check_table_options, history_properties, plain_history, sketches_option, table_options,
+    },
     root::storage_error,
     session::Session,
 };
@@ -153,10 +155,16 @@ async fn claim_folder(
         ));
     }
     let path = table_path(&object.name);
+    let options = &object.statement.options;
+    let mut properties = history_properties(match object.continuous {
+        true => table_options(options)?.history,
+        false => plain_history(options)?,
+    });
+    properties.insert(ID_PROPERTY.to_owned(), object.meta.id.clone());
     let spec = TableSpec {
         schema: Arc::clone(schema),
         partition_columns,
-        properties: BTreeMap::from([(ID_PROPERTY.to_owned(), object.meta.id.clone())]),
+        properties,
         description: None,
         name: Some(object.name.to_string()),
     };

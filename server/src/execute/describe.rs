@@ -1,4 +1,4 @@
-//! `DESCRIBE`: the columns of a relation; with EXTENDED or DETAIL, what it is and where it lies.
+//! `DESCRIBE`: the columns of a relation; with EXTENDED, what it is and where it lies.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use datafusion::common::TableReference;
-use sluice_sql::Describe;
+use sluice_sql::{Describe, Described};
 
 use super::{engine_error, table_path};
 use crate::{
@@ -60,7 +60,7 @@ pub(super) async fn run(session: &Session, describe: &Describe) -> Result<Record
             ]
         })
         .collect();
-    if describe.extended {
+    if describe.what == Described::Extended {
         rows.extend(details(session, &name));
     }
     let column = |index: usize| {

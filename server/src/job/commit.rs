@@ -55,6 +55,8 @@ pub(super) struct CommitPoint {
     pub(super) late: Vec<RecordBatch>,
     pub(super) dead: Vec<RecordBatch>,
     pub(super) bad: Vec<BadRange>,
+    /// The earliest start of a window that is still to come, microseconds.
+    pub(super) earliest_start_us: Option<i64>,
 }
 
 /// What a commit did.
@@ -63,6 +65,8 @@ pub(super) struct Committed {
     pub(super) epoch: i64,
     /// Delta version of the table, if it got a commit.
     pub(super) version: Option<i64>,
+    /// The earliest start of a window whose rows are not in it, microseconds.
+    pub(super) earliest_start_us: Option<i64>,
 }
 
 /// Writes commit points, one at a time.
@@ -77,6 +81,8 @@ pub(super) struct Committer {
     pub(super) plan: ContinuousPlan,
     pub(super) tables: JobTables,
     pub(super) sinks: BTreeMap<String, DeltaSink>,
+    /// Properties of companions that are made.
+    pub(super) properties: BTreeMap<String, String>,
     /// State as the last manifest has it.
     pub(super) segments: Segments,
     pub(super) streams: Arc<[JobStream]>,
@@ -98,6 +104,13 @@ impl Committer {
             .await?;
         }
 
+        // From the first file written to the last commit: what lies in the folders meanwhile is in no version and will be.
+        let tables = self.tables.clone();
+        let _turns = (
+            tables.table.queue().lock().await,
+            tables.late.queue().lock().await,
+            tables.dead.queue().lock().await,
+        );
         let mut files = BTreeMap::new();
         for (table, batches) in [
             (Arc::clone(&self.tables.table), &point.rows),
@@ -132,6 +145,7 @@ impl Committer {
         Ok(Committed {
             epoch: manifest.epoch,
             version,
+            earliest_start_us: point.earliest_start_us,
         })
     }
 
@@ -166,7 +180,7 @@ impl Committer {
             if path == self.tables.table.path() {
                 version = Some(committed.version);
             }
-            retry(&self.status, async || table.refresh().await).await?;
+            retry(&self.status, async || table.refresh_soon().await).await?;
         }
         Ok(version)
     }
@@ -194,8 +208,11 @@ impl Committer {
         if self.sinks.contains_key(table.path()) {
             return Ok(());
         }
-        let root = self.root.clone();
-        let sink = retry(&self.status, async || open_or_create(&root, table).await).await?;
+        let (root, properties) = (self.root.clone(), self.properties.clone());
+        let sink = retry(&self.status, async || {
+            open_or_create(&root, table, &properties).await
+        })
+        .await?;
         self.sinks.insert(table.path().to_owned(), sink);
         Ok(())
     }
@@ -295,7 +312,11 @@ fn topic_made_anew(split: &SplitId) -> Error {
     .with_hint("To read the new topic, drop the table and create it again (its folder is kept for a week), or create it under another name.")
 }
 
-async fn open_or_create(root: &Root, table: &TableState) -> Result<DeltaSink> {
+async fn open_or_create(
+    root: &Root,
+    table: &TableState,
+    properties: &BTreeMap<String, String>,
+) -> Result<DeltaSink> {
     if let Some(sink) = DeltaSink::open(root, table.path())
         .await
         .map_err(storage_error)?
@@ -305,7 +326,7 @@ async fn open_or_create(root: &Root, table: &TableState) -> Result<DeltaSink> {
     let spec = sluice_connectors::delta::TableSpec {
         schema: Arc::clone(&table.schema),
         partition_columns: vec![],
-        properties: BTreeMap::new(),
+        properties: properties.clone(),
         description: None,
         name: Some(table.name.to_string()),
     };

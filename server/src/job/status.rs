@@ -74,6 +74,8 @@ pub struct QueryStatus {
     pub last_commit_version: Option<i64>,
     /// Epoch of the last checkpoint.
     pub checkpoint_epoch: i64,
+    /// As of the last commit: the earliest start of a window that is still to come, microseconds.
+    pub earliest_start_us: Option<i64>,
     /// When the last commit was, microseconds.
     pub last_commit_us: Option<i64>,
     /// When the last final row was emitted, microseconds.
@@ -136,6 +138,7 @@ impl QueryStatus {
             replayed_rows: 0,
             last_commit_version: None,
             checkpoint_epoch: 0,
+            earliest_start_us: None,
             last_commit_us: None,
             last_row_us: None,
             held_by: None,

@@ -18,7 +18,7 @@ const KSQL: &str = "write FROM TUMBLE(events, ts, INTERVAL '1 minute') (or HOP, 
 const READ: &str =
     "poll the table, or name__live for open windows too: SELECT … FROM name WHERE window_start > …";
 
-const CLAUSES: [Clause; 9] = [
+const CLAUSES: [Clause; 7] = [
     Clause {
         words: &["WINDOW", "TUMBLING"],
         call: true,
@@ -53,16 +53,6 @@ const CLAUSES: [Clause; 9] = [
         words: &["FOR", "TAIL"],
         call: false,
         hint: READ,
-    },
-    Clause {
-        words: &["FOR", "VERSION", "AS", "OF"],
-        call: false,
-        hint: super::TIME_TRAVEL,
-    },
-    Clause {
-        words: &["FOR", "TIMESTAMP", "AS", "OF"],
-        call: false,
-        hint: super::TIME_TRAVEL,
     },
 ];
 

@@ -4,7 +4,8 @@
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
 //! * `array(1, 2)` (Spark), which the parser takes for a subquery → `make_array(1, 2)`;
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
-//! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]).
+//! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]);
+//! * `t FOR SYSTEM_TIME AS OF …` and its like ([`super::time_travel`]).
 //!
 //! Tokens keep their places, so errors in what was rewritten still point into the user's text.
 
@@ -16,7 +17,7 @@ use crate::error::ParseError;
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    let tokens = stars(arrays(streams(lengths(tokens))));
+    let tokens = super::time_travel::spelled(stars(arrays(streams(lengths(tokens)))));
     watermarks(super::partition::to_the_end(tokens))
 }
 
@@ -84,7 +85,7 @@ pub(super) fn is_any(token: Option<&TokenWithSpan>, expected: &[&str]) -> bool {
 }
 
 /// Whether a word can be an alias that stands alone.
-fn can_be_alias(token: &TokenWithSpan) -> bool {
+pub(super) fn can_be_alias(token: &TokenWithSpan) -> bool {
     match &token.token {
         Token::Word(word) => {
             word.quote_style.is_some() || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword)

@@ -195,6 +195,37 @@ fn what_the_limits_allow_works_on_a_small_stack() {
 }
 
 #[test]
+fn statements_of_upkeep_and_versions() {
+    let n = 10_000;
+    too_deep(format!(
+        "OPTIMIZE t WHERE {}a{}",
+        "(".repeat(n),
+        ")".repeat(n)
+    ));
+    too_deep(format!("OPTIMIZE t WHERE a = 1{}", " OR a = 1".repeat(n)));
+    too_deep(format!(
+        "SELECT * FROM t TIMESTAMP AS OF {}now(){}",
+        "(".repeat(n),
+        ")".repeat(n)
+    ));
+    answered(format!("OPTIMIZE {}", "t.".repeat(n)));
+    answered(format!("VACUUM t {}", "RETAIN 1 HOURS ".repeat(n)));
+    answered(format!("VACUUM t RETAIN {} HOURS", "9".repeat(n)));
+    answered(format!("SELECT * FROM t VERSION AS OF {}", "9".repeat(n)));
+    answered(format!(
+        "SELECT * FROM t {}",
+        "FOR SYSTEM_TIME AS OF ".repeat(n)
+    ));
+    answered(format!("SELECT * FROM t {}1", "VERSION AS OF ".repeat(n)));
+    answered(format!("DESCRIBE HISTORY {}", "LIMIT ".repeat(n)));
+    answered(format!("DESCRIBE {}", "HISTORY ".repeat(n)));
+    accepted(format!(
+        "SELECT * FROM t{}",
+        " JOIN t VERSION AS OF 3 ON true".repeat(100)
+    ));
+}
+
+#[test]
 fn malformed_nesting_does_not_explode() {
     for n in [30, 60, MAX_NESTING - 1] {
         answered(format!("SELECT {}1", "CAST(".repeat(n)));

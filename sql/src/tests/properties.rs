@@ -6,9 +6,9 @@ use sqlparser::ast::{Ident, ObjectName};
 
 use super::one;
 use crate::{
-    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
-    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, Replay, Show,
-    ShowFilter, Statement, Watermark, parse,
+    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Described, Drop,
+    Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
+    PartitionColumn, Replay, Show, ShowFilter, Statement, Vacuum, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -262,8 +262,18 @@ fn statement() -> impl Strategy<Value = Statement> {
             Statement::Show(show(filter))
         }),
         (kind(), name()).prop_map(|(kind, name)| Statement::Show(Show::Create { kind, name })),
-        (name(), any::<bool>())
-            .prop_map(|(name, extended)| Statement::Describe(Describe { name, extended })),
+        (name(), described()).prop_map(|(name, what)| Statement::Describe(Describe { name, what })),
+        name().prop_map(|name| Statement::Optimize(Optimize {
+            name,
+            condition: None
+        })),
+        (name(), prop::option::of(0..1_000_000_u64), any::<bool>()).prop_map(
+            |(name, seconds, dry_run)| Statement::Vacuum(Vacuum {
+                name,
+                retain: seconds.map(std::time::Duration::from_secs),
+                dry_run
+            })
+        ),
         name().prop_map(Statement::PauseQuery),
         name().prop_map(Statement::ResumeQuery),
         name().prop_map(|name| Statement::Replay(Replay {
@@ -280,6 +290,15 @@ fn statement() -> impl Strategy<Value = Statement> {
             })
         });
     prop_oneof![9 => plain, 1 => explained]
+}
+
+fn described() -> impl Strategy<Value = Described> {
+    prop_oneof![
+        Just(Described::Columns),
+        Just(Described::Extended),
+        Just(Described::Detail),
+        prop::option::of(any::<u64>()).prop_map(Described::History),
+    ]
 }
 
 proptest! {

@@ -330,30 +330,54 @@ fn intervals() {
 
 #[test]
 fn other_times() {
-    let hint = "any Delta reader can read an older version";
+    let hint = "write FROM t VERSION AS OF 12";
+    let version = || Is("SELECT * FROM g VERSION AS OF 3");
+    let time = || Is("SELECT * FROM g TIMESTAMP AS OF '2026-01-01'");
     check(
         "VERSION AS OF n",
         &[
+            ("SELECT * FROM g VERSION AS OF 3", version()),
+            ("SELECT * FROM g VERSION AS OF '3'", version()),
+            ("SELECT * FROM g FOR VERSION AS OF 3", version()),
+            ("SELECT * FROM g FOR SYSTEM_VERSION AS OF 3", version()),
+            ("SELECT * FROM g SYSTEM_VERSION AS OF 3", version()),
+            ("SELECT * FROM g TIMESTAMP AS OF '2026-01-01'", time()),
+            ("SELECT * FROM g FOR TIMESTAMP AS OF '2026-01-01'", time()),
+            ("SELECT * FROM g FOR SYSTEM_TIME AS OF '2026-01-01'", time()),
             (
-                "SELECT * FROM g VERSION AS OF 3",
-                No("VERSION AS OF is not supported", hint),
-            ),
-            (
-                "SELECT * FROM g TIMESTAMP AS OF '2026-01-01'",
-                No("TIMESTAMP AS OF is not supported", hint),
-            ),
-            (
-                "SELECT * FROM g FOR SYSTEM_TIME AS OF '2026-01-01'",
-                No("FOR SYSTEM_TIME AS OF is not supported", hint),
+                "SELECT * FROM a.g FOR SYSTEM_TIME AS OF now() - INTERVAL 1 HOUR AS x JOIN \"b\" VERSION AS OF 0 ON true",
+                Is(
+                    "SELECT * FROM a.g TIMESTAMP AS OF now() - INTERVAL '1 hour' AS x JOIN \"b\" VERSION AS OF 0 ON true",
+                ),
             ),
             (
                 "SELECT * FROM e JOIN g FOR SYSTEM_TIME AS OF e.ts ON true",
-                No("FOR SYSTEM_TIME AS OF is not supported", hint),
+                No(
+                    "TIMESTAMP AS OF takes one time for the whole statement, and e.ts has many",
+                    hint,
+                ),
             ),
             (
-                "SELECT * FROM g FOR VERSION AS OF 3",
-                No("VERSION AS OF is not supported", hint),
+                "SELECT * FROM g TIMESTAMP AS OF (SELECT max(at) FROM h)",
+                No(
+                    "TIMESTAMP AS OF takes one time for the whole statement, and a query has many",
+                    hint,
+                ),
             ),
+            (
+                "SELECT * FROM g VERSION AS OF 99999999999999999999",
+                No("99999999999999999999 is no version of a table", hint),
+            ),
+            (
+                "SELECT * FROM g VERSION AS OF 1.5",
+                No("1.5 is no version of a table", hint),
+            ),
+            // Names that these words are as well.
+            (
+                "SELECT version AS of FROM t",
+                Is("SELECT version AS of FROM t"),
+            ),
+            ("SELECT * FROM t version", Is("SELECT * FROM t version")),
         ],
     );
 }

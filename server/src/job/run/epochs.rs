@@ -36,6 +36,7 @@ use super::{
 use crate::{
     error::{Error, Result, SqlState},
     execute::plan_error,
+    options::history_properties,
     root::storage_error,
 };
 
@@ -108,6 +109,7 @@ impl<'a> Running<'a> {
             plan: parts.plan.clone(),
             tables: parts.tables.clone(),
             sinks: BTreeMap::new(),
+            properties: history_properties(parts.options.history),
             segments: Segments::default(),
             streams: Arc::clone(&parts.streams),
             clock: Arc::clone(&parts.clock),

@@ -37,10 +37,12 @@ impl Running<'_> {
             bad,
             ..
         } = std::mem::take(&mut self.uncommitted);
+        let state = self.query.snapshot().map_err(plan_error)?;
         let point = CommitPoint {
             epoch: self.epoch,
             positions: self.splits.positions(),
-            state: self.query.snapshot().map_err(plan_error)?,
+            earliest_start_us: self.parts.plan.earliest_start_us(&state),
+            state,
             totals: self.totals,
             decoders: self.decoders.clone(),
             rows,
@@ -79,6 +81,7 @@ impl Running<'_> {
         let now_us = self.parts.clock.now_us();
         self.status.update(|status| {
             status.checkpoint_epoch = committed.epoch;
+            status.earliest_start_us = committed.earliest_start_us;
             if let Some(version) = committed.version {
                 status.last_commit_version = Some(version);
                 status.last_commit_us = Some(now_us);
@@ -99,6 +102,10 @@ impl Running<'_> {
                 let done = finished(&mut self.committing).await;
                 self.on_committed(done)?;
             }
+        }
+        let tables = &self.parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.settle().await?;
         }
         self.publish_status();
         Ok(())

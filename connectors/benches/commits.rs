@@ -1,0 +1,341 @@
+//! What a commit costs, from the first to the last, with everything on that keeps a table in order; beside delta-rs' own path.
+//!
+//! A table by date and hour gets a commit of 200 rows every 200 ms of event time, as fast as they go. Every fifth commit (a second) its reader
+//! is refreshed and its files are looked at, as the server does: full tiers are merged, an hour that is over is sealed, every hundredth version
+//! the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer with its commit.
+//!
+//! `SLUICE_BENCH_COMMITS` (2,000) of ours, `SLUICE_BENCH_STOCK` (1,000) of delta-rs'; `SLUICE_BENCH_TABLE` keeps the table in that folder.
+//! CPU is the process's own, from `/proc/self/stat`.
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
+
+use std::{fs, path::PathBuf, sync::Arc, time::Instant};
+
+use arrow::{
+    array::{
+        Date32Array, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    },
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+use deltalake::writer::{DeltaWriter, RecordBatchWriter};
+use serde_json::Map;
+use sluice_connectors::{
+    delta::{
+        CHECKPOINT_INTERVAL, Compactor, DeltaReader, DeltaSink, PartitionValues, Standing,
+        TableSpec, maintain, merges,
+    },
+    store::{Root, open_root},
+};
+use tokio::sync::Mutex;
+
+const ROWS: i64 = 200;
+const PACE_US: i64 = 200_000;
+const HOUR_US: i64 = 3_600_000_000;
+/// 2026-11-27T00:00:00Z.
+const START_US: i64 = 1_795_737_600_000_000;
+const STEPS: i64 = 10;
+
+fn main() {
+    let commits = setting("SLUICE_BENCH_COMMITS", 2_000);
+    let stock = setting("SLUICE_BENCH_STOCK", 1_000);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let ours = ours(commits).await;
+        if stock > 0 {
+            let theirs = theirs(stock).await;
+            ratio("at the first files", ours.first_ms, theirs.0);
+            ratio(&format!("at {stock} files"), ours.last_ms, theirs.1);
+        }
+    });
+}
+
+fn ratio(when: &str, ours: f64, theirs: f64) {
+    println!(
+        "commits: {when}: {ours:.2} ms of ours, {theirs:.2} ms of delta-rs': {:.0} times",
+        theirs / ours
+    );
+}
+
+fn setting(name: &str, default: i64) -> i64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.replace('_', "").parse().ok())
+        .unwrap_or(default)
+}
+
+struct Ours {
+    first_ms: f64,
+    last_ms: f64,
+}
+
+/// CPU by what it went into, milliseconds.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    write: f64,
+    commit: f64,
+    refresh: f64,
+    upkeep: f64,
+}
+
+impl Spent {
+    fn sum(&self) -> f64 {
+        self.write + self.commit + self.refresh + self.upkeep
+    }
+}
+
+async fn ours(commits: i64) -> Ours {
+    let kept = std::env::var("SLUICE_BENCH_TABLE").ok().map(PathBuf::from);
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
+    let root = open_root(folder.to_str().unwrap()).unwrap();
+    let path = "tables/gold/commits";
+    let mut sink = DeltaSink::create(&root, path, &spec(), &Map::new())
+        .await
+        .unwrap();
+    let mut reader = DeltaReader::open(&root, path).await.unwrap();
+    let queue = Mutex::new(());
+    let order = ["window_start".to_owned(), "event_type".to_owned()];
+    let (mut checkpoint, mut step, mut steps) = (-1, Spent::default(), Vec::new());
+    let (mut merged, mut most_files) = (0, 0);
+    println!("commits: of {ROWS} rows, CPU in ms each: data file, log entry, reader, upkeep");
+    let began = Instant::now();
+    for n in 1..=commits {
+        let batch = rows(n);
+        let cpu = cpu_ms();
+        let files = sink
+            .write_files(&[batch], &format!("epoch-{n}"))
+            .await
+            .unwrap();
+        let written = cpu_ms();
+        let txn = Some(("sluice/bench", n));
+        let version = sink.commit(&files, txn, &Map::new()).await.unwrap().version;
+        let committed = cpu_ms();
+        step.write += written - cpu;
+        step.commit += committed - written;
+        if n % 5 == 0 {
+            let snapshot = reader.refresh().await.unwrap();
+            let refreshed = cpu_ms();
+            step.refresh += refreshed - committed;
+            let files = snapshot.files();
+            most_files = most_files.max(files.len());
+            let open_us = START_US + n * PACE_US;
+            let standing = |partition: &PartitionValues| match sealed(partition, open_us) {
+                true => Standing::Sealed,
+                false => Standing::Open,
+            };
+            let due = merges(&files, standing);
+            if !due.is_empty() {
+                let mut compactor = Compactor::open(&root, path).await.unwrap().unwrap();
+                for merge in merges(&compactor.files(), standing) {
+                    compactor
+                        .merge(&merge, &order, true, &queue)
+                        .await
+                        .unwrap()
+                        .unwrap();
+                    merged += 1;
+                }
+            }
+            if version - checkpoint >= CHECKPOINT_INTERVAL {
+                checkpoint = maintain(&root, path)
+                    .await
+                    .unwrap()
+                    .checkpoint
+                    .unwrap_or(checkpoint);
+            }
+            step.upkeep += cpu_ms() - refreshed;
+        }
+        let size = (commits / STEPS).max(1);
+        if n % size == 0 {
+            let each = Spent {
+                write: step.write / size as f64,
+                commit: step.commit / size as f64,
+                refresh: step.refresh / size as f64,
+                upkeep: step.upkeep / size as f64,
+            };
+            let log = log_size(&root, path);
+            println!(
+                "commits: {n:>6}: {:.2} + {:.2} + {:.2} + {:.2} = {:.2}; {:.0} MiB resident, {} live files, {} log entries, {} checkpoints, the newest of {} KiB",
+                each.write,
+                each.commit,
+                each.refresh,
+                each.upkeep,
+                each.sum(),
+                resident_mib(),
+                reader.refresh().await.unwrap().size().0,
+                log.entries,
+                log.checkpoints,
+                log.newest_bytes >> 10,
+            );
+            steps.push(each.sum());
+            step = Spent::default();
+        }
+    }
+    let total: i64 = reader
+        .refresh()
+        .await
+        .unwrap()
+        .files()
+        .iter()
+        .filter_map(|file| file.num_records)
+        .map(u64::cast_signed)
+        .sum();
+    assert_eq!(total, commits * ROWS, "rows were lost or doubled");
+    let mean = steps.iter().sum::<f64>() / steps.len() as f64;
+    let off = steps
+        .iter()
+        .map(|each| (each / mean - 1.0).abs())
+        .fold(0.0, f64::max);
+    println!(
+        "commits: {commits} in {:.0} s, {merged} merges, at most {most_files} live files, {mean:.2} ms of CPU each, no tenth of them off by more than {:.0} %",
+        began.elapsed().as_secs_f64(),
+        off * 100.0
+    );
+    Ours {
+        first_ms: steps.first().copied().unwrap_or_default(),
+        last_ms: steps.last().copied().unwrap_or_default(),
+    }
+}
+
+/// CPU per commit of delta-rs' writer: the first ones, and the last ones.
+async fn theirs(commits: i64) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = open_root(folder.path().to_str().unwrap()).unwrap();
+    let path = "tables/gold/stock";
+    DeltaSink::create(&root, path, &spec(), &Map::new())
+        .await
+        .unwrap();
+    let mut table = deltalake::open_table(root.url_of(path).unwrap())
+        .await
+        .unwrap();
+    let mut writer = RecordBatchWriter::for_table(&table).unwrap();
+    let window = (commits / 10).clamp(1, 100);
+    let (mut first, mut last) = (0.0, 0.0);
+    for n in 1..=commits {
+        let cpu = cpu_ms();
+        writer.write(rows(n)).await.unwrap();
+        writer.flush_and_commit(&mut table).await.unwrap();
+        let spent = cpu_ms() - cpu;
+        if n <= window {
+            first += spent;
+        }
+        if n > commits - window {
+            last += spent;
+        }
+    }
+    (first / window as f64, last / window as f64)
+}
+
+fn sealed(partition: &PartitionValues, open_us: i64) -> bool {
+    let hour = partition.get("hour").cloned().flatten();
+    let hour = hour.and_then(|hour| hour.parse::<i64>().ok());
+    let date = partition.get("date").cloned().flatten().unwrap_or_default();
+    let open = chrono::DateTime::from_timestamp_micros(open_us).unwrap();
+    let open_date = open.date_naive().to_string();
+    (date, hour) < (open_date, Some(open_us.rem_euclid(24 * HOUR_US) / HOUR_US))
+}
+
+fn schema() -> SchemaRef {
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("window_start", time, true),
+        Field::new("event_type", DataType::Utf8, true),
+        Field::new("event_count", DataType::Float64, true),
+        Field::new("avg_value", DataType::Float64, true),
+        Field::new("date", DataType::Date32, true),
+        Field::new("hour", DataType::Int32, true),
+    ]))
+}
+
+fn spec() -> TableSpec {
+    // The whole run passes within minutes; in step with it, so do the hours that the log is kept.
+    let kept = "interval 30 seconds".to_owned();
+    TableSpec {
+        schema: schema(),
+        partition_columns: vec!["date".into(), "hour".into()],
+        properties: [
+            ("delta.logRetentionDuration".to_owned(), kept.clone()),
+            ("delta.deletedFileRetentionDuration".to_owned(), kept),
+        ]
+        .into(),
+        description: None,
+        name: None,
+    }
+}
+
+/// The rows of the n-th commit.
+fn rows(n: i64) -> RecordBatch {
+    let at = START_US + n * PACE_US;
+    let rows = ROWS as usize;
+    let texts = (0..rows).map(|row| format!("type {}", row % 50));
+    let values = |salt: usize| {
+        Float64Array::from_iter_values(
+            (0..rows).map(move |row| ((row * salt + n as usize) % 9973) as f64 / 7.0),
+        )
+    };
+    let time = TimestampMicrosecondArray::from(vec![at; rows]).with_timezone("UTC");
+    RecordBatch::try_new(
+        schema(),
+        vec![
+            Arc::new(time),
+            Arc::new(StringArray::from_iter_values(texts)),
+            Arc::new(values(7919)),
+            Arc::new(values(104_729)),
+            Arc::new(Date32Array::from(vec![(at / (24 * HOUR_US)) as i32; rows])),
+            Arc::new(Int32Array::from(vec![(at / HOUR_US % 24) as i32; rows])),
+        ],
+    )
+    .unwrap()
+}
+
+struct LogSize {
+    entries: usize,
+    checkpoints: usize,
+    newest_bytes: u64,
+}
+
+fn log_size(root: &Root, path: &str) -> LogSize {
+    let folder = root
+        .local_path
+        .as_ref()
+        .unwrap()
+        .join(path)
+        .join("_delta_log");
+    let mut size = LogSize {
+        entries: 0,
+        checkpoints: 0,
+        newest_bytes: 0,
+    };
+    let mut newest = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.ends_with(".checkpoint.parquet") {
+            size.checkpoints += 1;
+            if name > newest {
+                size.newest_bytes = entry.metadata().unwrap().len();
+                newest = name;
+            }
+        } else if name.ends_with(".json") {
+            size.entries += 1;
+        }
+    }
+    size
+}
+
+/// CPU of this process so far, user and system: hundredths of a second, which many small pieces add up rightly from.
+fn cpu_ms() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<f64>().unwrap())
+        .sum();
+    ticks * 10.0
+}
+
+fn resident_mib() -> f64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096.0 / (1 << 20) as f64
+}
