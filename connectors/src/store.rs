@@ -25,6 +25,7 @@ use object_store::{
 use url::Url;
 
 pub use durable::DurableLocal;
+pub(crate) use fault::io_fault;
 pub(crate) use fault::is_unsynced;
 pub use fault::storage_error;
 

@@ -8,6 +8,7 @@ mod describe;
 mod drop;
 mod explain;
 mod pause;
+mod rebuild;
 mod show;
 
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(engine, name, true).await,
         Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
+        Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
+        Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
     }
 }

@@ -4,8 +4,8 @@ use crate::error::ParseError;
 
 const HEADS: &[&str] = &[
     "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP",
-    "EXPLAIN", "GRANT", "INSERT", "MERGE", "PAUSE", "RESET", "RESUME", "REVOKE", "ROLLBACK",
-    "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
+    "EXPLAIN", "GRANT", "INSERT", "MERGE", "PAUSE", "REBUILD", "RESET", "RESUME", "REVOKE",
+    "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
 ];
 const CREATED: &[&str] = &[
     "MATERIALIZED",

@@ -43,7 +43,7 @@ pub use spark_schema::parse_spark_schema;
 pub use statement::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe,
     Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn,
-    REDACTED, Show, ShowFilter, Statement, Watermark, is_secret,
+    REDACTED, RebuildFrom, RebuildQuery, Show, ShowFilter, Statement, Watermark, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

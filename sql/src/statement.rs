@@ -15,6 +15,7 @@ mod emit;
 mod explain;
 mod options;
 mod query_control;
+mod rebuild;
 mod show;
 pub(crate) mod types;
 
@@ -28,6 +29,7 @@ pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
 pub use options::{Options, REDACTED, is_secret};
+pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use show::{Show, ShowFilter};
 
 use crate::canonical::Canonical;
@@ -66,6 +68,10 @@ pub enum Statement {
     PauseQuery(ObjectName),
     /// RESUME QUERY.
     ResumeQuery(ObjectName),
+    /// RESUME QUERY … SKIP LOST: without the messages that the topic does not have any more.
+    SkipLost(ObjectName),
+    /// REBUILD QUERY: make a query again that lost its state.
+    RebuildQuery(RebuildQuery),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -96,6 +102,8 @@ impl fmt::Display for Statement {
             Self::Explain(statement) => statement.fmt(f),
             Self::PauseQuery(name) => write!(f, "PAUSE QUERY {name}"),
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
+            Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
+            Self::RebuildQuery(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -129,6 +137,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
+        "REBUILD" => rebuild::parse(reader).map(|rebuild| Some(Statement::RebuildQuery(rebuild))),
         _ => Ok(None),
     }
 }

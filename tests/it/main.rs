@@ -12,7 +12,9 @@
 
 mod bad_input;
 mod bad_json;
+mod bad_luck;
 mod broker_faults;
+mod chaos;
 mod cli;
 mod clients;
 mod crate_doors;
@@ -25,9 +27,11 @@ mod lifecycle;
 mod main_job;
 mod memory;
 mod places;
+mod rebuild;
 mod sketches;
 mod slt;
 mod spark_spellings;
 mod support;
 mod types;
+mod under_load;
 mod windows;

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::{DataFile, TableSpec, partition, stats::Gathered};
 use crate::{
     error::{ConnectorError, Result},
+    failpoint,
     store::Root,
 };
 
@@ -62,6 +63,7 @@ pub(super) async fn write_files(
         })??;
     futures::stream::iter(encoded)
         .map(|(add, bytes)| async move {
+            failpoint::hit("data.put")?;
             root.put(&format!("{path}/{}", add.path), bytes).await?;
             Ok(DataFile { add })
         })

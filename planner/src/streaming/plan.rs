@@ -37,6 +37,7 @@ use crate::{
     error::{PlanError, Result},
     logical::{WINDOW_START, lower_windows},
     operators::WINDOW_COLUMN,
+    windows::Windows,
 };
 
 /// A stream that a query reads.
@@ -80,6 +81,22 @@ impl ContinuousPlan {
     /// What EXPLAIN shows: the logical plan and how it runs as a stream.
     pub fn explain(&self) -> String {
         explain(self, &self.program, &self.logical)
+    }
+
+    /// Whether the open windows can be made again from the rows since the oldest of them began and the query's watermark alone: which
+    /// windows a row is in does not depend on other rows, and nothing is kept beyond them.
+    pub fn reopens(&self) -> bool {
+        let plain = match self.program.stages.as_slice() {
+            [] => true,
+            [stage] => !matches!(stage.windows, Windows::Session { .. }),
+            _ => false,
+        };
+        plain && self.program.fill.is_none()
+    }
+
+    /// Whether it only passes rows on, without windows.
+    pub fn is_copy(&self) -> bool {
+        self.program.stages.is_empty()
     }
 
     /// A file of state with this content, which [`StateFile::content`] gave once.

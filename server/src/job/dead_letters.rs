@@ -22,6 +22,7 @@ use sluice_connectors::{
 };
 
 use super::{
+    commit::pass,
     intervals::Intervals,
     manifest_log::{LogEntry, ManifestLog},
 };
@@ -29,6 +30,9 @@ use crate::{error::Result, root::storage_error, table::TableState};
 
 /// The format of a record of dead letters.
 const FORMAT: u32 = 1;
+
+/// Where a commit says which offsets are recorded, should the records be lost.
+const RECORDED: &str = "recorded";
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +176,7 @@ impl DeadLetters {
             .write_files(&[batch], &format!("dead-letter-{number}"))
             .await
             .map_err(storage_error)?;
+        pass("letters.files")?;
         let entry = Recorded {
             format: FORMAT,
             owner: self.owner.clone(),
@@ -179,8 +184,10 @@ impl DeadLetters {
             recorded: state.recorded.clone(),
         };
         self.log.put(number, &entry).await?;
+        pass("letters.manifest")?;
         state.next_number = number + 1;
         commit(sink, &self.app_id, number, &entry).await?;
+        pass("letters.commit")?;
         self.log.prune(number, 3).await?;
         self.table.refresh().await
     }
@@ -199,6 +206,16 @@ impl DeadLetters {
                 commit(sink, &self.app_id, number, &entry).await?;
             }
             state.recorded = entry.recorded;
+        } else if let Some(sink) = &mut state.sink {
+            // The records are gone, the letters are not: their last commit says which there are.
+            let app_id = &self.app_id;
+            let txn = sink.txn_version(app_id).await.map_err(storage_error)?;
+            let next = txn.and_then(|txn| u64::try_from(txn + 1).ok());
+            state.next_number = state.next_number.max(next.unwrap_or(1));
+            let said = sink.last_commit_of(app_id).await.map_err(storage_error)?;
+            let recorded = said.and_then(|(_, mut said)| said.remove(RECORDED));
+            let recorded = recorded.and_then(|recorded| serde_json::from_value(recorded).ok());
+            state.recorded = recorded.unwrap_or_default();
         }
         Ok(state)
     }
@@ -225,7 +242,11 @@ impl DeadLetters {
 
 async fn commit(sink: &mut DeltaSink, app_id: &str, number: u64, entry: &Recorded) -> Result<()> {
     let version = i64::try_from(number).unwrap_or(i64::MAX);
-    let info: Map<String, Value> = Map::from_iter([("dead_letters".to_owned(), number.into())]);
+    let recorded = serde_json::to_value(&entry.recorded).unwrap_or_default();
+    let info: Map<String, Value> = Map::from_iter([
+        ("dead_letters".to_owned(), number.into()),
+        (RECORDED.to_owned(), recorded),
+    ]);
     sink.commit(&entry.files, Some((app_id, version)), &info)
         .await
         .map_err(storage_error)?;

@@ -7,8 +7,8 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Drop, Emit, Explain,
-    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, Show, ShowFilter,
-    Statement, Watermark, parse,
+    Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Options, PartitionColumn, RebuildFrom,
+    RebuildQuery, Show, ShowFilter, Statement, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -266,6 +266,16 @@ fn statement() -> impl Strategy<Value = Statement> {
             .prop_map(|(name, extended)| Statement::Describe(Describe { name, extended })),
         name().prop_map(Statement::PauseQuery),
         name().prop_map(Statement::ResumeQuery),
+        name().prop_map(Statement::SkipLost),
+        (name(), 0..3_usize, "[ -~é\n']{0,12}").prop_map(|(name, which, text)| {
+            let from = [
+                RebuildFrom::LastCommit,
+                RebuildFrom::Beginning,
+                RebuildFrom::Timestamp(text),
+            ][which]
+                .clone();
+            Statement::RebuildQuery(RebuildQuery { name, from })
+        }),
     ];
     let explained =
         (any::<bool>(), any::<bool>(), create_table()).prop_map(|(analyze, verbose, statement)| {
