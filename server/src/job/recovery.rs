@@ -119,6 +119,9 @@ impl Committer {
     pub(super) async fn recover(&mut self, events: &Events) -> Result<Restored> {
         pass("recover.begin")?;
         let table = Arc::clone(&self.tables.table);
+        if !self.has_table(table.path()).await? {
+            return Err(folder_gone(&table.name, table.path()));
+        }
         let commit = self.newest_commit().await?;
         let txn = commit.as_ref().map(|(epoch, _)| *epoch);
         let (manifest, mut restored) = match self.newest_restorable(events).await? {
@@ -153,6 +156,10 @@ impl Committer {
                         restored.epoch
                     ),
                 );
+                if let Some(manifest) = &manifest {
+                    // The process may have died between the table's commit and those of its companions.
+                    self.commit_files(&said.manifest(manifest)).await?;
+                }
                 restored.discard = Some(Discard {
                     epoch,
                     until: said.positions,
@@ -321,6 +328,17 @@ impl Restored {
         state.panes.retain(|pane| pane.end_us > watermark);
         state.spilled.retain(|pane| pane.end_us > watermark);
     }
+}
+
+/// A table is made by CREATE TABLE alone: another one in its place would hide that its rows are gone.
+fn folder_gone(query: &QualifiedName, path: &str) -> Error {
+    Error::outside(
+        SqlState::DataCorrupted,
+        format!("the Delta table of query \"{query}\" in {path} is not there any more"),
+    )
+    .with_hint(format!(
+        "Put the folder back and RESUME QUERY {query}, or drop the table and create it again."
+    ))
 }
 
 /// What a query says that cannot go on by itself.

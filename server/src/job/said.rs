@@ -9,7 +9,7 @@ use sluice_connectors::{
     source::{SplitId, SplitPosition},
 };
 
-use super::manifest::Totals;
+use super::manifest::{Manifest, Opened, Totals};
 
 /// What a commit says; commits of older builds say less.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +50,27 @@ impl Said {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
             _ => Map::new(),
+        }
+    }
+
+    /// What is left of its manifest, in the shape of an older one of the same query.
+    pub(super) fn manifest(&self, older: &Manifest) -> Manifest {
+        let before = self.reread_from.clone();
+        Manifest {
+            epoch: self.epoch,
+            number: self.manifest,
+            positions: self.positions.clone(),
+            split_watermarks_us: self.split_watermarks_us.clone(),
+            watermark_us: self.watermark_us,
+            totals: self.totals,
+            panes: Vec::new(),
+            files: self.companions.clone(),
+            opened: Vec::from_iter(before.map(|before| Opened {
+                before,
+                panes: Default::default(),
+            })),
+            rebuild: None,
+            ..older.clone()
         }
     }
 

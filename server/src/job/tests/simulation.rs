@@ -60,6 +60,9 @@ const SEEDS: u64 = 60;
 /// 2026-01-01T00:00:00Z, when the generated events begin.
 const START_US: i64 = 1_767_225_600_000_000;
 
+/// Epochs see a clock by which every event is in the past, now and when it is read again.
+const LATER_US: i64 = 86_400_000_000;
+
 const STREAM: &str = r#"CREATE STREAM events (
   "timestamp" TIMESTAMPTZ, event_type TEXT, user_segment TEXT, value DOUBLE,
   WATERMARK FOR "timestamp" AS "timestamp" - INTERVAL '10 seconds'
@@ -270,7 +273,7 @@ struct Run<'a> {
     /// What decided every epoch that was run to its end.
     decided: BTreeMap<i64, EpochRecord>,
     /// A commit of a process that is frozen.
-    frozen: Option<(Committer, CommitPoint)>,
+    frozen: Option<(Committer, CommitPoint, Arc<SimStore>)>,
     tally: Tally,
 }
 
@@ -342,7 +345,7 @@ impl<'a> Run<'a> {
             let ended = tokio::select! {
                 biased;
                 () = died.crash.notified() => None,
-                ended = self.live(&parts, quiet) => Some(ended),
+                ended = self.live(&parts, &store, quiet) => Some(ended),
             };
             self.tally.faults += store.faults.load(Ordering::Relaxed) as u64;
             match ended {
@@ -433,7 +436,12 @@ impl<'a> Run<'a> {
             .map_or(0, |batch| batch.range.end)
     }
 
-    async fn live(&mut self, parts: &JobParts, quiet: bool) -> Result<Ended, Error> {
+    async fn live(
+        &mut self,
+        parts: &JobParts,
+        store: &Arc<SimStore>,
+        quiet: bool,
+    ) -> Result<Ended, Error> {
         let mut committer = Committer::new(parts, &StatusCell::new(QueryStatus::starting(parts)));
         let restored = committer.recover(&parts.events).await?;
         let mut life = self.restore(restored).await;
@@ -469,7 +477,7 @@ impl<'a> Run<'a> {
                 let point = life.point();
                 if !quiet && self.rng.random_range(0..12) == 0 {
                     // It stops here for a long while, its writes still to come.
-                    self.frozen = Some((committer, point));
+                    self.frozen = Some((committer, point, Arc::clone(store)));
                     return Ok(Ended::Again);
                 }
                 let committed = committer.commit(point).await?;
@@ -485,11 +493,16 @@ impl<'a> Run<'a> {
 
     /// The process that was frozen goes on: it must find out that it has been followed, and change nothing.
     async fn thaw(&mut self) {
-        let Some((mut committer, point)) = self.frozen.take() else {
+        let Some((mut committer, point, store)) = self.frozen.take() else {
             return;
         };
         let before = self.versions().await;
-        match committer.commit(point).await {
+        let committed = tokio::select! {
+            biased;
+            () = store.crash.notified() => return,
+            committed = committer.commit(point) => committed,
+        };
+        match committed {
             Err(error) if error.state == SqlState::ObjectInUse => self.tally.fenced += 1,
             Err(error) => assert!(is_transient(&error), "{error}"),
             Ok(committed) => panic!("a process that was followed has committed {committed:?}"),
@@ -506,6 +519,7 @@ impl<'a> Run<'a> {
         let mut entries = Vec::new();
         for suffix in ["", "__late", "__dead_letter"] {
             let folder = format!("simulated/tables/gold/simulated{suffix}/_delta_log");
+            let entries = format!("{folder}/_delta_log").into();
             let listed = self.disk.list_with_delimiter(Some(&folder.into())).await;
             let objects = listed.unwrap().objects.into_iter();
             entries.extend(objects.map(|object| object.location.to_string()));
@@ -579,7 +593,7 @@ impl<'a> Run<'a> {
             let ends = discard.until.iter();
             let record = EpochRecord {
                 epoch: discard.epoch,
-                now_us: discard.now_us,
+                now_us: discard.now_us + LATER_US,
                 ends: ends
                     .map(|end| (end.split.clone(), end.next_offset))
                     .collect(),
@@ -628,8 +642,7 @@ impl<'a> Run<'a> {
         }
         EpochRecord {
             epoch: life.epoch + 1,
-            // Events are in the past, now and when they are read again.
-            now_us: now_us + 86_400_000_000,
+            now_us: now_us + LATER_US,
             ends,
             sets: Some(SplitSets {
                 known: life.offsets.keys().cloned().collect(),
