@@ -519,7 +519,6 @@ impl<'a> Run<'a> {
         let mut entries = Vec::new();
         for suffix in ["", "__late", "__dead_letter"] {
             let folder = format!("simulated/tables/gold/simulated{suffix}/_delta_log");
-            let entries = format!("{folder}/_delta_log").into();
             let listed = self.disk.list_with_delimiter(Some(&folder.into())).await;
             let objects = listed.unwrap().objects.into_iter();
             entries.extend(objects.map(|object| object.location.to_string()));
@@ -739,9 +738,8 @@ impl<'a> Run<'a> {
     /// No epoch is committed twice, and every file is there.
     async fn check_log(&self) {
         let folder = "simulated/tables/gold/simulated";
-        let listed = self
-            .disk
-            .list_with_delimiter(Some(&format!("{folder}/_delta_log").into()));
+        let entries = format!("{folder}/_delta_log").into();
+        let listed = self.disk.list_with_delimiter(Some(&entries));
         let mut last = i64::MIN;
         let mut objects = listed.await.unwrap().objects;
         objects.sort_by(|a, b| a.location.cmp(&b.location));
