@@ -48,7 +48,10 @@ fn a_query_whose_checkpoints_are_deleted_under_load_is_rebuilt_from_its_last_com
             (shown.look(&server, 0) && shown.rows.len() > 300).then_some(())
         });
 
+        // A process that goes on writes a new checkpoint, which may well be whole: so it is held, and killed.
+        server.signal(libc::SIGSTOP);
         fs::remove_dir_all(server.root().join("checkpoints")).unwrap();
+        server.kill_and_restart();
         wait_stopped(
             &server,
             &["is lost", "REBUILD QUERY gold.real_time_metrics"],
@@ -204,9 +207,9 @@ fn what_cannot_be_rebuilt_is_refused_with_what_can() {
     let server = Server::start();
     let pg = server.connect();
     pg.run(
-        "CREATE STREAM e (ts TIMESTAMPTZ, u TEXT, v DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '1 second')
+        "CREATE STREAM e (ts TIMESTAMPTZ, user_segment TEXT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '1 second')
            WITH (connector = 'generator', rows = '2000', event_interval = '1 second');
-         CREATE TABLE sessions AS SELECT window_start, window_end, u, count(*) AS n FROM SESSION(e PARTITION BY u, ts, INTERVAL '10 seconds') GROUP BY window_start, window_end, u;
+         CREATE TABLE sessions AS SELECT window_start, window_end, user_segment, count(*) AS n FROM SESSION(e PARTITION BY user_segment, ts, INTERVAL '3 seconds') GROUP BY window_start, window_end, user_segment;
          CREATE TABLE minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, window_end;
          CREATE TABLE plain (a INT)",
     );

@@ -20,7 +20,7 @@ use std::{
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory};
+use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, prefix::PrefixStore};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Map;
 use sluice_connectors::{
@@ -59,6 +59,9 @@ use crate::{
 const SEEDS: u64 = 60;
 /// 2026-01-01T00:00:00Z, when the generated events begin.
 const START_US: i64 = 1_767_225_600_000_000;
+
+/// A life that takes this long goes round in circles.
+const STUCK: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Epochs see a clock by which every event is in the past, now and when it is read again.
 const LATER_US: i64 = 86_400_000_000;
@@ -317,7 +320,13 @@ impl<'a> Run<'a> {
 
     fn root(&self, store: Arc<SimStore>) -> Root {
         let base: Arc<dyn ObjectStore> = store;
-        Root::local(Path::new("/simulated"), base).unwrap()
+        let prefix = object_store::path::Path::from("simulated");
+        Root {
+            url: "memory:///simulated/".parse().unwrap(),
+            store: Arc::new(PrefixStore::new(Arc::clone(&base), prefix)),
+            base,
+            local_path: None,
+        }
     }
 
     /// Lives until everything is read, and then one in which nothing goes wrong.
@@ -341,11 +350,13 @@ impl<'a> Run<'a> {
                 (!quiet).then_some(dies_at),
             );
             let parts = self.parts(&store);
+            let status = StatusCell::new(QueryStatus::starting(&parts));
             let died = Arc::clone(&store);
             let ended = tokio::select! {
                 biased;
                 () = died.crash.notified() => None,
-                ended = self.live(&parts, &store, quiet) => Some(ended),
+                ended = self.live(&parts, &status, &store, quiet) => Some(ended),
+                () = tokio::time::sleep(STUCK) => panic!("life {} is stuck: {:?}", self.lives, status.get().last_error),
             };
             self.tally.faults += store.faults.load(Ordering::Relaxed) as u64;
             match ended {
@@ -439,10 +450,11 @@ impl<'a> Run<'a> {
     async fn live(
         &mut self,
         parts: &JobParts,
+        status: &StatusCell,
         store: &Arc<SimStore>,
         quiet: bool,
     ) -> Result<Ended, Error> {
-        let mut committer = Committer::new(parts, &StatusCell::new(QueryStatus::starting(parts)));
+        let mut committer = Committer::new(parts, status);
         let restored = committer.recover(&parts.events).await?;
         let mut life = self.restore(restored).await;
         loop {
