@@ -23,10 +23,11 @@ BROKER := $(PARTS) kafka --secured -- env SLUICE_TEST_KAFKA={bootstrap} SLUICE_T
 CLEAN_ENV := env -u SLUICE_CACHE -u SLUICE_BIN
 # two at a time: each test runs a server of its own beside the shared broker
 TEST_THREADS ?= 2
-TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 2400 $(CARGO) test --locked --workspace
+TEST_LIMIT ?= 2400
+TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check bench test-clients test-stores chaos chaos-stores oracle build needs parts
+.PHONY: help demo demo-kafka test check bench test-clients test-stores chaos chaos-stores simulate oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,8 +72,15 @@ chaos-stores: build parts ## As chaos, 100 SIGKILLs on each store, and 30 takeov
 	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-100} $(TEST) --test it stores::kills -- --test-threads=1 --include-ignored --nocapture
 	@SLUICE_TEST_TAKEOVERS=$${SLUICE_TEST_TAKEOVERS:-30} $(TEST) --test it stores::fencing -- --test-threads=1 --include-ignored --nocapture
 
-chaos: build parts ## Kills without end, nearly: SLUICE_TEST_KILLS (200) SIGKILLs under load, seed in SLUICE_TEST_SEED
-	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-200} $(TEST) --test it kills:: -- --test-threads=1 --nocapture
+# cycles of make chaos, seeds of make simulate; the seed to start from is SLUICE_TEST_SEED
+CYCLES ?= 200
+SEEDS ?= 2000
+
+chaos: build parts ## CYCLES (200) crashes and failures at every step under load, the real broker beside; seed in SLUICE_TEST_SEED
+	@SLUICE_TEST_CYCLES=$(CYCLES) $(TEST) --test it chaos:: -- --test-threads=1 --nocapture
+
+simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store; a failure names its seed
+	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --lib simulation -- --nocapture
 
 oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
 	@PROPTEST_CASES=$${SLUICE_TEST_STORIES:-10000} $(TEST) --lib oracle_tests

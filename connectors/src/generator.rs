@@ -147,6 +147,13 @@ impl Source for Generator {
         Ok(BTreeMap::new())
     }
 
+    async fn positions_at(&self, _time_ms: i64) -> Result<Vec<SplitPosition>> {
+        Err(ConnectorError::Option {
+            message: "generated events cannot be looked up by time".into(),
+            hint: Some("read them from the beginning".into()),
+        })
+    }
+
     fn read(&self, request: ReadRequest) -> Result<SourceReader> {
         let filler = Filler::new(&self.schema, &request.columns, &self.settings)?;
         for position in &request.positions {

@@ -147,6 +147,10 @@ impl Source for KafkaSource {
         .await
     }
 
+    async fn positions_at(&self, time_ms: i64) -> Result<Vec<SplitPosition>> {
+        self.ask(move |control| control.positions_at(time_ms)).await
+    }
+
     fn read(&self, request: ReadRequest) -> Result<SourceReader> {
         let columns = columns::Projection::new(&plain(&self.declared), &request.columns)?;
         for position in &request.positions {

@@ -5,6 +5,7 @@
 
 pub mod delta;
 pub mod error;
+pub mod failpoint;
 pub mod format;
 pub mod generator;
 pub mod kafka;

@@ -174,6 +174,9 @@ pub trait Source: Debug + Send + Sync {
     /// The topics' ids as they are now, to notice a topic that was deleted and made anew; empty where there is no such thing.
     async fn topic_ids(&self) -> Result<BTreeMap<String, String>>;
 
+    /// Where every split's first message at or after a time stands, in milliseconds since the epoch; its end where there is none.
+    async fn positions_at(&self, time_ms: i64) -> Result<Vec<SplitPosition>>;
+
     /// Starts reading on threads of its own.
     fn read(&self, request: ReadRequest) -> Result<SourceReader>;
 

@@ -33,7 +33,7 @@ use url::Url;
 pub use address::StoreKind;
 pub use durable::DurableLocal;
 pub use fault::storage_error;
-pub(crate) use fault::{condensed, is_unsynced};
+pub(crate) use fault::{condensed, io_fault, is_unsynced};
 pub use settings::StoreSettings;
 
 use crate::error::{ConnectorError, Result};

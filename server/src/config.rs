@@ -26,6 +26,11 @@ mod tests;
 
 /// Variables that are read elsewhere: where tests keep what they install, and what is logged.
 const OTHER_VARIABLES: [&str; 3] = ["SLUICE_CONFIG", "SLUICE_CACHE", "SLUICE_LOG"];
+/// Where builds for tests are told to fail; others do not know it, so that nobody relies on it.
+const FAILPOINTS: Option<&str> = match cfg!(debug_assertions) {
+    true => Some(sluice_connectors::failpoint::VARIABLE),
+    false => None,
+};
 /// Variables that tests may invent.
 const TEST_PREFIX: &str = "SLUICE_TEST_";
 const PREFIX: &str = "SLUICE_";
@@ -247,6 +252,7 @@ pub(crate) fn check_environment(names: impl IntoIterator<Item = String>) -> Resu
         name.starts_with(PREFIX)
             && !name.starts_with(TEST_PREFIX)
             && known().all(|known| known != *name)
+            && FAILPOINTS != Some(name.as_str())
     });
     match unknown {
         None => Ok(()),

@@ -123,12 +123,30 @@ impl Engine {
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
+        engine.remove_leftovers();
         engine.restore().await?;
         engine.ready.store(true, Ordering::Release);
         if !plan_only {
             maintenance::start(&engine);
         }
         Ok(engine)
+    }
+
+    /// Files that a killed process did not finish go, beside everything else: the whole root is walked for them.
+    fn remove_leftovers(self: &Arc<Self>) {
+        if self.plan_only {
+            return;
+        }
+        let root = self.root().clone();
+        tokio::spawn(async move {
+            match root.remove_leftovers().await {
+                Ok(0) => {}
+                Ok(count) => {
+                    tracing::info!("{count} unfinished files of an earlier process removed")
+                }
+                Err(error) => tracing::warn!("unfinished files were not removed: {error}"),
+            }
+        });
     }
 
     /// Commits what is final and ends every job.

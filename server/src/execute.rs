@@ -10,6 +10,7 @@ mod drop;
 mod explain;
 mod optimize;
 mod pause;
+mod rebuild;
 mod replace_stream;
 mod replay;
 mod show;
@@ -83,6 +84,8 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::PauseQuery(name) => pause::run(engine, name, true).await,
         Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
+        Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
+        Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
     }
 }

@@ -4,8 +4,9 @@ use crate::error::ParseError;
 
 const HEADS: &[&str] = &[
     "ALTER", "ANALYZE", "BEGIN", "COMMIT", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP",
-    "EXPLAIN", "GRANT", "INSERT", "MERGE", "PAUSE", "REPLAY", "RESET", "RESUME", "REVOKE",
-    "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE", "VACUUM", "VALUES", "WITH",
+    "EXPLAIN", "GRANT", "INSERT", "MERGE", "PAUSE", "REBUILD", "REPLAY", "RESET", "RESUME",
+    "REVOKE", "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UPDATE", "VACUUM",
+    "VALUES", "WITH",
 ];
 const CREATED: &[&str] = &[
     "MATERIALIZED",

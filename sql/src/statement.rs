@@ -16,6 +16,7 @@ mod explain;
 mod optimize;
 mod options;
 mod query_control;
+mod rebuild;
 mod replay;
 mod show;
 pub(crate) mod types;
@@ -32,6 +33,7 @@ pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
+pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use replay::Replay;
 pub use show::{Show, ShowFilter};
 pub use vacuum::Vacuum;
@@ -78,6 +80,10 @@ pub enum Statement {
     Optimize(Optimize),
     /// VACUUM: files that are not needed any more.
     Vacuum(Vacuum),
+    /// RESUME QUERY … SKIP LOST: without the messages that the topic does not have any more.
+    SkipLost(ObjectName),
+    /// REBUILD QUERY: make a query again that lost its state.
+    RebuildQuery(RebuildQuery),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -111,6 +117,8 @@ impl fmt::Display for Statement {
             Self::Replay(statement) => statement.fmt(f),
             Self::Optimize(statement) => statement.fmt(f),
             Self::Vacuum(statement) => statement.fmt(f),
+            Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
+            Self::RebuildQuery(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -147,6 +155,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "VACUUM" => vacuum::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
         "REPLAY" => replay::parse(reader).map(Some),
+        "REBUILD" => rebuild::parse(reader).map(|rebuild| Some(Statement::RebuildQuery(rebuild))),
         _ => Ok(None),
     }
 }

@@ -1,7 +1,6 @@
 //! SIGKILL at random moments under load: nothing lost, nothing twice, and what was once read as final stays as it was.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,29 +11,18 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sluice_tests::{
-    delta_log::DeltaLog,
-    job,
-    load::{Messages, Shape},
-    oracle::Gold,
-    parts::{kafka::Broker, producer::Producer},
-    pg::Pg,
-    server::Server,
-    wait::wait_for,
+    delta_log::DeltaLog, job, parts::kafka::Broker, server::Server, wait::wait_for,
 };
 
-use crate::support::{DRAIN, SOON, check_conservation, check_gold, setting};
-
-pub(crate) const GOLD: &str = "gold.real_time_metrics";
-pub(crate) const PARTITIONS: usize = 4;
-/// Messages a second while the server is killed; a minute of event time passes in about half a second.
-const RATE: usize = 4_000;
+use crate::{
+    support::{SOON, setting},
+    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce},
+};
 
 #[test]
 fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     let kills = setting("SLUICE_TEST_KILLS", 20);
-    under_load(Server::start(), kills, |server| {
-        DeltaLog::read(&server.table_dir("gold", "real_time_metrics")).unwrap()
-    });
+    under_load(Server::start(), kills, gold_log);
 }
 
 /// Kills a running server over and over while a producer feeds it; `log` reads the table's log, where that is files.
@@ -45,7 +33,7 @@ pub(crate) fn under_load(mut server: Server, kills: usize, log: impl Fn(&Server)
     let broker = Broker::shared();
     let topic = broker.fresh_topic("kills", PARTITIONS as i32);
     let stop = Arc::new(AtomicBool::new(false));
-    let shape = load(kills, seed);
+    let shape = load(kills * 30, seed);
     thread::scope(|scope| {
         // set on a panic as well, or the scope would wait for the producer to come to its end
         let _stop = Stop(&stop);
@@ -82,129 +70,6 @@ pub(crate) fn under_load(mut server: Server, kills: usize, log: impl Fn(&Server)
         }
         stop.store(true, Ordering::Relaxed);
         let mut producer = producing.join().unwrap();
-        finish(&server, &mut producer, &shape, &mut shown, kills, log);
+        finish(&server, &mut producer, &shape, &mut shown, kills / 2, log);
     });
-}
-
-/// More than the kills can take; the producer is stopped.
-pub(crate) fn load(kills: usize, seed: u64) -> Shape {
-    let messages = kills * RATE * 30;
-    Shape {
-        span_ms: (messages * 30) as i64,
-        ..Shape::of(messages, seed)
-    }
-}
-
-pub(crate) fn produce<'a>(
-    broker: &'a Broker,
-    topic: &str,
-    shape: &Shape,
-    stop: &AtomicBool,
-) -> Producer<'a> {
-    let mut producer = Producer::new(broker, topic, PARTITIONS);
-    let start = Instant::now();
-    for (n, message) in Messages::new(shape.clone()).enumerate() {
-        if n.is_multiple_of(100) {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let due = start + Duration::from_secs_f64(n as f64 / RATE as f64);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        producer.send(n % PARTITIONS, message);
-    }
-    producer.flush();
-    producer
-}
-
-pub(crate) fn finish(
-    server: &Server,
-    producer: &mut Producer<'_>,
-    shape: &Shape,
-    shown: &mut Shown,
-    kills: usize,
-    log: impl Fn(&Server) -> DeltaLog,
-) {
-    assert!(producer.produced.total() > 10 * RATE, "too little load");
-    producer.close_windows(shape.closing_ms());
-    let pg = server.connect();
-    job::wait_drained(server, &pg, GOLD, shape, DRAIN);
-    shown.look(server, kills + 1);
-    assert!(
-        shown.rows.len() > 100,
-        "hardly anything was final: {}",
-        shown.rows.len()
-    );
-
-    let late = check_gold(server, &pg, producer, GOLD, shape.closing_ms());
-    check_conservation(server, &pg, producer, GOLD, "events");
-    let dead = job::read_dead_letters(server, &pg, "events", producer.produced.malformed());
-    assert_eq!(dead.len(), producer.produced.malformed(), "dead letters");
-
-    job::wait_committed(server, &pg, GOLD, SOON);
-    let log = log(server);
-    log.check_txns().unwrap();
-    log.check_adds(&["date", "hour"], &["window_start", "event_count"])
-        .unwrap();
-    assert!(
-        log.versions.len() > kills / 2,
-        "few commits: {}",
-        log.versions.len()
-    );
-    eprintln!(
-        "{} messages, {} gold rows, {late} late, {} dead letters, {} commits",
-        producer.produced.total(),
-        shown.rows.len(),
-        dead.len(),
-        log.versions.len()
-    );
-}
-
-/// Final rows read so far: none may change or go away, to the last bit.
-#[derive(Default)]
-pub(crate) struct Shown {
-    rows: BTreeMap<String, (u64, u64, u64)>,
-}
-
-impl Shown {
-    pub(crate) fn look(&mut self, server: &Server, life: usize) {
-        let Ok(pg) = server.try_connect() else { return };
-        let Some(gold) = try_read(&pg) else { return };
-        let now: BTreeMap<String, (u64, u64, u64)> = gold
-            .into_iter()
-            .map(|(key, m)| {
-                (
-                    format!("{key:?}"),
-                    (m.count, m.avg.to_bits(), m.p95.to_bits()),
-                )
-            })
-            .collect();
-        for (key, row) in &self.rows {
-            assert!(
-                now.get(key) == Some(row),
-                "life {life}: {key} was shown as {row:?} and is now {:?}\n{}",
-                now.get(key),
-                server.log_tail()
-            );
-        }
-        self.rows = now;
-    }
-}
-
-/// `None` while the table is being restored (57P03) or the server goes away; any other refusal is a failure.
-fn try_read(pg: &Pg) -> Option<Gold> {
-    let sql = format!("SELECT {} FROM {GOLD}", job::COLUMNS);
-    match pg.try_run_within(&sql, SOON) {
-        Ok(rows) => Some(job::gold_of(&rows).unwrap_or_else(|e| panic!("{e}"))),
-        Err(refusal) if refusal.state == "57P03" || refusal.state.is_empty() => None,
-        Err(refusal) => panic!("{sql}: {refusal}"),
-    }
-}
-
-pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -12,7 +12,9 @@
 
 mod bad_input;
 mod bad_json;
+mod bad_luck;
 mod broker_faults;
+mod chaos;
 mod cli;
 mod clients;
 mod crate_doors;
@@ -26,6 +28,7 @@ mod main_job;
 mod maintenance;
 mod memory;
 mod places;
+mod rebuild;
 mod replay;
 mod sketches;
 mod slt;
@@ -33,4 +36,5 @@ mod spark_spellings;
 mod stores;
 mod support;
 mod types;
+mod under_load;
 mod windows;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -232,31 +233,19 @@ fn a_bad_listen_address_is_a_usage_error() {
     assert!(err.contains("nonsense"), "{err}");
 }
 
-/// A full disk, by a shim between the server and the C library: writes below the root fail with ENOSPC while a flag file exists.
-#[test]
-fn a_full_disk_is_said_and_waited_out_without_loss() {
+/// A disk that fails, by a shim between the server and the C library: writes below the root fail while a flag file exists.
+fn a_failing_disk_is_waited_out(stem: &str, errno: i32, says: &[&str], refused_with: &str) {
     let broker = Broker::shared();
     let dir = tempfile::tempdir().unwrap();
-    let (library, flag) = (dir.path().join("enospc.so"), dir.path().join("full"));
-    let source = sluice_tests::folder().join("src/parts/enospc.c");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&library)
-        .arg(source)
-        .arg("-ldl")
-        .output()
-        .unwrap();
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+    let flag = dir.path().join("full");
+    let library = preloaded("enospc.c", dir.path());
 
     let shape = Shape::of(5_000, 81);
-    let mut it = Watched::start(broker, "full", 2);
+    let mut it = Watched::start(broker, stem, 2);
     it.server.kill();
     it.server.set_env("LD_PRELOAD", &library);
     it.server.set_env("ENOSPC_FLAG", &flag);
+    it.server.set_env("ENOSPC_ERRNO", errno.to_string());
     let root = it.server.root().to_owned();
     it.server.set_env("ENOSPC_BELOW", &root);
     it.server.up();
@@ -270,14 +259,17 @@ fn a_full_disk_is_said_and_waited_out_without_loss() {
     fs::write(&flag, "").unwrap();
     let gold = "gold.real_time_metrics";
     it.producer.close_windows(shape.closing_ms());
-    it.server
-        .wait("system.queries to say that the disk is full", SOON, || {
+    it.server.wait(
+        "system.queries to say what is wrong with the disk",
+        SOON,
+        || {
             let error = it.query_status(gold, "coalesce(last_error, '')");
-            (error.contains("disk") || error.contains("No space left")).then_some(())
-        });
+            says.iter().any(|said| error.contains(said)).then_some(())
+        },
+    );
     assert!(it.server.is_running());
     it.pg
-        .refused("CREATE VIEW v AS SELECT 1", "53100", &["disk"]);
+        .refused("CREATE VIEW v AS SELECT 1", refused_with, &says[..1]);
     assert!(
         it.pg.run("SHOW VIEWS").len() == 1,
         "a view that could not be written is there"
@@ -292,4 +284,41 @@ fn a_full_disk_is_said_and_waited_out_without_loss() {
     job::wait_drained(&it.server, &it.pg, gold, &shape, SOON);
     it.check_gold(gold, shape.closing_ms());
     crate::support::check_conservation(&it.server, &it.pg, &it.producer, gold, "events");
+}
+
+/// A C file of the tests as a library to put before the C library.
+pub(crate) fn preloaded(source: &str, into: &Path) -> PathBuf {
+    let library = into.join(source).with_extension("so");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(sluice_tests::folder().join("src/parts").join(source))
+        .arg("-ldl")
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    library
+}
+
+#[test]
+fn a_full_disk_is_said_and_waited_out_without_loss() {
+    let says = ["disk", "No space left"];
+    a_failing_disk_is_waited_out("full", 28, &says, "53100");
+}
+
+#[test]
+fn a_read_only_disk_is_said_and_waited_out_without_loss() {
+    let says = ["read-only", "Read-only"];
+    a_failing_disk_is_waited_out("readonly", 30, &says, "58030");
+}
+
+/// What was written and could not be synced is thrown away and written anew: fsync reports an error once only.
+#[test]
+fn a_disk_that_fails_is_said_and_nothing_unsynced_is_taken_for_written() {
+    let says = ["input/output error", "Input/output error"];
+    a_failing_disk_is_waited_out("failing", 5, &says, "58030");
 }

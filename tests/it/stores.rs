@@ -34,8 +34,9 @@ use sluice_tests::{
 };
 
 use crate::{
-    kills::{self, GOLD, PARTITIONS, Shown},
+    kills,
     support::{DRAIN, SOON, check_conservation, check_gold, rows_of_json, setting},
+    under_load::{self, GOLD, PARTITIONS, Shown},
 };
 
 fn start(kind: Kind) -> Store {
@@ -77,10 +78,10 @@ fn under_load(
     let broker = Broker::shared();
     let topic = broker.fresh_topic("stores", PARTITIONS as i32);
     let stop = Arc::new(AtomicBool::new(false));
-    let shape = kills::load(20, 20_261_127);
+    let shape = under_load::load(20 * 30, 20_261_127);
     thread::scope(|scope| {
-        let _stop = kills::Stop(&stop);
-        let producing = scope.spawn(|| kills::produce(broker, &topic, &shape, &stop));
+        let _stop = under_load::Stop(&stop);
+        let producing = scope.spawn(|| under_load::produce(broker, &topic, &shape, &stop));
         wait_for("a row in every partition", SOON, || {
             (0..PARTITIONS as i32)
                 .all(|partition| broker.offsets(&topic, partition).1 > 0)
@@ -99,7 +100,7 @@ fn under_load(
         let server = work(server, &mut shown);
         stop.store(true, Ordering::Relaxed);
         let mut producer = producing.join().unwrap();
-        kills::finish(&server, &mut producer, &shape, &mut shown, 1, |_| {
+        under_load::finish(&server, &mut producer, &shape, &mut shown, 1, |_| {
             read_log(store, root)
         });
     });

@@ -74,6 +74,13 @@ impl DeltaLog {
         txns
     }
 
+    /// Paths of every file that any version added.
+    pub fn added(&self) -> BTreeSet<String> {
+        self.actions("add")
+            .filter_map(|(_, add)| add["path"].as_str().map(decoded))
+            .collect()
+    }
+
     /// Partition columns of the newest metadata.
     pub fn partition_columns(&self) -> Vec<String> {
         self.actions("metaData")

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{ConnectorError, Result},
+    failpoint,
     store::{Root, condensed, is_unsynced, storage_error},
 };
 
@@ -204,6 +205,9 @@ impl Log {
     pub(super) async fn put(&self, version: i64, body: Bytes) -> Put {
         let told =
             |error| storage_error(&format!("commit version {version} of {}", self.path), error);
+        if let Err(error) = failpoint::hit("delta.put") {
+            return Put::Unknown(error);
+        }
         let answer = self
             .store
             .write_commit_entry(
@@ -213,7 +217,10 @@ impl Log {
             )
             .await;
         match answer {
-            Ok(()) => Put::Done,
+            Ok(()) => match failpoint::hit("delta.reply") {
+                Ok(()) => Put::Done,
+                Err(error) => Put::Unknown(error),
+            },
             Err(TransactionError::VersionAlreadyExists(_)) => Put::Exists,
             Err(TransactionError::ObjectStore { source }) if is_unsynced(&source) => {
                 Put::Unsynced(told(source))

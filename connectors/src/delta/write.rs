@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::{DataFile, TableSpec, partition, stats::Gathered};
 use crate::{
     error::{ConnectorError, Result},
+    failpoint,
     store::Root,
 };
 
@@ -102,6 +103,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 async fn put_all(root: &Root, path: &str, encoded: Vec<(Add, Bytes)>) -> Result<Vec<DataFile>> {
     futures::stream::iter(encoded)
         .map(|(add, bytes)| async move {
+            failpoint::hit("data.put")?;
             root.put(&format!("{path}/{}", add.path), bytes).await?;
             Ok(DataFile { add })
         })

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    source::{SplitId, SplitInfo},
+    source::{SplitId, SplitInfo, SplitPosition},
 };
 
 /// How long one question waits before what the client has reported meanwhile is looked at.
@@ -239,7 +239,11 @@ impl Control {
 
     /// Where reading begins in partitions that have no position, each with its first and end offset.
     pub(super) fn starts(&self, partitions: &[(i32, i64, i64)]) -> Result<Vec<i64>> {
-        match &self.options.startup {
+        self.starts_by(&self.options.startup, partitions)
+    }
+
+    fn starts_by(&self, startup: &Startup, partitions: &[(i32, i64, i64)]) -> Result<Vec<i64>> {
+        match startup {
             Startup::Earliest => Ok(partitions.iter().map(|(_, first, _)| *first).collect()),
             Startup::Latest => Ok(partitions.iter().map(|(_, _, end)| *end).collect()),
             Startup::Offsets(offsets) => Ok(partitions
@@ -261,6 +265,25 @@ impl Control {
                     .collect())
             }
         }
+    }
+
+    /// Where the first message at or after a time stands in every partition.
+    pub(super) fn positions_at(&self, time_ms: i64) -> Result<Vec<SplitPosition>> {
+        let splits = self.probe()?;
+        let bounds: Vec<(i32, i64, i64)> = splits
+            .iter()
+            .map(|info| (info.split.partition, info.first_offset, info.end_offset))
+            .collect();
+        let offsets = self.starts_by(&Startup::Timestamp(time_ms), &bounds)?;
+        let positions = splits.into_iter().zip(offsets);
+        Ok(positions
+            .map(|(info, next_offset)| SplitPosition {
+                split: info.split,
+                next_offset,
+                topic_id: info.topic_id,
+                leader_epoch: None,
+            })
+            .collect())
     }
 
     /// Tells the consumer group how far we are.

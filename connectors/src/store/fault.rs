@@ -68,6 +68,11 @@ pub(super) fn generic(source: io::Error, path: &Path) -> StoreError {
     }
 }
 
+/// An I/O error that befell something of this name.
+pub(crate) fn io_fault(source: io::Error, name: &str) -> StoreError {
+    generic(source, Path::new(name))
+}
+
 /// Whether a file that is now visible may be lost with the next loss of power.
 pub(crate) fn is_unsynced(error: &StoreError) -> bool {
     chain(error).any(|cause| cause.is::<Unsynced>())

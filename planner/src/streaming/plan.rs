@@ -38,6 +38,7 @@ use crate::{
     error::{PlanError, Result},
     logical::{WINDOW_START, lower_windows},
     operators::WINDOW_COLUMN,
+    windows::Windows,
 };
 
 /// A stream that a query reads.
@@ -88,6 +89,22 @@ impl ContinuousPlan {
     /// The earliest start of a window that is still to come, given the state between two epochs, in microseconds; `None` while it is not known.
     pub fn earliest_start_us(&self, state: &StateSnapshot) -> Option<i64> {
         earliest_start(&self.program.stages, state)
+    }
+
+    /// Whether the open windows can be made again from the rows since the oldest of them began and the query's watermark alone: which
+    /// windows a row is in does not depend on other rows, and nothing is kept beyond them.
+    pub fn reopens(&self) -> bool {
+        let plain = match self.program.stages.as_slice() {
+            [] => true,
+            [stage] => !matches!(stage.windows, Windows::Session { .. }),
+            _ => false,
+        };
+        plain && self.program.fill.is_none()
+    }
+
+    /// Whether it only passes rows on, without windows.
+    pub fn is_copy(&self) -> bool {
+        self.program.stages.is_empty()
     }
 
     /// A file of state with this content, which [`StateFile::content`] gave once.

@@ -87,6 +87,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Stops the query of a table, does something while it stands still, and starts it again, whatever became of that.
+    pub(crate) async fn restart_query<T>(
+        self: &Arc<Self>,
+        object: &TableObject,
+        while_stopped: impl AsyncFnOnce(&JobParts) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(job) = self.table(&object.name).and_then(|running| running.job) {
+            job.stop(true).await;
+        }
+        let (parts, tables) = self.job_parts(object).await?;
+        let done = while_stopped(&parts).await;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.refresh().await?;
+            table.clear_tail(true);
+        }
+        let job = Some(JobHandle::start(parts));
+        self.put_table(object.name.clone(), RunningTable { tables, job });
+        done
+    }
+
     /// Plans a continuous table and puts its job together.
     async fn job_parts(self: &Arc<Self>, object: &TableObject) -> Result<(JobParts, JobTables)> {
         let context = self.context(Freshness::Latest);

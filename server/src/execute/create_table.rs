@@ -8,7 +8,10 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use futures::StreamExt;
 use serde_json::{Map, Value};
-use sluice_connectors::delta::{DataFile, DeltaSink, TableSpec};
+use sluice_connectors::{
+    delta::{DataFile, DeltaSink, TableSpec},
+    failpoint,
+};
 use sluice_planner::api::Sketches;
 use sluice_sql::{CreateTable, ast};
 
@@ -96,6 +99,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
             "CREATE TABLE".to_owned()
         }
     };
+    failpoint::hit("ddl.create").map_err(storage_error)?;
     engine.files().put(&Object::Table(object.clone())).await?;
     engine.start_table(&object).await?;
     engine.change_catalog(|catalog| catalog.put(Arc::new(Object::Table(object))));

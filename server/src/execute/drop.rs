@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sluice_connectors::failpoint;
 use sluice_sql::{Drop, ObjectKind, ast};
 
 use super::Outcome;
@@ -10,6 +11,7 @@ use crate::{
     clock::rfc3339,
     engine::Engine,
     error::{Error, Result, SqlState},
+    root::storage_error,
     session::Session,
 };
 
@@ -161,6 +163,7 @@ async fn remove(engine: &Arc<Engine>, object: &Arc<Object>) -> Result<()> {
         job.stop(true).await;
         engine.metrics().forget_query(&name.to_string());
     }
+    failpoint::hit("ddl.drop").map_err(storage_error)?;
     let now = rfc3339(engine.clock().now_us());
     engine.files().drop_object(object, &now).await?;
     engine.change_catalog(|catalog| catalog.remove(name));

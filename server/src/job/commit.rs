@@ -10,27 +10,29 @@ use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use sluice_connectors::{
     delta::{DataFile, DeltaSink},
+    failpoint,
     source::{SplitId, SplitPosition},
     store::Root,
 };
 use sluice_planner::{ContinuousPlan, api::StateSnapshot};
 
 use super::{
-    BadRange, JobStream, JobTables, StatusCell,
+    BadRange, JobParts, JobStream, JobTables, StatusCell, app_id, checkpoint_folder,
     decoders::Decoders,
-    manifest::{Manifest, Totals},
+    manifest::{Manifest, Opened, Totals},
     manifest_log::{LogEntry, ManifestLog},
-    segments::{self, Segments},
+    opened,
+    said::Said,
+    segments::{Segments, is_up_to},
 };
 use crate::{
+    catalog::QualifiedName,
     clock::{Clock, rfc3339},
     error::{Error, Fault, Result, SqlState},
+    options::history_properties,
     root::storage_error,
     table::TableState,
 };
-
-/// In what a commit says of itself: rows that came of dead letters so far.
-pub(super) const REPLAYED: &str = "replayedRows";
 
 /// Manifests kept.
 const RETAINED: u64 = 5;
@@ -48,6 +50,8 @@ impl LogEntry for Manifest {
 pub(super) struct CommitPoint {
     pub(super) epoch: i64,
     pub(super) positions: Vec<SplitPosition>,
+    /// Where reading of each split began in this life.
+    pub(super) began: Vec<SplitPosition>,
     pub(super) state: StateSnapshot,
     pub(super) totals: Totals,
     pub(super) decoders: Decoders,
@@ -85,14 +89,42 @@ pub(super) struct Committer {
     pub(super) properties: BTreeMap<String, String>,
     /// State as the last manifest has it.
     pub(super) segments: Segments,
+    /// Positions as the last manifest has them.
+    pub(super) positions: Vec<SplitPosition>,
+    /// Where its open panes began.
+    pub(super) opened: Vec<Opened>,
     pub(super) streams: Arc<[JobStream]>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) status: StatusCell,
 }
 
 impl Committer {
+    /// One that has not looked at anything yet.
+    pub(super) fn new(parts: &JobParts, status: &StatusCell) -> Self {
+        let folder = checkpoint_folder(&parts.id);
+        Self {
+            root: parts.root.clone(),
+            log: ManifestLog::new(parts.root.clone(), format!("{folder}/manifests")),
+            folder,
+            next_number: 1,
+            owner: parts.owner.clone(),
+            app_id: app_id(&parts.id),
+            plan: parts.plan.clone(),
+            tables: parts.tables.clone(),
+            sinks: BTreeMap::new(),
+            properties: history_properties(parts.options.history),
+            segments: Segments::default(),
+            positions: Vec::new(),
+            opened: Vec::new(),
+            streams: Arc::clone(&parts.streams),
+            clock: Arc::clone(&parts.clock),
+            status: status.clone(),
+        }
+    }
+
     /// Makes a commit point durable and visible.
     pub(super) async fn commit(&mut self, point: CommitPoint) -> Result<Committed> {
+        pass("commit.begin")?;
         self.check_topics(&point.positions).await?;
         let now_us = self.clock.now_us();
         for (stream, number) in self.streams.iter().zip(0..) {
@@ -122,9 +154,12 @@ impl Committer {
                 files.insert(table.path().to_owned(), written);
             }
         }
+        pass("commit.data")?;
+        let opened = self.follow_opened(&point);
         let panes = self.write_state(&point.state, point.epoch).await?;
+        pass("commit.state")?;
         let manifest = Manifest {
-            format: Manifest::format_of(&panes, &point.decoders),
+            format: Manifest::format_of(&panes, &point.decoders, None),
             number: self.next_number,
             owner: self.owner.clone(),
             epoch: point.epoch,
@@ -138,10 +173,15 @@ impl Committer {
             panes,
             files,
             written_at: rfc3339(now_us),
+            opened,
+            rebuild: None,
         };
         self.put_manifest(&manifest).await?;
+        pass("commit.manifest")?;
         let version = self.commit_files(&manifest).await?;
+        pass("commit.delta")?;
         self.tidy(&manifest).await;
+        pass("commit.tidied")?;
         Ok(Committed {
             epoch: manifest.epoch,
             version,
@@ -152,19 +192,43 @@ impl Committer {
     /// Writes the manifest under the next number.
     pub(super) async fn put_manifest(&mut self, manifest: &Manifest) -> Result<()> {
         retry(&self.status, async || {
-            self.log.put(manifest.number, manifest).await
+            pass("manifest.put")?;
+            self.log.put(manifest.number, manifest).await?;
+            pass("manifest.reply")
         })
         .await?;
         self.next_number = manifest.number + 1;
+        self.positions.clone_from(&manifest.positions);
+        self.opened.clone_from(&manifest.opened);
         Ok(())
+    }
+
+    /// Where the panes began that are open at this commit point.
+    fn follow_opened(&self, point: &CommitPoint) -> Vec<Opened> {
+        if !self.plan.reopens() {
+            return Vec::new();
+        }
+        let in_memory = point.state.panes.iter();
+        let in_memory = in_memory.map(|pane| (pane.stage, pane.start_us));
+        let on_disk = point.state.spilled.iter();
+        let on_disk = on_disk.map(|pane| (pane.stage, pane.start_us));
+        let open = in_memory.chain(on_disk);
+        let open = open
+            .filter(|(stage, _)| *stage == 0)
+            .map(|(_, start)| start);
+        let stood = opened::stood(&self.positions, &point.began);
+        opened::follow(&self.opened, &stood, &open.collect())
     }
 
     /// Commits the files of a manifest to their tables; those that have them already are left alone.
     pub(super) async fn commit_files(&mut self, manifest: &Manifest) -> Result<Option<i64>> {
         let mut version = None;
-        let info = commit_info(manifest);
+        let info = self.commit_info(manifest);
         for (path, files) in &manifest.files {
             let table = self.tables.by_path(path)?;
+            if path != self.tables.table.path() {
+                pass("companion.commit")?;
+            }
             self.open_sink(&table).await?;
             let Some(sink) = self.sinks.get_mut(path) else {
                 continue;
@@ -180,6 +244,7 @@ impl Committer {
             if path == self.tables.table.path() {
                 version = Some(committed.version);
             }
+            pass("delta.committed")?;
             retry(&self.status, async || table.refresh_soon().await).await?;
         }
         Ok(version)
@@ -204,7 +269,7 @@ impl Committer {
     }
 
     /// Opens a table's sink; a companion's Delta table is made with its first rows.
-    async fn open_sink(&mut self, table: &Arc<TableState>) -> Result<()> {
+    pub(super) async fn open_sink(&mut self, table: &Arc<TableState>) -> Result<()> {
         if self.sinks.contains_key(table.path()) {
             return Ok(());
         }
@@ -228,7 +293,7 @@ impl Committer {
                 let known = position.topic_id.as_ref();
                 let known = known.zip(ids.get(&position.split.topic));
                 if known.is_some_and(|(was, is)| was != is) {
-                    return Err(topic_made_anew(&position.split));
+                    return Err(topic_made_anew(&self.tables.table.name, &position.split));
                 }
             }
         }
@@ -237,6 +302,9 @@ impl Committer {
 
     /// After the commit: outside lag tools, old manifests, old segments. None of it is needed for correctness.
     async fn tidy(&self, manifest: &Manifest) {
+        if let Err(error) = pass("tidy.begin") {
+            return tracing::warn!("{error}");
+        }
         for (stream, number) in self.streams.iter().zip(0..) {
             let positions: Vec<SplitPosition> =
                 of_stream(&manifest.positions, number).cloned().collect();
@@ -249,6 +317,7 @@ impl Committer {
         }
         let tidied: Result<()> = async {
             self.log.prune(manifest.number, RETAINED).await?;
+            pass("tidy.pruned")?;
             let named: std::collections::BTreeSet<String> = self
                 .log
                 .all()
@@ -262,13 +331,13 @@ impl Committer {
                 .list(&format!("{}/state", self.folder))
                 .await
                 .map_err(storage_error)?;
-            // One that slept through a takeover while it listed may not touch what its successor is writing: of later epochs, all of it.
-            let old = segments.into_iter().filter(|file| {
-                segments::epoch_of(file).is_some_and(|epoch| epoch <= manifest.epoch)
-                    && !named.contains(&format!("state/{file}"))
-            });
+            // What lies beyond our number may be of somebody who has followed us: one that slept through a takeover touches none of it.
+            let old = segments
+                .into_iter()
+                .map(|file| format!("state/{file}"))
+                .filter(|segment| !named.contains(segment) && is_up_to(segment, manifest.number));
             self.root
-                .delete_many(old.map(|file| format!("{}/state/{file}", self.folder)))
+                .delete_many(old.map(|segment| format!("{}/{segment}", self.folder)))
                 .await
                 .map_err(storage_error)
         }
@@ -280,7 +349,7 @@ impl Committer {
 }
 
 impl JobTables {
-    fn by_path(&self, path: &str) -> Result<Arc<TableState>> {
+    pub(super) fn by_path(&self, path: &str) -> Result<Arc<TableState>> {
         [&self.table, &self.late, &self.dead]
             .into_iter()
             .find(|table| table.path() == path)
@@ -294,13 +363,16 @@ impl JobTables {
 }
 
 /// The positions in the splits of one stream.
-fn of_stream(positions: &[SplitPosition], stream: u16) -> impl Iterator<Item = &SplitPosition> {
+pub(super) fn of_stream(
+    positions: &[SplitPosition],
+    stream: u16,
+) -> impl Iterator<Item = &SplitPosition> {
     let of_stream = move |position: &&SplitPosition| position.split.stream == stream;
     positions.iter().filter(of_stream)
 }
 
 /// `topic … was deleted and made anew`.
-fn topic_made_anew(split: &SplitId) -> Error {
+fn topic_made_anew(query: &QualifiedName, split: &SplitId) -> Error {
     Error::outside(
         SqlState::DataCorrupted,
         format!(
@@ -309,7 +381,7 @@ fn topic_made_anew(split: &SplitId) -> Error {
         ),
     )
     .with_detail("What was read since the last commit may come from the new topic; it was thrown away, and nothing of the new topic is committed.")
-    .with_hint("To read the new topic, drop the table and create it again (its folder is kept for a week), or create it under another name.")
+    .with_hint(lost_rows_hint(query))
 }
 
 async fn open_or_create(
@@ -335,22 +407,50 @@ async fn open_or_create(
         .map_err(storage_error)
 }
 
-/// What a commit says of itself in the Delta log: enough to go on from when the checkpoint folder is lost.
-fn commit_info(manifest: &Manifest) -> Map<String, Value> {
-    let positions: Vec<Value> = manifest
-        .positions
-        .iter()
-        .map(|position| serde_json::to_value(position).unwrap_or(Value::Null))
-        .collect();
-    Map::from_iter([
-        ("query".to_owned(), manifest.app_id.clone().into()),
-        ("epoch".to_owned(), manifest.epoch.into()),
-        ("manifest".to_owned(), manifest.number.into()),
-        ("positions".to_owned(), positions.into()),
-        ("watermarkUs".to_owned(), manifest.watermark_us.into()),
-        (REPLAYED.to_owned(), manifest.decoders.rows.into()),
-    ])
+/// How a query goes on that cannot have the rows it wants any more.
+pub(super) fn lost_rows_hint(query: &QualifiedName) -> String {
+    format!(
+        "RESUME QUERY {query} SKIP LOST goes on with what is there; REBUILD QUERY {query} FROM BEGINNING makes the table again from it."
+    )
 }
+
+impl Committer {
+    /// What a commit says of itself in the Delta log: enough to go on from when the checkpoint folder is lost.
+    fn commit_info(&self, manifest: &Manifest) -> Map<String, Value> {
+        let companions = manifest.files.iter();
+        let companions = companions.filter(|(path, _)| *path != self.tables.table.path());
+        // Dead letters that were taken in, or left out under another definition, do not come again with the rows around them.
+        let reopens = self.plan.reopens() && !manifest.decoders.matter();
+        Said {
+            query: manifest.app_id.clone(),
+            epoch: manifest.epoch,
+            manifest: manifest.number,
+            positions: manifest.positions.clone(),
+            watermark_us: manifest.watermark_us,
+            split_watermarks_us: manifest.split_watermarks_us.clone(),
+            reread_from: reopens
+                .then(|| opened::reread_from(&manifest.opened, &manifest.positions)),
+            now_us: self.clock.now_us(),
+            totals: manifest.totals,
+            replayed_rows: manifest.decoders.rows,
+            companions: companions
+                .map(|(path, files)| (path.clone(), files.clone()))
+                .collect(),
+        }
+        .to_map()
+    }
+}
+
+/// A place where a test may make us fail.
+pub(super) fn pass(place: &str) -> Result<()> {
+    failpoint::hit(place).map_err(storage_error)
+}
+
+/// Half of the wait after the first failure.
+const FIRST_WAIT: Duration = match cfg!(test) {
+    true => Duration::from_micros(10),
+    false => Duration::from_millis(100),
+};
 
 /// Waits longer with each failure.
 #[derive(Debug, Default)]
@@ -366,7 +466,7 @@ impl Backoff {
         self.failures += 1;
         tracing::warn!("commit will be tried again: {error}");
         status.update(|status| status.last_error = Some(error.to_string()));
-        let wait = Duration::from_millis(100) * 2u32.pow(self.failures.min(6));
+        let wait = FIRST_WAIT * 2u32.pow(self.failures.min(6));
         tokio::time::sleep(wait).await;
         Ok(())
     }

@@ -27,6 +27,7 @@ use sluice_connectors::{
 };
 
 use super::{
+    commit::pass,
     intervals::Intervals,
     manifest_log::{LogEntry, ManifestLog},
 };
@@ -42,6 +43,9 @@ const FORMAT: u32 = 1;
 const TRIES: usize = 10;
 /// Records between two rounds of removing old ones on a remote root, where every look costs a request.
 const PRUNE_EVERY: u64 = 16;
+
+/// Where a commit says which offsets are recorded, should the records be lost.
+const RECORDED: &str = "recorded";
 
 /// What a stream does with messages that do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,6 +238,7 @@ impl DeadLetters {
             .write_files(&[batch], &format!("dead-letter-{number}"))
             .await
             .map_err(storage_error)?;
+        pass("letters.files")?;
         let entry = Recorded {
             format: FORMAT,
             owner: self.owner.clone(),
@@ -244,8 +249,10 @@ impl DeadLetters {
             topics: state.topics.clone(),
         };
         self.log.put(number, &entry).await?;
+        pass("letters.manifest")?;
         state.next_number = number + 1;
         commit(sink, &self.app_id, number, &entry).await?;
+        pass("letters.commit")?;
         if !self.root.is_remote() || number.is_multiple_of(PRUNE_EVERY) {
             self.log.prune(number, 3).await?;
         }
@@ -267,16 +274,32 @@ impl DeadLetters {
             if let Some(sink) = &mut state.sink {
                 commit(sink, &self.app_id, number, &entry).await?;
             }
-            state.topics = entry.topics;
-            let same = entry.definition.is_none_or(|sql| sql == self.definition);
-            if same {
-                state.recorded = entry.recorded;
-            }
-            if entry.others || !same {
-                state.others = Others::Unread;
+            self.adopt(&mut state, entry);
+        } else if let Some(sink) = &mut state.sink {
+            // The records are gone, the letters are not: their last commit says which there are.
+            let app_id = &self.app_id;
+            let txn = sink.txn_version(app_id).await.map_err(storage_error)?;
+            let next = txn.and_then(|txn| u64::try_from(txn + 1).ok());
+            state.next_number = state.next_number.max(next.unwrap_or(1));
+            let said = sink.last_commit_of(app_id).await.map_err(storage_error)?;
+            let said = said.and_then(|(_, mut said)| said.remove(RECORDED));
+            let said = said.and_then(|said| serde_json::from_value(said).ok());
+            if let Some(entry) = said {
+                self.adopt(&mut state, entry);
             }
         }
         Ok(state)
+    }
+
+    fn adopt(&self, state: &mut State, entry: Recorded) {
+        state.topics = entry.topics;
+        let same = entry.definition.is_none_or(|sql| sql == self.definition);
+        if same {
+            state.recorded = entry.recorded;
+        }
+        if entry.others || !same {
+            state.others = Others::Unread;
+        }
     }
 
     /// The id of the topic that a letter was read from, where known: by the topic's name and when the letter was seen.
@@ -349,7 +372,15 @@ impl DeadLetters {
 
 async fn commit(sink: &mut DeltaSink, app_id: &str, number: u64, entry: &Recorded) -> Result<()> {
     let version = i64::try_from(number).unwrap_or(i64::MAX);
-    let info: Map<String, Value> = Map::from_iter([("dead_letters".to_owned(), number.into())]);
+    let recorded = Recorded {
+        files: Vec::new(),
+        ..entry.clone()
+    };
+    let recorded = serde_json::to_value(recorded).unwrap_or_default();
+    let info: Map<String, Value> = Map::from_iter([
+        ("dead_letters".to_owned(), number.into()),
+        (RECORDED.to_owned(), recorded),
+    ]);
     sink.commit(&entry.files, Some((app_id, version)), &info)
         .await
         .map_err(storage_error)?;

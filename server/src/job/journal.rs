@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sluice_connectors::source::SplitId;
+use sluice_connectors::{failpoint, source::SplitId};
 
 /// What makes a journal replayable by this process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,7 @@ impl Journal {
             sets: changed.then(|| sets.clone()),
         };
         let line = checked_line(&record)?;
+        failpoint::hit_io("journal.append")?;
         match &mut self.file {
             Some(file) => file.write_all(&line)?,
             None => {
@@ -109,7 +110,7 @@ impl Journal {
         if changed {
             self.last_sets = Some(sets);
         }
-        Ok(())
+        failpoint::hit_io("journal.appended")
     }
 
     /// A checkpoint of `after_epoch` is being taken: epochs from now on go to a file of their own.

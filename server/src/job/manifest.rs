@@ -15,10 +15,10 @@ use super::decoders::Decoders;
 /// The newest format this build writes. Older ones are read.
 pub const FORMAT: u32 = 3;
 
-/// Of a manifest whose query has read under one definition of its streams alone, and with state on disk.
-const FORMAT_ON_DISK: u32 = 2;
+/// Of a manifest with state on disk, nothing to rebuild, and one definition of each of its streams.
+const FORMAT_SPILLED: u32 = 2;
 
-/// Of a manifest without state on disk: what builds before there was any can read.
+/// Of a manifest without any of it: what the first builds can read.
 const FORMAT_IN_MEMORY: u32 = 1;
 
 /// One commit point.
@@ -53,6 +53,36 @@ pub struct Manifest {
     pub files: BTreeMap<String, Vec<DataFile>>,
     /// When it was written, for people.
     pub written_at: String,
+    /// Where reading stood before the panes that are open had their first rows, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<Opened>,
+    /// What has to be done before reading goes on, where REBUILD wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<Rebuild>,
+}
+
+/// Panes that had their first rows between the same two checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Positions at the first of the two.
+    pub before: Vec<SplitPosition>,
+    /// Where the panes start, microseconds.
+    pub panes: BTreeSet<i64>,
+}
+
+/// How a query comes back that lost its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rebuild {
+    /// The rows before these positions are read for the open windows alone: what else they gave is in the tables.
+    Reread {
+        /// Where the commit stood.
+        until: Vec<SplitPosition>,
+        /// What the clock said at that commit, microseconds.
+        now_us: i64,
+    },
+    /// The tables are emptied first.
+    Anew,
 }
 
 /// Counters that survive a restart.
@@ -94,12 +124,18 @@ impl Manifest {
         places.map(|place| (place.stage, place.start_us)).collect()
     }
 
-    /// The format that a manifest of this state needs.
-    pub(super) fn format_of(panes: &[PaneRef], decoders: &Decoders) -> u32 {
-        match panes.iter().any(|place| place.spilled) {
-            _ if decoders.matter() => FORMAT,
-            true => FORMAT_ON_DISK,
-            false => FORMAT_IN_MEMORY,
+    /// The format that this manifest needs.
+    pub(super) fn format_of(
+        panes: &[PaneRef],
+        decoders: &Decoders,
+        rebuild: Option<&Rebuild>,
+    ) -> u32 {
+        if rebuild.is_some() || decoders.matter() {
+            FORMAT
+        } else if panes.iter().any(|place| place.spilled) {
+            FORMAT_SPILLED
+        } else {
+            FORMAT_IN_MEMORY
         }
     }
 }

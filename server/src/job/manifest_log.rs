@@ -72,6 +72,11 @@ impl<T: LogEntry> ManifestLog<T> {
 
     /// Finds the newest valid entry.
     pub async fn newest(&self) -> Result<Newest<T>> {
+        self.newest_below(u64::MAX).await
+    }
+
+    /// Finds the newest valid entry with a number below `limit`.
+    pub async fn newest_below(&self, limit: u64) -> Result<Newest<T>> {
         let mut numbers = self.numbers().await?;
         numbers.sort_unstable();
         let mut newest = Newest {
@@ -79,7 +84,8 @@ impl<T: LogEntry> ManifestLog<T> {
             entry: None,
             skipped: Vec::new(),
         };
-        for number in numbers.into_iter().rev() {
+        let below = |number: &u64| *number < limit;
+        for number in numbers.into_iter().rev().filter(below) {
             let path = self.path(number);
             let Some(bytes) = self.root.read(&path).await.map_err(storage_error)? else {
                 continue;

@@ -1,6 +1,10 @@
 //! The readers of a job's streams, as one: events of all of them, each split marked with its stream.
 
-use std::{collections::BTreeSet, future::poll_fn, task::Poll};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::poll_fn,
+    task::Poll,
+};
 
 use sluice_connectors::source::{
     ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId, SplitPosition,
@@ -22,6 +26,8 @@ pub(super) struct Readers {
 
 #[derive(Debug)]
 struct Lane {
+    /// Its stream's.
+    number: usize,
     reader: SourceReader,
     /// Splits that may still bring something; none before the first was found.
     open: Option<BTreeSet<SplitId>>,
@@ -31,8 +37,30 @@ struct Lane {
 impl Readers {
     /// Starts to read every stream from these positions on.
     pub(super) fn start(parts: &JobParts, positions: &[SplitPosition]) -> Result<Self> {
+        Self::start_until(parts, positions, &BTreeMap::new())
+    }
+
+    /// As [`Readers::start`]; with `until`, those splits alone and no further than there.
+    pub(super) fn start_until(
+        parts: &JobParts,
+        positions: &[SplitPosition],
+        until: &BTreeMap<SplitId, i64>,
+    ) -> Result<Self> {
+        let bounded = !until.is_empty();
         let mut lanes = Vec::with_capacity(parts.streams.len());
         for (number, (stream, read)) in parts.streams.iter().zip(&parts.plan.streams).enumerate() {
+            let until: BTreeMap<SplitId, i64> = until
+                .iter()
+                .filter(|(split, _)| usize::from(split.stream) == number)
+                .map(|(split, end)| {
+                    let mut split = split.clone();
+                    split.stream = 0;
+                    (split, *end)
+                })
+                .collect();
+            if bounded && until.is_empty() {
+                continue;
+            }
             let of_stream = positions
                 .iter()
                 .filter(|position| usize::from(position.split.stream) == number);
@@ -44,11 +72,12 @@ impl Readers {
             let request = ReadRequest {
                 columns: read.columns.clone(),
                 positions: positions.collect(),
-                until: Default::default(),
+                until,
                 inbox_bytes: parts.options.inbox_bytes / parts.streams.len().max(1),
                 batch_rows: BATCH_ROWS,
             };
             lanes.push(Lane {
+                number,
                 reader: stream.source.read(request).map_err(storage_error)?,
                 open: None,
                 ended: false,
@@ -70,7 +99,7 @@ impl Readers {
                     Poll::Pending => {}
                     Poll::Ready(Some(event)) => {
                         self.turn = number + 1;
-                        return Poll::Ready(Some(lane.mark(event, number)));
+                        return Poll::Ready(Some(lane.mark(event)));
                     }
                     Poll::Ready(None) => match lane.open.as_ref().is_some_and(BTreeSet::is_empty) {
                         true => lane.ended = true,
@@ -91,7 +120,7 @@ impl Readers {
             let lane = self.lanes.get_mut(number)?;
             if let Ok(event) = lane.reader.events.try_recv() {
                 self.turn = number + 1;
-                return Some(lane.mark(event, number));
+                return Some(lane.mark(event));
             }
         }
         None
@@ -111,7 +140,8 @@ impl Readers {
 
     /// Gives a batch's bytes back to its reader.
     pub(super) fn release(&self, batch: &SplitBatch) {
-        if let Some(lane) = self.lanes.get(usize::from(batch.split.stream)) {
+        let number = usize::from(batch.split.stream);
+        if let Some(lane) = self.lanes.iter().find(|lane| lane.number == number) {
             lane.reader.release(batch);
         }
     }
@@ -119,8 +149,8 @@ impl Readers {
 
 impl Lane {
     /// Marks an event with the number of its stream.
-    fn mark(&mut self, mut event: SourceEvent, number: usize) -> SourceEvent {
-        let stream = u16::try_from(number).unwrap_or(u16::MAX);
+    fn mark(&mut self, mut event: SourceEvent) -> SourceEvent {
+        let stream = u16::try_from(self.number).unwrap_or(u16::MAX);
         match &mut event {
             SourceEvent::SplitFound { position, .. } => {
                 position.split.stream = stream;

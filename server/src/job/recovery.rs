@@ -1,31 +1,31 @@
 //! What a query goes on from after a restart.
 //!
 //! The decision is a pure function of two facts, the newest valid manifest and the newest Delta commit of ours; carrying it out is
-//! the rest of this file.
+//! the rest of this file. A manifest that is torn, or whose state is, is passed over for the one before; what the table has of the epochs
+//! between is run again and thrown away.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
-use sluice_connectors::{
-    delta::DeltaSink,
-    source::{SplitId, SplitPosition},
-};
+use serde_json::Map;
+use sluice_connectors::source::{SplitId, SplitPosition};
 use sluice_planner::api::StateSnapshot;
 
 use super::{
-    commit::{Committer, REPLAYED},
+    commit::{Committer, pass, retry},
     decoders::Decoders,
-    manifest::{Manifest, Totals},
-    segments::Segments,
+    manifest::{Manifest, Rebuild, Totals},
+    said::Said,
+    segments::{Segments, is_corrupt},
 };
 use crate::{
+    catalog::QualifiedName,
     clock::rfc3339,
     error::{Error, Result, SqlState},
     events::Events,
     root::storage_error,
 };
 
-/// What to do, given the epoch of the newest valid manifest and the `txn` version in the table.
+/// What to do, given the epoch of the newest valid manifest and the newest `txn` version in the query's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Nothing was ever checkpointed or committed.
@@ -56,6 +56,49 @@ pub(super) fn decide(manifest: Option<(i64, bool)>, table_txn: Option<i64>) -> D
     }
 }
 
+/// How the epochs come again of which the table has the output already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// As the journal has them, decision for decision.
+    Replay,
+    /// Out of their rows alone: what is in windows that were closed then is late now.
+    Reread,
+    /// Not at all: REBUILD is needed.
+    Lost,
+}
+
+/// Decides; `journal` is the last epoch that can be replayed without a gap, `rebuilding` whether REBUILD has asked for this,
+/// `checkpointed` whether there is any checkpoint, `reopens` whether windows can be made again from rows alone.
+pub(super) fn hidden(
+    epoch: i64,
+    journal: Option<i64>,
+    rebuilding: bool,
+    checkpointed: bool,
+    reopens: bool,
+) -> Hidden {
+    match journal {
+        _ if rebuilding => Hidden::Reread,
+        Some(last) if last >= epoch => Hidden::Replay,
+        _ if checkpointed && reopens => Hidden::Reread,
+        _ => Hidden::Lost,
+    }
+}
+
+/// Output that is in the tables already.
+#[derive(Clone, Debug)]
+pub(super) struct Discard {
+    /// Up to this epoch.
+    pub(super) epoch: i64,
+    /// Up to here.
+    pub(super) until: Vec<SplitPosition>,
+    /// The query's watermark there, microseconds.
+    pub(super) watermark_us: Option<i64>,
+    /// What the clock said there, microseconds.
+    pub(super) now_us: i64,
+    /// Whether REBUILD has asked for it.
+    pub(super) rebuilding: bool,
+}
+
 /// Where a query goes on.
 #[derive(Debug)]
 pub(super) struct Restored {
@@ -69,9 +112,9 @@ pub(super) struct Restored {
     pub(super) totals: Totals,
     /// What decoded what.
     pub(super) decoders: Decoders,
-    /// Output up to these positions is in the table already and is thrown away; the epoch to number it with.
-    pub(super) discard: Option<(i64, Vec<SplitPosition>)>,
-    /// Whether anything was ever checkpointed.
+    /// What is thrown away before anything new is shown.
+    pub(super) discard: Option<Discard>,
+    /// Whether there is no checkpoint.
     pub(super) fresh: bool,
 }
 
@@ -98,45 +141,22 @@ impl Committer {
     async fn recover_once(&mut self, events: &Events) -> Result<Restored> {
         self.segments = Segments::default();
         self.sinks.clear();
-        let newest = self.log.newest().await?;
-        for skipped in &newest.skipped {
-            events.warn(
-                &self.tables.table.name,
-                format!("a checkpoint was skipped for the one before it: {skipped}"),
-            );
-        }
-        self.next_number = newest.next_number;
+        pass("recover.begin")?;
         let table = Arc::clone(&self.tables.table);
-        let mut sink = DeltaSink::open(&self.root, table.path())
-            .await
-            .map_err(storage_error)?;
-        let last_commit = match &mut sink {
-            Some(sink) => sink
-                .last_commit_of(&self.app_id)
-                .await
-                .map_err(storage_error)?,
-            None => None,
-        };
-        let txn = match &mut sink {
-            Some(sink) => sink
-                .txn_version(&self.app_id)
-                .await
-                .map_err(storage_error)?,
-            None => None,
-        };
-        if let Some(sink) = sink {
-            self.sinks.insert(table.path().to_owned(), sink);
+        if !self.has_table(table.path()).await? {
+            return Err(folder_gone(&table.name, table.path()));
         }
-        let manifest = newest.entry.map(|(_, manifest)| manifest);
+        let commit = self.newest_commit().await?;
+        let txn = commit.as_ref().map(|(epoch, _)| *epoch);
+        let (manifest, mut restored) = match self.newest_restorable(events).await? {
+            Some((manifest, restored)) => (Some(manifest), restored),
+            None => (None, Restored::nothing()),
+        };
+        pass("recover.state")?;
         let facts = manifest
             .as_ref()
             .map(|manifest| (manifest.epoch, manifest.files.contains_key(table.path())));
-        let decision = decide(facts, txn);
-        let mut restored = match &manifest {
-            Some(manifest) => self.restore(manifest).await?,
-            None => Restored::nothing(),
-        };
-        match decision {
+        match decide(facts, txn) {
             Decision::Begin | Decision::Restore => {}
             Decision::CommitThenRestore => {
                 events.info(
@@ -148,11 +168,14 @@ impl Committer {
                 );
             }
             Decision::ReplayTo { epoch } => {
-                let info = last_commit.as_ref().map(|(_, info)| info);
-                let positions = positions_of(info, epoch)?;
-                let replayed = info.and_then(|info| info.get(REPLAYED)?.as_u64());
-                if replayed.is_some_and(|rows| rows != restored.decoders.rows) {
-                    return Err(letters_lost(epoch));
+                let said = commit.and_then(|(_, said)| said);
+                let said = said.ok_or_else(|| {
+                    let why = "That commit does not say where reading stood.";
+                    lost(&table.name, epoch, why)
+                })?;
+                if said.replayed_rows != restored.decoders.rows {
+                    let why = "Dead letters were taken in since the newest checkpoint that can be read, and they do not come again with the rows around them.";
+                    return Err(lost(&table.name, epoch, why));
                 }
                 events.warn(
                     &table.name,
@@ -161,17 +184,32 @@ impl Committer {
                         restored.epoch
                     ),
                 );
-                restored.discard = Some((epoch, positions));
+                if let Some(manifest) = &manifest {
+                    // The process may have died between the table's commit and those of its companions.
+                    self.commit_files(&said.manifest(manifest)).await?;
+                }
+                restored.discard = Some(Discard {
+                    epoch,
+                    until: said.positions,
+                    watermark_us: said.watermark_us,
+                    now_us: said.now_us,
+                    rebuilding: false,
+                });
             }
         }
         if let Some(manifest) = &manifest {
+            if manifest.rebuild == Some(Rebuild::Anew) {
+                self.empty_tables(manifest).await?;
+            }
             // Companions are committed after the table, so they may be behind even where the table is not.
             self.commit_files(manifest).await?;
+            pass("recover.files")?;
         }
         let mut claim = manifest.unwrap_or_else(|| self.nothing_yet());
         claim.owner.clone_from(&self.owner);
         claim.number = self.next_number;
         self.put_manifest(&claim).await?;
+        pass("recover.claim")?;
         for table in [&self.tables.table, &self.tables.late, &self.tables.dead] {
             table.refresh().await?;
         }
@@ -181,7 +219,7 @@ impl Committer {
     /// The manifest of a query that has read nothing: the claim on a log that is empty.
     fn nothing_yet(&self) -> Manifest {
         Manifest {
-            format: Manifest::format_of(&[]),
+            format: Manifest::format_of(&[], &Decoders::default(), None),
             number: 0,
             owner: String::new(),
             epoch: 0,
@@ -191,9 +229,80 @@ impl Committer {
             split_watermarks_us: Vec::new(),
             watermark_us: None,
             totals: Totals::default(),
+            decoders: Decoders::default(),
             panes: Vec::new(),
             files: BTreeMap::new(),
             written_at: rfc3339(self.clock.now_us()),
+            opened: Vec::new(),
+            rebuild: None,
+        }
+    }
+
+    /// Epoch of the newest commit in any of the query's tables, and what it says; the table's own where several have it.
+    pub(super) async fn newest_commit(&mut self) -> Result<Option<(i64, Option<Said>)>> {
+        let mut newest: Option<(i64, Option<Said>)> = None;
+        for table in [&self.tables.table, &self.tables.late, &self.tables.dead].map(Arc::clone) {
+            if !self.has_table(table.path()).await? {
+                continue;
+            }
+            self.open_sink(&table).await?;
+            let Some(sink) = self.sinks.get_mut(table.path()) else {
+                continue;
+            };
+            let app_id = &self.app_id;
+            let Some(epoch) = sink.txn_version(app_id).await.map_err(storage_error)? else {
+                continue;
+            };
+            if newest.as_ref().is_none_or(|(known, _)| epoch > *known) {
+                let said = sink.last_commit_of(app_id).await.map_err(storage_error)?;
+                let said = said.and_then(|(_, said)| Said::of(said));
+                newest = Some((epoch, said.filter(|said| said.epoch == epoch)));
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Whether there is a Delta table in a folder; companions have none before their first rows.
+    async fn has_table(&self, path: &str) -> Result<bool> {
+        let log = format!("{path}/_delta_log");
+        retry(&self.status, async || {
+            let entries = self.root.list(&log).await.map_err(storage_error)?;
+            Ok(!entries.is_empty())
+        })
+        .await
+    }
+
+    /// The newest manifest whose state can be read, with it.
+    async fn newest_restorable(&mut self, events: &Events) -> Result<Option<(Manifest, Restored)>> {
+        let name = self.tables.table.name.clone();
+        let mut below = u64::MAX;
+        loop {
+            let newest = self.log.newest_below(below).await?;
+            self.next_number = newest.next_number;
+            for skipped in &newest.skipped {
+                events.warn(
+                    &name,
+                    format!("a checkpoint was skipped for the one before it: {skipped}"),
+                );
+            }
+            let Some((number, manifest)) = newest.entry else {
+                return Ok(None);
+            };
+            match self.restore(&manifest).await {
+                Ok(restored) => return Ok(Some((manifest, restored))),
+                Err(error) if is_corrupt(&error) => {
+                    events.warn(
+                        &name,
+                        format!(
+                            "checkpoint {number} was skipped for the one before it: {}",
+                            error.message
+                        ),
+                    );
+                    self.segments = Segments::default();
+                    below = number;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -202,25 +311,53 @@ impl Committer {
             return Ok(Restored::nothing());
         }
         if manifest.fingerprint != self.plan.fingerprint {
+            let query = &self.tables.table.name;
             return Err(Error::user(
                 SqlState::ObjectNotInPrerequisiteState,
-                format!(
-                    "the state of query \"{}\" belongs to another plan",
-                    self.tables.table.name
-                ),
+                format!("the state of query \"{query}\" belongs to another plan"),
             )
             .with_detail("This build plans the statement differently, or a view or stream it reads was changed.")
-            .with_hint("Run the build that wrote it, or drop the table and create it again."));
+            .with_hint(format!("Run the build that wrote it, or REBUILD QUERY {query}: from its last commit, or FROM BEGINNING.")));
         }
+        let discard = match &manifest.rebuild {
+            Some(Rebuild::Reread { until, now_us }) => Some(Discard {
+                epoch: manifest.epoch,
+                until: until.clone(),
+                watermark_us: manifest.watermark_us,
+                now_us: *now_us,
+                rebuilding: true,
+            }),
+            Some(Rebuild::Anew) | None => None,
+        };
         Ok(Restored {
             epoch: manifest.epoch,
             positions: manifest.positions.clone(),
             state: Some(self.read_state(manifest).await?),
             totals: manifest.totals,
             decoders: manifest.decoders.clone(),
-            discard: None,
+            discard,
             fresh: false,
         })
+    }
+
+    /// Takes every row out of the query's tables, in one commit each; those that have done so already are left alone.
+    async fn empty_tables(&mut self, manifest: &Manifest) -> Result<()> {
+        let app_id = self.app_id.clone();
+        for table in [&self.tables.table, &self.tables.late, &self.tables.dead].map(Arc::clone) {
+            if !self.has_table(table.path()).await? {
+                continue;
+            }
+            self.open_sink(&table).await?;
+            let Some(sink) = self.sinks.get_mut(table.path()) else {
+                continue;
+            };
+            let spec = sink.spec().clone();
+            let txn = Some((app_id.as_str(), manifest.epoch));
+            sink.replace(&spec, txn, &Map::new())
+                .await
+                .map_err(storage_error)?;
+        }
+        Ok(())
     }
 }
 
@@ -236,29 +373,38 @@ impl Restored {
             fresh: true,
         }
     }
+
+    /// The state with this watermark: windows that it has closed are gone without their rows being told.
+    pub(super) fn close_silently(&mut self, watermark_us: Option<i64>) {
+        let Some(watermark) = watermark_us else {
+            return;
+        };
+        let state = self.state.get_or_insert_default();
+        state.watermark_us = state.watermark_us.max(Some(watermark));
+        state.panes.retain(|pane| pane.end_us > watermark);
+        state.spilled.retain(|pane| pane.end_us > watermark);
+    }
 }
 
-/// Positions in the commit that the table is at.
-fn positions_of(info: Option<&Map<String, Value>>, epoch: i64) -> Result<Vec<SplitPosition>> {
-    info.filter(|info| info.get("epoch").and_then(Value::as_i64) == Some(epoch))
-        .and_then(|info| serde_json::from_value(info.get("positions")?.clone()).ok())
-        .ok_or_else(|| {
-            Error::outside(
-                SqlState::DataException,
-                format!("the table is at epoch {epoch}, which no checkpoint has, and its commit does not say where reading stood"),
-            )
-            .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
-        })
+/// A table is made by CREATE TABLE alone: another one in its place would hide that its rows are gone.
+fn folder_gone(query: &QualifiedName, path: &str) -> Error {
+    Error::outside(
+        SqlState::DataCorrupted,
+        format!("the Delta table of query \"{query}\" in {path} is not there any more"),
+    )
+    .with_hint(format!(
+        "Put the folder back and RESUME QUERY {query}, or drop the table and create it again."
+    ))
 }
 
-/// Dead letters cannot be read again by reading on.
-fn letters_lost(epoch: i64) -> Error {
+/// What a query says that cannot go on by itself.
+pub(super) fn lost(query: &QualifiedName, epoch: i64, why: &str) -> Error {
     Error::outside(
         SqlState::DataException,
-        format!("the table is at epoch {epoch}, which no checkpoint has, and dead letters were replayed since the newest checkpoint that can be read"),
+        format!("the state of query \"{query}\" is lost: its table is at epoch {epoch}, and no checkpoint leads there"),
     )
-    .with_detail("Which of them were taken stood in the lost checkpoint: going on would take them once more, or never.")
-    .with_hint("Restore the checkpoint folder from a backup, or drop the table and create it again.")
+    .with_detail(why)
+    .with_hint(format!("REBUILD QUERY {query} makes it again from the table's last commit and the topic; REBUILD QUERY {query} FROM BEGINNING reads everything anew; or put the checkpoint folder back."))
 }
 
 /// Offsets by split.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use self::epochs::Running;
+pub(super) use self::epochs::journal_error;
 use super::{Command, JobParts, QueryState, StatusCell, commit::is_transient};
 use crate::error::{Error, Result, SqlState};
 

@@ -16,11 +16,11 @@ use sluice_planner::{
 };
 
 use super::{
-    commit::{Committer, retry},
+    commit::{Committer, pass, retry},
     manifest::{Manifest, PaneRef},
 };
 use crate::{
-    error::{Error, Result, SqlState},
+    error::{Error, Fault, Result, SqlState},
     execute::plan_error,
     root::storage_error,
 };
@@ -62,7 +62,7 @@ impl Committer {
                         stage: pane.stage,
                         start_us: pane.start_us,
                         end_us: pane.end_us,
-                        segment: self.segment(pane.stage, epoch),
+                        segment: segment(self.next_number, pane.stage, epoch),
                         index: changed.len() - 1,
                         crc32: 0,
                         spilled: false,
@@ -72,7 +72,7 @@ impl Committer {
             refs.push((Arc::clone(&pane.state), place));
         }
         for (stage, panes) in changed {
-            let segment = self.segment(stage, epoch);
+            let segment = segment(self.next_number, stage, epoch);
             let bytes = bytes::Bytes::from(encode_panes(&panes)?);
             let crc32 = crc32fast::hash(&bytes);
             for (_, place) in &mut refs {
@@ -109,9 +109,8 @@ impl Committer {
                         start_us: spilled.start_us,
                         end_us: spilled.end_us,
                         segment: format!(
-                            "state/{epoch:020}-{}-{number}-{}.arrow",
-                            spilled.stage,
-                            self.writer()
+                            "state/m{:020}-{epoch}-{}-{number}.arrow",
+                            self.next_number, spilled.stage
                         ),
                         index: 0,
                         crc32: crc32fast::hash(&bytes),
@@ -142,6 +141,7 @@ impl Committer {
     async fn put_segment(&self, segment: &str, bytes: Bytes) -> Result<()> {
         let path = format!("{}/{segment}", self.folder);
         retry(&self.status, async || {
+            pass("segment.put")?;
             self.root
                 .put(&path, bytes.clone())
                 .await
@@ -213,9 +213,20 @@ impl Committer {
     }
 }
 
-/// The epoch in the name of a segment's file.
-pub(super) fn epoch_of(file: &str) -> Option<i64> {
-    file.get(..20)?.parse().ok()
+/// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
+///
+/// The manifest's number is in it: a process that was followed without knowing it writes under a number that is taken, so it never
+/// overwrites what its follower has written for the same epoch.
+fn segment(number: u64, stage: usize, epoch: i64) -> String {
+    format!("state/m{number:020}-{epoch}-{stage}.arrow")
+}
+
+/// Whether a segment is of a manifest up to `number`; those of older builds are.
+pub(super) fn is_up_to(segment: &str, number: u64) -> bool {
+    let of = segment
+        .strip_prefix("state/m")
+        .and_then(|rest| rest.split('-').next()?.parse::<u64>().ok());
+    of.is_none_or(|of| of <= number)
 }
 
 fn encode_panes(panes: &[&PaneState]) -> Result<Vec<u8>> {
@@ -238,7 +249,9 @@ fn corrupt_segment(place: &PaneRef, why: &str) -> Error {
         SqlState::DataException,
         format!("state segment {} cannot be read: {why}", place.segment),
     )
-    .with_hint(
-        "Restore the checkpoint folder from a backup, or drop the table and create it again.",
-    )
+}
+
+/// Whether an error means that a segment is not what its manifest says, so that the manifest before may do.
+pub(super) fn is_corrupt(error: &Error) -> bool {
+    (error.fault, error.state) == (Fault::Outside, SqlState::DataException)
 }

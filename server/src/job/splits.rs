@@ -15,6 +15,8 @@ use sluice_connectors::source::{SplitId, SplitPosition};
 pub struct SplitState {
     /// Where reading goes on.
     pub position: SplitPosition,
+    /// Offset at which it began in this life.
+    pub began: i64,
     /// End offset as last told.
     pub end_offset: i64,
     /// When rows last came, or reading began.
@@ -61,6 +63,7 @@ impl Splits {
                 }
             })
             .or_insert(SplitState {
+                began: position.next_offset,
                 position,
                 end_offset,
                 last_rows: now,
@@ -161,6 +164,15 @@ impl Splits {
             .values()
             .map(|state| state.position.clone())
             .collect()
+    }
+
+    /// Where reading of every split began.
+    pub fn began(&self) -> Vec<SplitPosition> {
+        let began = self.states.values().map(|state| SplitPosition {
+            next_offset: state.began,
+            ..state.position.clone()
+        });
+        began.collect()
     }
 
     /// Every split's state.

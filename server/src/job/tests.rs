@@ -6,6 +6,8 @@
 //! gives for the same epochs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod simulation;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},

@@ -1,4 +1,4 @@
-//! `PAUSE QUERY name` and `RESUME QUERY name`; a query is called like its table.
+//! `PAUSE QUERY name` and `RESUME QUERY name [SKIP LOST]`; a query is called like its table.
 
 use super::Statement;
 use crate::error::ParseError;
@@ -10,15 +10,16 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     let shape = if pause {
         "write PAUSE QUERY name"
     } else {
-        "write RESUME QUERY name"
+        "write RESUME QUERY name [SKIP LOST]"
     };
     reader.skip(1);
     reader.expect(&["QUERY"], shape)?;
     let name = reader.name(shape)?;
+    let skip_lost = !pause && reader.take(&["SKIP", "LOST"]);
     reader.finish(shape)?;
-    Ok(if pause {
-        Statement::PauseQuery(name)
-    } else {
-        Statement::ResumeQuery(name)
+    Ok(match (pause, skip_lost) {
+        (true, _) => Statement::PauseQuery(name),
+        (false, false) => Statement::ResumeQuery(name),
+        (false, true) => Statement::SkipLost(name),
     })
 }

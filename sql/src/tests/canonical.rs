@@ -159,6 +159,19 @@ fn the_rest_of_ours() {
         "REPLAY bronze.events__dead_letter WHERE _partition = 1 AND error LIKE '%time%'",
     );
     becomes("resume query x", "RESUME QUERY x");
+    becomes("resume query x skip lost", "RESUME QUERY x SKIP LOST");
+    becomes(
+        "rebuild query gold.x",
+        "REBUILD QUERY gold.x FROM LAST COMMIT",
+    );
+    becomes(
+        "rebuild query x from beginning",
+        "REBUILD QUERY x FROM BEGINNING",
+    );
+    becomes(
+        "rebuild query x from timestamp '2026-01-01 00:00:00'",
+        "REBUILD QUERY x FROM TIMESTAMP '2026-01-01 00:00:00'",
+    );
     becomes(
         "EXPLAIN ANALYZE VERBOSE SELECT 1",
         "EXPLAIN ANALYZE VERBOSE SELECT 1",

@@ -8,7 +8,8 @@ use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Described, Drop,
     Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
-    PartitionColumn, Replay, Show, ShowFilter, Statement, Vacuum, Watermark, parse,
+    PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement, Vacuum,
+    Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -280,6 +281,16 @@ fn statement() -> impl Strategy<Value = Statement> {
             name,
             selection: None
         })),
+        name().prop_map(Statement::SkipLost),
+        (name(), 0..3_usize, "[ -~é\n']{0,12}").prop_map(|(name, which, text)| {
+            let from = [
+                RebuildFrom::LastCommit,
+                RebuildFrom::Beginning,
+                RebuildFrom::Timestamp(text),
+            ][which]
+                .clone();
+            Statement::RebuildQuery(RebuildQuery { name, from })
+        }),
     ];
     let explained =
         (any::<bool>(), any::<bool>(), create_table()).prop_map(|(analyze, verbose, statement)| {

@@ -10,8 +10,8 @@ use sluice_tests::{
 
 use super::{start, under_load};
 use crate::{
-    kills::{GOLD, Shown},
     support::SOON,
+    under_load::{GOLD, Shown},
 };
 
 const FAULTS: [Fault; 9] = [

@@ -17,8 +17,8 @@ use sluice_tests::{
 
 use super::{start, under_load};
 use crate::{
-    kills::{GOLD, Shown},
     support::{SOON, setting},
+    under_load::{GOLD, Shown},
 };
 
 const LEASE: &str = "2 s";

@@ -1,4 +1,5 @@
-/* A full disk for one process: while the file $ENOSPC_FLAG exists, writing or creating below $ENOSPC_BELOW fails with ENOSPC.
+/* A full or failing disk for one process: while the file $ENOSPC_FLAG exists, writing or creating below $ENOSPC_BELOW fails with ENOSPC, or
+   with the error of the number $ENOSPC_ERRNO.
    Put between the server and the C library with LD_PRELOAD; needs no rights and fills nothing. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -35,7 +36,12 @@ static int unkept(int fd) {
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define REFUSE(test) if (test) { errno = ENOSPC; return -1; }
+static int wanted(void) {
+  const char *number = getenv("ENOSPC_ERRNO");
+  return number ? atoi(number) : ENOSPC;
+}
+
+#define REFUSE(test) if (test) { errno = wanted(); return -1; }
 
 ssize_t write(int fd, const void *b, size_t n) { REFUSE(full(fd)) return REAL(write)(fd, b, n); }
 ssize_t writev(int fd, const struct iovec *v, int n) { REFUSE(full(fd)) return REAL(writev)(fd, v, n); }

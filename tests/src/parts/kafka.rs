@@ -17,6 +17,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
+    topic_partition_list::{Offset, TopicPartitionList},
 };
 use tempfile::TempDir;
 
@@ -378,6 +379,47 @@ impl Broker {
         let found = metadata.topics().iter().find(|t| t.name() == topic)?;
         (found.error().is_none() && !found.partitions().is_empty())
             .then(|| found.partitions().len())
+    }
+
+    /// Deletes what lies before an offset, as retention does.
+    pub fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset");
+        let admin = self.admin();
+        futures::executor::block_on(admin.delete_records(&offsets, &options()))
+            .unwrap_or_else(|e| panic!("delete records of {topic}/{partition}: {e}"));
+        wait_for(
+            &format!("{topic}/{partition} to begin at {offset}"),
+            Duration::from_secs(30),
+            || (self.offsets(topic, partition).0 == offset).then_some(()),
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// Takes the last bytes of a partition's log away, as a crash of an only replica does. The broker must not run.
+    pub fn cut_log(&self, topic: &str, partition: i32, keep: impl Fn(u64) -> u64) {
+        assert!(self.process.is_none(), "the broker runs");
+        let folder = self.dir.path().join("data");
+        let folder = folder.join(format!("{topic}-{partition}"));
+        for entry in fs::read_dir(&folder)
+            .expect("the partition's folder")
+            .flatten()
+        {
+            let path = entry.path();
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            match kind {
+                Some("log") => {
+                    let file = fs::File::options().write(true).open(&path).expect("a log");
+                    let len = file.metadata().expect("its length").len();
+                    file.set_len(keep(len)).expect("a shorter log");
+                }
+                // Made again from the log.
+                Some("index" | "timeindex" | "snapshot") => fs::remove_file(&path).expect("gone"),
+                _ => {}
+            }
+        }
     }
 
     /// First and end offset of a partition.

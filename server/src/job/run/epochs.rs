@@ -5,6 +5,7 @@ mod epoch;
 mod letters;
 mod replay;
 mod report;
+mod reread;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,7 +14,10 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use sluice_connectors::source::{SourceEvent, SplitBatch, SplitId};
+use sluice_connectors::{
+    error::ConnectorError,
+    source::{SourceEvent, SplitBatch, SplitId},
+};
 use sluice_planner::ContinuousQuery;
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -21,14 +25,12 @@ use self::commits::finished;
 use super::{
     super::{
         BadRange, Command, JobParts, LiveRows, StatusCell,
-        commit::{Committed, Committer},
+        commit::{Committed, Committer, lost_rows_hint},
         decoders::Decoders,
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
-        manifest_log::ManifestLog,
         readers::Readers,
-        recovery,
-        segments::Segments,
+        recovery::{self, Discard, Hidden},
         splits::Splits,
     },
     End,
@@ -36,7 +38,6 @@ use super::{
 use crate::{
     error::{Error, Result, SqlState},
     execute::plan_error,
-    options::history_properties,
     root::storage_error,
 };
 
@@ -75,7 +76,12 @@ pub(super) struct Running<'a> {
     urgent: bool,
     journal: Journal,
     to_replay: Vec<EpochRecord>,
-    discard: Option<(i64, BTreeMap<SplitId, i64>)>,
+    /// Epochs up to here are in the tables already: they are run for the state alone.
+    hidden_until: i64,
+    /// Rows that are read for the open windows alone.
+    reread: Option<Discard>,
+    /// Epochs of the newest checkpoints, oldest first: the journal is kept for them, should the newest turn out to be torn.
+    checkpointed: VecDeque<i64>,
     sets: SplitSets,
     epoch: i64,
     committed_epoch: i64,
@@ -98,28 +104,8 @@ impl<'a> Running<'a> {
         for table in [&tables.table, &tables.late, &tables.dead] {
             table.clear_tail(true);
         }
-        let folder = super::super::checkpoint_folder(&parts.id);
-        let mut committer = Committer {
-            root: parts.root.clone(),
-            log: ManifestLog::new(parts.root.clone(), format!("{folder}/manifests")),
-            folder,
-            next_number: 1,
-            owner: parts.owner.clone(),
-            app_id: super::super::app_id(&parts.id),
-            plan: parts.plan.clone(),
-            tables: parts.tables.clone(),
-            sinks: BTreeMap::new(),
-            properties: history_properties(parts.options.history),
-            segments: Segments::default(),
-            streams: Arc::clone(&parts.streams),
-            clock: Arc::clone(&parts.clock),
-            status: status.clone(),
-        };
-        let restored = committer.recover(&parts.events).await?;
-        let state_memory = parts.options.state_memory;
-        let query = parts.plan.start_within(restored.state, state_memory);
-        let query = query.map_err(plan_error)?;
-
+        let mut committer = Committer::new(parts, status);
+        let mut restored = committer.recover(&parts.events).await?;
         let head = JournalHead {
             fingerprint: parts.plan.fingerprint.clone(),
             build: parts.build.clone(),
@@ -127,22 +113,42 @@ impl<'a> Running<'a> {
             after_epoch: restored.epoch,
         };
         let journal_folder = parts.journal.clone();
-        let to_replay = if restored.discard.is_some() {
-            journal::clear(&journal_folder).map_err(journal_error)?;
-            Vec::new()
-        } else {
-            match journal::read(&journal_folder, &head, restored.epoch).map_err(journal_error)? {
-                Some(records) => records,
-                None => {
-                    parts.events.warn(
+        let mut to_replay = match journal::read(&journal_folder, &head, restored.epoch)
+            .map_err(journal_error)?
+        {
+            Some(records) => records,
+            None => {
+                parts.events.warn(
                         &parts.name,
                         "epochs since the last checkpoint were run by another build, or under another definition of a stream: they are computed anew, and rows that were not committed may differ in their last bits",
                     );
-                    journal::clear(&journal_folder).map_err(journal_error)?;
-                    Vec::new()
-                }
+                journal::clear(&journal_folder).map_err(journal_error)?;
+                Vec::new()
             }
         };
+        let mut hidden_until = restored.epoch;
+        let mut reread = None;
+        if let Some(discard) = restored.discard.take() {
+            let last = to_replay.last().map(|record| record.epoch);
+            let (checkpointed, reopens) = (!restored.fresh, parts.plan.reopens());
+            let epoch = discard.epoch;
+            match recovery::hidden(epoch, last, discard.rebuilding, checkpointed, reopens) {
+                Hidden::Replay => hidden_until = epoch,
+                Hidden::Reread => {
+                    journal::clear(&journal_folder).map_err(journal_error)?;
+                    to_replay.clear();
+                    restored.close_silently(discard.watermark_us);
+                    reread = Some(discard);
+                }
+                Hidden::Lost => {
+                    let why = "The checkpoints that could be read are older, and neither the journal nor the rows alone give what came since.";
+                    return Err(recovery::lost(&parts.name, epoch, why));
+                }
+            }
+        }
+        let state_memory = parts.options.state_memory;
+        let query = parts.plan.start_within(restored.state, state_memory);
+        let query = query.map_err(plan_error)?;
         let now = Instant::now();
         let timeouts = parts.streams.iter().map(|stream| stream.idle_timeout);
         let mut splits = Splits::new(timeouts.collect());
@@ -151,7 +157,11 @@ impl<'a> Running<'a> {
         }
         let mut decoders = restored.decoders;
         decoders.begin(definitions(parts), &recovery::offsets(&restored.positions));
-        let readers = Readers::start(parts, &restored.positions)?;
+        let from = match &reread {
+            Some(discard) => reread::goes_on(&restored.positions, &discard.until),
+            None => restored.positions.clone(),
+        };
+        let readers = Readers::start(parts, &from)?;
         Ok(Self {
             parts,
             status,
@@ -163,9 +173,9 @@ impl<'a> Running<'a> {
             urgent: false,
             journal: Journal::new(&journal_folder, head).map_err(journal_error)?,
             to_replay,
-            discard: restored
-                .discard
-                .map(|(epoch, positions)| (epoch, recovery::offsets(&positions))),
+            hidden_until,
+            reread,
+            checkpointed: VecDeque::from([restored.epoch]),
             sets: SplitSets::default(),
             epoch: restored.epoch,
             committed_epoch: restored.epoch,
@@ -310,7 +320,7 @@ impl<'a> Running<'a> {
                     .info(&self.parts.name, "the source answers again");
                 self.status.update(|status| status.last_error = None);
             }
-            SourceEvent::Failed(error) => return Err(storage_error(error)),
+            SourceEvent::Failed(error) => return Err(self.source_failed(error)),
         }
         Ok(())
     }
@@ -328,6 +338,16 @@ impl<'a> Running<'a> {
             self.readers.ask_ends();
         }
         self.publish_status();
+    }
+
+    /// A reader's failure; rows that are gone come with the ways to go on.
+    fn source_failed(&self, error: ConnectorError) -> Error {
+        let lost = matches!(error, ConnectorError::DataLost { .. });
+        let error = storage_error(error);
+        match lost {
+            true => error.with_hint(lost_rows_hint(&self.parts.name)),
+            false => error,
+        }
     }
 
     async fn live(&mut self) -> Result<LiveRows> {
@@ -362,7 +382,7 @@ fn definitions(parts: &JobParts) -> impl Iterator<Item = &str> {
         .map(|stream| stream.definition.as_str())
 }
 
-fn journal_error(error: std::io::Error) -> Error {
+pub(in crate::job) fn journal_error(error: std::io::Error) -> Error {
     let state = if error.kind() == std::io::ErrorKind::StorageFull {
         SqlState::DiskFull
     } else {

@@ -169,6 +169,7 @@ const LISTS: [(I, &[&str]); 5] = [
             "EMIT",
             "HOP",
             "PAUSE",
+            "REBUILD",
             "RESUME",
             "STREAM",
             "TUMBLE",

@@ -5,13 +5,16 @@ use std::time::Instant;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{
-    super::super::commit::{CommitPoint, Committed, Committer},
+    super::super::commit::{CommitPoint, Committed, Committer, pass},
     Running, Uncommitted, journal_error,
 };
 use crate::{
     error::{Error, Result},
     execute::plan_error,
 };
+
+/// Checkpoints back to which the journal is kept: a torn one is passed over for the one before, exactly.
+const JOURNALED: usize = 3;
 
 impl Running<'_> {
     pub(super) fn commit_is_due(&self) -> bool {
@@ -41,6 +44,7 @@ impl Running<'_> {
         let point = CommitPoint {
             epoch: self.epoch,
             positions: self.splits.positions(),
+            began: self.splits.began(),
             earliest_start_us: self.parts.plan.earliest_start_us(&state),
             state,
             totals: self.totals,
@@ -75,8 +79,14 @@ impl Running<'_> {
         if committed.version.is_some() {
             self.parts.metrics.commits.inc();
         }
+        pass("commit.done")?;
+        self.checkpointed.push_back(committed.epoch);
+        if self.checkpointed.len() > JOURNALED {
+            self.checkpointed.pop_front();
+        }
+        let oldest = self.checkpointed.front().copied();
         self.journal
-            .forget_before(committed.epoch)
+            .forget_before(oldest.unwrap_or(committed.epoch))
             .map_err(journal_error)?;
         let now_us = self.parts.clock.now_us();
         self.status.update(|status| {

@@ -7,7 +7,7 @@ use sluice_connectors::source::{SplitBatch, SplitId};
 use sluice_planner::api::{EpochInput, EpochOutput, SplitInput};
 
 use super::{
-    super::super::{BadRange, OnError, journal::SplitSets},
+    super::super::{BadRange, OnError, commit::pass, journal::SplitSets},
     Running, journal_error,
 };
 use crate::{
@@ -91,7 +91,7 @@ impl Running<'_> {
         self.sets = sets;
         self.epoch = epoch;
         self.keep(output, now_us);
-        Ok(())
+        pass("epoch.shown")
     }
 
     /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.

@@ -70,6 +70,10 @@ impl Running<'_> {
         self.account(&output);
         self.await_commit(output);
         self.commit_and_wait().await?;
+        let tables = &self.parts.tables;
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.settle().await?;
+        }
         self.parts.events.info(
             &self.parts.name,
             format!("{} dead letters of {stream} were taken in", replayed.rows),

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use sluice_connectors::source::SplitId;
 use sluice_planner::api::SplitInput;
 
-use super::{super::super::journal::SplitSets, Running, Uncommitted, reader_ended};
+use super::{super::super::commit::pass, Running, Uncommitted, reader_ended};
 use crate::error::Result;
 
 impl Running<'_> {
     /// Runs the epochs again that readers may have seen, decision for decision.
     pub(in super::super) async fn replay(&mut self) -> Result<()> {
-        if let Some((epoch, until)) = self.discard.take() {
-            self.replay_discarding(epoch, &until).await?;
+        if let Some(discard) = self.reread.take() {
+            self.reread(&discard).await?;
         }
         let records = std::mem::take(&mut self.to_replay);
         let count = records.len();
@@ -21,8 +21,12 @@ impl Running<'_> {
             self.wait_for(&ends).await?;
             let inputs = self.take_until(&ends);
             let sets = record.sets.unwrap_or_default();
+            pass("replay.epoch")?;
             self.run_epoch(record.epoch, record.now_us, inputs, sets)
                 .await?;
+            if record.epoch <= self.hidden_until {
+                self.throw_away();
+            }
         }
         if count > 0 {
             self.journal.rotate(self.epoch);
@@ -38,31 +42,19 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// The table has these rows already: read to where its commit stood and throw the output away.
-    async fn replay_discarding(
-        &mut self,
-        epoch: i64,
-        until: &BTreeMap<SplitId, i64>,
-    ) -> Result<()> {
-        self.wait_for(until).await?;
-        let inputs = self.take_until(until);
-        let sets = SplitSets {
-            known: self.splits.known(),
-            ..SplitSets::default()
-        };
-        let now_us = self.parts.clock.now_us();
-        self.run_epoch(epoch, now_us, inputs, sets).await?;
+    /// The tables have these rows already.
+    pub(super) fn throw_away(&mut self) {
         let tables = &self.parts.tables;
         for table in [&tables.table, &tables.late, &tables.dead] {
             table.clear_tail(true);
         }
+        // Dead letters of the stream are kept apart by their offsets, however often they come.
         let bad = std::mem::take(&mut self.uncommitted.bad);
         self.uncommitted = Uncommitted {
             bad,
             ..Uncommitted::default()
         };
         self.first_commit_due = true;
-        Ok(())
     }
 
     /// Reads until every split's pending rows reach their end, for as long as it takes: computing these epochs anew while the broker is
