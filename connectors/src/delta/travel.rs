@@ -4,7 +4,7 @@
 //! are is told from the names in the log's folder. A version's time is the time its entry was written, as every engine has it; clocks go
 //! back, so the time of a version is at least the one before it plus a millisecond.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;

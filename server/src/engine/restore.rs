@@ -102,8 +102,13 @@ impl Engine {
             table.refresh().await?;
             table.clear_tail(true);
         }
-        let job = Some(JobHandle::start(parts));
-        self.put_table(object.name.clone(), RunningTable { tables, job });
+        let sealing = Some(Arc::new(parts.plan.sealing.clone()));
+        let running = RunningTable {
+            tables,
+            job: Some(JobHandle::start(parts)),
+            sealing,
+        };
+        self.put_table(object.name.clone(), running);
         done
     }
 

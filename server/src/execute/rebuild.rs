@@ -18,7 +18,7 @@ pub(super) async fn run(session: &Session, rebuild: &RebuildQuery) -> Result<Out
         RebuildFrom::Timestamp(text) => job::From::Time(time_ms(text)?),
     };
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let mut table = fed_table(session, &rebuild.name)?;
     go_on(session, &mut table).await?;
     let told = engine
@@ -30,7 +30,7 @@ pub(super) async fn run(session: &Session, rebuild: &RebuildQuery) -> Result<Out
 
 pub(super) async fn skip_lost(session: &Session, name: &ObjectName) -> Result<Outcome> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let mut table = fed_table(session, name)?;
     go_on(session, &mut table).await?;
     let told = engine

@@ -47,7 +47,7 @@ pub(super) fn schema() -> SchemaRef {
 
 pub(super) async fn run(session: &Session, replay: &Replay) -> Result<RecordBatch> {
     let engine = session.engine();
-    let _ddl = engine.ddl.lock().await;
+    let _ddl = engine.begin_ddl().await?;
     let (name, stream) = stream(session, replay)?;
     let letters = select(session, replay).await?;
     if engine.plans_only() {

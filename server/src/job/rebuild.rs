@@ -11,6 +11,7 @@ use sluice_connectors::source::{SplitId, SplitInfo, SplitPosition};
 use super::{
     JobParts, QueryStatus, StatusCell,
     commit::{Committer, pass},
+    decoders::Decoders,
     journal,
     manifest::{Manifest, Opened, Rebuild, Totals},
     recovery::lost,

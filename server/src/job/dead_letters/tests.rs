@@ -4,14 +4,16 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use sluice_connectors::store::open_root;
+use sluice_connectors::store::{StoreSettings, open_root};
 
 use super::*;
 use crate::catalog::QualifiedName;
 
 /// As a process finds them when it starts.
-fn open(folder: &Path, definition: &str) -> DeadLetters {
-    let root = open_root(folder.to_str().unwrap()).unwrap();
+async fn open(folder: &Path, definition: &str) -> DeadLetters {
+    let settings = StoreSettings::default();
+    let root = open_root(folder.to_str().unwrap(), &settings);
+    let root = root.await.unwrap();
     let name = QualifiedName::new("public", "events__dead_letter");
     let path = "tables/public/events__dead_letter".to_owned();
     let table = TableState::new(name, dead_letter_schema(), root.clone(), path, None);
@@ -56,7 +58,7 @@ async fn written(letters: &DeadLetters) -> Vec<i64> {
 #[tokio::test]
 async fn another_definition_adds_what_only_it_does_not_decode() {
     let folder = tempfile::tempdir().unwrap();
-    let first = open(folder.path(), "first");
+    let first = open(folder.path(), "first").await;
     first
         .record(&[bad("a", 0..10, &[5, 9])], 100)
         .await
@@ -66,7 +68,7 @@ async fn another_definition_adds_what_only_it_does_not_decode() {
         .record(&[bad("a", 3..12, &[5, 9, 11])], 110)
         .await
         .unwrap();
-    let again = open(folder.path(), "first");
+    let again = open(folder.path(), "first").await;
     again
         .record(&[bad("a", 0..12, &[5, 9, 11])], 120)
         .await
@@ -74,7 +76,7 @@ async fn another_definition_adds_what_only_it_does_not_decode() {
     assert_eq!(written(&again).await, [5, 9, 11]);
     // Under another one offset 7 fails as well, inside what was recorded.
     for now in [200, 210] {
-        let mended = open(folder.path(), "second");
+        let mended = open(folder.path(), "second").await;
         mended
             .record(&[bad("a", 0..12, &[5, 7])], now)
             .await
@@ -86,7 +88,7 @@ async fn another_definition_adds_what_only_it_does_not_decode() {
         assert_eq!(written(&mended).await, [5, 7, 9, 11, 15]);
     }
     // A topic made anew has the same offsets again, and they are other messages.
-    let third = open(folder.path(), "third");
+    let third = open(folder.path(), "third").await;
     third.record(&[bad("b", 0..6, &[5])], 300).await.unwrap();
     third.record(&[bad("b", 0..6, &[5])], 301).await.unwrap();
     assert_eq!(written(&third).await, [5, 5, 7, 9, 11, 15]);
