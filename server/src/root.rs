@@ -70,6 +70,7 @@ pub async fn hold(url: &str, options: &RootOptions, owner: &str) -> Result<HeldR
         }
         error => storage_error(error),
     })?;
+    let has_format = has_format(&root).await?;
     let (local, hold) = match &root.local_path {
         Some(path) => {
             let lock = Lock::of_root(path)?;
@@ -82,7 +83,11 @@ pub async fn hold(url: &str, options: &RootOptions, owner: &str) -> Result<HeldR
             (local, Hold::Lease(lease))
         }
     };
-    check_format(&root).await?;
+    if !has_format {
+        root.put_text("FORMAT", &format!("{FORMAT}\n"))
+            .await
+            .map_err(storage_error)?;
+    }
     Ok(HeldRoot { root, local, hold })
 }
 
@@ -114,7 +119,8 @@ impl HeldRoot {
     }
 }
 
-async fn check_format(root: &Root) -> Result<()> {
+/// Refuses a root of a newer layout; whether it has one at all.
+async fn has_format(root: &Root) -> Result<bool> {
     let newer = |found: &str| {
         Error::outside(
             SqlState::FeatureNotSupported,
@@ -126,12 +132,9 @@ async fn check_format(root: &Root) -> Result<()> {
         .with_hint("It was written by a newer version of Sluice: run that version, or give another root with --root.")
     };
     match root.read_text("FORMAT").await.map_err(storage_error)? {
-        None => root
-            .put_text("FORMAT", &format!("{FORMAT}\n"))
-            .await
-            .map_err(storage_error),
+        None => Ok(false),
         Some(text) => match text.trim().parse::<u32>() {
-            Ok(found) if found <= FORMAT => Ok(()),
+            Ok(found) if found <= FORMAT => Ok(true),
             Ok(found) => Err(newer(&found.to_string())),
             Err(_) => Err(newer(&format!("{:?}", text.trim()))),
         },
