@@ -33,7 +33,7 @@ use crate::{
     execute::plan_error,
     job::{JobHandle, JobTables, QueryStatus},
     metrics::Metrics,
-    root::{self, HeldRoot, Local, RootOptions},
+    root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Session, Sessions},
     table::{Freshness, TableState},
 };
@@ -159,9 +159,14 @@ impl Engine {
     pub(crate) async fn begin_ddl(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
         let guard = self.ddl.lock().await;
         if !self.plan_only {
-            self.held.confirm().await?;
+            self.held.holding.confirm().await?;
         }
         Ok(guard)
+    }
+
+    /// What holds the root.
+    pub(crate) fn holding(&self) -> &Holding {
+        &self.held.holding
     }
 
     /// What lies on local disk.

@@ -38,6 +38,7 @@ use crate::{
     error::{Error, Result, SqlState},
     events::Events,
     metrics::QueryMetrics,
+    root::Holding,
     table::{Cut, TableState},
 };
 
@@ -100,6 +101,8 @@ pub struct JobParts {
     pub streams: Arc<[JobStream]>,
     /// The root.
     pub root: Root,
+    /// What holds the root: a job that does not hold it claims nothing.
+    pub holding: Holding,
     /// The folder of its epoch journal, on local disk.
     pub journal: PathBuf,
     /// The table, its late rows, its dead letters.
