@@ -35,7 +35,7 @@ use crate::{
     job::{JobHandle, JobTables, QueryStatus},
     maintenance::{self, Maintenance},
     metrics::Metrics,
-    root::{self, HeldRoot, Local, RootOptions},
+    root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Session, Sessions},
     table::{Freshness, TableState},
 };
@@ -186,9 +186,14 @@ impl Engine {
     pub(crate) async fn begin_ddl(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
         let guard = self.ddl.lock().await;
         if !self.plan_only {
-            self.held.confirm().await?;
+            self.held.holding.confirm().await?;
         }
         Ok(guard)
+    }
+
+    /// What holds the root.
+    pub(crate) fn holding(&self) -> &Holding {
+        &self.held.holding
     }
 
     /// What lies on local disk.

@@ -46,6 +46,7 @@ use crate::{
     error::{Error, Result, SqlState},
     events::Events,
     metrics::QueryMetrics,
+    root::Holding,
     table::{Cut, TableState},
 };
 
@@ -115,6 +116,8 @@ pub struct JobParts {
     pub streams: Arc<[JobStream]>,
     /// The root.
     pub root: Root,
+    /// What holds the root: a job that does not hold it claims nothing.
+    pub holding: Holding,
     /// The folder of its epoch journal, on local disk.
     pub journal: PathBuf,
     /// The table, its late rows, its dead letters.

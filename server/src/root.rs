@@ -8,7 +8,7 @@
 mod lease;
 mod local;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sluice_connectors::{
     error::ConnectorError,
@@ -50,10 +50,14 @@ pub struct HeldRoot {
     pub root: Root,
     /// What lies on local disk in any case.
     pub local: Local,
-    hold: Hold,
+    /// What holds it.
+    pub holding: Holding,
 }
 
-/// What holds it.
+/// What holds a root; whoever writes without a log that would fence it asks here first.
+#[derive(Clone, Debug)]
+pub struct Holding(Arc<Hold>);
+
 #[derive(Debug)]
 enum Hold {
     Lock(#[expect(dead_code, reason = "held for its lock")] Lock),
@@ -70,6 +74,7 @@ pub async fn hold(url: &str, options: &RootOptions, owner: &str) -> Result<HeldR
         }
         error => storage_error(error),
     })?;
+    let has_format = has_format(&root).await?;
     let (local, hold) = match &root.local_path {
         Some(path) => {
             let lock = Lock::of_root(path)?;
@@ -82,39 +87,56 @@ pub async fn hold(url: &str, options: &RootOptions, owner: &str) -> Result<HeldR
             (local, Hold::Lease(lease))
         }
     };
-    check_format(&root).await?;
-    Ok(HeldRoot { root, local, hold })
+    if !has_format {
+        root.put_text("FORMAT", &format!("{FORMAT}\n"))
+            .await
+            .map_err(storage_error)?;
+    }
+    Ok(HeldRoot {
+        root,
+        local,
+        holding: Holding(Arc::new(hold)),
+    })
 }
 
 impl HeldRoot {
     /// Resolves when another server has taken the root over, with what is to be told; never for a local root.
     pub async fn lost(&self) -> Error {
-        match &self.hold {
+        match self.holding.0.as_ref() {
             Hold::Lock(_) => std::future::pending().await,
             Hold::Lease(lease) => lease.lost().await,
         }
     }
 
-    /// Makes sure that the root is ours at this moment: to be asked before anything is written that no manifest log guards.
-    ///
-    /// # Errors
-    /// Where it is not, or where that cannot be found out.
-    pub async fn confirm(&self) -> Result<()> {
-        match &self.hold {
-            Hold::Lock(_) => Ok(()),
-            Hold::Lease(lease) => lease.confirm().await,
-        }
-    }
-
     /// Lets go of the root, so that the next server need not wait.
     pub async fn release(&self) {
-        if let Hold::Lease(lease) = &self.hold {
+        if let Hold::Lease(lease) = self.holding.0.as_ref() {
             lease.release().await;
         }
     }
 }
 
-async fn check_format(root: &Root) -> Result<()> {
+impl Holding {
+    /// Makes sure that the root is ours at this moment: to be asked before anything is written that no manifest log guards, and before
+    /// a manifest log is claimed.
+    ///
+    /// # Errors
+    /// Where it is not, or where that cannot be found out.
+    pub async fn confirm(&self) -> Result<()> {
+        match self.0.as_ref() {
+            Hold::Lock(_) => Ok(()),
+            Hold::Lease(lease) => lease.confirm().await,
+        }
+    }
+
+    /// Whether another server can have been at work here without holding the root: one that slept past its lease and does not know yet.
+    pub fn may_meet_a_sleeper(&self) -> bool {
+        matches!(self.0.as_ref(), Hold::Lease(_))
+    }
+}
+
+/// Refuses a root of a newer layout; whether it has one at all.
+async fn has_format(root: &Root) -> Result<bool> {
     let newer = |found: &str| {
         Error::outside(
             SqlState::FeatureNotSupported,
@@ -126,12 +148,9 @@ async fn check_format(root: &Root) -> Result<()> {
         .with_hint("It was written by a newer version of Sluice: run that version, or give another root with --root.")
     };
     match root.read_text("FORMAT").await.map_err(storage_error)? {
-        None => root
-            .put_text("FORMAT", &format!("{FORMAT}\n"))
-            .await
-            .map_err(storage_error),
+        None => Ok(false),
         Some(text) => match text.trim().parse::<u32>() {
-            Ok(found) if found <= FORMAT => Ok(()),
+            Ok(found) if found <= FORMAT => Ok(true),
             Ok(found) => Err(newer(&found.to_string())),
             Err(_) => Err(newer(&format!("{:?}", text.trim()))),
         },

@@ -27,7 +27,7 @@ use sluice_tests::{
         kafka::Broker,
         producer::Producer,
         python,
-        stores::{AZURE_KEY, BUCKET, Kind, S3_KEY, S3_SECRET, Store},
+        stores::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, Kind, S3_KEY, S3_SECRET, Store},
     },
     server::{self, Server},
     wait::wait_for,
@@ -291,6 +291,11 @@ fn run_and_demo_take_a_root_on_a_store() {
         assert_eq!(total, 5_000, "{out}{err}");
         // what one process left the next one reads
         fs::write(&script, "SELECT sum(n) AS all_of_them FROM counts;").unwrap();
+        // by the other way to write it, where there is one
+        let root = match kind {
+            Kind::S3 => root,
+            Kind::Azure => format!("abfss://{BUCKET}@{AZURE_ACCOUNT}.dfs.core.windows.net/run"),
+        };
         let done = ends(
             &store,
             store.port,

@@ -166,6 +166,7 @@ impl Engine {
             plan,
             streams: streams.into(),
             root: self.root().clone(),
+            holding: self.holding().clone(),
             journal: self.local().journal(&checkpoint_folder(&object.meta.id)),
             tables: tables.clone(),
             options: table_options(&object.statement.options)?,

@@ -80,7 +80,7 @@ impl Job {
                     );
                     at_rest = Some(QueryState::Finished);
                 }
-                Err(error) if is_transient(&error) => {
+                Err(error) if is_transient(&error) || self.met_a_sleeper(&error).await => {
                     failures += 1;
                     let wait = Duration::from_millis(250) * 2u32.pow(failures.min(5));
                     self.failed(&error);
@@ -95,6 +95,13 @@ impl Job {
                 }
             }
         }
+    }
+
+    /// Whether the query was fenced by a server that has lost the root to us and did not know it: claiming the log anew settles it.
+    async fn met_a_sleeper(&self, error: &Error) -> bool {
+        error.state == SqlState::ObjectInUse
+            && self.parts.holding.may_meet_a_sleeper()
+            && self.parts.holding.confirm().await.is_ok()
     }
 
     /// The tail stays as it is: what was read as final is read again, until the next attempt replays it.
@@ -178,6 +185,7 @@ impl Job {
     /// One life: restore, replay, read until told otherwise.
     async fn attempt(&mut self) -> Result<End> {
         self.set_state(QueryState::Starting);
+        self.parts.holding.confirm().await?;
         let mut running = Running::restore(&self.parts, &self.status).await?;
         {
             let replay = running.replay();
