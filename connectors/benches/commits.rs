@@ -1,8 +1,8 @@
 //! What a commit costs, from the first to the last, with everything on that keeps a table in order; beside delta-rs' own path.
 //!
-//! A table by date and hour gets a commit of 200 rows every 200 ms of event time, as fast as they go. Every fifth commit (a second) its reader
-//! is refreshed and its files are looked at, as the server does: full tiers are merged, an hour that is over is sealed, every hundredth version
-//! the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer with its commit.
+//! A table by date and hour gets a commit of 200 rows every 200 ms of event time, as fast as they go. As the server does, its reader is
+//! refreshed for a four-hundredth of that time at most, and its files are looked at then: full tiers are merged, an hour that is over is
+//! sealed, every hundredth version the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer and commit.
 //!
 //! `SLUICE_BENCH_COMMITS` (2,000) of ours, `SLUICE_BENCH_STOCK` (1,000) of delta-rs'; `SLUICE_BENCH_TABLE` keeps the table in that folder.
 //! CPU is the process's own, from `/proc/self/stat`.
@@ -33,6 +33,8 @@ const HOUR_US: i64 = 3_600_000_000;
 /// 2026-11-27T00:00:00Z.
 const START_US: i64 = 1_795_737_600_000_000;
 const STEPS: i64 = 10;
+/// As the server's: a refresh takes this part of the time at most (of event time, here).
+const REFRESH_SHARE: u32 = 400;
 
 fn main() {
     let commits = setting("SLUICE_BENCH_COMMITS", 2_000);
@@ -95,7 +97,7 @@ async fn ours(commits: i64) -> Ours {
     let queue = Mutex::new(());
     let order = ["window_start".to_owned(), "event_type".to_owned()];
     let (mut checkpoint, mut step, mut steps) = (-1, Spent::default(), Vec::new());
-    let (mut merged, mut most_files) = (0, 0);
+    let (mut merged, mut most_files, mut next_refresh) = (0, 0, 0);
     println!("commits: of {ROWS} rows, CPU in ms each: data file, log entry, reader, upkeep");
     let began = Instant::now();
     for n in 1..=commits {
@@ -111,8 +113,11 @@ async fn ours(commits: i64) -> Ours {
         let committed = cpu_ms();
         step.write += written - cpu;
         step.commit += committed - written;
-        if n % 5 == 0 {
+        if n >= next_refresh {
+            let wall = Instant::now();
             let snapshot = reader.refresh().await.unwrap();
+            let wait_us = (wall.elapsed() * REFRESH_SHARE).as_micros() as i64;
+            next_refresh = n + (wait_us / PACE_US).clamp(5, 300);
             let refreshed = cpu_ms();
             step.refresh += refreshed - committed;
             let files = snapshot.files();
@@ -124,8 +129,8 @@ async fn ours(commits: i64) -> Ours {
             };
             let due = merges(&files, standing);
             if !due.is_empty() {
-                let mut compactor = Compactor::open(&root, path).await.unwrap().unwrap();
-                for merge in merges(&compactor.files(), standing) {
+                let mut compactor = Compactor::of(&snapshot).unwrap();
+                for merge in due {
                     compactor
                         .merge(&merge, &order, true, &queue)
                         .await
