@@ -44,8 +44,27 @@ fn main() {
         let ours = ours(commits).await;
         if stock > 0 {
             let theirs = theirs(stock).await;
-            ratio("at the first files", ours.first_ms, theirs.0);
-            ratio(&format!("at {stock} files"), ours.last_ms, theirs.1);
+            let last = format!("at {stock} files");
+            ratio(
+                "file and entry, at the first files",
+                ours.first.path(),
+                theirs.0,
+            );
+            ratio(
+                &format!("file and entry, {last}"),
+                ours.last.path(),
+                theirs.1,
+            );
+            ratio(
+                "with reader and upkeep, at the first files",
+                ours.first.sum(),
+                theirs.0,
+            );
+            ratio(
+                &format!("with reader and upkeep, {last}"),
+                ours.last.sum(),
+                theirs.1,
+            );
         }
     });
 }
@@ -64,9 +83,10 @@ fn setting(name: &str, default: i64) -> i64 {
         .unwrap_or(default)
 }
 
+/// A commit of the first tenth, and of the last.
 struct Ours {
-    first_ms: f64,
-    last_ms: f64,
+    first: Spent,
+    last: Spent,
 }
 
 /// CPU by what it went into, milliseconds.
@@ -79,6 +99,11 @@ struct Spent {
 }
 
 impl Spent {
+    /// What stands between the rows and the version that has them.
+    fn path(&self) -> f64 {
+        self.write + self.commit
+    }
+
     fn sum(&self) -> f64 {
         self.write + self.commit + self.refresh + self.upkeep
     }
@@ -170,7 +195,7 @@ async fn ours(commits: i64) -> Ours {
                 log.checkpoints,
                 log.newest_bytes >> 10,
             );
-            steps.push(each.sum());
+            steps.push(each);
             step = Spent::default();
         }
     }
@@ -184,8 +209,9 @@ async fn ours(commits: i64) -> Ours {
         .map(u64::cast_signed)
         .sum();
     assert_eq!(total, commits * ROWS, "rows were lost or doubled");
-    let mean = steps.iter().sum::<f64>() / steps.len() as f64;
-    let off = steps
+    let sums: Vec<f64> = steps.iter().map(Spent::sum).collect();
+    let mean = sums.iter().sum::<f64>() / sums.len() as f64;
+    let off = sums
         .iter()
         .map(|each| (each / mean - 1.0).abs())
         .fold(0.0, f64::max);
@@ -195,8 +221,8 @@ async fn ours(commits: i64) -> Ours {
         off * 100.0
     );
     Ours {
-        first_ms: steps.first().copied().unwrap_or_default(),
-        last_ms: steps.last().copied().unwrap_or_default(),
+        first: steps.first().copied().unwrap_or_default(),
+        last: steps.last().copied().unwrap_or_default(),
     }
 }
 
