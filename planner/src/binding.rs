@@ -10,7 +10,7 @@ mod yielding;
 
 pub use metadata::expose_metadata;
 pub(crate) use metadata::take_mark;
-pub use session::{logical_plan, new_session_state, parse_expr, session_config};
+pub use session::{bound_plan, logical_plan, new_session_state, parse_expr, session_config};
 pub use sketches::keep_sketches;
 pub use stream_table::{StreamPeek, StreamTable};
 pub use time_travel::AsOf;

@@ -26,8 +26,8 @@ mod testing;
 
 pub use api::*;
 pub use binding::{
-    AsOf, StreamPeek, StreamTable, arrow_type, declared_field, expose_metadata, keep_sketches,
-    logical_plan, new_session_state, parse_expr, session_config,
+    AsOf, StreamPeek, StreamTable, arrow_type, bound_plan, declared_field, expose_metadata,
+    keep_sketches, logical_plan, new_session_state, parse_expr, session_config,
 };
 pub use error::{PlanError, PlanErrorKind, Result};
 pub use state::{ContinuousQuery, StateFile};

@@ -7,7 +7,10 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::common::Result;
-use sluice_connectors::{delta::HistoryEntry, store::Root};
+use sluice_connectors::{
+    delta::{HistoryEntry, TableFile},
+    store::Root,
+};
 
 use crate::{
     execute::describe_table,
@@ -20,12 +23,21 @@ use crate::{
 /// Commits shown, newest first.
 const HISTORY: usize = 1000;
 
-/// Files of the newest snapshot.
-pub fn files(table: &TableState) -> Result<RecordBatch> {
-    let files = match table.snapshot() {
+/// Files of the newest version.
+pub async fn files(table: &TableState) -> Result<RecordBatch> {
+    table.settle().await.map_err(external)?;
+    file_rows(&match table.snapshot() {
         Some(snapshot) => snapshot.files(),
         None => Vec::new(),
-    };
+    })
+}
+
+/// The columns of [`files`].
+pub fn file_schema() -> Result<SchemaRef> {
+    Ok(file_rows(&[])?.schema())
+}
+
+fn file_rows(files: &[TableFile]) -> Result<RecordBatch> {
     batch(vec![
         (
             "path",
@@ -71,6 +83,7 @@ pub fn files(table: &TableState) -> Result<RecordBatch> {
 
 /// Commits, newest first.
 pub async fn history(table: &TableState) -> Result<RecordBatch> {
+    table.settle().await.map_err(external)?;
     let history = match table.snapshot() {
         Some(snapshot) => snapshot
             .history(HISTORY)

@@ -178,9 +178,9 @@ pub(crate) async fn view_plan(
 ) -> Result<LogicalPlan> {
     let context = engine.context(freshness);
     let statement = ast::Statement::Query(view.query.clone());
-    let plan = sluice_planner::logical_plan(&context.state(), &statement)
+    let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
-        .map_err(plan_error)?;
+        .map_err(engine_error)?;
     if view.columns.is_empty() {
         return Ok(plan);
     }

@@ -26,7 +26,7 @@ use crate::{
     doors::pg::{self, Facts},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
-    execute::{self, Outcome, engine_error, parse_error, plan_error},
+    execute::{self, Outcome, engine_error, parse_error},
     table::{Freshness, external},
 };
 
@@ -232,9 +232,9 @@ impl Session {
     }
 
     async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
-        sluice_planner::logical_plan(&self.context.state(), statement)
+        sluice_planner::bound_plan(&self.context.state(), statement)
             .await
-            .map_err(|error| self.nearest(plan_error(error)))
+            .map_err(|error| self.nearest(engine_error(error)))
     }
 
     /// With the relation that was probably meant, when one does not exist.

@@ -19,8 +19,13 @@ use datafusion::{
     common::Result,
 };
 
+use sluice_planner::AsOf;
+
 pub(crate) use self::moment::MomentTable;
-use crate::engine::Engine;
+use crate::{
+    engine::Engine,
+    table::{external, no_versions},
+};
 
 /// The tables of the schema.
 pub const TABLES: [&str; 5] = ["events", "maintenance", "queries", "splits", "streams"];
@@ -51,7 +56,15 @@ impl SchemaProvider for SystemSchema {
             "queries" => queries::rows,
             "splits" => splits::rows,
             "streams" => streams::rows,
-            _ => return Ok(None),
+            _ => {
+                return match AsOf::of_relation(name) {
+                    Some((table, _)) if TABLES.contains(&table) => Err(external(no_versions(
+                        &format!("system.{table}"),
+                        "system table",
+                    ))),
+                    _ => Ok(None),
+                };
+            }
         };
         let engine = Arc::clone(&self.engine);
         let schema = rows(&engine)?.schema();

@@ -5,7 +5,7 @@
 
 mod provider;
 
-pub use provider::{Freshness, LiveTable, SluiceTable, external};
+pub use provider::{Freshness, LiveTable, SluiceTable, external, no_versions};
 
 use std::{
     sync::{
@@ -26,11 +26,11 @@ use sluice_connectors::{
 
 use crate::{catalog::QualifiedName, error::Result, root::storage_error};
 
-/// A refresh costs what the table has files. Of the time, this part at most goes into it: one in so many.
-const REFRESH_SHARE: u32 = 100;
+/// A refresh costs what the table has files and its log entries. Of the time, this part at most goes into it: one in so many.
+const REFRESH_SHARE: u32 = 400;
 
 /// No refresh waits longer than this.
-const REFRESH_WITHIN: Duration = Duration::from_secs(5);
+const REFRESH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Bytes of the tail from which a refresh does not wait.
 const TAIL_BYTES: usize = 16 << 20;
@@ -157,8 +157,8 @@ impl TableState {
         (count, rows.tail_bytes)
     }
 
-    /// After a commit: the newest committed state is read, at once or soon. Rows are in the tail until then, so readers miss nothing; only
-    /// `freshness = 'committed'` is behind for so long.
+    /// After a commit: the newest committed state is read, at once or when it is time. Rows are in the tail until then, so readers miss
+    /// nothing; who asks for what is committed asks [`TableState::settle`] first.
     pub async fn refresh_soon(self: &Arc<Self>) -> Result<()> {
         let wait = match *self.refreshed.lock() {
             Some(last) => (last.took * REFRESH_SHARE)
@@ -185,11 +185,13 @@ impl TableState {
         Ok(())
     }
 
-    /// Carries a refresh out that waits for its time.
+    /// Returns when everything that was committed before is in the snapshot: a refresh that waits for its time is carried out.
     pub async fn settle(&self) -> Result<()> {
         if self.refresh_waits.load(Ordering::Acquire) {
-            self.refresh().await?;
+            return self.refresh().await;
         }
+        // One that is under way has begun after the commit; its end is waited for.
+        drop(self.reader.lock().await);
         Ok(())
     }
 

@@ -131,5 +131,14 @@ macro_rules! files {
 }
 
 files!(
-    ddl, show, describe, errors, explain, select, sketches, windows, settings
+    ddl,
+    show,
+    describe,
+    errors,
+    explain,
+    maintenance,
+    select,
+    sketches,
+    windows,
+    settings
 );

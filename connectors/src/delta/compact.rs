@@ -22,8 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
-    DataFile, DeltaSink, TableFile, TableSpec,
-    log::Log,
+    DataFile, DeltaSink, Snapshot, TableFile, TableSpec,
     partition::Values,
     reader::table_files,
     write::{self, FILE_BYTES, blocking, parquet_error, same_kind},
@@ -139,20 +138,17 @@ pub struct Compactor {
 }
 
 impl Compactor {
-    /// Opens the table in the folder `path` as it is now; `None` where there is none.
+    /// For the table as it was read: files that came since are not looked at.
     ///
     /// # Errors
     /// `Conflict` for a table that we must not write to.
-    pub async fn open(root: &Root, path: &str) -> Result<Option<Self>> {
-        let log = Log::new(root, path)?;
-        let Some(state) = log.load(None).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            root: root.clone(),
-            sink: DeltaSink::of(log, state.clone())?,
-            state,
-        }))
+    pub fn of(snapshot: &Snapshot) -> Result<Self> {
+        let (log, state) = snapshot.parts();
+        Ok(Self {
+            root: log.root.clone(),
+            sink: DeltaSink::of(log.clone(), state.clone())?,
+            state: state.clone(),
+        })
     }
 
     /// What the table is.

@@ -197,6 +197,11 @@ impl Snapshot {
         })
     }
 
+    /// What it is made of.
+    pub(super) fn parts(&self) -> (&Log, &DeltaTableState) {
+        (&self.log, &self.state)
+    }
+
     /// The version.
     pub fn version(&self) -> i64 {
         self.version

@@ -19,7 +19,7 @@ use super::{
     metadata::expose_metadata, time_travel::name_versions, types::SqlTypes, yielding::JoinsYield,
 };
 use crate::{
-    error::Result,
+    error::{PlanError, Result},
     logical::{LowerWindows, WindowRelations},
 };
 
@@ -65,11 +65,19 @@ pub fn new_session_state(
 ///
 /// Every statement is planned through here, views and continuous queries included.
 pub async fn logical_plan(state: &SessionState, statement: &Statement) -> Result<LogicalPlan> {
+    Ok(bound_plan(state, statement).await?)
+}
+
+/// The same with the engine's error, in which one of the catalog's comes through as it is.
+pub async fn bound_plan(
+    state: &SessionState,
+    statement: &Statement,
+) -> datafusion::error::Result<LogicalPlan> {
     let mut statement = statement.clone();
-    name_versions(state, &mut statement)?;
+    name_versions(state, &mut statement).map_err(PlanError::into_engine)?;
     expose_metadata(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    Ok(state.statement_to_plan(statement).await?)
+    state.statement_to_plan(statement).await
 }
 
 /// An expression over a schema: no relation, no subquery.

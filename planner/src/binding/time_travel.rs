@@ -149,7 +149,7 @@ impl Namer<'_> {
             .hint("write TIMESTAMP AS OF '2026-11-27 10:00:00', or now() - INTERVAL '1 hour'")
         };
         let empty = Arc::new(DFSchema::empty());
-        let expr = parse_expr(self.state, time, &empty)?;
+        let expr = parse_expr(self.state, &with_seconds(time), &empty)?;
         let zone = self.state.config_options().execution.time_zone.clone();
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
         let to = DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into()));
@@ -180,6 +180,19 @@ impl Namer<'_> {
             )),
         }
     }
+}
+
+/// `2026-11-27 10:00` with its seconds, which the engine does not do without.
+fn with_seconds(time: &ast::Expr) -> ast::Expr {
+    let mut time = time.clone();
+    if let ast::Expr::Value(value) = &mut time
+        && let Value::SingleQuotedString(text) = &mut value.value
+        && text.len() == "2026-11-27 10:00".len()
+        && text.as_bytes().get(13) == Some(&b':')
+    {
+        text.push_str(":00");
+    }
+    time
 }
 
 fn out_of_range(table: &Ident) -> PlanError {

@@ -1,6 +1,6 @@
 //! The catalog as DataFusion sees it: names to relations, companions included.
 
-use std::{collections::HashMap, fmt, future::ready, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use datafusion::{
@@ -16,9 +16,8 @@ use super::{Engine, RunningTable, peek::Peek};
 use crate::{
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
-    error::{Error, SqlState},
     system::{MomentTable, SystemSchema},
-    table::{Freshness, LiveTable, SluiceTable, TableState, external},
+    table::{Freshness, LiveTable, SluiceTable, TableState, external, no_versions},
 };
 
 /// Our one catalog, as a session with this freshness sees it.
@@ -163,6 +162,9 @@ impl UserSchema {
             AsOf::Version(version) => At::Version(version),
             AsOf::Time(us) => At::Time(us),
         };
+        if self.engine.plans_only() {
+            return Ok(Some(self.plain(&table)));
+        }
         let now_us = self.engine.clock().now_us();
         let snapshot = table.as_of(at, now_us).await.map_err(external)?;
         Ok(Some(snapshot.provider()))
@@ -170,13 +172,7 @@ impl UserSchema {
 
     /// A Delta table of this name; an error for a relation that has no versions.
     fn versioned(&self, name: &QualifiedName) -> crate::error::Result<Option<Arc<TableState>>> {
-        let no_versions = |kind: &str| {
-            Error::user(
-                SqlState::WrongObjectType,
-                format!("\"{name}\" is a {kind}, which has no versions"),
-            )
-            .with_hint("Only tables can be read as they were.")
-        };
+        let no_versions = |kind: &str| no_versions(&name.to_string(), kind);
         let catalog = self.engine.catalog();
         match catalog.get(name).map(Arc::as_ref) {
             Some(Object::Table(_)) => {
@@ -189,11 +185,11 @@ impl UserSchema {
             .iter()
             .find_map(|suffix| Some((name.name.strip_suffix(suffix)?, *suffix)));
         let Some((base, suffix)) = companion else {
-            return Ok(None);
+            return Err(catalog.undefined(name));
         };
         let base = QualifiedName::new(&name.schema, base);
         let table = match (catalog.get(&base).map(Arc::as_ref), suffix) {
-            (None, _) => return Ok(None),
+            (None, _) => return Err(catalog.undefined(name)),
             (Some(Object::Stream(_)), "__dead_letter") => self
                 .engine
                 .stream(&base)
@@ -239,10 +235,10 @@ impl UserSchema {
             ("__live", Some(job)) => {
                 return Ok(Some(Arc::new(LiveTable::new(table, job.clone()))));
             }
-            ("__files", _) => {
-                let schema = companions::files(&table)?.schema();
-                MomentTable::told_by(schema, move || Box::pin(ready(companions::files(&table))))
-            }
+            ("__files", _) => MomentTable::told_by(companions::file_schema()?, move || {
+                let table = Arc::clone(&table);
+                Box::pin(async move { companions::files(&table).await })
+            }),
             ("__history", _) => MomentTable::told_by(companions::history_schema()?, move || {
                 let table = Arc::clone(&table);
                 Box::pin(async move { companions::history(&table).await })

@@ -230,9 +230,9 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
     let engine = session.engine();
     let statement = ast::Statement::Query(Box::new(query.clone()));
     let context = session.context();
-    let plan = sluice_planner::logical_plan(&context.state(), &statement)
+    let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
-        .map_err(plan_error)?;
+        .map_err(engine_error)?;
     let plan = match sketches_option(&object.statement.options)? {
         Sketches::Dropped => plan,
         Sketches::Kept => sluice_planner::keep_sketches(&plan).map_err(plan_error)?,

@@ -9,7 +9,7 @@ use arrow::{
 use datafusion::physical_plan::{collect, display::DisplayableExecutionPlan, displayable};
 use sluice_sql::{Explain, Statement, ast};
 
-use super::{continuous_plan, engine_error, plan_error};
+use super::{continuous_plan, engine_error};
 use crate::{
     catalog::QualifiedName,
     error::{Error, Result, SqlState},
@@ -57,9 +57,9 @@ async fn query_plan(
 ) -> Result<String> {
     let context = session.context();
     let state = context.state();
-    let plan = sluice_planner::logical_plan(&state, &statement)
+    let plan = sluice_planner::bound_plan(&state, &statement)
         .await
-        .map_err(plan_error)?;
+        .map_err(engine_error)?;
     let optimized = state.optimize(&plan).map_err(engine_error)?;
     let physical = state
         .create_physical_plan(&optimized)

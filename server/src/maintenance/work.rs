@@ -52,10 +52,10 @@ pub(crate) async fn compact(
 ) -> Result<Compacted> {
     let table = &subject.table;
     let mut compacted = Compacted::default();
-    let opened = Compactor::open(engine.root(), table.path()).await;
-    let Some(mut compactor) = opened.map_err(storage_error)? else {
+    let Some(snapshot) = table.snapshot() else {
         return Ok(compacted);
     };
+    let mut compactor = Compactor::of(&snapshot).map_err(storage_error)?;
     for merge in merges(&compactor.files(), standing) {
         let began = Instant::now();
         let merged = compactor

@@ -49,6 +49,7 @@ impl SluiceTable {
 
     async fn cut(&self) -> Result<Cut> {
         if self.freshness == Freshness::Committed {
+            self.state.settle().await.map_err(external)?;
             let mut cut = self.state.cut();
             cut.tail.clear();
             return Ok(cut);
@@ -242,6 +243,15 @@ fn with_flag(
         })
         .collect();
     Ok(Arc::new(ProjectionExec::try_new(exprs, plan)?))
+}
+
+/// `"x" is a view, which has no versions`.
+pub fn no_versions(name: &str, kind: &str) -> Error {
+    Error::user(
+        SqlState::WrongObjectType,
+        format!("\"{name}\" is a {kind}, which has no versions"),
+    )
+    .with_hint("Only tables can be read as they were.")
 }
 
 /// Our error inside DataFusion's, to be taken out again at the door.

@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Spanned, TableFactor, TableVersion, Value, visit_expressions};
+use sqlparser::ast::{
+    Expr, Ident, ObjectNamePart, Spanned, TableFactor, TableVersion, Value, visit_expressions,
+};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::tokens::{can_be_alias, is_any};
@@ -108,6 +110,21 @@ pub(super) fn check(factor: &mut TableFactor) -> Result<(), ParseError> {
         )
         .offending(name.to_string())
         .hint(SHAPE)),
+    }
+}
+
+/// `Display` puts the version behind the alias, where nobody reads it; for printing alone it becomes part of the name.
+pub(super) fn printable(factor: &mut TableFactor) {
+    if let TableFactor::Table {
+        name,
+        alias: Some(_),
+        version,
+        ..
+    } = factor
+        && let Some(ObjectNamePart::Identifier(table)) = name.0.last_mut()
+        && let Some(version) = version.take()
+    {
+        *table = Ident::new(format!("{table} {version}"));
     }
 }
 

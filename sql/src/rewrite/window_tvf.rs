@@ -407,6 +407,7 @@ impl VisitorMut for Printable {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        super::time_travel::printable(factor);
         let TableFactor::Table {
             name,
             args: Some(TableFunctionArgs { args, .. }),

@@ -148,7 +148,22 @@ fn the_rest_of_ours() {
     becomes("SHOW CREATE SOURCE x", "SHOW CREATE STREAM x");
     becomes("SHOW CREATE VIEW x", "SHOW CREATE VIEW x");
     becomes("DESC gold.x", "DESCRIBE gold.x");
-    becomes("DESCRIBE DETAIL gold.x", "DESCRIBE EXTENDED gold.x");
+    becomes("DESCRIBE FORMATTED gold.x", "DESCRIBE EXTENDED gold.x");
+    becomes("desc detail gold.x", "DESCRIBE DETAIL gold.x");
+    becomes("describe history gold.x", "DESCRIBE HISTORY gold.x");
+    becomes(
+        "DESCRIBE HISTORY history LIMIT 5",
+        "DESCRIBE HISTORY history LIMIT 5",
+    );
+    becomes("describe history", "DESCRIBE history");
+    becomes(
+        "optimize table gold.x where date='2026-11-27'",
+        "OPTIMIZE gold.x WHERE date = '2026-11-27'",
+    );
+    becomes(
+        "vacuum gold.x dry run retain 0.5 hour",
+        "VACUUM gold.x RETAIN 0.5 HOURS DRY RUN",
+    );
     becomes("DESCRIBE TABLE EXTENDED x", "DESCRIBE EXTENDED x");
     becomes("DESCRIBE QUERY x", "DESCRIBE x");
     becomes("DESCRIBE extended", "DESCRIBE extended");

@@ -8,8 +8,8 @@ use tokio::sync::Mutex;
 use super::{TABLE, info, read::query, root, rows, table};
 use crate::{
     delta::{
-        At, Compactor, DeltaSink, Merged, Removal, Standing, VacuumRules, Vacuumed, maintain,
-        merges, snapshot_at, vacuum,
+        At, Compactor, DeltaReader, DeltaSink, Merged, Removal, Standing, VacuumRules, Vacuumed,
+        maintain, merges, snapshot_at, vacuum,
     },
     error::ConnectorError,
     store::Root,
@@ -32,10 +32,16 @@ async fn commits(root: &Root, sink: &mut DeltaSink, epochs: std::ops::RangeInclu
     assert_eq!(root.list_folders(TABLE).await.unwrap().len(), 2);
 }
 
+/// Over the table as it is now.
+async fn compactor(root: &Root) -> Compactor {
+    let mut reader = DeltaReader::open(root, TABLE).await.unwrap();
+    Compactor::of(&reader.refresh().await.unwrap()).unwrap()
+}
+
 async fn merge_all(root: &Root) -> Vec<Merged> {
     let queue = Mutex::new(());
     let order = ["window_start".to_owned(), "event_type".to_owned()];
-    let mut compactor = Compactor::open(root, TABLE).await.unwrap().unwrap();
+    let mut compactor = compactor(root).await;
     let mut merged = Vec::new();
     for merge in merges(&compactor.files(), |_| Standing::Sealed) {
         let done = compactor.merge(&merge, &order, false, &queue).await;
@@ -122,7 +128,7 @@ async fn a_query_commits_on_beside_a_merge() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
     commits(&root, &mut sink, 0..=6).await;
-    let mut compactor = Compactor::open(&root, TABLE).await.unwrap().unwrap();
+    let mut compactor = compactor(&root).await;
     let merge = merges(&compactor.files(), |_| Standing::Sealed).remove(0);
     // Between the reading of the files and the commit.
     commits(&root, &mut sink, 7..=9).await;
@@ -149,8 +155,8 @@ async fn files_that_are_not_live_any_more_are_not_merged() {
     let mut sink = table(&root).await;
     commits(&root, &mut sink, 0..=6).await;
     let queue = Mutex::new(());
-    let mut first = Compactor::open(&root, TABLE).await.unwrap().unwrap();
-    let mut second = Compactor::open(&root, TABLE).await.unwrap().unwrap();
+    let mut first = compactor(&root).await;
+    let mut second = compactor(&root).await;
     let merge = merges(&first.files(), |_| Standing::Sealed).remove(0);
     assert!(
         first
@@ -160,13 +166,13 @@ async fn files_that_are_not_live_any_more_are_not_merged() {
             .is_some()
     );
     assert_eq!(second.merge(&merge, &[], true, &queue).await.unwrap(), None);
-    let mut third = Compactor::open(&root, TABLE).await.unwrap().unwrap();
+    let mut third = compactor(&root).await;
     let error = third.merge(&merge, &[], true, &queue).await.unwrap_err();
     assert!(matches!(error, ConnectorError::Conflict { .. }), "{error}");
     let spec = sink.spec().clone();
     let mut before = DeltaSink::open(&root, TABLE).await.unwrap().unwrap();
     commits(&root, &mut before, 7..=9).await;
-    let mut fourth = Compactor::open(&root, TABLE).await.unwrap().unwrap();
+    let mut fourth = compactor(&root).await;
     let merge = merges(&fourth.files(), |_| Standing::Sealed).remove(0);
     before.replace(&spec, None, &Map::new()).await.unwrap();
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Which versions can be read, and which one a time means.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::collections::BTreeSet;
 
 use super::{At, Versions};

@@ -1,5 +1,7 @@
 //! Versions in names, there and back; and times that are none.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
