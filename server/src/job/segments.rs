@@ -127,17 +127,6 @@ impl Committer {
         Ok(places)
     }
 
-    /// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.
-    fn segment(&self, stage: usize, epoch: i64) -> String {
-        format!("state/{epoch:020}-{stage}-{}.arrow", self.writer())
-    }
-
-    /// This process, in few letters.
-    fn writer(&self) -> &str {
-        let (_, last) = self.owner.rsplit_once('-').unwrap_or(("", &self.owner));
-        last
-    }
-
     async fn put_segment(&self, segment: &str, bytes: Bytes) -> Result<()> {
         let path = format!("{}/{segment}", self.folder);
         retry(&self.status, async || {
