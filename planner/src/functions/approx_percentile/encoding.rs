@@ -61,14 +61,13 @@ pub(super) struct Counts<'a> {
 }
 
 impl Counts<'_> {
-    /// Adds them to a sketch of the same grain; gives the bytes by which that grew. After an error the sketch is void.
-    pub(super) fn add_to(&self, buckets: &mut Buckets) -> Result<usize> {
-        let mut grown = 0;
-        let total = self.read(|bucket, count| grown += buckets.add_to_bucket(bucket, count))?;
+    /// Adds them to a sketch of the same grain. After an error the sketch is void.
+    pub(super) fn add_to(&self, buckets: &mut Buckets) -> Result<()> {
+        buckets.settle(self.min, self.max);
+        let total = self.read(|bucket, count| buckets.add_to_bucket(bucket, count))?;
         buckets
             .widen(total, self.min, self.max)
-            .ok_or_else(too_many)?;
-        Ok(grown)
+            .ok_or_else(too_many)
     }
 
     /// Shows every bucket with its count, in rising order; gives the sum of the counts. What was shown before an error means nothing.

@@ -1,11 +1,14 @@
 //! What one group remembers of its values: the values themselves while they are few, counts in log-linear buckets once they are many.
 //!
+//! Most values of a group lie within a few doublings of each other: their buckets are counted side by side, one addition away from the key.
+//! The others have pages, which cost no more than they hold, however far apart they are.
+//!
 //! Key and bucket are pure functions of the value (see `grain.rs`) and merging is addition, so a sketch depends on the multiset of its
 //! values and on nothing else: no order of rows, batches or merges may ever show in an answer.
 
 use std::ops::ControlFlow;
 
-use super::grain::{Grain, value_of};
+use super::grain::{Grain, key_of, value_of};
 
 /// Up to this many values a group's answer is exact.
 pub(super) const EXACT_LIMIT: usize = 1024;
@@ -13,6 +16,8 @@ pub(super) const EXACT_LIMIT: usize = 1024;
 /// Buckets are kept in pages of sixteen: two cache lines, and little is wasted when values lie far apart.
 const PAGE_SHIFT: u32 = 4;
 const PAGE_BUCKETS: usize = 1 << PAGE_SHIFT;
+/// Buckets that are counted side by side, at most: eight doublings by default, 4 kB.
+const NEAR: u32 = 1024;
 /// No page there yet. There are at most 2^24 pages, so this is none of them.
 const NO_PAGE: u32 = u32::MAX;
 /// The directory grows by at least this much, so that values coming in falling order do not move it every time.
@@ -44,6 +49,10 @@ pub(super) struct Buckets {
     count: u64,
     min: u64,
     max: u64,
+    /// Counts of the buckets from this one on, which are most values': whole pages, on one side of 0, that are not among `pages`. There from
+    /// the first values on, or never; with more values than a count has room for, pages again.
+    near_first: u32,
+    near: Vec<u32>,
     /// Values in the bucket of 0. It lies a thousand binary orders of magnitude from every value people have, and many have it: it is
     /// counted apart.
     zeros: u64,
@@ -71,6 +80,8 @@ impl Buckets {
             count: 0,
             min: u64::MAX,
             max: 0,
+            near_first: 0,
+            near: vec![],
             zeros: 0,
             below: Directory::new(),
             above: Directory::new(),
@@ -99,71 +110,102 @@ impl Buckets {
         self.max
     }
 
-    /// Counts a value; gives the bytes by which the sketch grew (nearly always 0).
+    /// Makes room for counts side by side up to the largest of the first values, given between which keys these lie.
+    pub(super) fn settle(&mut self, min: u64, max: u64) {
+        let (low, high) = ((min >> self.shift) as u32, (max >> self.shift) as u32);
+        let (page, infinite) = (
+            PAGE_BUCKETS as u32,
+            self.grain.bucket_of(key_of(f64::INFINITY)),
+        );
+        // What is no number has no neighbours, and 0 is counted apart with what shares its page.
+        let apart = self.zero..self.zero + page;
+        if self.count > 0 || !self.near.is_empty() || high >= infinite || apart.contains(&high) {
+            return;
+        }
+        let end = (high | (page - 1)) + 1;
+        let mut first = (low & !(page - 1)).max(end.saturating_sub(NEAR));
+        if high >= apart.end {
+            first = first.max(apart.end);
+        }
+        self.near_first = first;
+        self.near = vec![0; end.saturating_sub(first) as usize];
+    }
+
+    /// Counts a value.
     #[inline]
-    pub(super) fn add(&mut self, key: u64) -> usize {
+    pub(super) fn add(&mut self, key: u64) {
         self.count += 1;
         self.min = self.min.min(key);
         self.max = self.max.max(key);
-        self.add_to_bucket((key >> self.shift) as u32, 1)
+        self.add_to_bucket((key >> self.shift) as u32, 1);
     }
 
     /// Counts values.
     pub(super) fn add_all(&mut self, keys: &[u64]) {
+        if self.count == 0
+            && let (Some(min), Some(max)) = (keys.iter().min(), keys.iter().max())
+        {
+            self.settle(*min, *max);
+        }
+        self.count += keys.len() as u64;
+        if self.count > u64::from(u32::MAX) {
+            self.scatter();
+        }
+        let mut near = std::mem::take(&mut self.near);
+        let (shift, first) = (self.shift, self.near_first);
         let (mut min, mut max) = (self.min, self.max);
         for key in keys {
             min = min.min(*key);
             max = max.max(*key);
+            let bucket = (key >> shift) as u32;
+            match near.get_mut(bucket.wrapping_sub(first) as usize) {
+                // All values there are fit one count.
+                Some(count) => *count = count.wrapping_add(1),
+                None => self.add_far(bucket, 1),
+            }
         }
         (self.min, self.max) = (min, max);
-        self.count += keys.len() as u64;
-        let mut rest = keys;
-        loop {
-            rest = &rest[self.add_known(rest)..];
-            let Some((key, others)) = rest.split_first() else {
-                return;
-            };
-            self.add_to_bucket((key >> self.shift) as u32, 1);
-            rest = others;
-        }
+        self.near = near;
     }
 
-    /// Counts values for as long as they are on one side of 0 and their pages are there; gives how many.
-    fn add_known(&mut self, keys: &[u64]) -> usize {
-        let (shift, zero) = (self.shift, self.zero);
-        let above = keys.first().is_some_and(|key| (key >> shift) as u32 > zero);
-        let directory = if above { &self.above } else { &self.below };
-        let (first, entries) = (directory.first, directory.entries.as_slice());
-        let pages = self.pages.as_mut_slice();
-        for (at, key) in keys.iter().enumerate() {
-            // A page of the other side is not in this directory.
-            let bucket = (key >> shift) as u32;
-            let entry = entries.get((bucket >> PAGE_SHIFT).wrapping_sub(first) as usize);
-            let Some(page) = entry.and_then(|page| pages.get_mut(*page as usize)) else {
-                return at;
-            };
-            // 0 is counted apart, though the smallest values of all would share a page with it.
-            if bucket == zero {
-                return at;
-            }
-            page[bucket as usize & (PAGE_BUCKETS - 1)] += 1;
-        }
-        keys.len()
-    }
-
-    /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells. Gives the bytes by which the sketch grew.
+    /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells.
     #[inline(always)]
-    pub(super) fn add_to_bucket(&mut self, bucket: u32, count: u64) -> usize {
+    pub(super) fn add_to_bucket(&mut self, bucket: u32, count: u64) {
+        let at = bucket.wrapping_sub(self.near_first) as usize;
+        let Some(near) = self.near.get_mut(at) else {
+            return self.add_far(bucket, count);
+        };
+        let sum = u32::try_from(count).ok();
+        match sum.and_then(|count| near.checked_add(count)) {
+            Some(sum) => *near = sum,
+            None => {
+                self.scatter();
+                self.add_far(bucket, count);
+            }
+        }
+    }
+
+    /// The same of a bucket that is not near.
+    fn add_far(&mut self, bucket: u32, count: u64) {
         if let Some(page) = self.page_of(bucket) {
             let count_there = &mut page[bucket as usize & (PAGE_BUCKETS - 1)];
             // A sum that does not fit is refused by `widen`.
             *count_there = count_there.wrapping_add(count);
-            0
         } else if bucket == self.zero {
             self.zeros = self.zeros.wrapping_add(count);
-            0
         } else {
-            self.add_to_new_page(bucket, count)
+            self.add_to_new_page(bucket, count);
+        }
+    }
+
+    /// Moves what is counted side by side into pages, whose counts have more room.
+    #[cold]
+    fn scatter(&mut self) {
+        let near = std::mem::take(&mut self.near);
+        for (bucket, count) in (self.near_first..).zip(near) {
+            if count > 0 {
+                self.add_far(bucket, count.into());
+            }
         }
     }
 
@@ -186,8 +228,7 @@ impl Buckets {
     }
 
     #[cold]
-    fn add_to_new_page(&mut self, bucket: u32, count: u64) -> usize {
-        let before = self.heap_bytes();
+    fn add_to_new_page(&mut self, bucket: u32, count: u64) {
         let mut counts = [0; PAGE_BUCKETS];
         counts[bucket as usize & (PAGE_BUCKETS - 1)] = count;
         let directory = if bucket > self.zero {
@@ -197,7 +238,6 @@ impl Buckets {
         };
         *directory.entry(bucket >> PAGE_SHIFT) = self.pages.len() as u32;
         self.pages.push(counts);
-        self.heap_bytes() - before
     }
 
     /// Shows every bucket that has values, in the values' order, with its count, for as long as `look` goes on.
@@ -205,29 +245,46 @@ impl Buckets {
         &self,
         mut look: impl FnMut(u32, u64) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        self.visit_pages(&self.below, &mut look)?;
+        let below = self.near_first < self.zero;
+        self.visit_side(&self.below, below, &mut look)?;
         if self.zeros > 0 {
             look(self.zero, self.zeros)?;
         }
-        self.visit_pages(&self.above, &mut look)
+        self.visit_side(&self.above, !below, &mut look)
+    }
+
+    /// The buckets on one side of 0, on which those that are near lie or not.
+    fn visit_side<B>(
+        &self,
+        directory: &Directory,
+        with_near: bool,
+        look: &mut impl FnMut(u32, u64) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let entries = directory.entries.as_slice();
+        if !with_near || self.near.is_empty() {
+            return self.visit_pages(directory.first, entries, look);
+        }
+        let near_page = self.near_first >> PAGE_SHIFT;
+        let before = near_page.saturating_sub(directory.first) as usize;
+        let before = before.min(entries.len());
+        let (lower, upper) = entries.split_at(before);
+        self.visit_pages(directory.first, lower, look)?;
+        let (pages, _) = self.near.as_chunks::<PAGE_BUCKETS>();
+        for (counts, number) in pages.iter().zip(near_page..) {
+            visit_page(number, counts, look)?;
+        }
+        self.visit_pages(directory.first + before as u32, upper, look)
     }
 
     fn visit_pages<B>(
         &self,
-        directory: &Directory,
+        first: u32,
+        entries: &[u32],
         look: &mut impl FnMut(u32, u64) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        for (&page, number) in directory.entries.iter().zip(directory.first..) {
-            let Some(counts) = self.pages.get(page as usize) else {
-                continue;
-            };
-            // Where there are any, before the question which: an if for every bucket would be guessed wrongly half the time.
-            let bits = counts.iter().rev();
-            let mut there = bits.fold(0_u32, |bits, &count| bits << 1 | u32::from(count > 0));
-            while there != 0 {
-                let at = there.trailing_zeros();
-                look(number << PAGE_SHIFT | at, counts[at as usize])?;
-                there &= there - 1;
+        for (&page, number) in entries.iter().zip(first..) {
+            if let Some(counts) = self.pages.get(page as usize) {
+                visit_page(number, counts, look)?;
             }
         }
         ControlFlow::Continue(())
@@ -261,7 +318,28 @@ impl Buckets {
     pub(super) fn heap_bytes(&self) -> usize {
         (self.below.entries.capacity() + self.above.entries.capacity()) * size_of::<u32>()
             + self.pages.capacity() * size_of::<[u64; PAGE_BUCKETS]>()
+            + self.near.capacity() * size_of::<u32>()
     }
+}
+
+/// Shows the buckets of a page that have values.
+#[inline(always)]
+fn visit_page<B, T: Copy + Into<u64>>(
+    number: u32,
+    counts: &[T; PAGE_BUCKETS],
+    look: &mut impl FnMut(u32, u64) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    // Where there are any, before the question which: an if for every bucket would be guessed wrongly half the time.
+    let bits = counts.iter().rev();
+    let mut there = bits.fold(0_u32, |bits, &count| {
+        bits << 1 | u32::from(count.into() > 0)
+    });
+    while there != 0 {
+        let at = there.trailing_zeros();
+        look(number << PAGE_SHIFT | at, counts[at as usize].into())?;
+        there &= there - 1;
+    }
+    ControlFlow::Continue(())
 }
 
 impl Directory {

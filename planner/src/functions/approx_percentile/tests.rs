@@ -280,6 +280,61 @@ fn the_single_accumulator_may_be_asked_at_any_time() {
 }
 
 #[test]
+fn counts_beyond_32_bits_move_where_they_have_room() {
+    let most = u64::from(u32::MAX);
+    let (low, high) = (key_of(100.0), key_of(200.0));
+    let (first, last) = (
+        Grain::DEFAULT.bucket_of(low),
+        Grain::DEFAULT.bucket_of(high),
+    );
+    let mut buckets = Buckets::new(Grain::DEFAULT);
+    buckets.settle(low, high);
+    let near = buckets.heap_bytes();
+    for count in [most, 2] {
+        buckets.add_to_bucket(first, count);
+        buckets.widen(count, low, low).unwrap();
+    }
+    // One more than fits, and so did the next.
+    buckets.add_all(&[high, low]);
+    assert!(near > 0 && buckets.heap_bytes() != near);
+    let mut seen = vec![];
+    let _all = buckets.visit(|bucket, count| {
+        seen.push((bucket, count));
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    assert_eq!(seen, [(first, most + 3), (last, 1)]);
+    assert_eq!(buckets.percentile(0.999), Some(100.25));
+    assert_eq!(buckets.percentile(1.0), Some(200.0));
+}
+
+#[test]
+fn values_on_all_sides_of_those_that_are_near() {
+    // The first thousand say where counts lie side by side; then come others, below, above, on the other side of 0, and none at all.
+    let mut values: Vec<f64> = (0..2_000).map(|n| 1e3 + f64::from(n)).collect();
+    for size in [1e-300, 1e-3, 1.0, 500.0, 1e4, 1e9, 1e300, f64::INFINITY] {
+        values.extend([size, -size, 0.0].map(|value| [value; 200]).as_flattened());
+    }
+    values.extend([f64::NAN; 200]);
+    for values in [values.clone(), values.iter().map(|value| -value).collect()] {
+        let backward: Vec<f64> = values.iter().rev().copied().collect();
+        for percentile in [0.0, 0.05, 0.2, 0.3, 0.35, 0.5, 0.7, 0.9, 0.97, 1.0] {
+            let answer = at_once(&values, percentile);
+            assert!(same(answer, at_once(&backward, percentile)), "{percentile}");
+            let exact = by_definition(&values, percentile).unwrap();
+            let off = (answer.unwrap() - exact).abs();
+            let near = off <= exact.abs() * 0.004
+                || same(
+                    answer,
+                    Some(exact)
+                        .filter(|exact| !exact.is_nan())
+                        .or(Some(f64::NAN)),
+                );
+            assert!(near, "{percentile}: {answer:?}, not {exact}");
+        }
+    }
+}
+
+#[test]
 fn corrupt_states_are_errors() {
     let mut buckets = Buckets::new(Grain::DEFAULT);
     for i in 0..5000 {

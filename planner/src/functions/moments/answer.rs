@@ -88,8 +88,8 @@ impl Specials {
         }
     }
 
-    /// Of the arguments that these sums are of.
-    fn within(self, moments: &[Moment]) -> u8 {
+    /// Those of the arguments that these sums are of: the others make no difference.
+    pub(super) fn within(self, moments: &[Moment]) -> u8 {
         let mut mask = 0;
         for moment in moments {
             mask |= match moment {
@@ -149,7 +149,7 @@ impl Group<'_> {
         if n < least {
             return None;
         }
-        let specials = self.specials.within(answer.moments());
+        let specials = self.specials.0;
         if specials != 0 {
             return Some(match answer {
                 Answer::AvgX => mean_of(specials),

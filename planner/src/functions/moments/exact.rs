@@ -95,19 +95,23 @@ impl Exact {
     #[inline(always)]
     fn add_limbs<const N: usize>(&mut self, at: i16, term: [u64; N], negative: bool) -> isize {
         let extension = if negative { u64::MAX } else { 0 };
-        if let Self::Here { low, limbs } = self
-            && let Some(term) = placed(at - *low, &term)
-        {
-            let mut carry = negative;
-            for (limb, term) in limbs.iter_mut().zip(term) {
-                (*limb, carry) = add_carrying(*limb, term ^ extension, carry);
-            }
-            return match has_room(limbs[HERE - 1]) {
-                true => 0,
-                false => self.reach(at, at),
+        let term = term.map(|limb| limb ^ extension);
+        if let Self::Here { low, limbs } = self {
+            // Each with limbs that are known when this is compiled.
+            let added = match at - *low {
+                0 => add_at::<N, 0>(limbs, term, extension, negative),
+                1 => add_at::<N, 1>(limbs, term, extension, negative),
+                2 => add_at::<N, 2>(limbs, term, extension, negative),
+                _ => false,
             };
+            if added {
+                return match has_room(limbs[HERE - 1]) {
+                    true => 0,
+                    false => self.reach(at, at),
+                };
+            }
         }
-        self.add_anywhere(at, &term.map(|limb| limb ^ extension), extension, negative)
+        self.add_anywhere(at, &term, extension, negative)
     }
 
     #[cold]
@@ -416,18 +420,27 @@ fn power_of_two(exponent: i64) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
-/// Some limbs as those in place, so many limbs higher; `None` where they do not fit.
+/// Adds a number, whose limbs above those given are `extension`, so many limbs higher; `false`, and nothing else, where it does not fit.
 #[inline(always)]
-fn placed<const N: usize>(higher: i16, term: &[u64; N]) -> Option<[u64; HERE]> {
-    let mut wide = [0; HERE];
-    // Each with places that are known when this is compiled.
-    match higher {
-        0 => wide[..N].copy_from_slice(term),
-        1 => wide[1..].get_mut(..N)?.copy_from_slice(term),
-        2 => wide[2..].get_mut(..N)?.copy_from_slice(term),
-        _ => return None,
+fn add_at<const N: usize, const HIGHER: usize>(
+    limbs: &mut [u64; HERE],
+    term: [u64; N],
+    extension: u64,
+    mut carry: bool,
+) -> bool {
+    if HIGHER + N > HERE {
+        return false;
     }
-    Some(wide)
+    for (limb, term) in limbs[HIGHER..].iter_mut().zip(term) {
+        (*limb, carry) = add_carrying(*limb, term, carry);
+    }
+    // Mostly nothing is added from here on: neither 0, nor -1 with a carry.
+    if carry != (extension != 0) {
+        for limb in &mut limbs[HIGHER + N..] {
+            (*limb, carry) = add_carrying(*limb, extension, carry);
+        }
+    }
+    true
 }
 
 #[inline(always)]

@@ -71,7 +71,7 @@ impl MomentGroups {
         self.counts[group] += 1;
         let specials = Specials::of(x, y);
         if specials != Specials::default() {
-            self.specials[group].0 |= specials.0;
+            self.specials[group].0 |= specials.within(moments);
         }
         let width = moments.len();
         let sums = &mut self.sums[group * width..][..width];
@@ -278,7 +278,9 @@ impl GroupsAccumulator for MomentGroups {
         let counts = |row| all || (arguments.is_valid(row) && passes(opt_filter, row));
         use Moment::{X, Xx, Xy, Y, Yy};
         match self.moments {
-            [X, Xx] if all => rows.for_each(|(group, (x, y))| self.add(&[X, Xx], *group, *x, *y)),
+            [X, Xx] if all && self.answer.is_of_one() => {
+                rows.for_each(|(group, (x, _))| self.add(&[X, Xx], *group, *x, 0.0));
+            }
             [X, Y, Xx, Yy, Xy] if all => {
                 rows.for_each(|(group, (x, y))| self.add(&[X, Y, Xx, Yy, Xy], *group, *x, *y));
             }
@@ -334,7 +336,8 @@ impl GroupsAccumulator for MomentGroups {
             let sums = &mut sums[..self.moments.len()];
             add_row(self.moments, sums, *x, *y, false);
             state.clear();
-            write(&mut state, 1, Specials::of(*x, *y), sums);
+            let specials = Specials(Specials::of(*x, *y).within(self.moments));
+            write(&mut state, 1, specials, sums);
             append(&mut states, &state)?;
         }
         Ok(vec![Arc::new(states.finish())])

@@ -40,7 +40,7 @@ impl MomentAccumulator {
     fn add(&mut self, x: f64, y: f64, back: bool) {
         let one = if back { u64::MAX } else { 1 };
         self.count = self.count.wrapping_add(one);
-        let specials = Specials::of(x, y).0;
+        let specials = Specials::of(x, y).within(self.answer.moments());
         if specials != 0 {
             for (bit, count) in self.specials.iter_mut().enumerate() {
                 if specials >> bit & 1 != 0 {

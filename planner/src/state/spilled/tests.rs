@@ -4,7 +4,8 @@
 
 use crate::{testing::*, *};
 
-const BY_VALUE: &str = "SELECT window_start, value, count(*) AS n, sum(value) AS total, stddev(value / 3) AS s, corr(value, extract(second from ts)) AS r
+const BY_VALUE: &str =
+    "SELECT window_start, value, count(*) AS n, sum(value) AS total, stddev(value / 3) AS s
     FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 hour') GROUP BY window_start, value";
 
 /// Events of many groups in one window, the same groups in every epoch.
