@@ -7,7 +7,7 @@ use sluice_tests::{delta_log::DeltaLog, parts::python, pg::Pg, server::Server};
 use crate::{places::preloaded, support::SOON};
 
 const STREAM: &str = "CREATE STREAM e (ts TIMESTAMPTZ, event_type TEXT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
-  WITH (connector = 'generator', rows_per_second = '400', splits = '1', event_interval = '1 second')";
+  WITH (connector = 'generator', rows_per_second = '400', splits = '1', event_interval = '1 second', start_time = '2020-01-01T00:00:00Z')";
 
 /// A table that gets a few windows a second and commits them.
 fn create_table(name: &str) -> String {

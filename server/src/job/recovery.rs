@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     catalog::QualifiedName,
+    clock::rfc3339,
     error::{Error, Result, SqlState},
     events::Events,
     root::storage_error,
@@ -110,7 +111,7 @@ pub(super) struct Restored {
     pub(super) totals: Totals,
     /// What is thrown away before anything new is shown.
     pub(super) discard: Option<Discard>,
-    /// Whether there is no checkpoint.
+    /// Whether there is no checkpoint of anything.
     pub(super) fresh: bool,
 }
 
@@ -169,6 +170,11 @@ impl Committer {
                 });
             }
         }
+        // Whoever begins claims the log as well: one who was here before and froze must not begin in our place.
+        let manifest = match manifest {
+            None if restored.discard.is_none() => Some(self.nothing_yet()),
+            manifest => manifest,
+        };
         if let Some(mut manifest) = manifest {
             if manifest.rebuild == Some(Rebuild::Anew) {
                 self.empty_tables(&manifest).await?;
@@ -281,8 +287,29 @@ impl Committer {
             state: Some(self.read_state(manifest).await?),
             totals: manifest.totals,
             discard,
-            fresh: false,
+            fresh: manifest.epoch == 0,
         })
+    }
+
+    /// A checkpoint of a query that has not begun.
+    fn nothing_yet(&self) -> Manifest {
+        Manifest {
+            format: Manifest::format_of(&[], None),
+            number: self.next_number,
+            owner: self.owner.clone(),
+            epoch: 0,
+            app_id: self.app_id.clone(),
+            fingerprint: self.plan.fingerprint.clone(),
+            positions: Vec::new(),
+            split_watermarks_us: Vec::new(),
+            watermark_us: None,
+            totals: Totals::default(),
+            panes: Vec::new(),
+            files: BTreeMap::new(),
+            written_at: rfc3339(self.clock.now_us()),
+            opened: Vec::new(),
+            rebuild: None,
+        }
     }
 
     /// Takes every row out of the query's tables, in one commit each; those that have done so already are left alone.

@@ -710,7 +710,7 @@ impl<'a> Run<'a> {
             table.refresh().await.unwrap();
             let found = match table.cut().committed {
                 Some(committed) => {
-                    let context = SessionContext::new();
+                    let context = context_of(&parts.root);
                     context
                         .read_table(committed)
                         .unwrap()
@@ -732,7 +732,7 @@ impl<'a> Run<'a> {
         letters.refresh().await.unwrap();
         let mut offsets = Vec::new();
         if let Some(committed) = letters.cut().committed {
-            let context = SessionContext::new();
+            let context = context_of(&parts.root);
             let rows = context.read_table(committed).unwrap();
             let rows = rows.select_columns(&["_partition", "_offset"]).unwrap();
             offsets = lines(&rows.collect().await.unwrap());
@@ -772,6 +772,13 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// A context that finds the simulated store.
+fn context_of(root: &Root) -> SessionContext {
+    let context = SessionContext::new();
+    context.register_object_store(&root.url, Arc::clone(&root.base));
+    context
 }
 
 /// A query between two epochs, and what waits for its commit.
