@@ -1,6 +1,7 @@
 //! A log of small checked files under rising numbers, each written put-if-absent.
 //!
-//! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else was fenced and must stop.
+//! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else, or a higher one written,
+//! was fenced and must stop. (A number may have been taken and cleaned away while the writer slept, so both are looked at.)
 //! Losing the answer to a put is no trouble: the file that is there says who wrote it.
 
 use std::marker::PhantomData;
@@ -104,7 +105,12 @@ impl<T: LogEntry> ManifestLog<T> {
             }
         };
         if won || self.is_ours(&path, entry).await? {
-            return Ok(());
+            // A number that somebody used and has removed since is free again, for one who slept so long.
+            let followed = self.numbers().await?.into_iter().any(|at| at > number);
+            if !followed {
+                return Ok(());
+            }
+            self.root.delete(&path).await.map_err(storage_error)?;
         }
         Err(Error::outside(
             SqlState::ObjectInUse,
