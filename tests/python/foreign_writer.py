@@ -3,13 +3,25 @@
 import json
 import sys
 
-import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 from deltalake.table import TableFeatures
 
 
 def main():
     what, folder = sys.argv[1:3]
+    # The table is being written: whoever depends on what it read may be too late, and tries again.
+    for attempt in range(50):
+        try:
+            act(what, folder)
+            break
+        except CommitFailedError:
+            if attempt == 49:
+                raise
+    print(json.dumps({"version": DeltaTable(folder).version()}))
+
+
+def act(what, folder):
     table = DeltaTable(folder)
     if what == "append":
         data = table.to_pyarrow_table().slice(0, 1)
@@ -31,7 +43,6 @@ def main():
         table.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
     else:
         raise SystemExit(f"what is {what}?")
-    print(json.dumps({"version": DeltaTable(folder).version()}))
 
 
 main()

@@ -1,6 +1,7 @@
 //! A log of small checked files under rising numbers, each written put-if-absent.
 //!
-//! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else was fenced and must stop.
+//! Whoever writes number n+1 owns the log from then on: a writer that finds its number taken by somebody else, or a higher one written,
+//! was fenced and must stop. (A number may have been taken and cleaned away while the writer slept, so both are looked at.)
 //! No answer to a put is believed but the one that says "done": it may be lost, or be the store client's own second try meeting its
 //! first. The file that is there says who wrote it.
 
@@ -115,7 +116,7 @@ impl<T: LogEntry> ManifestLog<T> {
             .map_err(|error| Error::internal(format!("checkpoint manifest: {error}")))?;
         let put = self.root.put_if_absent(&path, bytes.into()).await;
         if matches!(put, Ok(true)) {
-            return Ok(());
+            return self.check_followed(number).await;
         }
         let found = self.root.read(&path).await.map_err(storage_error)?;
         let writer = found
@@ -126,7 +127,7 @@ impl<T: LogEntry> ManifestLog<T> {
             outcome(writer.as_ref().map(Option::as_deref), entry.owner()),
             put,
         ) {
-            (Outcome::Ours, _) => Ok(()),
+            (Outcome::Ours, _) => self.check_followed(number).await,
             (Outcome::Fenced, _) => Err(Error::outside(
                 SqlState::ObjectInUse,
                 format!("another server has taken over: checkpoint {path} is not ours"),
@@ -145,6 +146,20 @@ impl<T: LogEntry> ManifestLog<T> {
                 format!("the store says that {path} exists, and does not have it"),
             )),
         }
+    }
+
+    /// A number that somebody used and has removed since is free again, for a writer who slept so long: it is given back.
+    async fn check_followed(&self, number: u64) -> Result<()> {
+        if self.numbers().await?.into_iter().all(|at| at <= number) {
+            return Ok(());
+        }
+        let path = self.path(number);
+        self.root.delete(&path).await.map_err(storage_error)?;
+        Err(Error::outside(
+            SqlState::ObjectInUse,
+            format!("another server has taken over: there are checkpoints beyond {path}"),
+        )
+        .with_hint("Only one server may run on a root; this one has stopped the query."))
     }
 
     /// Deletes entries older than the newest `keep`.

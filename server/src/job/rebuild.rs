@@ -12,7 +12,7 @@ use super::{
     JobParts, QueryStatus, StatusCell,
     commit::{Committer, pass},
     decoders::Decoders,
-    journal,
+    journal::{self, JournalHead},
     manifest::{Manifest, Opened, Rebuild, Totals},
     recovery::lost,
     run::journal_error,
@@ -87,6 +87,7 @@ pub async fn skip_lost(parts: &JobParts) -> Result<Vec<String>> {
         return Err(lost(&parts.name, epoch, "There is no checkpoint."));
     };
     let mut told = Vec::new();
+    let mut ends = BTreeMap::new();
     for (stream, number) in parts.streams.iter().zip(0..) {
         let splits = stream.source.probe().await.map_err(storage_error)?;
         let splits: BTreeMap<SplitId, SplitInfo> = splits
@@ -96,6 +97,11 @@ pub async fn skip_lost(parts: &JobParts) -> Result<Vec<String>> {
                 (info.split.clone(), info)
             })
             .collect();
+        ends.extend(
+            splits
+                .iter()
+                .map(|(split, info)| (split.clone(), info.end_offset)),
+        );
         let of_stream = |position: &SplitPosition| position.split.stream == number;
         let mut moved = Vec::new();
         for position in manifest.positions.iter().filter(|at| of_stream(at)) {
@@ -122,6 +128,7 @@ pub async fn skip_lost(parts: &JobParts) -> Result<Vec<String>> {
             });
         }
     }
+    told.extend(unreplayable(parts, manifest.epoch, &ends)?);
     if told.is_empty() {
         return Ok(told);
     }
@@ -131,6 +138,37 @@ pub async fn skip_lost(parts: &JobParts) -> Result<Vec<String>> {
     manifest.written_at = rfc3339(parts.clock.now_us());
     committer.put_manifest(&manifest).await?;
     Ok(told)
+}
+
+/// Epochs since the checkpoint whose rows the topic does not have any more: a line for each split.
+fn unreplayable(
+    parts: &JobParts,
+    checkpointed: i64,
+    ends: &BTreeMap<SplitId, i64>,
+) -> Result<Vec<String>> {
+    let head = JournalHead {
+        fingerprint: parts.plan.fingerprint.clone(),
+        build: parts.build.clone(),
+        definitions: parts
+            .streams
+            .iter()
+            .map(|stream| stream.definition.clone())
+            .collect(),
+        after_epoch: checkpointed,
+    };
+    let records = journal::read(&parts.journal, &head, checkpointed).map_err(journal_error)?;
+    let mut wanted: BTreeMap<SplitId, i64> = BTreeMap::new();
+    for record in records.unwrap_or_default() {
+        wanted.extend(record.ends);
+    }
+    let short = wanted.into_iter().filter_map(|(split, wanted)| {
+        let end = ends.get(&split).copied().filter(|end| *end < wanted)?;
+        Some(format!(
+            "{}[{}]: the log ends at {end}, before {wanted}, which had been read; what it gave since the last checkpoint is computed anew",
+            split.topic, split.partition
+        ))
+    });
+    Ok(short.collect())
 }
 
 /// What becomes of a position.

@@ -114,7 +114,7 @@ pub(super) struct Restored {
     pub(super) decoders: Decoders,
     /// What is thrown away before anything new is shown.
     pub(super) discard: Option<Discard>,
-    /// Whether there is no checkpoint.
+    /// Whether there is no checkpoint of anything.
     pub(super) fresh: bool,
 }
 
@@ -307,7 +307,7 @@ impl Committer {
     }
 
     async fn restore(&mut self, manifest: &Manifest) -> Result<Restored> {
-        if manifest.epoch == 0 {
+        if manifest.epoch == 0 && manifest.positions.is_empty() && manifest.rebuild.is_none() {
             return Ok(Restored::nothing());
         }
         if manifest.fingerprint != self.plan.fingerprint {
@@ -336,7 +336,7 @@ impl Committer {
             totals: manifest.totals,
             decoders: manifest.decoders.clone(),
             discard,
-            fresh: false,
+            fresh: manifest.epoch == 0,
         })
     }
 

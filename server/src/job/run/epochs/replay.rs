@@ -1,12 +1,24 @@
 //! The epochs since the last checkpoint, run again decision for decision.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
 
-use sluice_connectors::source::SplitId;
+use sluice_connectors::source::{SourceEvent, SplitId};
 use sluice_planner::api::SplitInput;
 
-use super::{super::super::commit::pass, Running, Uncommitted, reader_ended};
-use crate::error::Result;
+use super::{
+    super::super::commit::{lost_rows_hint, pass},
+    ASK_ENDS, Running, Uncommitted, reader_ended,
+};
+use crate::{
+    catalog::QualifiedName,
+    error::{Error, Result, SqlState},
+};
+
+/// How long a log must end before what had been read of it: a broker that has just started may not know all of it yet.
+const CUT_BACK: Duration = Duration::from_secs(30);
 
 impl Running<'_> {
     /// Runs the epochs again that readers may have seen, decision for decision.
@@ -59,7 +71,10 @@ impl Running<'_> {
 
     /// Reads until every split's pending rows reach their end, for as long as it takes: computing these epochs anew while the broker is
     /// away would change rows that were read.
+    ///
+    /// A log that ends before and stays so was cut back: that is said, for nothing will come.
     async fn wait_for(&mut self, ends: &BTreeMap<SplitId, i64>) -> Result<()> {
+        let mut short: BTreeMap<SplitId, (i64, Instant)> = BTreeMap::new();
         loop {
             let reached = ends.iter().all(|(split, end)| {
                 let next = self
@@ -76,7 +91,24 @@ impl Running<'_> {
             if reached {
                 return Ok(());
             }
-            let event = self.readers.next().await.ok_or_else(reader_ended)?;
+            let event = tokio::time::timeout(ASK_ENDS, self.readers.next()).await;
+            let Ok(event) = event else {
+                self.readers.ask_ends();
+                continue;
+            };
+            let event = event.ok_or_else(reader_ended)?;
+            if let SourceEvent::EndOffset { split, end_offset } = &event {
+                match ends.get(split) {
+                    Some(wanted) if end_offset < wanted => {
+                        let since = short.entry(split.clone());
+                        let (_, since) = since.or_insert((*end_offset, Instant::now()));
+                        if since.elapsed() >= CUT_BACK {
+                            return Err(cut_back(&self.parts.name, split, *end_offset, *wanted));
+                        }
+                    }
+                    _ => drop(short.remove(split)),
+                }
+            }
             self.on_event(event)?;
             // Batches held for later epochs must not fill the inbox while we wait for another split.
             self.give_back_held();
@@ -125,4 +157,16 @@ impl Running<'_> {
             .sum();
         inputs
     }
+}
+
+fn cut_back(query: &QualifiedName, split: &SplitId, end: i64, wanted: i64) -> Error {
+    Error::outside(
+        SqlState::DataCorrupted,
+        format!(
+            "topic '{}' partition {} ends at offset {end}, before {wanted}, up to which it had been read",
+            split.topic, split.partition
+        ),
+    )
+    .with_detail("The broker's log was cut back; rows that were shown and not committed cannot be made again as they were.")
+    .with_hint(lost_rows_hint(query))
 }

@@ -19,7 +19,10 @@ use datafusion::{
     logical_expr::cast,
     prelude::{SessionContext, col},
 };
-use sluice_connectors::source::{SourceEvent, SplitBatch, SplitId, SplitPosition};
+use sluice_connectors::{
+    source::{SourceEvent, SplitBatch, SplitId, SplitPosition},
+    store::Root,
+};
 use sluice_planner::api::SplitInput;
 
 use super::{
@@ -65,7 +68,8 @@ impl Running<'_> {
         let totals = self.totals;
         let epoch = discard.epoch.max(self.epoch + 1);
         let now_us = discard.now_us.max(self.parts.clock.now_us());
-        let dead = dead_offsets(self.parts.tables.dead.cut().committed).await?;
+        let committed = self.parts.tables.dead.cut().committed;
+        let dead = dead_offsets(&self.parts.root, committed).await?;
         let mut batches: BTreeMap<SplitId, VecDeque<SplitBatch>> = BTreeMap::new();
         let mut rows = 0;
         let mut read = 0_u64;
@@ -143,12 +147,14 @@ impl Running<'_> {
 }
 
 /// Where the query's dead letters come from.
-async fn dead_offsets(table: Option<Arc<dyn TableProvider>>) -> Result<DeadOffsets> {
+async fn dead_offsets(root: &Root, table: Option<Arc<dyn TableProvider>>) -> Result<DeadOffsets> {
     let mut dead = DeadOffsets::new();
     let Some(table) = table else {
         return Ok(dead);
     };
-    let batches = SessionContext::new()
+    let context = SessionContext::new();
+    context.register_object_store(&root.url, Arc::clone(&root.base));
+    let batches = context
         .read_table(table)
         .and_then(|rows| {
             rows.select(vec![
