@@ -399,7 +399,7 @@ impl<'a> Run<'a> {
                 app_id,
             ))
         };
-        let named = |suffix: &str| QualifiedName::new("gold", &format!("simulated{suffix}"));
+        let named = |suffix: &str| QualifiedName::new("gold", format!("simulated{suffix}"));
         let tables = JobTables {
             table: state(named(""), &plan.output_schema),
             late: state(named("__late"), &plan.late_schema),
