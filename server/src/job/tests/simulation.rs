@@ -433,6 +433,7 @@ impl<'a> Run<'a> {
             streams: [stream].into(),
             root,
             journal: self.folder.to_path_buf(),
+            holding: self.world.engine.holding().clone(),
             tables,
             options: JobOptions::default(),
             events: Events::new(Arc::clone(&clock)),
