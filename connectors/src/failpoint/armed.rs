@@ -43,7 +43,9 @@ pub(super) fn hit(name: &str) -> io::Result<()> {
     let Some(action) = due else {
         return Ok(());
     };
-    eprintln!("failpoint {name}: {action:?}");
+    // In one write: the log is shared with other threads, and a line in pieces is not found in it.
+    let line = format!("failpoint {name}: {action:?}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
     match action {
         Action::Kill => std::process::abort(),
         Action::Error => Err(io::Error::other("failpoint")),
