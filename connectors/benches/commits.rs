@@ -23,7 +23,7 @@ use sluice_connectors::{
         CHECKPOINT_INTERVAL, Compactor, DeltaReader, DeltaSink, PartitionValues, Standing,
         TableSpec, maintain, merges,
     },
-    store::{Root, open_root},
+    store::{Root, open_local},
 };
 use tokio::sync::Mutex;
 
@@ -113,7 +113,7 @@ async fn ours(commits: i64) -> Ours {
     let kept = std::env::var("SLUICE_BENCH_TABLE").ok().map(PathBuf::from);
     let temporary = tempfile::tempdir().unwrap();
     let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
-    let root = open_root(folder.to_str().unwrap()).unwrap();
+    let root = open_local(folder.to_str().unwrap()).unwrap();
     let path = "tables/gold/commits";
     let mut sink = DeltaSink::create(&root, path, &spec(), &Map::new())
         .await
@@ -229,7 +229,7 @@ async fn ours(commits: i64) -> Ours {
 /// CPU per commit of delta-rs' writer: the first ones, and the last ones.
 async fn theirs(commits: i64) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
-    let root = open_root(folder.path().to_str().unwrap()).unwrap();
+    let root = open_local(folder.path().to_str().unwrap()).unwrap();
     let path = "tables/gold/stock";
     DeltaSink::create(&root, path, &spec(), &Map::new())
         .await

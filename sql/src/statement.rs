@@ -49,10 +49,6 @@ pub(crate) use emit::{EmitClause, take as take_emit};
 
 /// One statement: ours, or SQL with the Spark and Flink spellings already rewritten.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a script has few statements, and each is taken apart once"
-)]
 pub enum Statement {
     /// CREATE STREAM: a source of rows that never ends.
     CreateStream(CreateStream),
