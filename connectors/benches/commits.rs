@@ -154,7 +154,7 @@ async fn ours(commits: i64) -> Ours {
             };
             let due = merges(&files, standing);
             if !due.is_empty() {
-                let mut compactor = Compactor::of(&snapshot).unwrap();
+                let compactor = Compactor::of(&snapshot).unwrap();
                 for merge in due {
                     compactor
                         .merge(&merge, &order, true, &queue)

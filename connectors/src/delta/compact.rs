@@ -165,7 +165,7 @@ impl Compactor {
     ///
     /// `None` when one of the files is not live any more: nothing was changed.
     pub async fn merge(
-        &mut self,
+        &self,
         merge: &Merge,
         order: &[String],
         auto: bool,
@@ -237,8 +237,10 @@ impl Compactor {
             "numOutputRows": merged.rows.to_string(),
         });
         let _turn = queue.lock().await;
-        let version = self
-            .sink
+        // From the version whose files were read on, each time: a sink that has put one merge has passed by what came before it, and
+        // that may have taken files of this one.
+        let mut sink = DeltaSink::of(self.sink.log().clone(), self.state.clone())?;
+        let version = sink
             .rewrite(&removed, &written, parameters, metrics)
             .await?;
         Ok(version.map(|version| Merged { version, ..merged }))

@@ -147,6 +147,11 @@ impl DeltaSink {
         &self.spec
     }
 
+    /// The table's log.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// The table's folder below the root.
     pub fn path(&self) -> &str {
         &self.log.path

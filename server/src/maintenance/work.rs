@@ -52,10 +52,12 @@ pub(crate) async fn compact(
 ) -> Result<Compacted> {
     let table = &subject.table;
     let mut compacted = Compacted::default();
+    // What was merged since the newest look at the table would be merged again, for nothing.
+    table.settle().await?;
     let Some(snapshot) = table.snapshot() else {
         return Ok(compacted);
     };
-    let mut compactor = Compactor::of(&snapshot).map_err(storage_error)?;
+    let compactor = Compactor::of(&snapshot).map_err(storage_error)?;
     for merge in merges(&compactor.files(), standing) {
         let began = Instant::now();
         let merged = compactor

@@ -41,7 +41,7 @@ async fn compactor(root: &Root) -> Compactor {
 async fn merge_all(root: &Root) -> Vec<Merged> {
     let queue = Mutex::new(());
     let order = ["window_start".to_owned(), "event_type".to_owned()];
-    let mut compactor = compactor(root).await;
+    let compactor = compactor(root).await;
     let mut merged = Vec::new();
     for merge in merges(&compactor.files(), |_| Standing::Sealed) {
         let done = compactor.merge(&merge, &order, false, &queue).await;
@@ -128,7 +128,7 @@ async fn a_query_commits_on_beside_a_merge() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
     commits(&root, &mut sink, 0..=6).await;
-    let mut compactor = compactor(&root).await;
+    let compactor = compactor(&root).await;
     let merge = merges(&compactor.files(), |_| Standing::Sealed).remove(0);
     // Between the reading of the files and the commit.
     commits(&root, &mut sink, 7..=9).await;
@@ -150,13 +150,35 @@ async fn a_query_commits_on_beside_a_merge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_merge_sees_what_came_before_the_merge_before_it() {
+    let (_folder, root) = root();
+    let mut sink = table(&root).await;
+    commits(&root, &mut sink, 0..=8).await;
+    let queue = Mutex::new(());
+    let fresh = compactor(&root).await;
+    let stale = compactor(&root).await;
+    let all = merges(&fresh.files(), |_| Standing::Sealed);
+    let [early, late] = &all[..] else {
+        unreachable!("{all:?}")
+    };
+    let merged = fresh.merge(late, &[], true, &queue).await.unwrap();
+    assert!(merged.is_some());
+    let merged = stale.merge(early, &[], true, &queue).await.unwrap();
+    assert!(merged.is_some(), "nobody has touched these files");
+    let merged = stale.merge(late, &[], true, &queue).await.unwrap();
+    assert_eq!(merged, None, "they went before this one's own first merge");
+    let sum = "select count(*) from t";
+    assert_eq!(query(&root, TABLE, sum).await, ["90"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_not_live_any_more_are_not_merged() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
     commits(&root, &mut sink, 0..=6).await;
     let queue = Mutex::new(());
-    let mut first = compactor(&root).await;
-    let mut second = compactor(&root).await;
+    let first = compactor(&root).await;
+    let second = compactor(&root).await;
     let merge = merges(&first.files(), |_| Standing::Sealed).remove(0);
     assert!(
         first
@@ -166,13 +188,13 @@ async fn files_that_are_not_live_any_more_are_not_merged() {
             .is_some()
     );
     assert_eq!(second.merge(&merge, &[], true, &queue).await.unwrap(), None);
-    let mut third = compactor(&root).await;
+    let third = compactor(&root).await;
     let error = third.merge(&merge, &[], true, &queue).await.unwrap_err();
     assert!(matches!(error, ConnectorError::Conflict { .. }), "{error}");
     let spec = sink.spec().clone();
     let mut before = DeltaSink::open(&root, TABLE).await.unwrap().unwrap();
     commits(&root, &mut before, 7..=9).await;
-    let mut fourth = compactor(&root).await;
+    let fourth = compactor(&root).await;
     let merge = merges(&fourth.files(), |_| Standing::Sealed).remove(0);
     before.replace(&spec, None, &Map::new()).await.unwrap();
     assert_eq!(
