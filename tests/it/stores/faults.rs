@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_tests::{
-    fault_proxy::{About, Fault, FaultProxy, Rule, count},
+    fault_proxy::{About, Fault, FaultProxy, Rule, Seen, count},
     parts::stores::Kind,
     server::Server,
 };
@@ -194,12 +194,15 @@ fn requests_of_a_commit(kind: Kind) {
                 eprintln!("  {line}");
             }
             assert!(commits >= 32);
-            assert!(
-                seen.iter()
-                    .filter(|one| one.method == "PUT")
-                    .all(|one| one.status == 200 || one.status == 201),
-                "a request failed by itself"
-            );
+            // A commit that finds its version taken by a merge of small files takes the next one.
+            let expected = |one: &Seen| match one.about {
+                About::Log => matches!(one.status, 200 | 201 | 409 | 412),
+                _ => matches!(one.status, 200 | 201),
+            };
+            let failed = seen
+                .iter()
+                .find(|one| one.method == "PUT" && !expected(one));
+            assert!(failed.is_none(), "a request failed by itself: {failed:?}");
             // however long the log is
             let limit = 12 * commits;
             assert!(
