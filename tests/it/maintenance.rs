@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sluice_tests::{
     delta_log::DeltaLog,
     job::{self, COLUMNS},
-    load::{Messages, Shape},
+    load::Shape,
     oracle,
     parts::{kafka::Broker, producer::Producer, python},
     pg::Pg,
@@ -19,7 +19,10 @@ use sluice_tests::{
     wait::wait_for,
 };
 
-use crate::support::{DRAIN, SOON, check_conservation, check_gold, rows_of_json, setting};
+use crate::{
+    support::{DRAIN, SOON, check_conservation, check_gold, rows_of_json, setting},
+    under_load::produce_at,
+};
 
 const GOLD: &str = "gold.real_time_metrics";
 const PARTITIONS: usize = 2;
@@ -44,7 +47,7 @@ fn partitions_are_sealed_under_load_and_kills() {
         ..Shape::of(messages, seed)
     };
     let producer = thread::scope(|scope| {
-        let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
+        let producing = scope.spawn(|| produce_at(RATE, PARTITIONS, broker, &topic, &shape, &stop));
         let _stop = Stop(&stop);
         wait_for("a row in every partition", SOON, || {
             (0..PARTITIONS as i32)
@@ -72,23 +75,6 @@ fn partitions_are_sealed_under_load_and_kills() {
         producing.join().unwrap()
     });
     check(&server, producer, &shape);
-}
-
-fn produce<'a>(broker: &'a Broker, topic: &str, shape: &Shape, stop: &AtomicBool) -> Producer<'a> {
-    let mut producer = Producer::new(broker, topic, PARTITIONS);
-    let start = Instant::now();
-    for (n, message) in Messages::new(shape.clone()).enumerate() {
-        if n.is_multiple_of(100) {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let due = start + Duration::from_secs_f64(n as f64 / RATE as f64);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-        }
-        producer.send(n % PARTITIONS, message);
-    }
-    producer.flush();
-    producer
 }
 
 fn optimized(pg: &Pg) -> i64 {

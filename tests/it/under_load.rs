@@ -39,17 +39,29 @@ pub(crate) fn produce<'a>(
     shape: &Shape,
     stop: &AtomicBool,
 ) -> Producer<'a> {
-    let mut producer = Producer::new(broker, topic, PARTITIONS);
+    produce_at(RATE, PARTITIONS, broker, topic, shape, stop)
+}
+
+/// As [`produce`], so many messages a second to so many partitions.
+pub(crate) fn produce_at<'a>(
+    rate: usize,
+    partitions: usize,
+    broker: &'a Broker,
+    topic: &str,
+    shape: &Shape,
+    stop: &AtomicBool,
+) -> Producer<'a> {
+    let mut producer = Producer::new(broker, topic, partitions);
     let start = Instant::now();
     for (n, message) in Messages::new(shape.clone()).enumerate() {
         if n.is_multiple_of(100) {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let due = start + Duration::from_secs_f64(n as f64 / RATE as f64);
+            let due = start + Duration::from_secs_f64(n as f64 / rate as f64);
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
-        producer.send(n % PARTITIONS, message);
+        producer.send(n % partitions, message);
     }
     producer.flush();
     producer
