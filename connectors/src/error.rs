@@ -3,13 +3,16 @@
 //! Every error says whose fault it is: the user's input, the outside (broker, store, network) or a defect of ours. The server
 //! turns that into a SQLSTATE, an exit code and the decision to try again; nothing here decides that by itself.
 
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
 use thiserror::Error;
 
 /// Result of a connector call.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
 
 /// What went wrong outside, and what to do about it.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectorError {
     /// An option is unknown, missing or has a value that cannot be used.
@@ -76,7 +79,13 @@ pub enum ConnectorError {
     },
     /// Arrow refused an operation that should not have been refused.
     #[error("arrow: {0}")]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(Arc<ArrowError>),
+}
+
+impl From<ArrowError> for ConnectorError {
+    fn from(error: ArrowError) -> Self {
+        Self::Arrow(Arc::new(error))
+    }
 }
 
 impl ConnectorError {

@@ -16,7 +16,6 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use chrono::{SecondsFormat, Utc};
-use tokio::sync::mpsc;
 
 pub use options::OPTIONS;
 
@@ -27,13 +26,10 @@ use self::{
 use crate::{
     error::{ConnectorError, Result},
     source::{
-        InboxBudget, KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId,
-        SplitInfo, SplitPosition,
+        KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId, SplitInfo,
+        SplitPosition, outlet,
     },
 };
-
-/// Batches that may wait in the inbox, besides its bound in bytes.
-const INBOX_EVENTS: usize = 64;
 
 /// Opens a generator for the declared columns.
 ///
@@ -183,20 +179,14 @@ impl Source for Generator {
                     })
             })
             .collect();
-        let (events, inbox) = mpsc::channel(INBOX_EVENTS);
-        let (requests, asked) = std::sync::mpsc::channel();
-        let budget = InboxBudget::new(request.inbox_bytes);
+        let (outlet, asked, inbox) = outlet::open(&request);
         let reader = reader::Reader::new(
             self.settings.clone(),
             filler,
             Arc::clone(&self.payload),
             positions,
             &request,
-            reader::Channels {
-                events,
-                asked,
-                budget: Arc::clone(&budget),
-            },
+            reader::Channels { outlet, asked },
         );
         std::thread::Builder::new()
             .name("generator".into())
@@ -205,11 +195,7 @@ impl Source for Generator {
                 message: format!("cannot start a thread for the generator: {error}"),
                 hint: Some("The process may have come to its limit of threads.".into()),
             })?;
-        Ok(SourceReader {
-            events: inbox,
-            requests,
-            budget,
-        })
+        Ok(inbox)
     }
 
     fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>> {

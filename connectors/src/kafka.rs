@@ -28,7 +28,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 
 use self::{client::Control, options::KafkaOptions};
 pub use self::{options::OPTIONS, startup::Startup};
@@ -36,13 +35,10 @@ use crate::{
     error::{ConnectorError, Result},
     format::{json::JsonDecoder, plain, raw},
     source::{
-        InboxBudget, KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId,
-        SplitInfo, SplitPosition,
+        KeptMessage, ReadRequest, Source, SourceReader, SplitBatch, SplitId, SplitInfo,
+        SplitPosition, outlet,
     },
 };
-
-/// Events that may wait in an inbox, besides the bytes that its budget allows.
-const INBOX_EVENTS: usize = 4096;
 
 /// One Kafka topic.
 #[derive(Debug)]
@@ -164,23 +160,20 @@ impl Source for KafkaSource {
                 });
             }
         }
-        let budget = InboxBudget::new(request.inbox_bytes);
-        let (events, inbox) = mpsc::channel(INBOX_EVENTS);
-        let (requests, asked) = std::sync::mpsc::channel();
+        let (outlet, asked, reader) = outlet::open(&request);
         reader::spawn(reader::Job {
             options: Arc::clone(&self.options),
             declared: Arc::clone(&self.declared),
             columns,
             request,
-            events,
+            outlet,
             asked,
-            budget: Arc::clone(&budget),
         })?;
-        Ok(SourceReader {
-            events: inbox,
-            requests,
-            budget,
-        })
+        Ok(reader)
+    }
+
+    fn shares(&self) -> bool {
+        true
     }
 
     fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>> {

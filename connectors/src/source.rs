@@ -20,6 +20,11 @@ use tokio::sync::mpsc;
 
 use crate::error::{ConnectorError, Result};
 
+pub(crate) mod outlet;
+mod shared;
+
+pub use self::shared::{SharedReader, StreamReaders};
+
 /// One independently readable, ordered part of a source: a Kafka partition, one lane of the generator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SplitId {
@@ -103,7 +108,7 @@ pub struct KeptMessage {
 }
 
 /// What a reader tells the epoch loop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SourceEvent {
     /// A split was found: at the start, and whenever the source grows. Comes before any other event of the split.
     SplitFound {
@@ -180,6 +185,11 @@ pub trait Source: Debug + Send + Sync {
     /// Starts reading on threads of its own.
     fn read(&self, request: ReadRequest) -> Result<SourceReader>;
 
+    /// Whether one reader can serve several queries: where each reads the same, whenever it began.
+    fn shares(&self) -> bool {
+        false
+    }
+
     /// Decodes messages that were kept, as reading them would: a batch for each run of messages of one split, whose range reaches from the
     /// first of them to the last. Headers are not kept, so `_headers` is NULL. Nothing is asked from the outside.
     fn decode(&self, columns: &[String], messages: &[KeptMessage]) -> Result<Vec<SplitBatch>>;
@@ -197,33 +207,38 @@ pub enum ReaderRequest {
     Stop,
 }
 
-/// The receiving end of a running reader; dropping it ends the reader.
+/// The receiving end of a running reader; dropping it ends the reader, unless others read through it.
 #[derive(Debug)]
 pub struct SourceReader {
     /// Events in order.
-    pub events: mpsc::Receiver<SourceEvent>,
-    /// Requests to the reader's threads.
-    pub requests: std::sync::mpsc::Sender<ReaderRequest>,
-    /// Bytes in the inbox; the consumer gives a batch's bytes back through [`SourceReader::release`].
-    pub budget: Arc<InboxBudget>,
+    pub events: mpsc::UnboundedReceiver<SourceEvent>,
+    pub(crate) budget: Arc<InboxBudget>,
+    feed: Arc<outlet::Feed>,
 }
 
 impl SourceReader {
     /// Asks for fresh end offsets; a reader that has ended does not answer.
     pub fn ask_ends(&self) {
-        // A send fails only when the reader has ended, which its last event has said already.
-        let _ = self.requests.send(ReaderRequest::AskEnds);
+        self.feed.request(ReaderRequest::AskEnds);
     }
 
     /// Gives a batch's bytes back to the reader once the epoch that took it is done.
     pub fn release(&self, batch: &SplitBatch) {
-        self.budget.release(batch.memory_bytes());
+        self.give_back(batch.memory_bytes());
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.budget.release(bytes);
+    }
+
+    /// Whether the reader goes on for others and without this one, which was too slow.
+    fn was_given_up(&self) -> bool {
+        self.budget.state.lock().given_up
     }
 }
 
 impl Drop for SourceReader {
     fn drop(&mut self) {
-        let _ = self.requests.send(ReaderRequest::Stop);
         self.budget.close();
     }
 }
@@ -289,6 +304,7 @@ pub struct InboxBudget {
 struct InboxState {
     used: usize,
     closed: bool,
+    given_up: bool,
 }
 
 impl InboxBudget {
@@ -323,6 +339,15 @@ impl InboxBudget {
         let mut state = self.state.lock();
         state.used = state.used.saturating_sub(bytes);
         self.freed.notify_all();
+    }
+
+    /// Whether nothing waits in the inbox and nothing taken from it is in use.
+    fn is_empty(&self) -> bool {
+        self.state.lock().used == 0
+    }
+
+    fn give_up(&self) {
+        self.state.lock().given_up = true;
     }
 
     fn close(&self) {

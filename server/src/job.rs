@@ -34,7 +34,7 @@ use std::{ops::AddAssign, path::PathBuf, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use sluice_connectors::{
-    source::{KeptMessage, Source},
+    source::{KeptMessage, Source, StreamReaders},
     store::Root,
 };
 use sluice_planner::ContinuousPlan;
@@ -91,6 +91,8 @@ pub struct JobStream {
     pub source_of: fn(&str) -> Result<Arc<dyn Source>>,
     /// Where the rows come from.
     pub source: Arc<dyn Source>,
+    /// What reads them, for this and other queries.
+    pub readers: Arc<StreamReaders>,
     /// Messages that did not decode.
     pub dead_letters: Arc<DeadLetters>,
     /// What to do with them.

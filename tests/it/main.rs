@@ -30,6 +30,7 @@ mod memory;
 mod places;
 mod rebuild;
 mod replay;
+mod shared_read;
 mod sketches;
 mod slt;
 mod spark_spellings;

@@ -9,12 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc::Sender;
-
 use super::{options::Settings, rows::Filler};
 use crate::{
     error::ConnectorError,
-    source::{InboxBudget, ReadRequest, ReaderRequest, SourceEvent, SplitId, SplitPosition},
+    source::{ReadRequest, ReaderRequest, SourceEvent, SplitId, SplitPosition, outlet::Outlet},
 };
 
 /// How often a paced reader looks what has come due.
@@ -31,9 +29,8 @@ const LAST_ROW: f64 = 9e15;
 
 /// The reader's ends of its channels.
 pub(super) struct Channels {
-    pub(super) events: Sender<SourceEvent>,
+    pub(super) outlet: Outlet,
     pub(super) asked: Receiver<ReaderRequest>,
-    pub(super) budget: Arc<InboxBudget>,
 }
 
 /// The reader.
@@ -107,11 +104,7 @@ impl Reader {
     /// Reads until stopped.
     pub(super) fn run(mut self) {
         if let Err(Ended::Failed(error)) = self.read() {
-            // Nobody listens any more if this fails.
-            let _ = self
-                .channels
-                .events
-                .blocking_send(SourceEvent::Failed(error));
+            self.channels.outlet.send(&SourceEvent::Failed(error));
         }
     }
 
@@ -182,11 +175,10 @@ impl Reader {
             .filler
             .batch(&split, from..to, &self.payload)
             .map_err(Ended::Failed)?;
-        let bytes = batch.memory_bytes();
-        while !self.channels.budget.take(bytes, WAIT_FOR_ROOM) {
+        self.channels.outlet.offer(batch);
+        while !self.channels.outlet.deliver(WAIT_FOR_ROOM) {
             self.answer()?;
         }
-        self.send(SourceEvent::Batch(batch))?;
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.position.next_offset = to;
         }
@@ -216,11 +208,11 @@ impl Reader {
         }
     }
 
-    fn answer(&self) -> Result<(), Ended> {
+    fn answer(&mut self) -> Result<(), Ended> {
         loop {
             match self.channels.asked.try_recv() {
                 Ok(request) => self.reply(&request)?,
-                Err(TryRecvError::Empty) if self.channels.budget.is_closed() => {
+                Err(TryRecvError::Empty) if self.channels.outlet.is_closed() => {
                     return Err(Ended::Stopped);
                 }
                 Err(TryRecvError::Empty) => return Ok(()),
@@ -229,7 +221,7 @@ impl Reader {
         }
     }
 
-    fn wait(&self, time: Duration) -> Result<(), Ended> {
+    fn wait(&mut self, time: Duration) -> Result<(), Ended> {
         match self.channels.asked.recv_timeout(time) {
             Ok(request) => self.reply(&request),
             Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -237,26 +229,25 @@ impl Reader {
         }
     }
 
-    fn reply(&self, request: &ReaderRequest) -> Result<(), Ended> {
+    fn reply(&mut self, request: &ReaderRequest) -> Result<(), Ended> {
         match request {
             ReaderRequest::Stop => Err(Ended::Stopped),
             ReaderRequest::AskEnds => {
-                for lane in &self.lanes {
-                    self.send(SourceEvent::EndOffset {
-                        split: lane.position.split.clone(),
-                        end_offset: self.end_now(lane),
-                    })?;
-                }
-                Ok(())
+                let ends = self.lanes.iter().map(|lane| SourceEvent::EndOffset {
+                    split: lane.position.split.clone(),
+                    end_offset: self.end_now(lane),
+                });
+                let ends: Vec<_> = ends.collect();
+                ends.into_iter().try_for_each(|end| self.send(end))
             }
         }
     }
 
-    fn send(&self, event: SourceEvent) -> Result<(), Ended> {
-        self.channels
-            .events
-            .blocking_send(event)
-            .map_err(|_| Ended::Stopped)
+    fn send(&mut self, event: SourceEvent) -> Result<(), Ended> {
+        match self.channels.outlet.send(&event) {
+            true => Ok(()),
+            false => Err(Ended::Stopped),
+        }
     }
 }
 

@@ -75,6 +75,18 @@ pub(super) fn decode(
     lane.flush()
 }
 
+fn decoder(
+    options: &KafkaOptions,
+    declared: &SchemaRef,
+    projection: &Projection,
+) -> Result<Box<dyn RowDecoder>> {
+    let wanted = &projection.declared;
+    Ok(match options.format {
+        Format::Json => Box::new(JsonDecoder::projected(declared, wanted, &options.json)?),
+        Format::Raw => Box::new(RawDecoder::new(declared, wanted)?),
+    })
+}
+
 /// When a batch is large enough to be handed over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimit {
@@ -133,16 +145,11 @@ impl Lane {
         position: &SplitPosition,
         until: Option<i64>,
     ) -> Result<Self> {
-        let wanted = &projection.declared;
-        let decoder: Box<dyn RowDecoder> = match options.format {
-            Format::Json => Box::new(JsonDecoder::projected(declared, wanted, &options.json)?),
-            Format::Raw => Box::new(RawDecoder::new(declared, wanted)?),
-        };
         Ok(Self {
             split: position.split.clone(),
             metadata: MetadataBuilder::new(projection),
             projection: Arc::clone(projection),
-            decoder,
+            decoder: decoder(options, declared, projection)?,
             start: position.next_offset,
             position: position.next_offset,
             offsets: Vec::new(),
@@ -156,8 +163,31 @@ impl Lane {
         })
     }
 
+    /// Goes on with other columns; what was read has been flushed.
+    pub(super) fn project(
+        &mut self,
+        options: &KafkaOptions,
+        declared: &SchemaRef,
+        projection: &Arc<Projection>,
+    ) -> Result<()> {
+        self.decoder = decoder(options, declared, projection)?;
+        self.metadata = MetadataBuilder::new(projection);
+        self.projection = Arc::clone(projection);
+        Ok(())
+    }
+
     pub(super) fn split(&self) -> &SplitId {
         &self.split
+    }
+
+    /// Where the next batch begins.
+    pub(super) fn head(&self, topic_id: Option<&String>) -> SplitPosition {
+        SplitPosition {
+            split: self.split.clone(),
+            next_offset: self.start,
+            topic_id: topic_id.cloned(),
+            leader_epoch: self.leader_epoch,
+        }
     }
 
     /// The offset that is read next.

@@ -17,7 +17,6 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use rdkafka::types::RDKafkaErrorCode as Code;
-use tokio::sync::mpsc;
 
 use super::{
     client::{Control, Report},
@@ -32,7 +31,11 @@ use super::{
 };
 use crate::{
     error::{ConnectorError, Result},
-    source::{InboxBudget, ReadRequest, ReaderRequest, SourceEvent, SplitBatch, SplitPosition},
+    format::plain,
+    source::{
+        ReadRequest, ReaderRequest, SourceEvent, SplitBatch, SplitPosition,
+        outlet::{Join, Outlet},
+    },
 };
 
 /// How long an idle reader sleeps; a message or the watcher wakes it at once.
@@ -47,9 +50,8 @@ pub(super) struct Job {
     pub(super) declared: SchemaRef,
     pub(super) columns: Projection,
     pub(super) request: ReadRequest,
-    pub(super) events: mpsc::Sender<SourceEvent>,
+    pub(super) outlet: Outlet,
     pub(super) asked: Receiver<ReaderRequest>,
-    pub(super) budget: Arc<InboxBudget>,
 }
 
 /// Starts the reader and its watcher.
@@ -81,8 +83,7 @@ pub(super) fn spawn(job: Job) -> Result<()> {
         until: job.request.until,
         intake: intake.control(),
         memory: Decompressed::default(),
-        events: job.events,
-        budget: job.budget,
+        outlet: job.outlet,
         heard,
         stop: Arc::clone(&stop),
         topic_id: None,
@@ -128,8 +129,7 @@ struct Reader {
     until: std::collections::BTreeMap<crate::source::SplitId, i64>,
     intake: IntakeControl,
     memory: Decompressed,
-    events: mpsc::Sender<SourceEvent>,
-    budget: Arc<InboxBudget>,
+    outlet: Outlet,
     heard: Receiver<Notice>,
     stop: Arc<AtomicBool>,
     topic_id: Option<String>,
@@ -151,22 +151,24 @@ impl Reader {
         self.intake.end();
         if let End::Failed(error) = end {
             // Rows read before the failure are good; the query stops after them.
+            self.outlet.force(None);
             for lane in self.lanes.iter_mut().flatten() {
-                if let Ok(Some(batch)) = lane.flush() {
-                    // Best effort: the failure is told below in any case.
-                    self.budget.take(batch.memory_bytes(), Duration::ZERO);
-                    let _ = self.events.blocking_send(SourceEvent::Batch(batch));
+                if let Ok(batch) = lane.flush() {
+                    self.outlet.force(batch);
                 }
             }
-            let _ = self.events.blocking_send(SourceEvent::Failed(error));
+            self.outlet.send(&SourceEvent::Failed(error));
         }
     }
 
     fn turn(&mut self, intake: &Intake) -> Result<(), End> {
-        if self.stop.load(Ordering::Acquire) || self.events.is_closed() {
+        if self.stop.load(Ordering::Acquire) || self.outlet.is_closed() {
             return Err(End::Quiet);
         }
         self.serve()?;
+        for join in self.outlet.joins() {
+            self.admit(join)?;
+        }
         let oldest = self.lanes.iter().flatten().filter_map(|lane| lane.since);
         let wait = oldest
             .min()
@@ -237,18 +239,40 @@ impl Reader {
 
     /// Waits for room in the inbox, then hands the batch over.
     fn send_batch(&mut self, batch: SplitBatch) -> Result<(), End> {
-        let bytes = batch.memory_bytes();
-        while !self.budget.take(bytes, Duration::from_millis(100)) {
-            if self.stop.load(Ordering::Acquire) || self.budget.is_closed() {
+        self.outlet.offer(batch);
+        while !self.outlet.deliver(Duration::from_millis(100)) {
+            if self.stop.load(Ordering::Acquire) {
                 return Err(End::Quiet);
             }
             self.serve_reports()?;
         }
-        self.send(SourceEvent::Batch(batch))
+        Ok(())
     }
 
-    fn send(&self, event: SourceEvent) -> Result<(), End> {
-        self.events.blocking_send(event).map_err(|_| End::Quiet)
+    fn send(&mut self, event: SourceEvent) -> Result<(), End> {
+        match self.outlet.send(&event) {
+            true => Ok(()),
+            false => Err(End::Quiet),
+        }
+    }
+
+    /// Lets another query read from here on, with its columns.
+    fn admit(&mut self, join: Join) -> Result<(), End> {
+        for partition in 0..self.lanes.len() {
+            self.flush(i32::try_from(partition).unwrap_or(i32::MAX))?;
+        }
+        if let Some(columns) = self.outlet.grown_by(&join) {
+            let projection = Projection::new(&plain(&self.declared), &columns)?;
+            self.projection = Arc::new(projection);
+            for lane in self.lanes.iter_mut().flatten() {
+                lane.project(&self.options, &self.declared, &self.projection)?;
+            }
+            self.outlet.read_columns(columns);
+        }
+        let lanes = self.lanes.iter().flatten();
+        let heads = lanes.map(|lane| lane.head(self.topic_id.as_ref()));
+        self.outlet.admit(join, heads.collect());
+        Ok(())
     }
 
     /// What the client and the watcher have to say.

@@ -137,6 +137,7 @@ impl Engine {
                 definition: stream.sql.clone(),
                 source_of,
                 source: Arc::clone(&stream.source),
+                readers: Arc::clone(&stream.readers),
                 dead_letters: Arc::clone(&stream.dead_letters),
                 on_error: stream.options.on_error,
                 idle_timeout: stream.options.idle_timeout(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use sluice_connectors::source::Source;
+use sluice_connectors::source::{Source, StreamReaders};
 use sluice_planner::api::{StreamDefinition, WatermarkDefinition};
 use sluice_sql::{CreateStream, Statement};
 
@@ -27,6 +27,8 @@ pub struct StreamRuntime {
     pub definition: Arc<StreamDefinition>,
     /// Where its rows come from.
     pub source: Arc<dyn Source>,
+    /// What reads them for queries.
+    pub readers: Arc<StreamReaders>,
     /// Its definition, without secrets.
     pub sql: String,
     /// Its options.
@@ -65,6 +67,7 @@ impl StreamRuntime {
         Ok(Self {
             name: object.name.clone(),
             definition: Arc::new(definition),
+            readers: StreamReaders::new(Arc::clone(&source)),
             source,
             options,
             dead_letters: Arc::new(DeadLetters::new(

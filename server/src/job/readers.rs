@@ -7,7 +7,7 @@ use std::{
 };
 
 use sluice_connectors::source::{
-    ReadRequest, SourceEvent, SourceReader, SplitBatch, SplitId, SplitPosition,
+    ReadRequest, SharedReader, SourceEvent, SplitBatch, SplitId, SplitPosition,
 };
 
 use super::JobParts;
@@ -28,7 +28,7 @@ pub(super) struct Readers {
 struct Lane {
     /// Its stream's.
     number: usize,
-    reader: SourceReader,
+    reader: SharedReader,
     /// Splits that may still bring something; none before the first was found.
     open: Option<BTreeSet<SplitId>>,
     ended: bool,
@@ -78,7 +78,7 @@ impl Readers {
             };
             lanes.push(Lane {
                 number,
-                reader: stream.source.read(request).map_err(storage_error)?,
+                reader: stream.readers.read(request).map_err(storage_error)?,
                 open: None,
                 ended: false,
             });
@@ -95,7 +95,7 @@ impl Readers {
                 let Some(lane) = self.lanes.get_mut(number).filter(|lane| !lane.ended) else {
                     continue;
                 };
-                match lane.reader.events.poll_recv(context) {
+                match lane.reader.poll_next(context) {
                     Poll::Pending => {}
                     Poll::Ready(Some(event)) => {
                         self.turn = number + 1;
@@ -118,7 +118,7 @@ impl Readers {
         for step in 0..count {
             let number = (self.turn + step) % count;
             let lane = self.lanes.get_mut(number)?;
-            if let Ok(event) = lane.reader.events.try_recv() {
+            if let Some(event) = lane.reader.try_next() {
                 self.turn = number + 1;
                 return Some(lane.mark(event));
             }
@@ -128,7 +128,7 @@ impl Readers {
 
     /// Whether no event is waiting.
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.reader.events.is_empty())
+        self.lanes.iter().all(|lane| lane.reader.is_empty())
     }
 
     /// Asks for fresh end offsets.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::common::Result;
 
 use super::batch;
@@ -25,6 +25,12 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
                 .collect(),
         )
     };
+    let readers = streams.iter().map(|stream| {
+        let running = engine
+            .stream(&stream.name)
+            .map_or(0, |stream| stream.readers.running());
+        i64::try_from(running).ok()
+    });
     batch(vec![
         (
             "schema",
@@ -53,6 +59,7 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
                     .collect::<StringArray>(),
             ),
         ),
+        ("readers", Arc::new(readers.collect::<Int64Array>())),
         (
             "created_at",
             Arc::new(StringArray::from_iter_values(

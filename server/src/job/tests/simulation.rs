@@ -25,7 +25,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Map;
 use sluice_connectors::{
     delta::{DeltaSink, TableSpec},
-    source::{ReadRequest, Source, SourceEvent, SplitBatch, SplitId, SplitPosition},
+    source::{ReadRequest, Source, SourceEvent, SplitBatch, SplitId, SplitPosition, StreamReaders},
     store::Root,
 };
 use sluice_planner::{
@@ -414,6 +414,7 @@ impl<'a> Run<'a> {
             definition: "as it is".into(),
             source_of: |_| unreachable!("no stream is mended here"),
             source: Arc::clone(&self.world.source),
+            readers: StreamReaders::new(Arc::clone(&self.world.source)),
             dead_letters: Arc::new(DeadLetters::new(
                 root.clone(),
                 "s",

@@ -1,0 +1,322 @@
+//! The readers of one stream's queries: those that stand near each other read through one of them, so that a message is fetched and decoded once.
+//!
+//! A query begins with a reader of its own. When it stands near where an older reader does, it asks to read through that one, and goes on with
+//! its own until the two meet; then its own ends, unless others read through it. A query that was too slow for the others goes on by itself and
+//! tries again later. Whoever takes the events notices nothing: within a split they come in the order of offsets, without gap or overlap.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{
+    ReadRequest, Source, SourceEvent, SourceReader, SplitBatch, SplitId, SplitPosition,
+    outlet::{Admitted, Feed, Join},
+};
+use crate::error::{ConnectorError, Result};
+
+/// How often a query looks for an older reader to read through.
+const LOOK: Duration = Duration::from_millis(250);
+/// Messages that a query may be behind another one's reader and still catch up with it while that waits.
+const BEHIND: i64 = 1_000_000;
+/// Messages that it may be ahead, and wait for them.
+const AHEAD: i64 = 50_000;
+/// How long a query that was too slow keeps to itself; twice as long each time.
+const ALONE: Duration = Duration::from_secs(10);
+const ALONE_AT_MOST: Duration = Duration::from_secs(300);
+
+/// What reads of one stream.
+#[derive(Debug)]
+pub struct StreamReaders {
+    source: Arc<dyn Source>,
+    feeds: Mutex<Vec<Weak<Feed>>>,
+}
+
+impl StreamReaders {
+    /// None yet.
+    pub fn new(source: Arc<dyn Source>) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            feeds: Mutex::default(),
+        })
+    }
+
+    /// The source that they read.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// Starts reading, by itself at first. What has an end to come to keeps to itself.
+    ///
+    /// # Errors
+    /// Those of [`Source::read`].
+    pub fn read(self: &Arc<Self>, request: ReadRequest) -> Result<SharedReader> {
+        let shares = self.source.shares() && request.until.is_empty();
+        let own = self.source.read(request.clone())?;
+        if request.until.is_empty() {
+            self.feeds.lock().push(Arc::downgrade(&own.feed));
+        }
+        Ok(SharedReader {
+            readers: Arc::clone(self),
+            shares,
+            positions: BTreeMap::new(),
+            request,
+            own,
+            other: Other::None,
+            look_at: Instant::now(),
+            alone: ALONE,
+        })
+    }
+
+    /// Readers that queries read through now; those of queries that could not share one count each.
+    pub fn running(&self) -> usize {
+        let mut feeds = self.feeds.lock();
+        feeds.retain(|feed| feed.strong_count() > 0);
+        feeds.len()
+    }
+
+    /// An older reader than this one, whoever reads through it standing near.
+    fn older(&self, feed: &Feed, near: impl Fn(&Feed) -> bool) -> Option<Arc<Feed>> {
+        let mut feeds = self.feeds.lock();
+        feeds.retain(|feed| feed.strong_count() > 0);
+        feeds
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|other| other.state.id < feed.state.id)
+            .find(|other| near(other))
+    }
+}
+
+/// A query's reading of a stream, through whatever reader.
+#[derive(Debug)]
+pub struct SharedReader {
+    readers: Arc<StreamReaders>,
+    shares: bool,
+    request: ReadRequest,
+    /// Where it stands.
+    positions: BTreeMap<SplitId, SplitPosition>,
+    own: SourceReader,
+    other: Other,
+    look_at: Instant,
+    alone: Duration,
+}
+
+/// Another query's reader.
+#[derive(Debug)]
+enum Other {
+    None,
+    /// Asked whether it takes this query in.
+    Asked(oneshot::Receiver<Admitted>),
+    /// It has, and this query's own reader goes on until it has passed these offsets.
+    Meets(SourceReader, BTreeMap<SplitId, i64>),
+}
+
+impl SharedReader {
+    /// The next event; `None` once the reader has ended.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<SourceEvent>> {
+        loop {
+            self.look();
+            match self.own.events.poll_recv(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) if self.was_given_up() => {
+                    if let Err(error) = self.read_alone() {
+                        return Poll::Ready(Some(SourceEvent::Failed(error)));
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(event)) => {
+                    if let Some(event) = self.pass(event) {
+                        return Poll::Ready(Some(event));
+                    }
+                }
+            }
+        }
+    }
+
+    /// An event that is there already.
+    pub fn try_next(&mut self) -> Option<SourceEvent> {
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether no event is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.own.events.is_empty()
+    }
+
+    /// Asks for fresh end offsets; a reader that has ended does not answer.
+    pub fn ask_ends(&self) {
+        self.own.ask_ends();
+    }
+
+    /// Gives a batch's bytes back once the epoch that took it is done.
+    pub fn release(&self, batch: &SplitBatch) {
+        self.own.release(batch);
+    }
+
+    /// Queries that read through the same reader, this one among them.
+    pub fn members(&self) -> usize {
+        self.own.feed.state.members.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Looks for an older reader near by, or how far the move to it is.
+    fn look(&mut self) {
+        match &mut self.other {
+            Other::None => {
+                if !self.shares || Instant::now() < self.look_at {
+                    return;
+                }
+                self.look_at = Instant::now() + LOOK;
+                let near = |feed: &Feed| is_near(&self.positions, &feed.state.heads.lock());
+                if let Some(feed) = self.readers.older(&self.own.feed, near) {
+                    let (join, answer) = Join::new(Arc::clone(&feed), &self.request);
+                    feed.state.ask(join);
+                    self.other = Other::Asked(answer);
+                }
+            }
+            Other::Asked(answer) => match answer.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => {}
+                Err(oneshot::error::TryRecvError::Closed) => self.other = Other::None,
+                Ok(Admitted { reader, heads }) => {
+                    self.other = match self.meeting(&heads) {
+                        Some(meeting) => Other::Meets(reader, meeting),
+                        None => Other::None,
+                    };
+                    self.move_over();
+                }
+            },
+            Other::Meets(reader, _) if reader.was_given_up() => self.other = Other::None,
+            Other::Meets(..) => {}
+        }
+    }
+
+    /// From where on the other reader has each split, if it stands near indeed, in the same topic.
+    fn meeting(&self, heads: &[SplitPosition]) -> Option<BTreeMap<SplitId, i64>> {
+        let mut meeting = BTreeMap::new();
+        for head in heads {
+            let stands = self.positions.get(&head.split)?;
+            if stands.topic_id != head.topic_id {
+                return None;
+            }
+            meeting.insert(head.split.clone(), head.next_offset);
+        }
+        is_near(&self.positions, &meeting).then_some(meeting)
+    }
+
+    /// Goes on with the other reader if the own one has come to where that begins in every split. What lies in the own inbox comes again from
+    /// there, and what has come already is cut off it.
+    fn move_over(&mut self) {
+        let Other::Meets(_, meeting) = &self.other else {
+            return;
+        };
+        let met = |(split, offset): (&SplitId, &i64)| {
+            let stands = self.positions.get(split);
+            stands.is_some_and(|stands| stands.next_offset >= *offset)
+        };
+        if meeting.iter().all(met)
+            && let Other::Meets(reader, _) = std::mem::replace(&mut self.other, Other::None)
+        {
+            // Batches that are out are given back to the wrong inbox then, which holds a little more for a moment.
+            self.own = reader;
+        }
+    }
+
+    /// An event as the query sees it.
+    fn pass(&mut self, event: SourceEvent) -> Option<SourceEvent> {
+        match event {
+            SourceEvent::SplitFound {
+                position,
+                end_offset,
+            } => {
+                let split = position.split.clone();
+                if self.positions.contains_key(&split) {
+                    return Some(SourceEvent::EndOffset { split, end_offset });
+                }
+                self.positions.insert(split, position.clone());
+                Some(SourceEvent::SplitFound {
+                    position,
+                    end_offset,
+                })
+            }
+            SourceEvent::Batch(batch) => self.pass_batch(batch),
+            other => Some(other),
+        }
+    }
+
+    /// What of a batch has not come yet.
+    fn pass_batch(&mut self, batch: SplitBatch) -> Option<SourceEvent> {
+        let stands = self.positions.get_mut(&batch.split);
+        let from = stands
+            .as_ref()
+            .map_or(batch.range.start, |stands| stands.next_offset);
+        if batch.range.start > from {
+            return Some(SourceEvent::Failed(gap(&batch, from)));
+        }
+        let part = batch.slice(from, i64::MAX);
+        // What is passed is given back by who takes it.
+        let passed = part.as_ref().map_or(0, SplitBatch::memory_bytes);
+        self.own
+            .give_back(batch.memory_bytes().saturating_sub(passed));
+        let part = part?;
+        if let Some(stands) = stands {
+            stands.next_offset = part.range.end;
+            stands.leader_epoch = part.leader_epoch.or(stands.leader_epoch);
+        }
+        self.move_over();
+        Some(SourceEvent::Batch(part))
+    }
+
+    /// Whether the reader goes on without this query.
+    fn was_given_up(&self) -> bool {
+        self.shares && self.own.was_given_up()
+    }
+
+    /// Goes on by itself from where it stands.
+    fn read_alone(&mut self) -> Result<()> {
+        let request = ReadRequest {
+            positions: self.positions.values().cloned().collect(),
+            ..self.request.clone()
+        };
+        self.other = Other::None;
+        self.own = self.readers.source.read(request)?;
+        let mut feeds = self.readers.feeds.lock();
+        feeds.push(Arc::downgrade(&self.own.feed));
+        self.look_at = Instant::now() + self.alone;
+        self.alone = (self.alone * 2).min(ALONE_AT_MOST);
+        Ok(())
+    }
+}
+
+/// Whether a query can move from where it stands to where a reader does, without anybody waiting for long.
+fn is_near(stands: &BTreeMap<SplitId, SplitPosition>, heads: &BTreeMap<SplitId, i64>) -> bool {
+    let (mut behind, mut ahead) = (0_i64, 0_i64);
+    for (split, head) in heads {
+        let Some(stands) = stands.get(split) else {
+            return false;
+        };
+        let distance = head.saturating_sub(stands.next_offset);
+        behind = behind.saturating_add(distance.max(0));
+        ahead = ahead.saturating_sub(distance.min(0));
+    }
+    let all = !heads.is_empty() && stands.len() == heads.len();
+    all && behind <= BEHIND && ahead <= AHEAD
+}
+
+fn gap(batch: &SplitBatch, from: i64) -> ConnectorError {
+    ConnectorError::Corrupt {
+        message: format!(
+            "reading {}[{}] went from offset {from} to {}: a defect of the reader",
+            batch.split.topic, batch.split.partition, batch.range.start
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;
