@@ -305,6 +305,7 @@ struct InboxState {
     used: usize,
     closed: bool,
     given_up: bool,
+    releases: u64,
 }
 
 impl InboxBudget {
@@ -338,12 +339,18 @@ impl InboxBudget {
     fn release(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.used = state.used.saturating_sub(bytes);
+        state.releases += 1;
         self.freed.notify_all();
     }
 
     /// Whether nothing waits in the inbox and nothing taken from it is in use.
     fn is_empty(&self) -> bool {
         self.state.lock().used == 0
+    }
+
+    /// How often something was given back.
+    fn releases(&self) -> u64 {
+        self.state.lock().releases
     }
 
     fn give_up(&self) {

@@ -26,9 +26,10 @@ use super::{
     SplitPosition,
 };
 
-/// For how much of [`OVER`] a query may keep others hungry that have nothing more to do.
+/// For how much of [`OVER`] a query may keep others hungry that have nothing more to do; and for how long if it does not move at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 const OVER: Duration = Duration::from_secs(10);
+const STANDS_STILL: Duration = Duration::from_millis(300);
 
 /// A running reader, held by those who read through it: it ends when the last of them lets it go.
 #[derive(Debug)]
@@ -124,9 +125,11 @@ struct Inbox {
     columns: Option<Vec<usize>>,
     /// For which there was no room yet.
     waiting: Option<SplitBatch>,
-    /// How long others were hungry because of it, since when.
+    /// How long others were hungry because of it, since when; and for how much of that it gave nothing back, after so many times it had.
     kept_waiting: Duration,
     since: Instant,
+    stood_still: Duration,
+    releases: u64,
 }
 
 /// A reader's outlet with one inbox, the requests to it, and the receiving end.
@@ -305,6 +308,8 @@ impl Inbox {
             waiting: None,
             kept_waiting: Duration::ZERO,
             since: Instant::now(),
+            stood_still: Duration::ZERO,
+            releases: 0,
         };
         (inbox, reader)
     }
@@ -349,8 +354,14 @@ impl Inbox {
             self.since = Instant::now();
             self.kept_waiting = Duration::ZERO;
         }
+        let releases = self.budget.releases();
+        if releases != self.releases {
+            self.releases = releases;
+            self.stood_still = Duration::ZERO;
+        }
         self.kept_waiting += time;
-        self.kept_waiting > PATIENCE
+        self.stood_still += time;
+        self.kept_waiting > PATIENCE || self.stood_still > STANDS_STILL
     }
 }
 
