@@ -1,12 +1,15 @@
 //! `make bench`: what a release build takes for the asked-for job, on a real broker. Never a timed test.
 //!
-//! Scenarios: a preloaded topic drained as fast as it goes, by one query and by ten; a trickle of 116 events a second, and ten thousand; and, with event time
+//! Scenarios: a preloaded topic drained as fast as it goes, by one query and by ten; a server killed with little and with much state; a trickle of 116 events a second, and ten thousand; and, with event time
 //! running fast, how long after the event that closes a window its rows can be read over the Postgres wire while commits are ten seconds
 //! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms. The first is checked against the oracle
 //! before any figure is printed; figures without a right answer are worth nothing.
 //!
 //! `SLUICE_BENCH_EVENTS` (5 M), `SLUICE_BENCH_QUERIES` (10) and `SLUICE_BENCH_SECONDS` (60) make it shorter; `SLUICE_BENCH_CODEC` (none) compresses the preloaded topic.
 //! `SLUICE_BIN` names another binary.
+
+mod many;
+mod recovery;
 
 use std::{
     collections::BTreeSet,
@@ -53,12 +56,15 @@ fn main() -> ExitCode {
     };
     report_drain(&drained);
     let queries = setting("SLUICE_BENCH_QUERIES", 10);
-    match drain_many(&broker, events / 5, queries) {
-        Ok(many) => report_many(queries, &many),
+    match many::drain(&broker, events / 5, queries) {
+        Ok(many) => many::report(queries, &many),
         Err(e) => {
             eprintln!("bench: the answer is wrong, so there are no figures: {e}");
             return ExitCode::from(1);
         }
+    }
+    for groups in [20_000, setting("SLUICE_BENCH_GROUPS", 6_000_000)] {
+        recovery::report(&recovery::measure(&broker, groups));
     }
     for rate in RATES {
         let trickle = trickle(&broker, rate, seconds);
@@ -118,88 +124,6 @@ fn drain(broker: &Broker, events: usize) -> Result<Drained, String> {
         peak_mib,
         gold_rows: gold.len(),
     })
-}
-
-/// CPU-seconds and seconds of one query, and of several of the same, over one topic.
-struct Many {
-    events: usize,
-    one: (f64, f64),
-    all: (f64, f64),
-    /// Readers of the stream at the end.
-    readers: i64,
-}
-
-fn drain_many(broker: &Broker, events: usize, queries: usize) -> Result<Many, String> {
-    let shape = Shape {
-        span_ms: 60 * 60_000,
-        ..Shape::of(events, 6).clean()
-    };
-    eprintln!("[bench] {queries} queries over one topic of {events} events");
-    let topic = broker.fresh_topic("many", PARTITIONS as i32);
-    let mut producer = Producer::with(broker, &topic, PARTITIONS, 5, &codec());
-    producer.send_all(&shape);
-    producer.close_windows(shape.closing_ms());
-    let drained = |queries: usize| {
-        let server = Server::start();
-        let pg = server.connect();
-        pg.run(&job::create_stream("events", &broker.bootstrap(), &topic));
-        pg.run(job::CREATE_VIEW);
-        let (cpu, start) = (server.cpu_seconds(), Instant::now());
-        for n in 0..queries {
-            let table = format!("CREATE TABLE gold.q{n} PARTITIONED BY (date DATE, hour INT)");
-            pg.run(&format!("{table} AS SELECT * FROM streaming_metrics"));
-        }
-        let count = |n: usize| {
-            pg.number(&format!("SELECT coalesce(sum(event_count), 0)::bigint FROM gold.q{n} WHERE window_start < TIMESTAMPTZ '{}'", chrono::DateTime::from_timestamp_millis(shape.closing_ms()).unwrap_or_default().to_rfc3339()))
-        };
-        let done = |n: usize| usize::try_from(count(n)) == Ok(events);
-        while !(0..queries).all(done) {
-            if start.elapsed() > Duration::from_secs(600) {
-                return Err(format!(
-                    "query 0 has {} of {events} events after ten minutes",
-                    count(0)
-                ));
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        let taken = (server.cpu_seconds() - cpu, start.elapsed().as_secs_f64());
-        for n in 1..queries {
-            let differ = format!(
-                "SELECT count(*) FROM (SELECT * FROM gold.q0 EXCEPT SELECT * FROM gold.q{n})"
-            );
-            if pg.number(&differ) != 0 {
-                return Err(format!("gold.q{n} differs from gold.q0"));
-            }
-        }
-        thread::sleep(Duration::from_secs(1));
-        Ok((taken, pg.number("SELECT readers FROM system.streams")))
-    };
-    let (one, _) = drained(1)?;
-    let (all, readers) = drained(queries)?;
-    Ok(Many {
-        events,
-        one,
-        all,
-        readers,
-    })
-}
-
-fn report_many(queries: usize, many: &Many) {
-    println!(
-        "{queries} queries on one topic of {} events, all equal",
-        many.events
-    );
-    println!(
-        "  CPU                        {:.2} s, {:.2} times one query's {:.2} s; {} readers at the end",
-        many.all.0,
-        many.all.0 / many.one.0,
-        many.one.0,
-        many.readers
-    );
-    println!(
-        "  seconds                    {:.2}, one query {:.2}",
-        many.all.1, many.one.1
-    );
 }
 
 fn average_size(shape: &Shape) -> usize {
