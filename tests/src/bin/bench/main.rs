@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     };
     report_drain(&drained);
     let queries = setting("SLUICE_BENCH_QUERIES", 10);
-    match many::drain(&broker, events / 5, queries) {
+    match many::drain(&broker, events / 2, queries) {
         Ok(many) => many::report(queries, &many),
         Err(e) => {
             eprintln!("bench: the answer is wrong, so there are no figures: {e}");
