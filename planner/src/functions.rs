@@ -19,13 +19,18 @@ use datafusion::functions_aggregate::approx_distinct::approx_distinct_udaf;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use approx_percentile::ApproxPercentile;
+use approx_percentile::WeightedPercentile;
 pub use from_json::FromJson;
 pub use length::Length;
 pub use sum::Sum;
 
+/// The engine's functions whose answer depends on the order of rows, and whose state changes by being saved and loaded: no session has them.
+pub(crate) const OF_ORDER: [&str; 2] = ["approx_median", "approx_percentile_cont"];
+
 /// Adds all of them to a session's functions.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     registry.register_udaf(Arc::new(AggregateUDF::from(ApproxPercentile::default())))?;
+    registry.register_udaf(Arc::new(AggregateUDF::from(WeightedPercentile::default())))?;
     registry.register_expr_planner(Arc::new(approx_percentile::PercentilePlanner))?;
     registry.register_udaf(Arc::new(
         (*approx_distinct_udaf())

@@ -17,6 +17,7 @@ use crate::statement::types::{Flavour, canonical};
 mod functions;
 mod idents;
 pub(crate) mod partition;
+mod percentiles;
 pub(crate) mod refused;
 mod spark_window;
 mod struct_star;

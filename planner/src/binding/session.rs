@@ -7,7 +7,8 @@ use datafusion::{
     catalog::CatalogProviderList,
     config::Dialect,
     execution::{
-        SessionState, SessionStateBuilder, context::SessionConfig, runtime_env::RuntimeEnv,
+        FunctionRegistry, SessionState, SessionStateBuilder, context::SessionConfig,
+        runtime_env::RuntimeEnv,
     },
     logical_expr::{Expr, LogicalPlan},
     optimizer::{Analyzer, AnalyzerRule},
@@ -57,6 +58,9 @@ pub fn new_session_state(
     }
     let mut state = builder.build();
     state.register_relation_planner(Arc::new(WindowRelations))?;
+    for name in crate::functions::OF_ORDER {
+        state.deregister_udaf(name)?;
+    }
     crate::functions::register_all(&mut state)?;
     Ok(state)
 }

@@ -6,7 +6,8 @@
 //! less where an accuracy asks for it. Numbers of any type are taken as double precision and the answer is one, or an array of them where
 //! `p` is an array. NULLs are ignored, a group without values gives NULL, NaN counts as larger than every number, -0 is 0.
 //!
-//! Stock t-digests answer differently when merged in another order, which stream = batch cannot have, and have no group accumulator.
+//! The engine's t-digests (`approx_median`, `approx_percentile_cont`) answer differently when merged in another order, or after being saved
+//! and loaded, which stream = batch cannot have: they are no functions of ours, and their names are spellings of this one.
 //! The same multiset of values must give the bit-identical answer, however it was cut into batches, partitions, epochs and merges.
 
 mod asked;
@@ -17,6 +18,7 @@ mod single;
 mod sketch;
 #[cfg(test)]
 mod tests;
+mod weighted;
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub(super) use grain::Grain;
 pub(super) use groups::PercentileGroups;
 use single::PercentileAccumulator;
 use sketch::Buckets;
+pub(super) use weighted::WeightedPercentile;
 
 use super::sketches::SketchFunction;
 use crate::error::PlanError;
@@ -97,7 +100,7 @@ impl AggregateUDFImpl for ApproxPercentile {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let (asked, grain) = (asked_of(NAME, &args)?, grain_of(&args, 2)?);
+        let (asked, grain) = (asked_of(NAME, &args, 1)?, grain_of(&args, 2)?);
         Ok(Box::new(PercentileAccumulator::new(asked, grain)))
     }
 
@@ -109,7 +112,7 @@ impl AggregateUDFImpl for ApproxPercentile {
         &self,
         args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        let (asked, grain) = (asked_of(NAME, &args)?, grain_of(&args, 2)?);
+        let (asked, grain) = (asked_of(NAME, &args, 1)?, grain_of(&args, 2)?);
         Ok(Box::new(PercentileGroups::new(asked, Some(grain))))
     }
 
@@ -143,13 +146,13 @@ pub(super) fn asked_type(given: &DataType) -> Result<DataType> {
     }
 }
 
-/// The second argument of a planned call. [`PercentilePlanner`] has told the user what is wrong with it before; this is for plans that
+/// The percentile of a planned call. [`PercentilePlanner`] has told the user what is wrong with it before; this is for plans that
 /// were not made from SQL.
-pub(super) fn asked_of(function: &str, args: &AccumulatorArgs) -> Result<Asked> {
+pub(super) fn asked_of(function: &str, args: &AccumulatorArgs, at: usize) -> Result<Asked> {
     if args.is_distinct {
         return distinct_refused(function);
     }
-    match literal(args, 1) {
+    match literal(args, at) {
         Some(value) => Asked::of_argument(function, value),
         None => Err(not_constant(function)),
     }
@@ -199,6 +202,7 @@ impl ExprPlanner for PercentilePlanner {
         let (percentile_at, accuracy_at) = match sketches {
             Some(function) => (function.percentile_at(), function.accuracy_at()),
             None if inner.is::<ApproxPercentile>() => (Some(1), Some(2)),
+            None if inner.is::<WeightedPercentile>() => (Some(weighted::PERCENTILE_AT), None),
             None => return Ok(PlannerResult::Original(call)),
         };
         let function = call.func.name().to_owned();

@@ -134,7 +134,7 @@ impl SketchFunction {
         let (mut domain, mut distinct) = (None, None);
         match self.role {
             Role::PercentileSketch => grain = Some(grain_of(args, 1)?),
-            Role::PercentileMerge => asked = asked_of(self.name(), args)?,
+            Role::PercentileMerge => asked = asked_of(self.name(), args, 1)?,
             Role::DistinctSketch => {
                 let given = args.expr_fields.first();
                 domain = Some(given.map_or(NO_DOMAIN, |field| domain_of(field.data_type())));

@@ -67,7 +67,6 @@ impl ContinuousQuery {
         if bytes <= self.memory.limit {
             return Ok(());
         }
-        let exact = self.program.stages.iter().all(|stage| stage.exact_state);
         let error = PlanError::new(
             PlanErrorKind::Resources,
             format!(
@@ -76,11 +75,9 @@ impl ContinuousQuery {
                 mebibytes(self.memory.limit)
             ),
         )
+        .detail("panes and the states of sessions are put on disk when they are many; what finds the sessions there (some 270 bytes each, and its key) and what waits to be written are not")
         .hint("drop the table and create it again WITH more (state_memory = '…'), or with shorter windows or fewer groups");
-        Err(match exact {
-            true => error.detail("panes are put on disk when they are many; sessions, and what waits to be written, are not"),
-            false => error.detail("panes are put on disk when they are many, but not where there are aggregates such as approx_median, whose state is not the same after it was on disk; approx_percentile(x, 0.5) goes to disk"),
-        })
+        Err(error)
     }
 }
 

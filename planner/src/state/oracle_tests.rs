@@ -101,7 +101,22 @@ fn alone<const GAP: i64>(ts: i64) -> Vec<Range<i64>> {
     vec![ts..ts + GAP * SECOND]
 }
 
-const QUERIES: [Query; 52] = [
+const QUERIES: [Query; 54] = [
+    Query {
+        sql: "SELECT window_start, kind, approx_percentile_cont_with_weight(value, CAST(abs(value) * 5 AS BIGINT), 0.3) AS low,
+         approx_percentile_cont_with_weight(value, 1, ARRAY[0.5, 1]) AS high, any_value(kind) AS any_kind, nth_value(value, 2 ORDER BY ts, value) AS second
+         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, kind",
+        keeps: |_| true,
+        windows: tumble::<60, 0>,
+        sessions: None,
+    },
+    Query {
+        sql: "SELECT window_start, window_end, kind, approx_percentile_cont_with_weight(value, CAST(abs(value) * 9 AS BIGINT), 0.7) AS high, approx_percentile(value, 0.5) AS middle
+         FROM SESSION((SELECT * FROM events), ts, INTERVAL '4 seconds') GROUP BY window_start, window_end, kind",
+        keeps: |_| true,
+        windows: alone::<4>,
+        sessions: sessions(4, |event| event.kind),
+    },
     Query {
         sql: "SELECT window_start, window_end, kind, n, place FROM (
          SELECT window_start, window_end, kind, n, row_number() OVER (PARTITION BY window_start, window_end ORDER BY n DESC, kind) AS place FROM (

@@ -53,9 +53,13 @@ impl Panes {
         self.panes.values().map(Pane::disk_bytes).sum()
     }
 
-    pub(super) fn restore(&mut self, state: &PaneState) {
+    /// Takes in a pane that was in memory, those on disk restored.
+    pub(super) fn restore(&mut self, state: &PaneState) -> Result<()> {
         let pane = Pane::restore(Arc::clone(&state.state));
-        self.panes.insert(state.start_us, pane);
+        match self.panes.insert(state.start_us, pane) {
+            None => Ok(()),
+            Some(_) => Err(PlanError::internal("a pane is both in memory and on disk")),
+        }
     }
 
     pub(super) fn restore_spilled(
@@ -127,10 +131,6 @@ impl Panes {
             pane.live = None;
             freed += before - pane.bytes();
         }
-        // Saving and loading more often than a pane in memory would be seen in the last bits.
-        if !stage.exact_state {
-            return Ok(freed);
-        }
         let mut coldest: Vec<(u64, i64)> = self
             .panes
             .iter()
@@ -190,14 +190,6 @@ impl Panes {
         let pane = self.panes.entry(start).or_default();
         pane.touched = self.merges;
         pane
-    }
-
-    /// Saves what is not saved.
-    pub(super) fn save(&mut self, stage: &Stage) -> Result<()> {
-        for pane in self.panes.values_mut() {
-            pane.save(stage)?;
-        }
-        Ok(())
     }
 
     /// The end of the first window that a watermark beyond `closed` would close.

@@ -70,17 +70,22 @@ impl ContinuousQuery {
             stages.push((below, StageState::new(stage)?));
         }
         let mut fill = Filled::new(&program)?;
+        let memory = StateMemory::new(&program, state_memory);
+        for state in &restored.spilled {
+            let (stage, kept) = of_stage(&program, &mut stages, state.stage)?;
+            kept.restore_spilled(stage, state, &memory.scratch)?;
+        }
+        for (_, kept) in &stages {
+            if let StageState::Sessions(sessions) = kept {
+                sessions.check_restored()?;
+            }
+        }
         for state in &restored.panes {
             if fill.restore(&program, state)? {
                 continue;
             }
             let (stage, kept) = of_stage(&program, &mut stages, state.stage)?;
             kept.restore(stage, state)?;
-        }
-        let memory = StateMemory::new(&program, state_memory);
-        for state in &restored.spilled {
-            let (stage, kept) = of_stage(&program, &mut stages, state.stage)?;
-            kept.restore_spilled(stage, state, &memory.scratch)?;
         }
         Ok(Self {
             memory,
@@ -354,7 +359,7 @@ impl ContinuousQuery {
         for (number, (stage, (_, kept))) in
             self.program.stages.iter().zip(&mut self.stages).enumerate()
         {
-            kept.snapshot(number, stage, &mut snapshot)?;
+            kept.snapshot(number, stage, &self.memory.scratch, &mut snapshot)?;
         }
         let filled = self.fill.snapshot(&self.program)?;
         snapshot.panes.extend(filled);

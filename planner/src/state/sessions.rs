@@ -7,6 +7,9 @@
 //! A session with a maximum length is cut at its first row and so much later, again and again. Where, is known when no earlier row can come
 //! that is not late; until then its states are of rows of one time each. A piece is final when the watermark is a gap beyond its end, for
 //! until then a row in it is not late. Every piece of one end is final at one moment, which is what further aggregation by windows rests on.
+//!
+//! Which sessions there are, and which states each has in which order, stays in memory (`open.rs`); the states may be on disk (`batches.rs`,
+//! `spill.rs`), and are read when a session closes or has many.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,34 +19,34 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt64Array},
+    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt32Array, UInt64Array},
+    compute::take,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 
 use self::{
     batches::Batches,
-    columns::{Columns, bytes, set_times, time_column, times},
+    columns::{Columns, bytes, key, set_times, times},
+    open::{Key, Open},
     session::{Group, Session, StateRef, States, piece},
 };
-use super::{groups::Groups, stage::WindowRows};
+use super::{groups::Groups, long::long, stage::WindowRows};
 use crate::{
-    PaneState,
     error::{PlanError, Result},
     streaming::Stage,
 };
 
 mod batches;
 mod columns;
+mod open;
 mod saved;
 mod session;
-#[cfg(test)]
-mod tests;
-
+mod spill;
 /// Partial states of one group of a session beyond which they are merged into one; few in tests, whose sessions are small.
 const MANY: usize = if cfg!(test) { 3 } else { 64 };
 
-/// The key of a session as comparable bytes.
-type Key = Box<[u8]>;
+/// Windows whose states are in memory at once when they are told. (Where they are does not count: sums must not depend on it.)
+const WINDOWS: usize = if cfg!(test) { 4 } else { 1 << 14 };
 
 /// A group of a session, by the session's key and first row.
 type Unit = (Key, i64, Group);
@@ -59,12 +62,7 @@ pub(crate) struct Sessions {
     groups: Columns,
     /// Group columns of the results.
     result_groups: SchemaRef,
-    /// Sessions of a key by the time of their first row.
-    open: BTreeMap<Key, BTreeMap<i64, Session>>,
-    /// Bytes of these keys.
-    key_bytes: usize,
-    /// Every session by the watermark at which it, or its next piece, closes: the order in which they do.
-    due: BTreeSet<(i64, i64, Key)>,
+    open: Open,
     /// Sessions to be cut that have many partial states, and may have them merged once no earlier row can come.
     crowded: BTreeSet<(Key, i64)>,
     batches: Batches,
@@ -93,9 +91,7 @@ impl Sessions {
             keys: Columns::new(stage, keys)?,
             groups: Columns::new(stage, groups)?,
             result_groups: Arc::new(Schema::new(result_groups)),
-            open: BTreeMap::new(),
-            key_bytes: 0,
-            due: BTreeSet::new(),
+            open: Open::new(gap_us, max_us),
             crowded: BTreeSet::new(),
             batches: Batches::default(),
             saved: saved::Saved::new(gap_us),
@@ -112,58 +108,33 @@ impl Sessions {
         self.groups.indices.is_empty()
     }
 
-    /// Sessions as they were saved: merging their partial states in order makes them anew.
-    pub(crate) fn restore(&mut self, stage: &Stage, state: &PaneState) -> Result<()> {
-        let states = state.state.as_ref();
-        let begins = match stage.keys.first() {
-            Some(key) if self.marks_start() => Some(time_column(states, key.index)?.clone()),
-            _ => None,
-        };
-        self.add(states, begins.as_ref())?;
-        let (Some(begins), Some(max_us)) = (begins, self.max_us) else {
-            return Ok(());
-        };
-        // Pieces that are gone leave no trace but the first row of those that are not.
-        let (firsts, _) = times(states)?;
-        let keys = self.keys.of(states)?;
-        let mut earliest: BTreeMap<(Key, i64), i64> = BTreeMap::new();
-        for (row, (begin, first)) in begins.values().iter().zip(firsts.values()).enumerate() {
-            let place = (bytes(&keys, row), *begin);
-            let known = earliest.entry(place).or_insert(*first);
-            *known = (*known).min(*first);
-        }
-        for ((key, start), first) in earliest {
-            let of_key = self.open.get_mut(&key);
-            if let Some(session) = of_key.and_then(|of_key| of_key.get_mut(&start)) {
-                let old = session.due(self.gap_us, self.max_us);
-                session.cut = piece(start, first, max_us);
-                let new = session.due(self.gap_us, self.max_us);
-                self.due.remove(&(old, start, key.clone()));
-                self.due.insert((new, start, key));
-            }
-        }
-        Ok(())
+    /// The same sessions once more.
+    pub(crate) fn copy(&self, stage: &Stage) -> Result<Self> {
+        Ok(Self {
+            open: self.open.clone(),
+            crowded: self.crowded.clone(),
+            batches: self.batches.clone(),
+            ..Self::new(stage, self.gap_us, self.max_us)?
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.due.len()
+        self.open.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {
+        // A list has room for a few more.
         let state = match self.is_whole() {
-            true => size_of::<StateRef>(),
-            false => size_of::<(Group, Vec<StateRef>)>() + size_of::<StateRef>(),
+            true => 2 * size_of::<StateRef>(),
+            false => size_of::<(Group, Vec<StateRef>)>() + 2 * size_of::<StateRef>(),
         };
-        self.batches.bytes()
-            + self.saved.bytes()
-            + self.key_bytes * 2
-            + self.batches.len() * state
-            + self.due.len() * 2 * size_of::<(i64, i64, Key)>()
+        self.open.bytes() + self.batches.bytes() + self.batches.len() * state + self.saved.bytes()
     }
 
     /// Merges partial states, each of rows of one key that are closer to one another than the gap.
     pub(crate) fn merge(&mut self, stage: &Stage, states: &RecordBatch) -> Result<()> {
-        let grown = self.add(states, None)?;
+        let number = self.batches.add(states.clone());
+        let grown = self.take_in(states, number, None, |_| true)?;
         self.compact(stage, grown)
     }
 
@@ -175,8 +146,7 @@ impl Sessions {
         let crowded = std::mem::take(&mut self.crowded);
         let mut units: Vec<(Unit, Vec<StateRef>)> = Vec::new();
         for (key, start) in crowded {
-            let session = self.open.get(&key).and_then(|of_key| of_key.get(&start));
-            let Some(session) = session else {
+            let Some(session) = self.open.get(&key, start) else {
                 continue;
             };
             if start.saturating_add(self.gap_us) > closed.saturating_add(1) {
@@ -184,7 +154,7 @@ impl Sessions {
                 self.crowded.insert((key, start));
                 continue;
             }
-            for (group, states) in session.states.groups() {
+            for (group, states) in session.states.lists() {
                 if states.len() > MANY {
                     let pieces = self.pieces(states, start, max_us)?.into_values();
                     let several = pieces.filter(|states| states.len() > 1);
@@ -196,11 +166,14 @@ impl Sessions {
         self.unite(stage, units)
     }
 
-    /// Adds partial states; gives the groups of sessions that have many now. `begins` says of saved states where their session begins.
-    fn add(
+    /// Adds the partial states of a batch that are wanted; gives the groups of sessions that have many now. `begins` says of saved states
+    /// where their session begins.
+    fn take_in(
         &mut self,
         states: &RecordBatch,
+        number: u64,
         begins: Option<&TimestampMicrosecondArray>,
+        is_wanted: impl Fn(usize) -> bool,
     ) -> Result<BTreeSet<Unit>> {
         let mut grown = BTreeSet::new();
         if states.num_rows() == 0 {
@@ -208,12 +181,14 @@ impl Sessions {
         }
         let (firsts, lasts) = times(states)?;
         let (keys, groups) = (self.keys.of(states)?, self.groups.of(states)?);
-        let number = self.batches.add(states.clone());
         let begins = begins.unwrap_or(firsts).values();
         for (row, (first, last)) in begins.iter().zip(lasts.values()).enumerate() {
-            let (key, group) = (bytes(&keys, row), bytes(&groups, row));
+            if !is_wanted(row) {
+                continue;
+            }
+            let (key, group) = (key(&keys, row), bytes(&groups, row));
             let state = (number, row);
-            let (start, of_group) = self.extend(&key, group.clone(), *first..*last, state);
+            let (key, start, of_group) = self.extend(key, group.clone(), *first..*last, state);
             // Of sessions that are cut it is not known yet what may be merged with what.
             if of_group > MANY && self.max_us.is_none() {
                 grown.insert((key, start, group));
@@ -222,75 +197,77 @@ impl Sessions {
         Ok(grown)
     }
 
-    /// Puts a partial state into the session it touches, or the sessions, which become one; gives the time of its first row, and how many
-    /// states its group has.
+    /// Puts a partial state into the session it touches, or the sessions, which become one; gives the session's key and the time of its
+    /// first row, and how many states its group has.
     fn extend(
         &mut self,
-        key: &Key,
+        key: Key,
         group: Group,
         rows: Range<i64>,
         state: StateRef,
-    ) -> (i64, usize) {
-        let (gap_us, max_us) = (self.gap_us, self.max_us);
-        let is_whole = self.is_whole();
-        let key_bytes = &mut self.key_bytes;
-        let sessions = self.open.entry(key.clone()).or_insert_with(|| {
-            *key_bytes += key.len();
-            BTreeMap::new()
-        });
-        let reach = rows.end.saturating_add(gap_us);
-        let touched: Vec<i64> = sessions
-            .range(..=reach)
-            .rev()
-            // Sessions of a key are a gap apart and more: the first that ends too early is the last to look at.
-            .take_while(|(_, session)| session.last.saturating_add(gap_us) >= rows.start)
-            .map(|(start, _)| *start)
-            .collect();
+    ) -> (Key, i64, usize) {
+        let touched = self.open.touched(&key, &rows);
+        if let [start] = touched.as_slice()
+            && *start <= rows.start
+        {
+            let grown = self.open.change(&key, *start, |session| {
+                session.last = session.last.max(rows.end);
+                session.states.push(group, state)
+            });
+            let of_group = grown.unwrap_or_default();
+            self.saved.changed(*start);
+            if self.max_us.is_some() && of_group > MANY {
+                self.crowded.insert((Arc::clone(&key), *start));
+            }
+            return (key, *start, of_group);
+        }
         let (mut first, mut crowded) = (rows.start, false);
         let mut whole: Option<Session> = None;
-        for start in touched.into_iter().rev() {
-            if let Some(session) = sessions.remove(&start) {
-                let due = session.due(gap_us, max_us);
-                self.due.remove(&(due, start, key.clone()));
-                self.saved.changed(start);
-                if !self.crowded.is_empty() {
-                    crowded |= self.crowded.remove(&(key.clone(), start));
-                }
-                match &mut whole {
-                    None => {
-                        whole = Some(session);
-                        // Pieces are final only where no earlier row can come: then the cut stays.
-                        if start > first {
-                            whole.iter_mut().for_each(|whole| whole.cut = first);
+        for start in touched {
+            let Some(mut session) = self.open.remove(&key, start) else {
+                continue;
+            };
+            self.saved.changed(start);
+            if !self.crowded.is_empty() {
+                crowded |= self.crowded.remove(&(Arc::clone(&key), start));
+            }
+            match &mut whole {
+                None => {
+                    // Pieces are final only where no earlier row can come: then the cut stays.
+                    if start > first {
+                        session.cut = first;
+                        if self.marks_start() {
+                            self.batches.unname(&session.states.all());
                         }
-                        first = first.min(start);
                     }
-                    Some(whole) => {
-                        whole.last = whole.last.max(session.last);
-                        whole.states.append(session.states);
-                        crowded |= max_us.is_some() && whole.states.most() > MANY;
-                    }
+                    first = first.min(start);
+                    whole = Some(session);
+                }
+                Some(whole) => {
+                    // They come after those of the first, wherever they stand.
+                    self.batches.unname(&session.states.all());
+                    whole.last = whole.last.max(session.last);
+                    whole.states.append(session.states);
+                    crowded |= self.max_us.is_some() && whole.states.most() > MANY;
                 }
             }
         }
         let mut whole = whole.unwrap_or_else(|| Session {
             last: rows.end,
             cut: first,
-            states: match is_whole {
+            states: match self.is_whole() {
                 true => States::One(Vec::with_capacity(1)),
-                false => States::ByGroup(BTreeMap::new()),
+                false => States::ByGroup(Vec::with_capacity(1)),
             },
         });
         whole.last = whole.last.max(rows.end);
         let of_group = whole.states.push(group, state);
-        if crowded || (max_us.is_some() && of_group > MANY) {
-            self.crowded.insert((key.clone(), first));
+        if crowded || (self.max_us.is_some() && of_group > MANY) {
+            self.crowded.insert((Arc::clone(&key), first));
         }
-        let due = whole.due(gap_us, max_us);
-        self.due.insert((due, first, key.clone()));
         self.saved.changed(first);
-        sessions.insert(first, whole);
-        (first, of_group)
+        self.open.insert(Arc::clone(&key), first, whole);
+        (key, first, of_group)
     }
 
     /// Merges the partial states of groups that have many, into one each.
@@ -298,10 +275,7 @@ impl Sessions {
         let mut units = Vec::new();
         for (key, start, group) in grown {
             // Its session may have become part of another since.
-            let session = self
-                .open
-                .get_mut(&key)
-                .and_then(|of_key| of_key.get_mut(&start));
+            let session = self.open.get_mut(&key, start);
             let states = session.and_then(|session| session.states.of_group(&group));
             if let Some(states) = states.filter(|states| states.len() > MANY) {
                 let states = states.clone();
@@ -325,11 +299,11 @@ impl Sessions {
         let numbers = (0u64..)
             .zip(&units)
             .flat_map(|(number, (_, states))| repeat_n(number, states.len()));
+        let width_of_all = stage.state_schema.fields().len();
+        let mut keys = self.batches.gather(&states, 0..width_of_all)?;
+        let own = keys.split_off(width);
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_iter_values(numbers))];
-        columns.extend(
-            self.batches
-                .gather(&states, width..stage.state_schema.fields().len())?,
-        );
+        columns.extend(own);
         let number = Field::new("number", DataType::UInt64, false);
         let mut groups = Groups::over(stage, &Arc::new(Schema::new(vec![number.clone()])))?;
         groups.merge(&columns)?;
@@ -339,21 +313,22 @@ impl Sessions {
         if merged.num_rows() != units.len() {
             return Err(PlanError::internal("sessions were mixed up"));
         }
-        let firsts: Vec<StateRef> = units
-            .iter()
-            .filter_map(|(_, states)| states.first().copied())
-            .collect();
-        let mut columns = self.batches.gather(&firsts, 0..width)?;
+        // What each is of stands with the first of its states.
+        let firsts = units.iter().scan(0, |next, (_, states)| {
+            let first = *next;
+            *next += states.len() as u32;
+            Some(first)
+        });
+        let firsts = UInt32Array::from_iter_values(firsts);
+        let keys = keys.iter().map(|column| take(column, &firsts, None));
+        let mut columns = keys.collect::<std::result::Result<Vec<_>, _>>()?;
         columns.extend(merged.columns().iter().skip(1).cloned());
         let merged = RecordBatch::try_new(Arc::clone(&stage.state_schema), columns)?;
         let number = self.batches.add(merged);
         for (row, ((key, start, group), united)) in units.into_iter().enumerate() {
             self.batches.release(&united);
             self.saved.changed(start);
-            let session = self
-                .open
-                .get_mut(&key)
-                .and_then(|of_key| of_key.get_mut(&start));
+            let session = self.open.get_mut(&key, start);
             if let Some(states) = session.and_then(|session| session.states.of_group(&group)) {
                 let united: BTreeSet<StateRef> = united.into_iter().collect();
                 states.retain(|state| !united.contains(state));
@@ -393,22 +368,14 @@ impl Sessions {
 
     /// The watermark at which the next window closes.
     pub(crate) fn next_end(&self) -> Option<i64> {
-        self.due.first().map(|(due, _, _)| *due)
+        self.open.next_due()
     }
 
     /// The rows of every window that is final at the watermark.
     pub(crate) fn close(&mut self, stage: &Stage, watermark: i64) -> Result<Vec<WindowRows>> {
         let mut closed: Vec<Window> = Vec::new();
-        while let Some((due, start, key)) = self.due.pop_first() {
-            if due > watermark {
-                self.due.insert((due, start, key));
-                break;
-            }
+        while let Some((key, start, mut session)) = self.open.pop(watermark) {
             self.saved.changed(start);
-            let sessions = self.open.get_mut(&key);
-            let Some(mut session) = sessions.and_then(|sessions| sessions.remove(&start)) else {
-                continue;
-            };
             let windows = self.windows(start, &session)?.into_iter();
             let is_final = |window: &Window| match self.max_us {
                 Some(_) => window.0.end.saturating_add(self.gap_us) <= watermark,
@@ -418,26 +385,18 @@ impl Sessions {
             let cut = rest.first().map(|(window, _)| window.start);
             closed.extend(done);
             let left: BTreeSet<StateRef> = rest.into_iter().flat_map(|(_, rest)| rest).collect();
-            let Some(sessions) = self.open.get_mut(&key) else {
-                continue;
-            };
             if let Some(cut) = cut
                 && session.states.retain(|state| left.contains(state))
             {
                 session.cut = cut;
-                let due = session.due(self.gap_us, self.max_us);
-                self.due.insert((due, start, key));
-                sessions.insert(start, session);
-            } else if sessions.is_empty() {
-                self.key_bytes -= key.len();
-                self.open.remove(&key);
+                self.open.insert(key, start, session);
             }
         }
         if closed.is_empty() {
             return Ok(Vec::new());
         }
         self.in_order(&mut closed);
-        let rows = self.rows(stage, &closed)?;
+        let rows = long(closed.len(), || self.rows(stage, &closed))?;
         for (_, states) in &closed {
             self.batches.release(states);
         }
@@ -454,47 +413,51 @@ impl Sessions {
     /// The rows of every open session as they would be if it ended now.
     pub(crate) fn peek(&self, stage: &Stage) -> Result<Vec<WindowRows>> {
         let mut open = Vec::new();
-        for (_, start, key) in &self.due {
-            if let Some(session) = self.open.get(key).and_then(|of_key| of_key.get(start)) {
-                open.extend(self.windows(*start, session)?);
-            }
+        for (start, session) in self.open.in_order() {
+            open.extend(self.windows(start, session)?);
         }
         self.in_order(&mut open);
         match open.is_empty() {
             true => Ok(Vec::new()),
-            false => Ok(vec![self.rows(stage, &open)?]),
+            false => Ok(vec![long(open.len(), || self.rows(stage, &open))?]),
         }
     }
 
     fn rows(&self, stage: &Stage, windows: &[Window]) -> Result<WindowRows> {
-        let states: Vec<StateRef> = windows
-            .iter()
-            .flat_map(|(_, states)| states)
-            .copied()
-            .collect();
-        let mut columns = self
-            .batches
-            .gather(&states, 0..stage.state_schema.fields().len())?;
-        for key in &stage.keys {
-            let values = windows
-                .iter()
-                .flat_map(|(window, states)| repeat_n(key.column.of(window), states.len()));
-            set_times(&mut columns, key.index, values);
-        }
-        columns.drain(stage.sessions.hidden.clone());
         let mut groups = Groups::over(stage, &self.result_groups)?;
-        groups.merge(&columns)?;
-        // Where sessions of several keys are one group, the first to begin speaks for it.
-        let mut starts = vec![i64::MAX; groups.len()];
-        let of_states = windows
-            .iter()
-            .flat_map(|(window, states)| repeat_n(window.start, states.len()));
-        for (start, group) in of_states.zip(groups.indices()) {
-            if let Some(known) = starts.get_mut(*group) {
-                *known = start.min(*known);
+        let mut starts: Vec<i64> = Vec::new();
+        for windows in windows.chunks(WINDOWS) {
+            let states: Vec<StateRef> = windows
+                .iter()
+                .flat_map(|(_, states)| states)
+                .copied()
+                .collect();
+            let mut columns = self
+                .batches
+                .gather(&states, 0..stage.state_schema.fields().len())?;
+            for key in &stage.keys {
+                let values = windows
+                    .iter()
+                    .flat_map(|(window, states)| repeat_n(key.column.of(window), states.len()));
+                set_times(&mut columns, key.index, values);
+            }
+            columns.drain(stage.sessions.hidden.clone());
+            groups.merge(&columns)?;
+            // Where sessions of several keys are one group, the first to begin speaks for it.
+            starts.resize(groups.len(), i64::MAX);
+            let of_states = windows
+                .iter()
+                .flat_map(|(window, states)| repeat_n(window.start, states.len()));
+            for (start, group) in of_states.zip(groups.indices()) {
+                if let Some(known) = starts.get_mut(*group) {
+                    *known = start.min(*known);
+                }
             }
         }
         let starts = TimestampMicrosecondArray::from(starts).with_timezone("UTC");
         WindowRows::new(stage, groups, Arc::new(starts))
     }
 }
+
+#[cfg(test)]
+mod tests;

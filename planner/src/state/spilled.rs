@@ -20,7 +20,6 @@ use datafusion::{
     execution::disk_manager::DiskManager,
 };
 
-use self::file::StateWriter;
 use super::{groups::Groups, long::long};
 use crate::{
     error::{PlanError, Result},
@@ -28,6 +27,7 @@ use crate::{
 };
 
 pub use file::StateFile;
+pub(super) use file::StateWriter;
 pub(crate) use merge::{Source, rows};
 
 /// Into how many parts the groups are divided: a pane may grow to this many times what may be merged at once.
@@ -102,8 +102,7 @@ impl Spilled {
         for batch in file.read()? {
             let batch = batch?;
             if batch.schema().fields() != self.schema.fields() {
-                return Err(PlanError::invalid("the saved state is of another query")
-                    .detail("its columns are not those of this query's state"));
+                return Err(other_query());
             }
             let last = numbers(&batch)?.values().iter().max().copied();
             self.next_number = self.next_number.max(last.map_or(0, |last| last + 1));
@@ -228,7 +227,7 @@ impl Spilled {
 }
 
 /// The schema of a stage's states on disk.
-fn schema(stage: &Stage) -> SchemaRef {
+pub(super) fn schema(stage: &Stage) -> SchemaRef {
     let number = Field::new("__sluice_number", DataType::UInt64, false);
     let fields = stage.state_schema.fields().iter().cloned();
     Arc::new(Schema::new(
@@ -237,12 +236,18 @@ fn schema(stage: &Stage) -> SchemaRef {
 }
 
 /// The numbers of rows that were on disk.
-fn numbers(batch: &RecordBatch) -> Result<&UInt64Array> {
+pub(super) fn numbers(batch: &RecordBatch) -> Result<&UInt64Array> {
     batch
         .columns()
         .last()
         .and_then(|column| column.as_primitive_opt::<UInt64Type>())
         .ok_or_else(|| PlanError::internal("a state on disk has no numbers"))
+}
+
+/// What is said of a state whose columns are not ours.
+pub(super) fn other_query() -> PlanError {
+    PlanError::invalid("the saved state is of another query")
+        .detail("its columns are not those of this query's state")
 }
 
 /// The rows of each part. The window does not count: what is in one window may be in panes that are divided at different times.

@@ -7,12 +7,14 @@ use arrow::{
     record_batch::RecordBatchOptions,
 };
 
-use super::{groups::Groups, panes::Panes, sessions::Sessions, spilled::Scratch};
+use super::{
+    groups::Groups,
+    panes::Panes,
+    sessions::Sessions,
+    spilled::{Scratch, other_query},
+};
 use crate::{
-    PaneState, SpilledState, StateSnapshot,
-    error::{PlanError, Result},
-    streaming::Stage,
-    windows::Windows,
+    PaneState, SpilledState, StateSnapshot, error::Result, streaming::Stage, windows::Windows,
 };
 
 /// Rows of windows that closed.
@@ -62,7 +64,7 @@ impl StageState {
     ) -> Result<()> {
         match self {
             Self::Panes(panes) => panes.restore_spilled(stage, state, scratch),
-            Self::Sessions(_) => Err(PlanError::internal("sessions are not kept on disk")),
+            Self::Sessions(sessions) => sessions.restore_spilled(stage, &state.file),
         }
     }
 
@@ -76,14 +78,12 @@ impl StageState {
                 .zip(stage.state_schema.fields())
                 .all(|(saved, ours)| saved.data_type() == ours.data_type());
         if !fits {
-            return Err(PlanError::invalid("the saved state is of another query")
-                .detail("its columns are not those of this query's state"));
+            return Err(other_query());
         }
         match self {
             Self::Panes(panes) => panes.restore(state),
-            Self::Sessions(sessions) => sessions.restore(stage, state)?,
+            Self::Sessions(sessions) => sessions.restore(stage, &state.state),
         }
-        Ok(())
     }
 
     /// What a checkpoint keeps.
@@ -91,15 +91,13 @@ impl StageState {
         &mut self,
         number: usize,
         stage: &Stage,
+        scratch: &Scratch,
         snapshot: &mut StateSnapshot,
     ) -> Result<()> {
         match self {
-            Self::Panes(panes) => panes.snapshot(number, stage, snapshot)?,
-            Self::Sessions(sessions) => {
-                snapshot.panes.extend(sessions.snapshot(number, stage)?);
-            }
+            Self::Panes(panes) => panes.snapshot(number, stage, snapshot),
+            Self::Sessions(sessions) => sessions.snapshot(number, stage, scratch, snapshot),
         }
-        Ok(())
     }
 
     /// How many panes, or sessions, are open.
@@ -121,12 +119,12 @@ impl StageState {
     pub(crate) fn disk_bytes(&self) -> u64 {
         match self {
             Self::Panes(panes) => panes.disk_bytes(),
-            Self::Sessions(_) => 0,
+            Self::Sessions(sessions) => sessions.disk_bytes(),
         }
     }
 
     /// Lets go of what is only kept to be told sooner, then puts panes on disk, those first that rows have not come for the longest, until
-    /// `excess` bytes are free. Gives the bytes that it freed.
+    /// `excess` bytes are free; of sessions everything. Gives the bytes that it freed.
     pub(crate) fn shed(
         &mut self,
         stage: &Stage,
@@ -135,7 +133,7 @@ impl StageState {
     ) -> Result<usize> {
         match self {
             Self::Panes(panes) => panes.shed(stage, excess, scratch),
-            Self::Sessions(_) => Ok(0),
+            Self::Sessions(sessions) => sessions.shed(stage, scratch),
         }
     }
 
@@ -150,7 +148,6 @@ impl StageState {
     /// After an epoch's last merge, given the watermark before it.
     pub(crate) fn settle(&mut self, stage: &Stage, closed: Option<i64>) -> Result<()> {
         match self {
-            Self::Panes(panes) if !stage.exact_state => panes.save(stage),
             Self::Panes(_) => Ok(()),
             // Partial states of sessions are kept as they came.
             Self::Sessions(sessions) => sessions.settle(stage, closed),
@@ -193,15 +190,7 @@ impl StageState {
         }
         let mut copy = match self {
             Self::Panes(panes) => Self::Panes(panes.copy(stage)?),
-            Self::Sessions(_) => {
-                let mut copy = Self::new(stage)?;
-                let mut snapshot = StateSnapshot::default();
-                self.snapshot(0, stage, &mut snapshot)?;
-                for state in &snapshot.panes {
-                    copy.restore(stage, state)?;
-                }
-                copy
-            }
+            Self::Sessions(sessions) => Self::Sessions(Box::new(sessions.copy(stage)?)),
         };
         for states in below {
             copy.merge(stage, states)?;

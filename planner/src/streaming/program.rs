@@ -65,9 +65,6 @@ pub(crate) struct Stage {
     pub(crate) group_schema: SchemaRef,
     /// Group columns ++ results: what is fed to the stage above.
     pub(crate) result_schema: SchemaRef,
-    /// Whether loading a state gives back the very bits that were saved; if not, state is saved and loaded in every epoch, so that a
-    /// snapshot more or less changes nothing.
-    pub(crate) exact_state: bool,
 }
 
 impl Stage {

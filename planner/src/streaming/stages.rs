@@ -32,51 +32,6 @@ use crate::{
     windows::Windows,
 };
 
-/// Aggregates whose state, saved and loaded into an empty accumulator, is the same to the bit: counters, extremes, sums, and lists.
-/// (A t-digest, for one, compresses itself when it loads.)
-const EXACT_STATE: [&str; 40] = [
-    "approx_distinct",
-    "approx_distinct_merge",
-    "approx_distinct_sketch",
-    "approx_percentile",
-    "approx_percentile_merge",
-    "approx_percentile_sketch",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "corr",
-    "count",
-    "covar_pop",
-    "covar_samp",
-    "first_value",
-    "last_value",
-    "max",
-    "median",
-    "min",
-    "percentile_cont",
-    "quantile_cont",
-    "regr_avgx",
-    "regr_avgy",
-    "regr_count",
-    "regr_intercept",
-    "regr_r2",
-    "regr_slope",
-    "regr_sxx",
-    "regr_sxy",
-    "regr_syy",
-    "sketch_merge",
-    "stddev",
-    "stddev_pop",
-    "string_agg",
-    "sum",
-    "var",
-    "var_pop",
-];
-
 /// An aggregation of a plan, and the window its rows are in.
 struct Cut {
     aggregate: Aggregate,
@@ -154,10 +109,6 @@ fn stage(
         .take(lowered.group_columns)
         .cloned()
         .collect();
-    let exact_state = lowered.aggregates.iter().all(|aggregate| {
-        // A user may have defined a function of the same name; ours and the engine's are what the list speaks of.
-        EXACT_STATE.contains(&aggregate.fun().name())
-    });
     Stage {
         windows: cut.window.windows.clone(),
         keys,
@@ -168,7 +119,6 @@ fn stage(
         group_schema: Arc::new(Schema::new(group_fields)),
         // Whoever reads the results says what they are called: the stage above, or the plan above the last.
         result_schema: Arc::new(Schema::empty()),
-        exact_state,
     }
 }
 

@@ -1,22 +1,18 @@
 //! Functions under other names, and fields of what a function returned.
 //!
-//! Only calls whose meaning is the same are rewritten. Everything approximate about percentiles goes to the one
-//! `approx_percentile(x, fraction [, accuracy])`.
+//! Only calls whose meaning is the same are rewritten. Percentiles have a file of their own.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Array, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectName, Spanned, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Spanned, Value, ValueWithSpan,
 };
 
 use super::idents::{self, arguments, call, function_name, text};
-use super::spark_window;
+use super::{percentiles, spark_window};
 use crate::error::ParseError;
 use crate::interval;
 use crate::spark_schema::parse_spark_schema;
-
-const PERCENTILE: &str = "approx_percentile";
-const PERCENTILE_SHAPE: &str = "write approx_percentile(expression, 0.95)";
 
 /// Rewrites one expression whose insides are canonical already.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<(), ParseError> {
@@ -41,20 +37,10 @@ fn rewrite_call(function: &mut Function) -> Result<Option<Expr>, ParseError> {
     let Some(name) = function_name(&function.name) else {
         return Ok(None);
     };
+    if percentiles::rewrite(function, &name)? {
+        return Ok(None);
+    }
     match name.as_str() {
-        "approx_percentile"
-        | "percentile_approx"
-        | "approx_percentile_cont"
-        | "approx_quantile"
-        | "quantile"
-        | "percentile" => percentile(function, &name)?,
-        "approx_median" => with_fraction(function, "0.5"),
-        "p50" => with_fraction(function, "0.5"),
-        "p75" => with_fraction(function, "0.75"),
-        "p90" => with_fraction(function, "0.9"),
-        "p95" => with_fraction(function, "0.95"),
-        "p99" => with_fraction(function, "0.99"),
-        "p999" => with_fraction(function, "0.999"),
         "approx_count_distinct" => {
             rename(function, "approx_distinct");
             keep_arguments(function, 1);
@@ -146,7 +132,7 @@ fn strftime(pattern: &str) -> Option<String> {
     Some(out)
 }
 
-fn rename(function: &mut Function, name: &str) {
+pub(super) fn rename(function: &mut Function, name: &str) {
     let at = function.name.span();
     function.name = ObjectName::from(vec![Ident::with_span(at, name)]);
 }
@@ -171,144 +157,6 @@ fn time_bucket(function: &mut Function) {
 fn keep_arguments(function: &mut Function, count: usize) {
     if let FunctionArguments::List(list) = &mut function.args {
         list.args.truncate(count);
-    }
-}
-
-fn with_fraction(function: &mut Function, fraction: &str) {
-    let one = arguments(function).is_some_and(|arguments| arguments.len() == 1);
-    if let FunctionArguments::List(list) = &mut function.args
-        && one
-    {
-        list.args.push(idents::argument(Expr::Value(
-            Value::Number(fraction.to_owned(), false).into(),
-        )));
-        rename(function, PERCENTILE);
-    }
-}
-
-/// `f(x, fraction [, accuracy])` and `f(fraction [, accuracy]) WITHIN GROUP (ORDER BY x)`.
-fn percentile(function: &mut Function, called: &str) -> Result<(), ParseError> {
-    let at = function.name.span();
-    let name = function.name.to_string();
-    let wrong = |what: &str| {
-        ParseError::invalid(format!("{name}: {what}"), at)
-            .offending(name.clone())
-            .hint(PERCENTILE_SHAPE)
-    };
-    let Some(given) = arguments(function) else {
-        return Err(wrong("takes an expression and a fraction"));
-    };
-    let (of, rest) = match (function.within_group.as_slice(), given.as_slice()) {
-        ([], [of, rest @ ..]) => ((*of).clone(), rest),
-        ([order], rest) => {
-            if order.options.asc == Some(false) {
-                return Err(wrong("ORDER BY … DESC is not supported")
-                    .hint("turn the fraction round: 1 - 0.95 for 0.95"));
-            }
-            (order.expr.clone(), rest)
-        }
-        _ => return Err(wrong("takes an expression and a fraction")),
-    };
-    let (mut fraction, accuracy) = match rest {
-        [fraction] => ((*fraction).clone(), None),
-        [fraction, third] => ((*fraction).clone(), Some((*third).clone())),
-        _ => return Err(wrong("takes an expression and a fraction")),
-    };
-    let accuracy = match (called, accuracy) {
-        // How many centroids a t-digest has says nothing about ours.
-        ("approx_percentile_cont", _) => None,
-        ("percentile" | "quantile", Some(_)) => {
-            return Err(wrong(
-                "takes an expression and a fraction, and no frequency",
-            ));
-        }
-        (_, accuracy) => accuracy,
-    };
-    check_fractions(&name, &mut fraction)?;
-    if let Some(accuracy) = &accuracy {
-        check_accuracy(&name, accuracy)?;
-    }
-    function.within_group = Vec::new();
-    if let FunctionArguments::List(list) = &mut function.args {
-        list.args = [Some(of), Some(fraction), accuracy]
-            .into_iter()
-            .flatten()
-            .map(idents::argument)
-            .collect();
-    }
-    rename(function, PERCENTILE);
-    Ok(())
-}
-
-/// Looks at literal fractions: one, or an array of them, which Spark writes `array(0.5, 0.95)`.
-fn check_fractions(name: &str, fraction: &mut Expr) -> Result<(), ParseError> {
-    if let Expr::Function(array) = fraction
-        && function_name(&array.name).as_deref() == Some("make_array")
-        && let Some(elements) = arguments(array)
-    {
-        *fraction = Expr::Array(Array {
-            elem: elements.into_iter().cloned().collect(),
-            named: true,
-        });
-    }
-    if let Expr::Array(array) = fraction {
-        return array
-            .elem
-            .iter_mut()
-            .try_for_each(|element| check_fractions(name, element));
-    }
-    if let Expr::Value(ValueWithSpan {
-        value: Value::Number(number, _),
-        span,
-    }) = fraction
-        && !number
-            .parse::<f64>()
-            .is_ok_and(|number| (0.0..=1.0).contains(&number))
-    {
-        return Err(ParseError::invalid(
-            format!("{name}: the fraction must be between 0 and 1"),
-            *span,
-        )
-        .offending(number.clone())
-        .hint(PERCENTILE_SHAPE));
-    }
-    Ok(())
-}
-
-/// Looks at a literal accuracy. What has to be computed first is looked at when the query is planned.
-fn check_accuracy(name: &str, accuracy: &Expr) -> Result<(), ParseError> {
-    const SHAPE: &str = "write a whole number for one part in so many, approx_percentile(expression, 0.95, 1000), or the part itself, 0.001";
-    let wrong = |what: &str| {
-        ParseError::invalid(format!("{name}: the accuracy {what}"), accuracy.span())
-            .offending(accuracy.to_string())
-            .hint(SHAPE)
-    };
-    match accuracy {
-        Expr::Value(ValueWithSpan {
-            value: Value::Number(number, _),
-            ..
-        }) => match number.parse::<f64>() {
-            Ok(parts) if parts >= 1.0 && parts.fract() != 0.0 => Err(wrong("must be a whole number, or less than 1")),
-            Ok(number) if number > 100_000.0 || (number > 0.0 && number < 0.000_01) => Err(wrong(
-                "cannot be finer than one part in 100000",
-            )
-            .hint("ask for 100000 at most (0.001 %); percentile_cont(0.95) WITHIN GROUP (ORDER BY expression) is exact, and keeps every value")),
-            Ok(number) if number > 0.0 => Ok(()),
-            _ => Err(wrong("must be greater than 0")),
-        },
-        Expr::UnaryOp {
-            op: UnaryOperator::Minus,
-            ..
-        } => Err(wrong("must be greater than 0")),
-        Expr::Value(ValueWithSpan {
-            value: Value::Null, ..
-        }) => Err(wrong("must not be null")),
-        Expr::Value(ValueWithSpan {
-            value: Value::Placeholder(_),
-            ..
-        }) => Ok(()),
-        Expr::Value(_) => Err(wrong("must be a number")),
-        _ => Ok(()),
     }
 }
 

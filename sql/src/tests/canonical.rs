@@ -487,6 +487,26 @@ fn functions() {
             "approx_percentile(x, 0.95)",
         ),
         (
+            "approx_percentile_cont(0.95, 200) WITHIN GROUP (ORDER BY x DESC)",
+            "approx_percentile(x, 0.05)",
+        ),
+        (
+            "approx_percentile(ARRAY[0, 0.250, 1.0, 5e-1]) WITHIN GROUP (ORDER BY x DESC NULLS LAST)",
+            "approx_percentile(x, ARRAY[1, 0.75, 0, 1 - (5e-1)])",
+        ),
+        (
+            "approx_percentile_cont(1 - 0.5) WITHIN GROUP (ORDER BY x DESC)",
+            "approx_percentile(x, 1 - (1 - 0.5))",
+        ),
+        (
+            "APPROX_PERCENTILE_CONT_WITH_WEIGHT(w, 0.95, 100) WITHIN GROUP (ORDER BY x)",
+            "approx_percentile_cont_with_weight(x, w, 0.95)",
+        ),
+        (
+            "approx_percentile_cont_with_weight(w, .9) WITHIN GROUP (ORDER BY x DESC)",
+            "approx_percentile_cont_with_weight(x, w, 0.1)",
+        ),
+        (
             "APPROX_PERCENTILE_CONT(x, 0.95)",
             "approx_percentile(x, 0.95)",
         ),

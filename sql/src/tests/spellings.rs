@@ -266,10 +266,28 @@ fn percentiles() {
             ("SELECT quantile(x, 0.95) FROM e", Is(ours)),
             ("SELECT p95(x) FROM e", Is(ours)),
             (
-                "SELECT approx_percentile(0.95) WITHIN GROUP (ORDER BY x DESC) FROM e",
+                "SELECT approx_percentile(0.05) WITHIN GROUP (ORDER BY x DESC) FROM e",
+                Is(ours),
+            ),
+            (
+                "SELECT approx_percentile_cont(x, 0.95, n) FROM e",
                 No(
-                    "approx_percentile: ORDER BY … DESC is not supported",
-                    "1 - 0.95",
+                    "approx_percentile_cont: the number of centroids must be a whole number above 0",
+                    "leave it out",
+                ),
+            ),
+            (
+                "SELECT approx_median(x, 0.95) FROM e",
+                No(
+                    "approx_median: takes one expression",
+                    "approx_median(expression)",
+                ),
+            ),
+            (
+                "SELECT approx_percentile_cont_with_weight(x, 0.95) FROM e",
+                No(
+                    "approx_percentile_cont_with_weight: takes an expression, a weight and a fraction",
+                    "approx_percentile_cont_with_weight(expression, weight, 0.95)",
                 ),
             ),
         ],

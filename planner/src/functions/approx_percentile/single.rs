@@ -27,6 +27,11 @@ impl PercentileAccumulator {
             sketch: Sketch::new(grain),
         }
     }
+
+    /// What it holds.
+    pub(super) fn sketch(&mut self) -> &mut Sketch {
+        &mut self.sketch
+    }
 }
 
 impl Accumulator for PercentileAccumulator {

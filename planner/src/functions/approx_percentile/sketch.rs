@@ -411,6 +411,20 @@ impl Sketch {
         }
     }
 
+    /// Takes a value so many times; `None` when the counts do not fit 64 bits.
+    pub(super) fn add_times(&mut self, key: u64, times: u64) -> Option<()> {
+        let room = (EXACT_LIMIT - self.keys.len().min(EXACT_LIMIT)) as u64;
+        if times == 0 || (self.buckets.is_none() && times <= room) {
+            self.keys.extend((0..times).map(|_| key));
+            return Some(());
+        }
+        let bucket = self.grain.bucket_of(key);
+        let buckets = self.as_buckets();
+        buckets.widen(times, key, key)?;
+        buckets.add_to_bucket(bucket, times);
+        Some(())
+    }
+
     /// The counts, from now on.
     pub(super) fn as_buckets(&mut self) -> &mut Buckets {
         let (grain, keys) = (self.grain, &mut self.keys);

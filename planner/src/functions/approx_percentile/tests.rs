@@ -533,6 +533,62 @@ async fn through_sql_at_any_parallelism() {
 }
 
 #[tokio::test]
+async fn a_weight_is_so_many_rows() {
+    let weighted = "approx_percentile_cont_with_weight(v, w, ARRAY[0.01, 0.5, 0.95])";
+    let mut answers = Vec::new();
+    for partitions in [1, 4] {
+        let context = session(partitions);
+        // Few rows in all, and many: exact, and counted.
+        for most in [3, 40] {
+            let rows = format!(
+                "SELECT v, CASE WHEN v % 7 = 0 THEN NULL ELSE v * 31 % {most} END AS w, v % 4 AS g FROM generate_series(1, 300) AS t(v)"
+            );
+            let told =
+                format!("SELECT g, {weighted} AS p FROM ({rows}) AS r GROUP BY g ORDER BY g");
+            let copies = format!(
+                "SELECT g, approx_percentile(v, ARRAY[0.01, 0.5, 0.95]) AS p FROM (SELECT g, unnest(array_repeat(v, w)) AS v FROM ({rows}) AS r WHERE w > 0) AS c GROUP BY g ORDER BY g"
+            );
+            let told = text(&context, &told).await.unwrap();
+            assert_eq!(told, text(&context, &copies).await.unwrap());
+            answers.push(told);
+        }
+    }
+    assert_eq!(answers[..2], answers[2..]);
+    assert_ne!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn weights_that_are_none_are_refused() {
+    let context = session(1);
+    for (weight, reason) in [
+        ("0.5", "must be a whole number"),
+        ("'many'", "a whole number as its weight"),
+        (
+            "-1",
+            "the weight -1 of approx_percentile_cont_with_weight is below 0",
+        ),
+        (
+            "CASE WHEN v < 9 THEN 9223372036854775807 END",
+            "more than 2^64 in all",
+        ),
+    ] {
+        let sql = format!(
+            "SELECT approx_percentile_cont_with_weight(v, {weight}, 0.5) FROM generate_series(1, 9) AS t(v)"
+        );
+        let error = text(&context, &sql).await.unwrap_err();
+        assert!(error.contains(reason), "{weight}: {error}");
+    }
+    let sql =
+        "SELECT approx_percentile_cont_with_weight(v, 1, 95) FROM generate_series(1, 9) AS t(v)";
+    assert!(
+        text(&context, sql)
+            .await
+            .unwrap_err()
+            .contains("is not between 0 and 1")
+    );
+}
+
+#[tokio::test]
 async fn over_a_window_and_over_nothing() {
     let context = session(2);
     let rows = text(

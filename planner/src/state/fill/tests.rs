@@ -344,7 +344,7 @@ async fn partition_columns_are_those_of_the_filled_window() {
 async fn a_zero_is_for_numbers_alone_and_of_their_type() {
     let sql = "SELECT count(*) AS n, count(DISTINCT kind) AS kinds, approx_distinct(kind) AS about, max(kind) AS last,
         min(value) AS least, sum(CAST(value AS BIGINT)) AS total, array_agg(value) AS every, bool_or(value > 1) AS some, max(ts) AS latest,
-        approx_percentile_cont(value, 0.5) AS median
+        approx_percentile(value, 0.5) AS median
         FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '10 seconds') GROUP BY window_start";
     let events = [event(0, "a", 2.0), event(20, "a", 2.0)];
     let first = "1 | 1 | 1 | a | 2.0 | 2 | [2.0] | true | 2024-02-29T09:00:00Z | 2.0";

@@ -46,6 +46,12 @@ impl Columns {
     }
 }
 
+/// One of them, to be shared.
+pub(super) fn key(rows: &Option<Rows>, row: usize) -> Arc<[u8]> {
+    let rows = rows.as_ref().map(|rows| rows.row(row));
+    Arc::from(rows.as_ref().map_or(&[][..], |row| row.data()))
+}
+
 /// One of them.
 pub(super) fn bytes(rows: &Option<Rows>, row: usize) -> Box<[u8]> {
     rows.as_ref()

@@ -1,7 +1,5 @@
 //! One open session: the time of its last row, and its partial states.
 
-use std::{collections::BTreeMap, iter::once};
-
 /// A partial state: which batch, and where in it.
 pub(super) type StateRef = (u64, usize);
 
@@ -41,7 +39,8 @@ pub(super) fn piece(start: i64, time: i64, max_us: i64) -> i64 {
 pub(super) enum States {
     /// The session is one group.
     One(Vec<StateRef>),
-    ByGroup(BTreeMap<Group, Vec<StateRef>>),
+    /// In the order of the groups.
+    ByGroup(Vec<(Group, Vec<StateRef>)>),
 }
 
 impl States {
@@ -49,7 +48,7 @@ impl States {
     pub(super) fn push(&mut self, group: Group, state: StateRef) -> usize {
         let states = match self {
             Self::One(states) => states,
-            Self::ByGroup(groups) => groups.entry(group).or_default(),
+            Self::ByGroup(groups) => list(groups, group),
         };
         states.push(state);
         states.len()
@@ -60,62 +59,83 @@ impl States {
         match (self, other) {
             (Self::ByGroup(groups), Self::ByGroup(others)) => {
                 for (group, states) in others {
-                    groups.entry(group).or_default().extend(states);
+                    list(groups, group).extend(states);
                 }
             }
             (Self::One(states), other) => states.extend(other.all()),
             (Self::ByGroup(groups), Self::One(others)) => {
-                groups.entry(Group::default()).or_default().extend(others);
+                list(groups, Group::default()).extend(others);
             }
         }
     }
 
     /// The states of each group.
-    pub(super) fn groups(&self) -> Box<dyn Iterator<Item = (&[u8], &[StateRef])> + '_> {
-        match self {
-            Self::One(states) => Box::new(once((&[][..], states.as_slice()))),
-            Self::ByGroup(groups) => Box::new(
-                groups
-                    .iter()
-                    .map(|(group, states)| (group.as_ref(), states.as_slice())),
-            ),
-        }
+    pub(super) fn lists(&self) -> impl Iterator<Item = (&[u8], &Vec<StateRef>)> {
+        let (one, groups) = match self {
+            Self::One(states) => (Some((&[][..], states)), &[][..]),
+            Self::ByGroup(groups) => (None, groups.as_slice()),
+        };
+        let groups = groups
+            .iter()
+            .map(|(group, states)| (group.as_ref(), states));
+        one.into_iter().chain(groups)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn lists_mut(&mut self) -> impl Iterator<Item = &mut Vec<StateRef>> {
+        let (one, groups) = match self {
+            Self::One(states) => (Some(states), &mut [][..]),
+            Self::ByGroup(groups) => (None, groups.as_mut_slice()),
+        };
+        let groups = groups.iter_mut().map(|(_, states)| states);
+        one.into_iter().chain(groups)
     }
 
     /// The states of a group.
     pub(super) fn of_group(&mut self, group: &[u8]) -> Option<&mut Vec<StateRef>> {
         match self {
             Self::One(states) => Some(states),
-            Self::ByGroup(groups) => groups.get_mut(group),
+            Self::ByGroup(groups) => {
+                let at = groups
+                    .binary_search_by(|(known, _)| known.as_ref().cmp(group))
+                    .ok()?;
+                groups.get_mut(at).map(|(_, states)| states)
+            }
         }
     }
 
     /// Every state, group by group.
     pub(super) fn all(&self) -> Vec<StateRef> {
-        let groups = self.groups();
-        groups.flat_map(|(_, states)| states).copied().collect()
+        self.lists()
+            .flat_map(|(_, states)| states)
+            .copied()
+            .collect()
     }
 
     /// How many the largest group has.
     pub(super) fn most(&self) -> usize {
-        let groups = self.groups();
-        groups.map(|(_, states)| states.len()).max().unwrap_or(0)
+        let lists = self.lists();
+        lists.map(|(_, states)| states.len()).max().unwrap_or(0)
     }
 
     /// Keeps those of which it holds; says whether any is left.
     pub(super) fn retain(&mut self, keep: impl Fn(&StateRef) -> bool) -> bool {
-        match self {
-            Self::One(states) => {
-                states.retain(keep);
-                !states.is_empty()
-            }
-            Self::ByGroup(groups) => {
-                groups.retain(|_, states| {
-                    states.retain(&keep);
-                    !states.is_empty()
-                });
-                !groups.is_empty()
-            }
+        self.lists_mut().for_each(|states| states.retain(&keep));
+        if let Self::ByGroup(groups) = self {
+            groups.retain(|(_, states)| !states.is_empty());
         }
+        self.lists().any(|(_, states)| !states.is_empty())
     }
+}
+
+/// The states of a group, which may have none yet.
+fn list(groups: &mut Vec<(Group, Vec<StateRef>)>, group: Group) -> &mut Vec<StateRef> {
+    let at = match groups.binary_search_by(|(known, _)| known.cmp(&group)) {
+        Ok(at) => at,
+        Err(at) => {
+            groups.insert(at, (group, Vec::with_capacity(1)));
+            at
+        }
+    };
+    &mut groups[at].1
 }

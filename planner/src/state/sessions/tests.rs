@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::{ContinuousPlan, ContinuousQuery, EpochOutput, testing::*};
+use crate::{ContinuousPlan, ContinuousQuery, EpochOutput, StateFile, StateSnapshot, testing::*};
 
 /// An epoch in which split 0 brings these events; then the query is saved and started again.
 async fn tell(plan: &ContinuousPlan, query: &mut ContinuousQuery, events: &[Event]) -> EpochOutput {
@@ -197,4 +197,137 @@ async fn a_checkpoint_writes_the_sessions_that_changed() {
             "2024-02-29T09:01:40Z | 2024-02-29T09:01:51Z | b | 2",
         ]
     );
+}
+
+const BY_KIND: &str = "SELECT window_start, window_end, kind, count(*) AS n, sum(value) AS total, array_agg(value ORDER BY ts, value) AS all_values
+     FROM SESSION((SELECT * FROM events), ts, INTERVAL '10 seconds') GROUP BY window_start, window_end, kind";
+
+/// The same with everything on disk that can be, after every epoch.
+fn on_disk(plan: &ContinuousPlan, from: Option<StateSnapshot>) -> ContinuousQuery {
+    let mut query = plan.start(from).unwrap();
+    query.spill_above(0);
+    query
+}
+
+/// How many states a snapshot has in memory, and the rows of its files.
+fn saved(query: &mut ContinuousQuery) -> (usize, Vec<Arc<StateFile>>) {
+    let saved = query.snapshot().unwrap();
+    let loose = saved.panes.iter().map(|pane| pane.state.num_rows()).sum();
+    let files = saved.spilled.into_iter().map(|spilled| spilled.file);
+    (loose, files.collect())
+}
+
+#[tokio::test]
+async fn sessions_on_disk_grow_join_and_close() {
+    let plan = plan(BY_KIND).await.unwrap();
+    let columns = &plan.streams[0].columns;
+    let epochs: [&[Event]; 4] = [
+        &[event(0, "a", 0.1), event(18, "a", 0.2), event(3, "b", 0.3)],
+        &[event(9, "a", 0.4), event(2, "b", 0.6)],
+        &[event(40, "c", 0.5)],
+        &[event(50, "c", 0.7)],
+    ];
+    for restart in [false, true] {
+        let mut query = on_disk(&plan, None);
+        let mut told = Vec::new();
+        for events in epochs {
+            let input = epoch(columns, &[(0, events)]);
+            told.extend(lines(&query.run_epoch(input).await.unwrap().rows));
+            assert!(query.spilled_bytes() > 0);
+            if restart {
+                let saved = query.snapshot().unwrap();
+                assert!(saved.panes.is_empty(), "{:?}", saved.panes);
+                query = on_disk(&plan, Some(saved));
+            }
+        }
+        let live = lines(&query.live().await.unwrap());
+        let rest = lines(&query.run_epoch(the_end(&[0])).await.unwrap().rows);
+        assert_eq!(live, rest);
+        told.extend(rest);
+        assert_eq!(
+            told,
+            [
+                "2024-02-29T09:00:02Z | 2024-02-29T09:00:13Z | b | 2 | 0.8999999999999999 | [0.6, 0.3]",
+                "2024-02-29T09:00:00Z | 2024-02-29T09:00:28Z | a | 3 | 0.7000000000000001 | [0.1, 0.4, 0.2]",
+                "2024-02-29T09:00:40Z | 2024-02-29T09:01:00Z | c | 2 | 1.2 | [0.5, 0.7]",
+            ],
+            "restart: {restart}"
+        );
+        assert_eq!(query.spilled_bytes(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_names_the_files_it_named_before() {
+    let plan = plan(BY_KIND).await.unwrap();
+    let columns = &plan.streams[0].columns;
+    let mut query = on_disk(&plan, None);
+    let first = [event(0, "a", 1.0), event(1, "b", 1.0)];
+    query
+        .run_epoch(epoch(columns, &[(0, &first)]))
+        .await
+        .unwrap();
+    let (loose, before) = saved(&mut query);
+    assert_eq!((loose, before.len()), (0, 2));
+    let (_, again) = saved(&mut query);
+    assert!(before.iter().zip(&again).all(|(a, b)| Arc::ptr_eq(a, b)));
+    // One session goes on: its new state is in a file of its own, and what says which rows there are is another one.
+    query
+        .run_epoch(epoch(columns, &[(0, &[event(5, "a", 1.0)])]))
+        .await
+        .unwrap();
+    let (loose, after) = saved(&mut query);
+    assert_eq!((loose, after.len()), (0, 3));
+    assert!(!Arc::ptr_eq(&before[0], &after[0]));
+    assert!(Arc::ptr_eq(&before[1], &after[1]));
+    // What is in memory is saved beside them.
+    query.spill_above(1 << 20);
+    query
+        .run_epoch(epoch(columns, &[(0, &[event(6, "b", 1.0)])]))
+        .await
+        .unwrap();
+    let (loose, last) = saved(&mut query);
+    assert_eq!((loose, last.len()), (1, 3));
+    let mut query = on_disk(&plan, Some(query.snapshot().unwrap()));
+    let rows = lines(&query.run_epoch(the_end(&[0])).await.unwrap().rows);
+    assert_eq!(
+        rows,
+        [
+            "2024-02-29T09:00:00Z | 2024-02-29T09:00:15Z | a | 2 | 2.0 | [1.0, 1.0]",
+            "2024-02-29T09:00:01Z | 2024-02-29T09:00:16Z | b | 2 | 2.0 | [1.0, 1.0]",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_sessions_leave_on_disk_goes() {
+    let plan = plan(BY_KIND).await.unwrap();
+    let columns = &plan.streams[0].columns;
+    let mut query = on_disk(&plan, None);
+    let mut most = 0;
+    for seconds in 0..300 {
+        // One goes on for ever, others come and go.
+        let own = ["b", "c", "d"][seconds as usize / 15 % 3];
+        let events = [event(seconds, "a", 1.0), event(seconds, own, 1.0)];
+        query
+            .run_epoch(epoch(columns, &[(0, &events)]))
+            .await
+            .unwrap();
+        let (_, files) = saved(&mut query);
+        most = most.max(files.len());
+    }
+    assert!(most < 40, "{most} files");
+    assert_eq!(query.open_panes(), 3);
+}
+
+#[tokio::test]
+async fn a_file_of_sessions_that_is_missing_is_noticed() {
+    let plan = plan(BY_KIND).await.unwrap();
+    let mut query = on_disk(&plan, None);
+    let events = [event(0, "a", 1.0)];
+    let input = epoch(&plan.streams[0].columns, &[(0, &events)]);
+    query.run_epoch(input).await.unwrap();
+    let mut saved = query.snapshot().unwrap();
+    saved.spilled.truncate(1);
+    assert!(plan.start(Some(saved)).is_err());
 }

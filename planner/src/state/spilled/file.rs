@@ -66,19 +66,31 @@ impl StateFile {
         self.bytes
     }
 
-    pub(super) fn path(&self) -> Result<&Path> {
+    pub(in crate::state) fn path(&self) -> Result<&Path> {
         let path = self.file.path();
         path.ok_or_else(|| PlanError::internal("state went to something that is no file"))
     }
 
-    fn open(&self) -> Result<FileReader<File>> {
+    fn open(&self, columns: Option<Vec<usize>>) -> Result<FileReader<File>> {
         let file = File::open(self.path()?).map_err(|error| failed(&error))?;
-        FileReader::try_new(file, None).map_err(broken)
+        FileReader::try_new(file, columns).map_err(broken)
+    }
+
+    /// How many batches were written.
+    pub(in crate::state) fn batches(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Some columns of one batch.
+    pub(in crate::state) fn batch(&self, index: usize, columns: Vec<usize>) -> Result<RecordBatch> {
+        at(&mut self.open(Some(columns))?, index)
     }
 
     /// Every batch.
-    pub(super) fn read(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-        Ok(self.open()?.map(|batch| batch.map_err(broken)))
+    pub(in crate::state) fn read(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+        Ok(self.open(None)?.map(|batch| batch.map_err(broken)))
     }
 
     /// The batches of one part, in order.
@@ -94,18 +106,20 @@ impl StateFile {
             .peekable();
         // Opening reads the footer, which is not nothing.
         let mut reader = match wanted.peek() {
-            Some(_) => Some(self.open()?),
+            Some(_) => Some(self.open(None)?),
             None => None,
         };
-        Ok(wanted.filter_map(move |index| {
-            let reader = reader.as_mut()?;
-            let batch = reader.set_index(index).and_then(|()| match reader.next() {
-                Some(batch) => batch,
-                None => Err(ArrowError::IpcError("a batch is missing".to_owned())),
-            });
-            Some(batch.map_err(broken))
-        }))
+        Ok(wanted.filter_map(move |index| Some(at(reader.as_mut()?, index))))
     }
+}
+
+/// One batch.
+fn at(reader: &mut FileReader<File>, index: usize) -> Result<RecordBatch> {
+    let batch = reader.set_index(index).and_then(|()| match reader.next() {
+        Some(batch) => batch,
+        None => Err(ArrowError::IpcError("a batch is missing".to_owned())),
+    });
+    batch.map_err(broken)
 }
 
 type Sink = BufWriter<Box<dyn SpillWriter>>;
@@ -119,7 +133,7 @@ struct Open {
 }
 
 /// Writes states to files.
-pub(super) struct StateWriter<'a> {
+pub(in crate::state) struct StateWriter<'a> {
     disk: &'a Arc<DiskManager>,
     schema: &'a SchemaRef,
     open: Option<Open>,
@@ -127,7 +141,7 @@ pub(super) struct StateWriter<'a> {
 }
 
 impl<'a> StateWriter<'a> {
-    pub(super) fn new(disk: &'a Arc<DiskManager>, schema: &'a SchemaRef) -> Self {
+    pub(in crate::state) fn new(disk: &'a Arc<DiskManager>, schema: &'a SchemaRef) -> Self {
         Self {
             disk,
             schema,
@@ -137,7 +151,7 @@ impl<'a> StateWriter<'a> {
     }
 
     /// Writes states of one part.
-    pub(super) fn write(&mut self, part: usize, states: &RecordBatch) -> Result<()> {
+    pub(in crate::state) fn write(&mut self, part: usize, states: &RecordBatch) -> Result<()> {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
@@ -181,7 +195,7 @@ impl<'a> StateWriter<'a> {
     }
 
     /// The files.
-    pub(super) fn finish(mut self) -> Result<Vec<Arc<StateFile>>> {
+    pub(in crate::state) fn finish(mut self) -> Result<Vec<Arc<StateFile>>> {
         self.close()?;
         Ok(self.done)
     }
