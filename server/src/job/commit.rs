@@ -241,6 +241,7 @@ impl Committer {
                     Err(error) => backoff.wait_or_give_up(&self.status, error).await?,
                 }
             };
+            backoff.over(&self.status);
             if path == self.tables.table.path() {
                 version = Some(committed.version);
             }
@@ -456,6 +457,8 @@ const FIRST_WAIT: Duration = match cfg!(test) {
 #[derive(Debug, Default)]
 struct Backoff {
     failures: u32,
+    /// What `last_error` was told.
+    told: Option<String>,
 }
 
 impl Backoff {
@@ -465,10 +468,21 @@ impl Backoff {
         }
         self.failures += 1;
         tracing::warn!("commit will be tried again: {error}");
-        status.update(|status| status.last_error = Some(error.to_string()));
+        let told = error.to_string();
+        status.update(|status| status.last_error = Some(told.clone()));
+        self.told = Some(told);
         let wait = FIRST_WAIT * 2u32.pow(self.failures.min(6));
         tokio::time::sleep(wait).await;
         Ok(())
+    }
+
+    /// It worked: what was told of it is over, unless something else is wrong by now.
+    fn over(self, status: &StatusCell) {
+        if let Some(told) = self.told {
+            status.update(|status| {
+                status.last_error.take_if(|last| *last == told);
+            });
+        }
     }
 }
 
@@ -488,7 +502,10 @@ where
     let mut backoff = Backoff::default();
     loop {
         match step().await {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                backoff.over(status);
+                return Ok(value);
+            }
             Err(error) => backoff.wait_or_give_up(status, error).await?,
         }
     }
