@@ -69,12 +69,18 @@ impl DeltaLog {
             return Ok(());
         };
         let mut next = self.versions.keys().next_back().map_or(0, |last| last + 1);
-        while let Ok(text) = fs::read_to_string(table.join(format!("_delta_log/{next:020}.json"))) {
+        while let Ok(text) = fs::read_to_string(table.join(entry(next))) {
             let actions = actions(&text).map_err(|e| format!("version {next} is not JSON: {e}"))?;
             self.versions.insert(next, actions);
             next += 1;
         }
         Ok(())
+    }
+
+    /// Whether the table's first entry is there, or cleaned away.
+    pub fn has_first(&self) -> bool {
+        let first = self.table.as_ref().map(|table| table.join(entry(0)));
+        first.is_some_and(|path| path.exists())
     }
 
     /// The files that are live after the newest entry, by path, each with its partition as `column=value/…`; and how many there were at most.
@@ -244,6 +250,11 @@ impl DeltaLog {
         }
         Ok(())
     }
+}
+
+/// Where an entry lies below its table's folder.
+fn entry(version: u64) -> String {
+    format!("_delta_log/{version:020}.json")
 }
 
 /// The partition of a file as `column=value/…`, by the columns' names.
