@@ -18,6 +18,7 @@ mod opened;
 mod readers;
 mod rebuild;
 mod recovery;
+mod retry;
 mod run;
 mod said;
 mod segments;

@@ -39,6 +39,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// Of so many events one comes again, from hours ago: late for its windows, and for a copy a row of a partition that is sealed.
 const OLD: usize = 40;
 const OPTIONS: &str = "commit_interval = '100 milliseconds', history = '2 seconds'";
+/// Vacuum looks at a table anew; this one is to be merged several times between two looks.
+const SELDOM: &str = "commit_interval = '100 milliseconds', history = '20 seconds'";
 const TABLES: [&str; 2] = ["real_time_metrics", "raw"];
 
 /// Partitions that are sealed once, and partitions that are sealed and get rows all the same; what is open of both is merged in tiers.
@@ -46,7 +48,7 @@ fn script(broker: &Broker, topic: &str) -> String {
     let job = job::script_with(&broker.bootstrap(), topic, OPTIONS);
     format!(
         "{job}
-         CREATE TABLE gold.raw PARTITIONED BY (date DATE, hour INT) WITH ({OPTIONS}) AS
+         CREATE TABLE gold.raw PARTITIONED BY (date DATE, hour INT) WITH ({SELDOM}) AS
            SELECT \"timestamp\", event_type, user_segment, value, _partition, _offset FROM events;"
     )
 }
@@ -85,9 +87,11 @@ fn tables_that_nobody_reads_stay_what_they_are() {
         .unwrap();
         server.connect().run(&script(broker, &topic));
         let began = Instant::now();
+        let mut glance = Glance::new(&server);
         while !producing.is_finished() {
             follow(&mut followed);
-            thread::sleep(Duration::from_millis(200));
+            glance.in_a_round(&followed["raw"]);
+            thread::sleep(Duration::from_millis(50));
             // A reader from elsewhere, now and then: twice in a short run.
             let due = seconds / 3 * (seen.len() + 1);
             if began.elapsed() > Duration::from_secs(due as u64) {
@@ -103,7 +107,7 @@ fn tables_that_nobody_reads_stay_what_they_are() {
     check(&server, &pg, &producer, before_ms, &mut followed, &seen);
 }
 
-/// A few rows for each commit, until every log has been cleaned; the time before which windows are final then.
+/// A few rows for each commit, until a log has been cleaned; the time before which windows are final then.
 fn trickle(
     producer: &mut Producer<'_>,
     shape: &Shape,
@@ -114,13 +118,42 @@ fn trickle(
         producer.close_windows(now_ms);
         now_ms += 60_000;
         follow(followed);
-        let cleaned = followed.values().all(|log| !log.has_first());
-        cleaned.then_some(())
+        (!followed["real_time_metrics"].has_first()).then_some(())
     });
     cleaned.unwrap();
     now_ms += 600_000;
     producer.close_windows(now_ms);
     now_ms
+}
+
+/// Somebody who looks at a table right after the first of several merges, and then not for a while: what the server knows of the table then
+/// has one merge in it and not the next. (The commits' own looks come at such moments too, but seldom.)
+struct Glance {
+    pg: Pg,
+    merges: usize,
+    at: Instant,
+}
+
+impl Glance {
+    /// Between two looks.
+    const PAUSE: Duration = Duration::from_millis(2_500);
+
+    fn new(server: &Server) -> Self {
+        Self {
+            pg: server.connect(),
+            merges: 0,
+            at: Instant::now(),
+        }
+    }
+
+    fn in_a_round(&mut self, log: &DeltaLog) {
+        let merges = log.rewritten().len();
+        if merges > self.merges && self.at.elapsed() > Self::PAUSE {
+            self.pg.run("SELECT count(*) FROM gold.raw__files");
+            self.at = Instant::now();
+        }
+        self.merges = merges;
+    }
 }
 
 /// Sends a shape at [`RATE`], and events of hours ago among it.
@@ -260,12 +293,19 @@ fn check_logs(server: &Server, pg: &Pg, followed: &BTreeMap<&str, DeltaLog>) {
         );
         eprintln!("{told}");
         assert!(merges > 5, "hardly a merge: {told}");
-        assert!(oldest > 0, "no entry of the log was cleaned away: {told}");
+        let is_seldom = *table == "raw";
+        assert!(
+            oldest > 0 || is_seldom,
+            "no entry of the log was cleaned away: {told}"
+        );
         assert!(there.versions.len() < 700, "the log grows: {told}");
-        assert!(most < added / 2 || added < 300, "files pile up: {told}");
+        assert!(live.len() * 4 < added, "files pile up: {told}");
         // The removed ones are gone but for the newest.
         let data = data_files(&folder);
-        assert!(data < added, "no file went: {data} are there; {told}");
+        assert!(
+            data < added || is_seldom,
+            "no file went: {data} are there; {told}"
+        );
 
         let name = format!("gold.{table}");
         let done = |task: &str| {
@@ -277,8 +317,8 @@ fn check_logs(server: &Server, pg: &Pg, followed: &BTreeMap<&str, DeltaLog>) {
             rows[0][0].as_deref().unwrap().parse::<i64>().unwrap()
         };
         assert!(done("compact") > 2, "{told}");
-        assert!(done("checkpoint") > 1, "{told}");
-        assert!(done("vacuum") > 1, "{told}");
+        assert!(done("checkpoint") > i64::from(!is_seldom), "{told}");
+        assert!(done("vacuum") > i64::from(!is_seldom), "{told}");
     }
 }
 

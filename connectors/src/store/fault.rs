@@ -133,10 +133,17 @@ pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
 
 /// Whether a store does not know us, or does not let us.
 fn is_refusal(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }
-    )
+    match error {
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => true,
+        // Of a listing the client says it in the text alone.
+        StoreError::Generic { .. } => {
+            let text = error.to_string();
+            ["status code: 403", "status code: 401"]
+                .iter()
+                .any(|sign| text.contains(sign))
+        }
+        _ => false,
+    }
 }
 
 /// What a store said, without the page around it: of an XML answer the code and the message, on one line.
