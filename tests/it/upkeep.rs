@@ -6,7 +6,7 @@
 //! SLUICE_TEST_UPKEEP_SECONDS says for how long rows come (`make chaos` takes longer).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -55,7 +55,7 @@ fn script(broker: &Broker, topic: &str) -> String {
 
 #[test]
 fn tables_that_nobody_reads_stay_what_they_are() {
-    let seconds = setting("SLUICE_TEST_UPKEEP_SECONDS", 15);
+    let seconds = setting("SLUICE_TEST_UPKEEP_SECONDS", 12);
     let seed = setting("SLUICE_TEST_SEED", 20_261_127) as u64;
     eprintln!("{seconds} s, seed {seed} (SLUICE_TEST_UPKEEP_SECONDS, SLUICE_TEST_SEED)");
     let broker = Broker::shared();
@@ -107,18 +107,20 @@ fn tables_that_nobody_reads_stay_what_they_are() {
     check(&server, &pg, &producer, before_ms, &mut followed, &seen);
 }
 
-/// A few rows for each commit, until a log has been cleaned; the time before which windows are final then.
+/// A few rows for each commit, until a log has been cleaned and there were some merges; the time before which windows are final then.
 fn trickle(
     producer: &mut Producer<'_>,
     shape: &Shape,
     followed: &mut BTreeMap<&str, DeltaLog>,
 ) -> i64 {
     let mut now_ms = shape.closing_ms();
-    let cleaned = wait_for("the logs to be cleaned", DRAIN, || {
+    let cleaned = wait_for("merges and a cleaned log", DRAIN, || {
         producer.close_windows(now_ms);
         now_ms += 60_000;
         follow(followed);
-        (!followed["real_time_metrics"].has_first()).then_some(())
+        let is_cleaned = !followed["real_time_metrics"].has_first();
+        let merges = followed.values().map(|log| log.rewritten().len()).min();
+        (is_cleaned && merges > Some(5)).then_some(())
     });
     cleaned.unwrap();
     now_ms += 600_000;
@@ -217,11 +219,14 @@ fn check(
 ) {
     for table in ["real_time_metrics", "raw"] {
         let mut many = BTreeMap::new();
-        let merged = wait_for("what is sealed to be merged", SOON, || {
+        let merged = wait_for("what is sealed to be merged", DRAIN, || {
             follow(followed);
             many = many_files(&followed[table]);
-            // That of the hour that is open, or two.
-            (many.len() <= 2).then_some(())
+            // Those of the hour that is open, or of two; and what was merged goes.
+            let files: usize = many.values().sum();
+            let added = followed[table].added().len();
+            let gone = data_files(&server.table_dir("gold", table)) < added || table == "raw";
+            (many.len() <= 2 && files < 4 * 32 && gone).then_some(())
         });
         merged.unwrap_or_else(|e| {
             let told = pg.run("SELECT name, task, state, runs, seconds, files_before, files_after, version, last_error FROM system.maintenance");
@@ -299,13 +304,8 @@ fn check_logs(server: &Server, pg: &Pg, followed: &BTreeMap<&str, DeltaLog>) {
             "no entry of the log was cleaned away: {told}"
         );
         assert!(there.versions.len() < 700, "the log grows: {told}");
-        assert!(live.len() * 4 < added, "files pile up: {told}");
-        // The removed ones are gone but for the newest.
-        let data = data_files(&folder);
-        assert!(
-            data < added || is_seldom,
-            "no file went: {data} are there; {told}"
-        );
+        let sealed: BTreeSet<&String> = live.values().collect();
+        assert!(live.len() < sealed.len() + 4 * 32, "files pile up: {told}");
 
         let name = format!("gold.{table}");
         let done = |task: &str| {
@@ -316,9 +316,9 @@ fn check_logs(server: &Server, pg: &Pg, followed: &BTreeMap<&str, DeltaLog>) {
             assert_eq!(rows[0][1].as_deref(), Some(""), "{task} of {name}");
             rows[0][0].as_deref().unwrap().parse::<i64>().unwrap()
         };
-        assert!(done("compact") > 2, "{told}");
+        assert!(done("compact") > 0, "{told}");
         assert!(done("checkpoint") > i64::from(!is_seldom), "{told}");
-        assert!(done("vacuum") > i64::from(!is_seldom), "{told}");
+        assert!(done("vacuum") > 0 || is_seldom, "{told}");
     }
 }
 
