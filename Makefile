@@ -72,12 +72,14 @@ chaos-stores: build parts ## As chaos, 100 SIGKILLs on each store, and 30 takeov
 	@SLUICE_TEST_KILLS=$${SLUICE_TEST_KILLS:-100} $(TEST) --test it stores::kills -- --test-threads=1 --include-ignored --nocapture
 	@SLUICE_TEST_TAKEOVERS=$${SLUICE_TEST_TAKEOVERS:-30} $(TEST) --test it stores::fencing -- --test-threads=1 --include-ignored --nocapture
 
-# cycles of make chaos, seeds of make simulate; the seed to start from is SLUICE_TEST_SEED
+# cycles of make chaos and seconds of its upkeep, seeds of make simulate; the seed to start from is SLUICE_TEST_SEED
 CYCLES ?= 200
+UPKEEP ?= 300
 SEEDS ?= 2000
 
-chaos: build parts ## CYCLES (200) crashes and failures at every step under load, the real broker beside; seed in SLUICE_TEST_SEED
+chaos: build parts ## CYCLES (200) crashes and failures at every step under load, the real broker beside, then UPKEEP (300) seconds of upkeep that nobody watches; seed in SLUICE_TEST_SEED
 	@SLUICE_TEST_CYCLES=$(CYCLES) $(TEST) --test it chaos:: -- --test-threads=1 --nocapture
+	@SLUICE_TEST_UPKEEP_SECONDS=$(UPKEEP) $(TEST) --test it upkeep:: -- --test-threads=1 --nocapture
 
 simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store; a failure names its seed
 	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --lib simulation -- --nocapture

@@ -1,20 +1,22 @@
 //! Companion relations that are read from a moment's facts: `__files`, `__history`, `__checkpoints`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Int64Array, RecordBatch, StringArray},
     datatypes::SchemaRef,
 };
 use datafusion::common::Result;
+use serde_json::{Value, json};
 use sluice_connectors::{
     delta::{HistoryEntry, TableFile},
     store::Root,
 };
 
 use crate::{
+    clock::rfc3339,
     execute::describe_table,
-    job::{Manifest, ManifestLog, checkpoint_folder},
+    job::{Manifest, ManifestLog, Rebuild, checkpoint_folder},
     root::storage_error,
     system::{batch, timestamps},
     table::{TableState, external},
@@ -123,6 +125,10 @@ fn checkpoint_rows(all: &[(u64, Manifest)]) -> Result<RecordBatch> {
                 .collect(),
         )
     };
+    let text = |value: fn(&Manifest) -> String| -> Arc<StringArray> {
+        let values = all.iter().map(|(_, manifest)| value(manifest));
+        Arc::new(StringArray::from_iter_values(values))
+    };
     batch(vec![
         ("number", number(|manifest| manifest.number.cast_signed())),
         ("epoch", number(|manifest| manifest.epoch)),
@@ -164,5 +170,72 @@ fn checkpoint_rows(all: &[(u64, Manifest)]) -> Result<RecordBatch> {
                 all.iter().map(|(_, manifest)| &manifest.written_at),
             )),
         ),
+        ("format", number(|manifest| i64::from(manifest.format))),
+        ("fingerprint", text(|manifest| manifest.fingerprint.clone())),
+        ("written_by", text(|manifest| manifest.owner.clone())),
+        ("splits", text(|manifest| splits(manifest).to_string())),
+        ("segments", text(|manifest| segments(manifest).to_string())),
+        ("paths", text(|manifest| paths(manifest).to_string())),
+        (
+            "rebuild",
+            Arc::new(
+                all.iter()
+                    .map(|(_, manifest)| manifest.rebuild.as_ref().map(rebuild))
+                    .collect::<StringArray>(),
+            ),
+        ),
     ])
+}
+
+/// Where reading stood in each split, as JSON.
+fn splits(manifest: &Manifest) -> Value {
+    let splits = manifest.positions.iter().map(|position| {
+        let watermark = manifest
+            .split_watermarks_us
+            .iter()
+            .find(|(split, _)| *split == position.split)
+            .map(|(_, us)| rfc3339(*us));
+        json!({
+            "topic": position.split.topic,
+            "partition": position.split.partition,
+            "next_offset": position.next_offset,
+            "topic_id": position.topic_id,
+            "leader_epoch": position.leader_epoch,
+            "watermark": watermark,
+        })
+    });
+    splits.collect()
+}
+
+/// The files that the state is in, as JSON; a file may hold several panes.
+fn segments(manifest: &Manifest) -> Value {
+    let mut segments: BTreeMap<&str, (u32, usize, bool)> = BTreeMap::new();
+    for pane in &manifest.panes {
+        let segment = segments
+            .entry(&pane.segment)
+            .or_insert((pane.crc32, 0, pane.spilled));
+        segment.1 += 1;
+    }
+    let segments = segments.into_iter().map(|(file, (crc32, panes, spilled))| {
+        json!({ "file": file, "crc32": format!("{crc32:08x}"), "panes": panes, "spilled": spilled })
+    });
+    segments.collect()
+}
+
+/// The data files that go with it, as JSON.
+fn paths(manifest: &Manifest) -> Value {
+    let files = manifest.files.iter().flat_map(|(table, files)| {
+        files.iter().map(move |file| {
+            json!({ "table": table, "path": file.path(), "bytes": file.size(), "rows": file.rows() })
+        })
+    });
+    files.collect()
+}
+
+/// What REBUILD has ordered, in a word.
+fn rebuild(rebuild: &Rebuild) -> &'static str {
+    match rebuild {
+        Rebuild::Reread { .. } => "reread",
+        Rebuild::Anew => "anew",
+    }
 }

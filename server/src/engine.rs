@@ -100,7 +100,7 @@ impl Engine {
         let files = CatalogFiles::new(held.root.clone());
         let catalog = files.load().await?;
         let plan_only = config.plan_only;
-        let runtime = memory::runtime(&held, config.query_memory)?;
+        let runtime = memory::runtime(&held, config.query_memory).await?;
         let config = sluice_planner::session_config()
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)

@@ -234,6 +234,12 @@ pub fn engine_error(error: DataFusionError) -> Error {
     }
 }
 
+/// The engine's files fail, which are in the scratch folder alone: tables are read through their store.
+pub fn scratch_error(error: &std::io::Error) -> Error {
+    let error = std::io::Error::new(error.kind(), error.to_string());
+    engine_error(DataFusionError::IoError(error))
+}
+
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
         engine_error(error)

@@ -18,14 +18,15 @@ mod opened;
 mod readers;
 mod rebuild;
 mod recovery;
+mod retry;
 mod run;
 mod said;
 mod segments;
 mod splits;
 mod status;
 
-pub use dead_letters::{BadRange, DeadLetters, OnError, dead_letter_schema};
-pub use manifest::Manifest;
+pub use dead_letters::{BadRange, DeadLetters, OnError, announced_letters, dead_letter_schema};
+pub use manifest::{Manifest, Rebuild};
 pub use manifest_log::ManifestLog;
 pub use rebuild::{From, rebuild, skip_lost};
 pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};

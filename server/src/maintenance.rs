@@ -46,6 +46,8 @@ pub(crate) struct Maintenance {
 pub(crate) struct Entry {
     /// It is being done.
     pub(crate) running: bool,
+    /// It is done by hand alone.
+    pub(crate) off: bool,
     /// When it was last done, microseconds.
     pub(crate) last_run_us: Option<i64>,
     /// How long that took.
@@ -121,11 +123,11 @@ impl Maintenance {
     }
 
     /// Notes what a statement did.
-    pub(crate) fn note(&self, table: &str, task: Task, began: Instant, now_us: i64, done: Done) {
+    pub(crate) fn note(&self, table: &str, task: Task, took: Duration, now_us: i64, done: Done) {
         self.change(table, task, |entry| {
             entry.running = false;
             entry.last_run_us = Some(now_us);
-            entry.took = Some(began.elapsed());
+            entry.took = Some(took);
             entry.runs += 1;
             entry.done = done;
             entry.failures = 0;
@@ -218,6 +220,14 @@ async fn look_after(engine: &Arc<Engine>, subject: &Subject, looked: &mut Looked
     let Some(snapshot) = subject.table.snapshot() else {
         return;
     };
+    if subject.off {
+        for task in Task::ALL {
+            engine
+                .maintenance()
+                .change(&subject.name, task, |entry| entry.off = true);
+        }
+        return;
+    }
     if looked.not_before.is_some_and(|at| Instant::now() < at) {
         return;
     }
@@ -237,8 +247,9 @@ async fn look_after(engine: &Arc<Engine>, subject: &Subject, looked: &mut Looked
     }
     let vacuum = book.entry(&subject.name, Task::Vacuum);
     if vacuum.next_due_us.is_none() {
+        let first_us = due::first_vacuum_us(snapshot.deleted_file_retention());
         book.change(&subject.name, Task::Vacuum, |entry| {
-            entry.next_due_us = Some(now_us.saturating_add(due::FIRST_VACUUM_US));
+            entry.next_due_us = Some(now_us.saturating_add(first_us));
         });
     }
     looked.not_before = Some(Instant::now() + began.elapsed() * LOOK_SHARE);
@@ -266,9 +277,13 @@ async fn look_after(engine: &Arc<Engine>, subject: &Subject, looked: &mut Looked
             one(engine, subject, looked, task).await
         };
         let now_us = engine.clock().now_us();
+        let rested = result
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, rested)| *rested);
+        let worked = began.elapsed().saturating_sub(rested);
         match result {
-            Ok(done) => {
-                book.note(&subject.name, task, began, now_us, done);
+            Ok((done, _)) => {
+                book.note(&subject.name, task, worked, now_us, done);
                 book.change(&subject.name, task, |entry| {
                     entry.next_due_us = match task {
                         Task::Vacuum => {
@@ -286,37 +301,35 @@ async fn look_after(engine: &Arc<Engine>, subject: &Subject, looked: &mut Looked
                 book.failed(&subject.name, task, now_us, &error);
             }
         }
-        tokio::time::sleep(began.elapsed() * REST).await;
+        tokio::time::sleep((worked * REST).saturating_sub(rested)).await;
     }
 }
 
+/// Does one piece of work: what it did, and how long it rested in between.
 async fn one(
     engine: &Arc<Engine>,
     subject: &Subject,
     looked: &mut Looked,
     task: Task,
-) -> Result<Done> {
-    match task {
+) -> Result<(Done, Duration)> {
+    let done = match task {
         Task::Compact => {
             let standing = |partition: &PartitionValues| subject.standing(partition);
-            let rest = Some(REST);
-            compact(engine, subject, standing, rest)
-                .await
-                .map(|all| all.done())
+            let all = compact(engine, subject, standing, Some(REST)).await?;
+            return Ok((all.done(), all.rested));
         }
         Task::Checkpoint => {
             let made = work::checkpoint(engine, subject).await?;
             if let Some(version) = made.checkpoint {
                 looked.checkpoint = Some(Some(version));
             }
-            Ok(Done {
+            Done {
                 files_before: i64::try_from(made.entries_removed).ok(),
                 version: Some(made.version),
                 ..Done::default()
-            })
+            }
         }
-        Task::Vacuum => work::vacuum(engine, subject)
-            .await
-            .map(|gone| Done::from(&gone)),
-    }
+        Task::Vacuum => Done::from(&work::vacuum(engine, subject).await?),
+    };
+    Ok((done, Duration::ZERO))
 }

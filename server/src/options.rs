@@ -63,7 +63,13 @@ pub fn stream_options(options: &Options) -> Result<StreamOptions> {
     })
 }
 
-const TABLE_OPTIONS: [&str; 4] = ["commit_interval", "history", "sketches", "state_memory"];
+const TABLE_OPTIONS: [&str; 5] = [
+    "commit_interval",
+    "history",
+    "maintenance",
+    "sketches",
+    "state_memory",
+];
 
 /// The versions that a table keeps by itself: so many, within these bounds of time.
 const HISTORY_VERSIONS: u32 = 20_000;
@@ -130,6 +136,28 @@ pub fn sketches_option(options: &Options) -> Result<Sketches> {
             format!("option \"sketches\" cannot be '{other}'"),
         )
         .with_hint("Use true or false.")),
+    }
+}
+
+/// Who looks after a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// The server, by itself.
+    ByItself,
+    /// People, by OPTIMIZE and VACUUM.
+    ByHand,
+}
+
+/// Whether the server looks after a table by itself.
+pub fn maintenance_option(options: &Options) -> Result<Upkeep> {
+    match options.get("maintenance") {
+        None | Some("on") => Ok(Upkeep::ByItself),
+        Some("off") => Ok(Upkeep::ByHand),
+        Some(other) => Err(Error::user(
+            SqlState::InvalidParameterValue,
+            format!("option \"maintenance\" cannot be '{other}'"),
+        )
+        .with_hint("Use 'on' or 'off'.")),
     }
 }
 

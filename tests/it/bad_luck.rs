@@ -1,6 +1,9 @@
 //! Other writers, hands in our folders, clocks that jump: what the query does about each is a rule (docs/reliability.md).
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use sluice_tests::{delta_log::DeltaLog, parts::python, pg::Pg, server::Server};
 
@@ -19,18 +22,24 @@ fn create_table(name: &str) -> String {
 
 fn started(tables: &[&str]) -> (Server, Pg) {
     let server = Server::start();
+    let pg = start(&server, tables);
+    (server, pg)
+}
+
+/// Makes the stream and these tables, and waits until each has been committed a few times.
+pub(crate) fn start(server: &Server, tables: &[&str]) -> Pg {
     let pg = server.connect();
     pg.run(STREAM);
     for table in tables {
         pg.run(&create_table(table));
     }
     for table in tables {
-        wait_commits(&server, table, 4);
+        wait_commits(server, table, 4);
     }
-    (server, pg)
+    pg
 }
 
-fn status(server: &Server, table: &str, column: &str) -> String {
+pub(crate) fn status(server: &Server, table: &str, column: &str) -> String {
     server.connect().value(&format!(
         "SELECT coalesce({column}, '') FROM system.queries WHERE name = 'gold.{table}'"
     ))
@@ -42,7 +51,7 @@ fn version(server: &Server, table: &str) -> i64 {
     ))
 }
 
-fn wait_commits(server: &Server, table: &str, more: i64) {
+pub(crate) fn wait_commits(server: &Server, table: &str, more: i64) {
     let before = version(server, table);
     server.wait(&format!("{more} commits of {table}"), SOON, || {
         (version(server, table) >= before + more).then_some(())
@@ -188,6 +197,81 @@ fn an_entry_of_the_log_that_is_gone_is_said_and_the_rest_goes_on() {
     fs::write(&entry, kept).unwrap();
     server.up();
     wait_commits(&server, "t", 2);
+}
+
+#[test]
+fn a_torn_or_flipped_entry_of_the_log_is_said_and_nothing_is_written_behind_it() {
+    let (mut server, _) = started(&["t", "other"]);
+    let log = server.table_dir("gold", "t").join("_delta_log");
+    let damages: [fn(&[u8]) -> Vec<u8>; 2] = [
+        |entry| entry[..entry.len() / 2].to_vec(),
+        |entry| {
+            let mut entry = entry.to_vec();
+            entry[0] ^= 0x10;
+            entry
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        server.kill();
+        let entry = newest_entry(&log);
+        let kept = fs::read(&entry).unwrap();
+        fs::write(&entry, damage(&kept)).unwrap();
+        server.up();
+        wait_commits(&server, "other", 2);
+        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+        let version = name.trim_start_matches('0').trim_end_matches(".json");
+        let pg = server.connect();
+        let told =
+            "SELECT message FROM system.events WHERE subject = 'gold.t' AND severity = 'error'";
+        let says = server.wait(&format!("damage {number} to be told"), SOON, || {
+            let rows = pg.run(told);
+            rows.first()?[0].clone()
+        });
+        assert!(says.contains(version), "damage {number}, {name}: {says}");
+        assert_eq!(newest_entry(&log), entry, "damage {number}");
+        server.kill();
+        fs::write(&entry, kept).unwrap();
+        server.up();
+        wait_commits(&server, "t", 2);
+    }
+    DeltaLog::read(&server.table_dir("gold", "t"))
+        .unwrap()
+        .check_txns()
+        .unwrap();
+}
+
+/// What some file systems leave of a file after a loss of power. It is a valid entry, of a commit that did nothing.
+#[test]
+fn a_newest_entry_of_the_log_that_lost_its_content_is_committed_anew() {
+    let (mut server, _) = started(&["t"]);
+    let log = server.table_dir("gold", "t").join("_delta_log");
+    server.kill();
+    fs::write(newest_entry(&log), "").unwrap();
+    server.up();
+    wait_commits(&server, "t", 3);
+    let pg = server.connect();
+    let rows = pg.run("SELECT count(*), count(DISTINCT window_start), min(n), max(n) FROM gold.t WHERE window_start > (SELECT min(window_start) FROM gold.t)");
+    assert_eq!(rows[0][0], rows[0][1], "{rows:?}");
+    assert_eq!(
+        (rows[0][2].as_deref(), rows[0][3].as_deref()),
+        (Some("60"), Some("60"))
+    );
+    let gaps = "SELECT count(*) FROM gold.t AS a LEFT JOIN gold.t AS b ON b.window_start = a.window_start + INTERVAL '1 minute' WHERE b.window_start IS NULL";
+    assert_eq!(
+        pg.number(gaps),
+        1,
+        "only the last window is followed by none"
+    );
+}
+
+fn newest_entry(log: &Path) -> PathBuf {
+    let entries = fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.extension().is_some_and(|name| name == "json"))
+        .max()
+        .unwrap()
 }
 
 #[test]

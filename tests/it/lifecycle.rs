@@ -254,3 +254,79 @@ fn a_prepared_statement_about_the_server_tells_what_is_when_it_runs() {
     let newest = "SELECT count(*) FROM system.queries WHERE lag_seconds = (SELECT max(lag_seconds) FROM system.queries)";
     assert_eq!(pg.number(newest), 1);
 }
+
+/// `__checkpoints` tells what a checkpoint consists of: every file that it names is there, and is what it says.
+#[test]
+fn a_checkpoint_can_be_looked_at_down_to_its_files() {
+    let broker = Broker::shared();
+    let shape = Shape::of(5_000, 78);
+    let topic = broker.fresh_topic("looked-at", 2);
+    let mut producer = Producer::new(broker, &topic, 2);
+    producer.send_all(&shape);
+    producer.flush();
+    let server = Server::start();
+    let pg = server.connect();
+    let options = "commit_interval = '200 milliseconds'";
+    pg.run(&job::script_with(&broker.bootstrap(), &topic, options));
+    let newest = format!(
+        "SELECT splits, segments, paths, format::text, fingerprint, written_by, rebuild FROM {GOLD}__checkpoints WHERE files > 0 AND open_windows > 0 ORDER BY number DESC LIMIT 1"
+    );
+    let row = server.wait("a checkpoint with state and files", SOON, || {
+        pg.run(&newest).pop()
+    });
+    let json = |column: usize| -> Vec<serde_json::Value> {
+        serde_json::from_str(row[column].as_deref().unwrap()).unwrap()
+    };
+    let splits = json(0);
+    assert_eq!(splits.len(), 2, "{splits:?}");
+    for split in &splits {
+        assert_eq!(split["topic"], topic.as_str());
+        assert!(split["next_offset"].as_i64().unwrap() > 0, "{split}");
+        assert!(split["topic_id"].is_string(), "{split}");
+        assert!(split["leader_epoch"].is_i64(), "{split}");
+        let watermark = split["watermark"].as_str().unwrap();
+        assert!(watermark.starts_with("2026-03-01T2"), "{split}");
+    }
+    let segments = json(1);
+    assert!(!segments.is_empty());
+    let checkpoints = server.root().join("checkpoints");
+    for segment in &segments {
+        let file = segment["file"].as_str().unwrap();
+        let mut folders = std::fs::read_dir(&checkpoints).unwrap().flatten();
+        let path = folders.find_map(|folder| {
+            let path = folder.path().join(file);
+            path.is_file().then_some(path)
+        });
+        let bytes = std::fs::read(path.unwrap_or_else(|| panic!("{file} is not there"))).unwrap();
+        assert_eq!(segment["crc32"], format!("{:08x}", crc32(&bytes)), "{file}");
+        assert!(segment["panes"].as_i64().unwrap() > 0, "{segment}");
+        assert_eq!(segment["spilled"], false);
+    }
+    let paths = json(2);
+    assert!(!paths.is_empty());
+    for file in &paths {
+        let (table, path) = (
+            file["table"].as_str().unwrap(),
+            file["path"].as_str().unwrap(),
+        );
+        let bytes = std::fs::metadata(server.root().join(table).join(path))
+            .unwrap()
+            .len();
+        assert_eq!(file["bytes"], bytes, "{file}");
+        assert!(file["rows"].as_i64().unwrap() > 0, "{file}");
+    }
+    assert!(row[3].as_deref().unwrap().parse::<u32>().unwrap() >= 1);
+    assert!(row[4].as_deref().unwrap().len() > 8, "{row:?}");
+    assert!(!row[5].as_deref().unwrap().is_empty());
+    assert_eq!(row[6], None);
+}
+
+/// CRC-32 as zlib has it, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let whole = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    !whole
+}

@@ -211,9 +211,13 @@ fn what_cannot_be_rebuilt_is_refused_with_what_can() {
            WITH (connector = 'generator', rows = '2000', event_interval = '1 second');
          CREATE TABLE gold.sessions AS SELECT window_start, window_end, user_segment, count(*) AS n FROM SESSION(e PARTITION BY user_segment, ts, INTERVAL '3 seconds') GROUP BY window_start, window_end, user_segment;
          CREATE TABLE gold.minutes AS SELECT window_start, window_end, count(*) AS n FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, window_end;
+         CREATE VIEW by_minute AS SELECT window_time, count(*) AS n FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, window_end, window_time;
+         CREATE TABLE gold.hours AS SELECT window_start, window_end, max(n) AS n FROM TUMBLE(by_minute, window_time, INTERVAL '10 minutes') GROUP BY window_start, window_end;
+         CREATE TABLE gold.filled AS SELECT window_start, window_end, user_segment, count(*) AS n
+           FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, window_end, user_segment EMIT ON WINDOW CLOSE FILL 0 FOR 3 WINDOWS;
          CREATE TABLE plain (a INT)",
     );
-    for table in ["sessions", "minutes"] {
+    for table in ["sessions", "minutes", "hours", "filled"] {
         server.wait("every row to be read", SOON, || {
             let sql = format!("SELECT state FROM system.queries WHERE name = 'gold.{table}'");
             (pg.value(&sql) == "finished").then_some(())
@@ -227,14 +231,29 @@ fn what_cannot_be_rebuilt_is_refused_with_what_can() {
         "22P02",
         &["noon"],
     );
-    pg.refused(
-        "REBUILD QUERY gold.sessions",
-        "0A000",
-        &["sessions", "FROM BEGINNING"],
-    );
+    // Their windows are not made of the rows since they began alone.
+    for table in ["sessions", "hours", "filled"] {
+        for from in [
+            "",
+            " FROM LAST COMMIT",
+            " FROM TIMESTAMP '2020-01-01 00:00:00'",
+        ] {
+            let hint = format!("REBUILD QUERY gold.{table} FROM BEGINNING");
+            pg.refused(
+                &format!("REBUILD QUERY gold.{table}{from}"),
+                "0A000",
+                &["cannot be made again", &hint],
+            );
+        }
+    }
     // A refusal leaves the query and its table as they were.
     let rows = pg.number("SELECT count(*) FROM gold.minutes");
-    let sessions = pg.run("SELECT * FROM gold.sessions ORDER BY window_start, user_segment");
+    let others = ["sessions", "hours", "filled"].map(|table| {
+        let sql = format!("SELECT * FROM gold.{table} ORDER BY 1, 2, 3");
+        let rows = pg.run(&sql);
+        assert!(!rows.is_empty(), "{table}");
+        (sql, rows)
+    });
     assert!(rows > 30, "{rows}");
     pg.run("RESUME QUERY gold.minutes SKIP LOST");
     let notices = pg.take_notices();
@@ -248,6 +267,8 @@ fn what_cannot_be_rebuilt_is_refused_with_what_can() {
         ("REBUILD QUERY gold.minutes FROM BEGINNING", "minutes"),
         ("REBUILD QUERY gold.minutes FROM LAST COMMIT", "minutes"),
         ("REBUILD QUERY gold.sessions FROM BEGINNING", "sessions"),
+        ("REBUILD QUERY gold.hours FROM BEGINNING", "hours"),
+        ("REBUILD QUERY gold.filled FROM BEGINNING", "filled"),
     ] {
         pg.run(statement);
         server.wait(&format!("{statement} to be through"), SOON, || {
@@ -256,10 +277,9 @@ fn what_cannot_be_rebuilt_is_refused_with_what_can() {
         });
     }
     assert_eq!(pg.number("SELECT count(*) FROM gold.minutes"), rows);
-    assert_eq!(
-        pg.run("SELECT * FROM gold.sessions ORDER BY window_start, user_segment"),
-        sessions
-    );
+    for (sql, rows) in others {
+        assert_eq!(pg.run(&sql), rows, "{sql}");
+    }
 }
 
 #[test]

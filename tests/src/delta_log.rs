@@ -54,6 +54,62 @@ impl DeltaLog {
         })
     }
 
+    /// The log of a table that is being written, from its first entry on: nothing is read yet. [`DeltaLog::follow`] reads it, so that entries
+    /// are known that are cleaned away later.
+    pub fn of_growing(table: &Path) -> Self {
+        Self {
+            table: Some(table.to_owned()),
+            versions: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the entries behind those that are known.
+    pub fn follow(&mut self) -> Result<(), String> {
+        let Some(table) = &self.table else {
+            return Ok(());
+        };
+        let mut next = self.versions.keys().next_back().map_or(0, |last| last + 1);
+        while let Ok(text) = fs::read_to_string(table.join(entry(next))) {
+            let actions = actions(&text).map_err(|e| format!("version {next} is not JSON: {e}"))?;
+            self.versions.insert(next, actions);
+            next += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the table's first entry is there, or cleaned away.
+    pub fn has_first(&self) -> bool {
+        let first = self.table.as_ref().map(|table| table.join(entry(0)));
+        first.is_some_and(|path| path.exists())
+    }
+
+    /// The files that are live after the newest entry, by path, each with its partition as `column=value/…`; and how many there were at most.
+    pub fn live(&self) -> (BTreeMap<String, String>, usize) {
+        let mut live = BTreeMap::new();
+        let mut most = 0;
+        for actions in self.versions.values() {
+            for file in actions.iter().filter_map(|action| action.get("remove")) {
+                live.remove(file["path"].as_str().unwrap_or_default());
+            }
+            for file in actions.iter().filter_map(|action| action.get("add")) {
+                let path = file["path"].as_str().unwrap_or_default();
+                live.insert(path.to_owned(), partition(file));
+            }
+            most = most.max(live.len());
+        }
+        (live, most)
+    }
+
+    /// Of the versions that change no data, the partition that each rewrites.
+    pub fn rewritten(&self) -> Vec<String> {
+        let of_actions = |actions: &Vec<Value>| {
+            let mut removed = actions.iter().filter_map(|action| action.get("remove"));
+            let file = removed.find(|file| file["dataChange"] == false)?;
+            Some(partition(file))
+        };
+        self.versions.values().filter_map(of_actions).collect()
+    }
+
     fn actions<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (u64, &'a Value)> + 'a {
         self.versions.iter().flat_map(move |(version, actions)| {
             actions
@@ -194,6 +250,18 @@ impl DeltaLog {
         }
         Ok(())
     }
+}
+
+/// Where an entry lies below its table's folder.
+fn entry(version: u64) -> String {
+    format!("_delta_log/{version:020}.json")
+}
+
+/// The partition of a file as `column=value/…`, by the columns' names.
+fn partition(file: &Value) -> String {
+    let values = file["partitionValues"].as_object().into_iter().flatten();
+    let values = values.map(|(column, value)| format!("{column}={}", value.as_str().unwrap_or("")));
+    values.collect::<Vec<_>>().join("/")
 }
 
 /// The actions of an entry, one a line.

@@ -112,6 +112,10 @@ struct Shared {
     ignores_conditions: AtomicBool,
     /// Nothing is answered by anybody.
     down: AtomicBool,
+    /// The credentials expire with the next put about this.
+    expiring: Mutex<Option<About>>,
+    /// They have expired: everything is refused.
+    expired: AtomicBool,
     over: AtomicBool,
 }
 
@@ -164,6 +168,22 @@ impl FaultProxy {
         self.shared.down.store(down, Ordering::Relaxed);
     }
 
+    /// The credentials expire with the next put about this: from then on everything is refused.
+    pub fn expire_at_put(&self, about: About) {
+        *lock(&self.shared.expiring) = Some(about);
+    }
+
+    /// Whether they have.
+    pub fn has_expired(&self) -> bool {
+        self.shared.expired.load(Ordering::Relaxed)
+    }
+
+    /// The store takes the credentials again.
+    pub fn renew(&self) {
+        *lock(&self.shared.expiring) = None;
+        self.shared.expired.store(false, Ordering::Relaxed);
+    }
+
     /// Every request so far; they are forgotten.
     pub fn take_seen(&self) -> Vec<Seen> {
         std::mem::take(&mut lock(&self.shared.seen))
@@ -206,9 +226,15 @@ fn serve(client: TcpStream, upstream: u16, shared: &Shared) -> Option<()> {
     let request = read(&mut reader)?;
     let began = Instant::now();
     let about = About::of(&request.target);
-    let fault = match shared.down.load(Ordering::Relaxed) {
-        true => Some(Fault::Reset),
-        false => next_fault(&mut lock(&shared.rules), &request.method, about),
+    if request.method == "PUT" && *lock(&shared.expiring) == Some(about) {
+        shared.expired.store(true, Ordering::Relaxed);
+    }
+    let fault = if shared.down.load(Ordering::Relaxed) {
+        Some(Fault::Reset)
+    } else if shared.expired.load(Ordering::Relaxed) {
+        Some(Fault::Status(403))
+    } else {
+        next_fault(&mut lock(&shared.rules), &request.method, about)
     };
     let lies = shared.ignores_conditions.load(Ordering::Relaxed);
     let status = answer(client, upstream, &request, fault, lies).unwrap_or(0);
@@ -340,7 +366,13 @@ fn ask(upstream: u16, request: &Request) -> io::Result<Vec<u8>> {
 }
 
 fn write_status(client: &mut TcpStream, status: u16) -> io::Result<()> {
-    let body = "<?xml version=\"1.0\"?><Error><Code>Injected</Code><Message>a fault on purpose</Message></Error>";
+    let code = match status {
+        403 => "ExpiredToken",
+        _ => "Injected",
+    };
+    let body = format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>a fault on purpose</Message></Error>"
+    );
     write!(
         client,
         "HTTP/1.1 {status} Injected\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

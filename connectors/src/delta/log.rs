@@ -156,12 +156,39 @@ impl Log {
                 if self.root.list(&log).await?.is_empty() {
                     return Ok(None);
                 }
-                Err(delta_error(
-                    &format!("read the log of {}", self.path),
-                    error,
-                ))
+                let what = format!("read the log of {}", self.path);
+                Err(match self.damaged().await {
+                    Some(damage) => ConnectorError::Storage {
+                        message: format!("cannot {what}: {damage}"),
+                        retry: true,
+                    },
+                    None => delta_error(&what, error),
+                })
             }
         }
+    }
+
+    /// The first entry since the newest checkpoint that cannot be read, and why: the kernel does not say which.
+    async fn damaged(&self) -> Option<ConnectorError> {
+        let log = format!("{}/_delta_log", self.path);
+        let from = self.last_checkpoint().await.ok().flatten().unwrap_or(0);
+        let mut versions: Vec<i64> = self
+            .root
+            .list(&log)
+            .await
+            .ok()?
+            .iter()
+            .filter_map(|name| name.strip_suffix(".json")?.parse().ok())
+            .filter(|version| *version >= from)
+            .collect();
+        versions.sort_unstable();
+        for version in versions {
+            match self.read(version).await {
+                Err(error @ ConnectorError::Corrupt { .. }) => return Some(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        None
     }
 
     /// As [`Log::load`], of a table that must be there.
@@ -275,8 +302,13 @@ pub(super) fn delta_error(what: &str, error: DeltaTableError) -> ConnectorError 
             }
         }
         other => ConnectorError::Storage {
-            message: format!("cannot {what}: {}", condensed(&other.to_string())),
+            message: format!("cannot {what}: {}", condensed(said(&other.to_string()))),
             retry: true,
         },
     }
+}
+
+/// What the kernel says, without the stack that it adds where backtraces are asked for.
+fn said(text: &str) -> &str {
+    text.split("\n   0: ").next().unwrap_or(text)
 }

@@ -107,6 +107,15 @@ pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
                 .map_or_else(String::new, ToString::to_string),
             false,
         ),
+        // Credentials expire and come anew, so it is tried again.
+        _ if is_refusal(&error) => {
+            let said = condensed(&error.to_string());
+            let message = format!("cannot {what}: the store refuses us: {said}");
+            return ConnectorError::Storage {
+                message,
+                retry: true,
+            };
+        }
         _ => (String::new(), true),
     };
     let detail = chain(&error)
@@ -120,6 +129,21 @@ pub fn storage_error(what: &str, error: StoreError) -> ConnectorError {
         format!("cannot {what}: {text} ({detail})")
     };
     ConnectorError::Storage { message, retry }
+}
+
+/// Whether a store does not know us, or does not let us.
+fn is_refusal(error: &StoreError) -> bool {
+    match error {
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => true,
+        // Of a listing the client says it in the text alone.
+        StoreError::Generic { .. } => {
+            let text = error.to_string();
+            ["status code: 403", "status code: 401"]
+                .iter()
+                .any(|sign| text.contains(sign))
+        }
+        _ => false,
+    }
 }
 
 /// What a store said, without the page around it: of an XML answer the code and the message, on one line.

@@ -54,8 +54,20 @@ fn translate(error: &DataFusionError) -> PlanError {
                 .detail(text.clone())
                 .hint("give them more with --query-memory, or ask for less: fewer rows, a LIMIT, approx_percentile instead of median")
         }
+        DataFusionError::IoError(error) => scratch(error),
         other => PlanError::internal(lower_first(&other.strip_backtrace())),
     }
+}
+
+/// The only files that the engine itself writes and reads are those that it puts aside; tables are read through their store.
+fn scratch(error: &std::io::Error) -> PlanError {
+    PlanError::new(
+        PlanErrorKind::Scratch,
+        format!(
+            "the query needs more than its memory, and the scratch folder does not take it: {error}"
+        ),
+    )
+    .hint("make room in the scratch folder, or give ad-hoc queries more memory with --query-memory")
 }
 
 fn translate_arrow(error: &ArrowError) -> PlanError {
@@ -72,6 +84,7 @@ fn translate_arrow(error: &ArrowError) -> PlanError {
         | ArrowError::ComputeError(text)
         | ArrowError::InvalidArgumentError(text) => PlanError::new(Kind::Data, lower_first(text)),
         ArrowError::NotYetImplemented(text) => PlanError::unsupported(lower_first(text)),
+        ArrowError::IoError(_, error) => scratch(error),
         other => PlanError::internal(lower_first(&other.to_string())),
     }
 }

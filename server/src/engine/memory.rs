@@ -1,10 +1,13 @@
 //! Whose memory is whose: ad-hoc queries share a bounded pool and spill beyond it; the state of a stream has a limit of its own.
 
-use std::{fs, io, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{fs, io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
-use datafusion::execution::{
-    memory_pool::{FairSpillPool, TrackConsumersPool},
-    runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+use datafusion::{
+    error::DataFusionError,
+    execution::{
+        memory_pool::{FairSpillPool, TrackConsumersPool},
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
 };
 
 use crate::{
@@ -15,15 +18,40 @@ use crate::{
 /// How many of those that hold the most an error names.
 const NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
+/// How often a scratch folder without room is tried.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
+
 /// What ad-hoc queries run in. Streams take its scratch folder over, and not its pool.
-pub(super) fn runtime(held: &HeldRoot, query_memory: usize) -> Result<Arc<RuntimeEnv>> {
+///
+/// A full disk is waited out, or a server that is started again and again would never be up when there is room.
+pub(super) async fn runtime(held: &HeldRoot, query_memory: usize) -> Result<Arc<RuntimeEnv>> {
+    let mut told = false;
+    loop {
+        match made(held, query_memory) {
+            Err(error) if error.state == SqlState::DiskFull => {
+                if !told {
+                    tracing::warn!("waiting for room: {error}");
+                }
+                told = true;
+                tokio::time::sleep(ROOM_EVERY).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn made(held: &HeldRoot, query_memory: usize) -> Result<Arc<RuntimeEnv>> {
     let pool = TrackConsumersPool::new(FairSpillPool::new(query_memory), NAMED);
     let folder = held.local.scratch();
-    scratch(folder)?;
+    tidied(folder).map_err(|error| unusable(folder, &error))?;
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
         .with_temp_file_path(folder)
-        .build_arc()?;
+        .build_arc()
+        .map_err(|error| match error {
+            DataFusionError::IoError(error) => unusable(folder, &error),
+            other => other.into(),
+        })?;
     if held.root.is_remote() {
         // Data files are read through the store that the root was opened with, credentials and all.
         runtime.register_object_store(&held.root.url, Arc::clone(&held.root.base));
@@ -34,17 +62,14 @@ pub(super) fn runtime(held: &HeldRoot, query_memory: usize) -> Result<Arc<Runtim
 /// What the engine's disk manager calls the folder that it makes for itself.
 const MADE: &str = "datafusion-";
 
-/// Makes the scratch folder ready.
-fn scratch(folder: &Path) -> Result<()> {
-    tidied(folder).map_err(|error| {
-        Error::outside(
-            SqlState::IoError,
-            format!(
-                "the scratch folder {} cannot be used: {error}",
-                folder.display()
-            ),
-        )
-    })
+fn unusable(folder: &Path, error: &io::Error) -> Error {
+    let state = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SqlState::DiskFull,
+        _ => SqlState::IoError,
+    };
+    let folder = folder.display();
+    let message = format!("the scratch folder {folder} cannot be used: {error}");
+    Error::outside(state, message)
 }
 
 /// Makes the folder; removes what a process that was killed left there, and nothing else: a root may be a folder of other things too.

@@ -24,7 +24,8 @@ use crate::{
     engine::Engine,
     error::{Error, Result, SqlState},
     options::{
-        check_table_options, history_properties, plain_history, sketches_option, table_options,
+        check_table_options, history_properties, maintenance_option, plain_history,
+        sketches_option, table_options,
     },
     root::storage_error,
     session::Session,
@@ -59,6 +60,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         }
     }
     check_table_options(&create.options)?;
+    maintenance_option(&create.options)?;
     if sketches_option(&create.options)? == Sketches::Kept && create.query.is_none() {
         return Err(Error::user(
             SqlState::InvalidObjectDefinition,

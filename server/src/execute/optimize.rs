@@ -67,7 +67,7 @@ pub(super) async fn run(session: &Session, optimize: &Optimize) -> Result<Record
     let task = MaintenanceTask::Compact;
     engine
         .maintenance()
-        .note(&subject.name, task, began, now_us, done);
+        .note(&subject.name, task, began.elapsed(), now_us, done);
     rows(Some(compacted))
 }
 

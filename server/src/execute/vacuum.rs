@@ -58,7 +58,7 @@ pub(super) async fn run(session: &Session, vacuum: &Vacuum) -> Result<RecordBatc
         let done = Done::from(&vacuumed);
         engine
             .maintenance()
-            .note(&subject.name, task, began, now_us, done);
+            .note(&subject.name, task, began.elapsed(), now_us, done);
     }
     rows(vacuum, &vacuumed)
 }

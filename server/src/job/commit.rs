@@ -4,13 +4,12 @@
 //! finished by recovery, which commits the very files that the manifest lists. Every step may be done again after an error: transient
 //! errors are retried here for as long as it takes, and the reading goes on meanwhile.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use sluice_connectors::{
     delta::{DataFile, DeltaSink},
-    failpoint,
     source::{SplitId, SplitPosition},
     store::Root,
 };
@@ -22,17 +21,20 @@ use super::{
     manifest::{Manifest, Opened, Totals},
     manifest_log::{LogEntry, ManifestLog},
     opened,
+    retry::Backoff,
     said::Said,
     segments::{Segments, is_up_to},
 };
 use crate::{
     catalog::QualifiedName,
     clock::{Clock, rfc3339},
-    error::{Error, Fault, Result, SqlState},
+    error::{Error, Result, SqlState},
     options::history_properties,
     root::storage_error,
     table::TableState,
 };
+
+pub(super) use super::retry::{is_transient, pass, retry};
 
 /// Manifests kept.
 const RETAINED: u64 = 5;
@@ -241,6 +243,7 @@ impl Committer {
                     Err(error) => backoff.wait_or_give_up(&self.status, error).await?,
                 }
             };
+            backoff.over(&self.status);
             if path == self.tables.table.path() {
                 version = Some(committed.version);
             }
@@ -438,58 +441,5 @@ impl Committer {
                 .collect(),
         }
         .to_map()
-    }
-}
-
-/// A place where a test may make us fail.
-pub(super) fn pass(place: &str) -> Result<()> {
-    failpoint::hit(place).map_err(storage_error)
-}
-
-/// Half of the wait after the first failure.
-const FIRST_WAIT: Duration = match cfg!(test) {
-    true => Duration::from_micros(10),
-    false => Duration::from_millis(100),
-};
-
-/// Waits longer with each failure.
-#[derive(Debug, Default)]
-struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    async fn wait_or_give_up(&mut self, status: &StatusCell, error: Error) -> Result<()> {
-        if !is_transient(&error) {
-            return Err(error);
-        }
-        self.failures += 1;
-        tracing::warn!("commit will be tried again: {error}");
-        status.update(|status| status.last_error = Some(error.to_string()));
-        let wait = FIRST_WAIT * 2u32.pow(self.failures.min(6));
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-}
-
-/// Whether the outside may come round by itself.
-pub(super) fn is_transient(error: &Error) -> bool {
-    error.fault == Fault::Outside
-        && matches!(
-            error.state,
-            SqlState::IoError | SqlState::DiskFull | SqlState::ConnectionFailure
-        )
-}
-
-pub(super) async fn retry<T, F>(status: &StatusCell, mut step: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    let mut backoff = Backoff::default();
-    loop {
-        match step().await {
-            Ok(value) => return Ok(value),
-            Err(error) => backoff.wait_or_give_up(status, error).await?,
-        }
     }
 }

@@ -6,7 +6,12 @@
 //! What is recorded holds for one definition of the stream: after another one the table itself tells which letters are there.
 //! So this log fences nobody: a record of another server under our number is read, and what it lacks is written under the next.
 
-use std::{collections::BTreeMap, ops::Range, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+    str::FromStr,
+    sync::Arc,
+};
 
 use arrow::{
     array::{
@@ -230,6 +235,8 @@ impl DeadLetters {
             }
         }
         let number = state.next_number;
+        // From the first file written to the commit, as the queries do.
+        let _turn = self.table.queue().lock().await;
         let sink = match &mut state.sink {
             Some(sink) => sink,
             None => state.sink.insert(self.open_sink().await?),
@@ -260,6 +267,7 @@ impl DeadLetters {
     }
 
     async fn recover(&self) -> Result<State> {
+        let _turn = self.table.queue().lock().await;
         let newest = self.log.newest().await?;
         let mut state = State {
             next_number: newest.next_number,
@@ -368,6 +376,18 @@ impl DeadLetters {
             .await
             .map_err(storage_error)
     }
+}
+
+/// Files that the records of a stream's dead letters name: each is in the table, or will be.
+///
+/// # Errors
+/// Where the records cannot be read.
+pub async fn announced_letters(root: &Root, stream_id: &str) -> Result<HashSet<String>> {
+    let folder = format!("{}/manifests", super::checkpoint_folder(stream_id));
+    let log: ManifestLog<Recorded> = ManifestLog::new(root.clone(), folder);
+    let records = log.all().await?.into_iter();
+    let files = records.flat_map(|(_, record)| record.files);
+    Ok(files.map(|file| file.path().to_owned()).collect())
 }
 
 async fn commit(sink: &mut DeltaSink, app_id: &str, number: u64, entry: &Recorded) -> Result<()> {

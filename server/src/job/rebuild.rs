@@ -58,6 +58,7 @@ pub async fn rebuild(parts: &JobParts, from: From) -> Result<String> {
         },
         From::LastCommit => last_commit(parts, said)?,
         From::Time(time_ms) => {
+            check_reopens(parts)?;
             let positions = positions_at(parts, time_ms).await?;
             since(parts, committed.map(|epoch| (epoch, said)), positions)?
         }
@@ -291,7 +292,6 @@ fn since(
     committed: Option<(i64, Option<Said>)>,
     mut positions: Vec<SplitPosition>,
 ) -> Result<Basis> {
-    check_reopens(parts)?;
     let query = &parts.name;
     let said = match committed {
         None => {

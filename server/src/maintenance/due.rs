@@ -8,8 +8,9 @@ use sluice_connectors::delta::CHECKPOINT_INTERVAL;
 mod tests;
 
 /// After a start, files are looked through only when everything else has come to rest.
-pub(super) const FIRST_VACUUM_US: i64 = 60_000_000;
+const FIRST_VACUUM_US: i64 = 60_000_000;
 
+const SECOND_US: i64 = 1_000_000;
 const HOUR_US: i64 = 3_600_000_000;
 const FIRST_RETRY_US: i64 = 5_000_000;
 
@@ -25,6 +26,9 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// Every kind.
+    pub(super) const ALL: [Self; 3] = [Self::Compact, Self::Checkpoint, Self::Vacuum];
+
     /// As `system.maintenance` shows it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -77,8 +81,15 @@ pub(super) fn backoff_us(failures: u32) -> i64 {
     doubled.min(HOUR_US)
 }
 
-/// How often files are looked through: four times within the retention, from every hour to every day.
+/// How often files are looked through: four times within the retention, every day at least; every hour at most, or once within a retention
+/// that is shorter.
 pub(super) fn vacuum_every_us(retention: Duration) -> i64 {
-    let quarter = i64::try_from(retention.as_micros() / 4).unwrap_or(i64::MAX);
-    quarter.clamp(HOUR_US, 24 * HOUR_US)
+    let retention_us = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+    let least_us = retention_us.clamp(SECOND_US, HOUR_US);
+    (retention_us / 4).clamp(least_us, 24 * HOUR_US)
+}
+
+/// When files are first looked through after a start.
+pub(super) fn first_vacuum_us(retention: Duration) -> i64 {
+    vacuum_every_us(retention).min(FIRST_VACUUM_US)
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use sluice_connectors::delta::{PartitionValues, Standing};
 use sluice_planner::Sealing;
+use sluice_sql::Options;
 
 use crate::{
     catalog::{Object, QualifiedName},
     engine::{Engine, RunningTable},
+    options::{Upkeep, maintenance_option},
     table::TableState,
 };
 
@@ -16,8 +18,8 @@ use crate::{
 pub(crate) enum Writer {
     /// The query of the table with this id: its manifests announce files.
     Query(String),
-    /// Streams keep dead letters: a file that is in no version may still be committed by the next one.
-    Letters,
+    /// The stream with this id, which keeps dead letters: its records announce files.
+    Letters(String),
     /// Nobody.
     None,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Subject {
     pub(crate) sealing: Option<Arc<Sealing>>,
     /// The earliest start of a window that is still to come, microseconds.
     pub(crate) earliest_start_us: Option<i64>,
+    /// It is looked after by hand alone.
+    pub(crate) off: bool,
 }
 
 impl Subject {
@@ -59,12 +63,13 @@ pub(super) fn all(engine: &Arc<Engine>) -> Vec<Subject> {
         match object.as_ref() {
             Object::Table(table) => {
                 if let Some(running) = engine.table(&table.name) {
-                    subjects.extend(of_table(&running, &table.meta.id));
+                    let off = is_off(&table.statement.options);
+                    subjects.extend(of_table(&running, &table.meta.id, off));
                 }
             }
             Object::Stream(stream) => {
                 if let Some(running) = engine.stream(&stream.name) {
-                    subjects.push(letters(&running.dead_letters.table));
+                    subjects.push(letters(&running.dead_letters.table, &stream.meta.id));
                 }
             }
             Object::View(_) => {}
@@ -73,13 +78,18 @@ pub(super) fn all(engine: &Arc<Engine>) -> Vec<Subject> {
     subjects
 }
 
+/// Whether a table's options say that it is looked after by hand alone. They were checked when it was made.
+fn is_off(options: &Options) -> bool {
+    matches!(maintenance_option(options), Ok(Upkeep::ByHand))
+}
+
 /// One table by its name, companions included.
 pub(crate) fn find(engine: &Arc<Engine>, name: &QualifiedName) -> Option<Subject> {
     let name = name.to_string();
     all(engine).into_iter().find(|subject| subject.name == name)
 }
 
-fn of_table(running: &RunningTable, id: &str) -> Vec<Subject> {
+fn of_table(running: &RunningTable, id: &str, off: bool) -> Vec<Subject> {
     let tables = &running.tables;
     let Some(job) = &running.job else {
         return vec![Subject {
@@ -88,6 +98,7 @@ fn of_table(running: &RunningTable, id: &str) -> Vec<Subject> {
             writer: Writer::None,
             sealing: None,
             earliest_start_us: None,
+            off,
         }];
     };
     let earliest_start_us = job.status.get().earliest_start_us;
@@ -97,6 +108,7 @@ fn of_table(running: &RunningTable, id: &str) -> Vec<Subject> {
         writer: Writer::Query(id.to_owned()),
         sealing,
         earliest_start_us,
+        off,
     };
     vec![
         of(&tables.table, running.sealing.clone()),
@@ -105,12 +117,13 @@ fn of_table(running: &RunningTable, id: &str) -> Vec<Subject> {
     ]
 }
 
-fn letters(table: &Arc<TableState>) -> Subject {
+fn letters(table: &Arc<TableState>, id: &str) -> Subject {
     Subject {
         name: table.name.to_string(),
         table: Arc::clone(table),
-        writer: Writer::Letters,
+        writer: Writer::Letters(id.to_owned()),
         sealing: None,
         earliest_start_us: None,
+        off: false,
     }
 }

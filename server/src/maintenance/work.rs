@@ -18,7 +18,7 @@ use super::{Done, Subject, subjects::Writer};
 use crate::{
     engine::Engine,
     error::Result,
-    job::{Manifest, ManifestLog, app_id, checkpoint_folder},
+    job::{Manifest, ManifestLog, announced_letters, app_id, checkpoint_folder},
     root::storage_error,
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Compacted {
     pub(crate) merges: usize,
     /// All of them together; the version is the last one's.
     pub(crate) total: Merged,
+    /// Time in which nothing was done, so that others could.
+    pub(crate) rested: Duration,
 }
 
 impl Compacted {
@@ -78,7 +80,9 @@ pub(crate) async fn compact(
             if engine.is_stopping() {
                 break;
             }
-            tokio::time::sleep(began.elapsed() * rest).await;
+            let rest = began.elapsed() * rest;
+            tokio::time::sleep(rest).await;
+            compacted.rested += rest;
         }
     }
     if compacted.merges > 0 {
@@ -117,30 +121,31 @@ pub(crate) async fn sweep(
     let table = &subject.table;
     // Our own readers must not be at a version whose files go.
     table.refresh().await?;
-    let rules = match subject.writer {
-        Writer::Letters => VacuumRules {
-            orphans: None,
-            ..rules
-        },
-        Writer::Query(_) | Writer::None => rules,
-    };
     let announced = || announced(engine, subject);
     vacuum_files(engine.root(), table.path(), rules, table.queue(), announced)
         .await
         .map_err(storage_error)
 }
 
-/// Files that the query's manifests name and its table may not have yet.
+/// Files that the query's manifests name, or the stream's records, and the table may not have yet.
 async fn announced(
     engine: &Arc<Engine>,
     subject: &Subject,
 ) -> std::result::Result<HashSet<String>, ConnectorError> {
-    let Writer::Query(id) = &subject.writer else {
-        return Ok(HashSet::new());
-    };
     let unknown = |error: crate::error::Error| ConnectorError::Storage {
-        message: format!("the query's checkpoints cannot be read: {error}"),
+        message: format!(
+            "the checkpoints of {} cannot be read: {error}",
+            subject.name
+        ),
         retry: true,
+    };
+    let id = match &subject.writer {
+        Writer::Query(id) => id,
+        Writer::Letters(id) => {
+            let letters = announced_letters(engine.root(), id).await;
+            return letters.map_err(unknown);
+        }
+        Writer::None => return Ok(HashSet::new()),
     };
     let folder = format!("{}/manifests", checkpoint_folder(id));
     let log: ManifestLog<Manifest> = ManifestLog::new(engine.root().clone(), folder);

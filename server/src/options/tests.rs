@@ -60,3 +60,20 @@ fn amounts_of_memory() {
         "option \"state_memory\" cannot be '10 kB': the least is 1 MB"
     );
 }
+
+#[test]
+fn who_looks_after_a_table() {
+    let of = |value: &str| {
+        maintenance_option(&Options(vec![("maintenance".to_owned(), value.to_owned())]))
+    };
+    assert_eq!(
+        maintenance_option(&Options::default()).unwrap(),
+        Upkeep::ByItself
+    );
+    assert_eq!(of("on").unwrap(), Upkeep::ByItself);
+    assert_eq!(of("off").unwrap(), Upkeep::ByHand);
+    assert_eq!(
+        of("never").unwrap_err().message,
+        "option \"maintenance\" cannot be 'never'"
+    );
+}

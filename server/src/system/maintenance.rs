@@ -16,6 +16,7 @@ pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
     };
     let state = |entry: &Entry| match (entry.running, entry.failures) {
         (true, _) => "running",
+        (false, _) if entry.off => "off",
         (false, 0) => "waiting",
         (false, _) => "failed",
     };

@@ -130,6 +130,64 @@ fn outage(server: &Server, proxy: &FaultProxy, shown: &mut Shown) {
     shown.look(server, 0);
 }
 
+/// Credentials expire in the middle of a commit, at each of its steps, and are good again later: the query says so, waits, and goes on.
+fn credentials_expire(kind: Kind) {
+    let store = start(kind);
+    let proxy = FaultProxy::start(store.port);
+    let first = server(&store.url("expired"), &store.environment(proxy.port), kind);
+    under_load(
+        &store,
+        "expired",
+        first,
+        |server, script| {
+            server.up();
+            server.connect().run(script);
+            wait_commits(server, "the start", 3);
+        },
+        |server, shown| {
+            let status = |column: &str| {
+                let sql = format!("SELECT {column} FROM system.queries WHERE name = '{GOLD}'");
+                server.connect().value(&sql)
+            };
+            for about in STEPS {
+                proxy.expire_at_put(about);
+                server.wait(&format!("a put of {about:?} to be refused"), SOON, || {
+                    proxy.has_expired().then_some(())
+                });
+                let read: i64 = status("rows_in").parse().unwrap();
+                server.wait("system.queries to say that the store refuses", SOON, || {
+                    let error = status("coalesce(last_error, '')");
+                    let told = error.contains("the store refuses us") && error.contains("Expired");
+                    told.then_some(())
+                });
+                server.wait("reading to go on", SOON, || {
+                    (status("rows_in").parse::<i64>().unwrap() > read).then_some(())
+                });
+                assert_ne!(status("state"), "failed", "{about:?}");
+                proxy.renew();
+                wait_commits(&server, &format!("expiry at {about:?}"), 2);
+                shown.look(&server, 0);
+                server.wait("the error to be over", SOON, || {
+                    (status("coalesce(last_error, '')").is_empty()).then_some(())
+                });
+            }
+            server
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs versitygw (built with Go): make test-stores"]
+fn credentials_that_expire_in_a_commit_cost_time_and_nothing_else_on_s3() {
+    credentials_expire(Kind::S3);
+}
+
+#[test]
+#[ignore = "needs Azurite (from npm): make test-stores"]
+fn credentials_that_expire_in_a_commit_cost_time_and_nothing_else_on_azure() {
+    credentials_expire(Kind::Azure);
+}
+
 #[test]
 #[ignore = "needs versitygw (built with Go): make test-stores"]
 fn every_fault_at_every_step_costs_time_and_nothing_else_on_s3() {

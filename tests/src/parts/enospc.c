@@ -49,7 +49,7 @@ ssize_t pwrite(int fd, const void *b, size_t n, off_t o) { REFUSE(full(fd)) retu
 ssize_t pwrite64(int fd, const void *b, size_t n, off64_t o) { REFUSE(full(fd)) return REAL(pwrite64)(fd, b, n, o); }
 int fsync(int fd) { REFUSE(unkept(fd)) return REAL(fsync)(fd); }
 int fdatasync(int fd) { REFUSE(unkept(fd)) return REAL(fdatasync)(fd); }
-int mkdir(const char *p, mode_t m) { REFUSE(below(p)) return REAL(mkdir)(p, m); }
+int mkdir(const char *p, mode_t m) { REFUSE(below(p) && access(p, F_OK) != 0) return REAL(mkdir)(p, m); }
 
 static mode_t mode_of(int flags, va_list args) { return (flags & O_CREAT) ? va_arg(args, mode_t) : 0; }
 

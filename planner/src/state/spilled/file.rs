@@ -14,9 +14,12 @@ use arrow::{
     error::ArrowError,
     ipc::{reader::FileReader, writer::FileWriter},
 };
-use datafusion::execution::{
-    disk_manager::DiskManager,
-    {SpillFile, SpillWriter},
+use datafusion::{
+    error::DataFusionError,
+    execution::{
+        disk_manager::DiskManager,
+        {SpillFile, SpillWriter},
+    },
 };
 
 use crate::error::{PlanError, PlanErrorKind, Result};
@@ -44,11 +47,11 @@ impl fmt::Debug for StateFile {
 impl StateFile {
     /// A file with these bytes, which were those of one before.
     pub(crate) fn of(disk: &Arc<DiskManager>, content: &[u8]) -> Result<Self> {
-        let file = disk.create_tmp_file("restoring state")?;
-        let mut writer = file.open_writer()?;
+        let file = disk.create_tmp_file("restoring state").map_err(refused)?;
+        let mut writer = file.open_writer().map_err(refused)?;
         writer.write_all(content).map_err(|error| failed(&error))?;
         writer.flush().map_err(|error| failed(&error))?;
-        writer.finish()?;
+        writer.finish().map_err(refused)?;
         Ok(Self {
             file,
             parts: Vec::new(),
@@ -155,8 +158,9 @@ impl<'a> StateWriter<'a> {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
-                let file = self.disk.create_tmp_file("putting state on disk")?;
-                let sink = BufWriter::new(file.open_writer()?);
+                let file = self.disk.create_tmp_file("putting state on disk");
+                let file = file.map_err(refused)?;
+                let sink = BufWriter::new(file.open_writer().map_err(refused)?);
                 let writer = FileWriter::try_new(sink, self.schema).map_err(broken)?;
                 self.open.insert(Open {
                     file,
@@ -188,7 +192,7 @@ impl<'a> StateWriter<'a> {
         let sink = writer.into_inner().map_err(broken)?;
         let mut sink = sink.into_inner().map_err(|error| failed(error.error()))?;
         sink.flush().map_err(|error| failed(&error))?;
-        sink.finish()?;
+        sink.finish().map_err(refused)?;
         let bytes = file.size().unwrap_or_default();
         self.done.push(Arc::new(StateFile { file, parts, bytes }));
         Ok(())
@@ -205,6 +209,15 @@ fn broken(error: ArrowError) -> PlanError {
     match error {
         ArrowError::IoError(_, error) => failed(&error),
         other => PlanError::internal(format!("state on disk: {other}")),
+    }
+}
+
+/// The engine's disk manager does not give a file, or does not take it back.
+fn refused(error: DataFusionError) -> PlanError {
+    match error {
+        DataFusionError::IoError(error) => failed(&error),
+        DataFusionError::Context(_, inner) => refused(*inner),
+        other => PlanError::from(other),
     }
 }
 

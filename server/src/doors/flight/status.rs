@@ -22,7 +22,7 @@ use tonic::{
 
 use crate::{
     error::{Error, SqlState},
-    execute::engine_error,
+    execute::{engine_error, scratch_error},
 };
 
 /// The status text goes in an HTTP header, and clients (C core) refuse headers above 8 KiB; this many bytes as sent are left for it.
@@ -85,6 +85,12 @@ pub(super) fn from_engine(error: &DataFusionError) -> Error {
         }
         if let Some(DataFusionError::ResourcesExhausted(message)) = this.downcast_ref() {
             return engine_error(DataFusionError::ResourcesExhausted(message.clone()));
+        }
+        if let Some(DataFusionError::IoError(error)) = this.downcast_ref() {
+            return scratch_error(error);
+        }
+        if let Some(ArrowError::IoError(_, error)) = this.downcast_ref() {
+            return scratch_error(error);
         }
         if let Some(ArrowError::DivideByZero) = this.downcast_ref() {
             return Error::user(SqlState::DivisionByZero, "division by zero");

@@ -12,7 +12,7 @@ use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
 use crate::{
     error::{Error, SqlState},
-    execute::engine_error,
+    execute::{engine_error, scratch_error},
 };
 
 /// How bad it is: what PostgreSQL calls the severity.
@@ -186,9 +186,10 @@ fn from_engine(error: &DataFusionError) -> Error {
         DataFusionError::Execution(message) => {
             Error::user(SqlState::DataException, message.clone())
         }
-        DataFusionError::IoError(_)
-        | DataFusionError::ObjectStore(_)
-        | DataFusionError::ParquetError(_) => Error::outside(SqlState::IoError, text),
+        DataFusionError::IoError(error) => scratch_error(error),
+        DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) => {
+            Error::outside(SqlState::IoError, text)
+        }
         _ => Error::internal(text),
     }
 }
@@ -205,7 +206,7 @@ fn from_arrow(error: &ArrowError) -> Error {
             Error::user(SqlState::DataException, message.clone())
         }
         ArrowError::NotYetImplemented(_) => Error::user(SqlState::FeatureNotSupported, text),
-        ArrowError::IoError(..) => Error::outside(SqlState::IoError, text),
+        ArrowError::IoError(_, error) => scratch_error(error),
         ArrowError::ExternalError(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => ours.clone(),
             None => match inner.downcast_ref::<DataFusionError>() {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Facts, HOUR_US, Task, backoff_us, due, vacuum_every_us};
+use super::{
+    FIRST_VACUUM_US, Facts, HOUR_US, SECOND_US, Task, backoff_us, due, first_vacuum_us,
+    vacuum_every_us,
+};
 
 const QUIET: Facts = Facts {
     now_us: 1_000,
@@ -74,10 +77,19 @@ fn it_waits_longer_each_time_and_an_hour_at_most() {
 
 #[test]
 fn files_are_looked_through_four_times_within_the_retention() {
-    assert_eq!(vacuum_every_us(Duration::from_secs(1)), HOUR_US);
+    assert_eq!(vacuum_every_us(Duration::from_secs(2 * 3_600)), HOUR_US);
     assert_eq!(
         vacuum_every_us(Duration::from_secs(12 * 3_600)),
         3 * HOUR_US
     );
     assert_eq!(vacuum_every_us(Duration::MAX), 24 * HOUR_US);
+}
+
+#[test]
+fn a_history_shorter_than_an_hour_is_kept_to_as_well() {
+    let minute = Duration::from_secs(60);
+    assert_eq!(vacuum_every_us(minute), 60 * SECOND_US);
+    assert_eq!(vacuum_every_us(Duration::from_millis(1)), SECOND_US);
+    assert_eq!(first_vacuum_us(minute / 10), 6 * SECOND_US);
+    assert_eq!(first_vacuum_us(minute * 600), FIRST_VACUUM_US);
 }
