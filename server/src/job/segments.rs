@@ -151,6 +151,9 @@ impl Committer {
             if place.spilled {
                 let bytes = self.read_segment(place).await?;
                 let file = self.plan.state_file(&bytes).map_err(plan_error)?;
+                self.segments
+                    .spilled
+                    .push((Arc::clone(&file), place.clone()));
                 state.spilled.push(SpilledState {
                     stage: place.stage,
                     start_us: place.start_us,

@@ -195,11 +195,18 @@ fn windows() {
             "0.95",
         ),
         (
-            "SELECT approx_percentile(0.9) WITHIN GROUP (ORDER BY x DESC) FROM t",
-            "approx_percentile: ORDER BY … DESC is not supported",
-            (1, 8),
-            Some("approx_percentile"),
-            "turn the fraction",
+            "SELECT approx_percentile_cont(x, 0.9, n) FROM t",
+            "approx_percentile_cont: the number of centroids must be a whole number above 0",
+            (1, 39),
+            Some("n"),
+            "leave it out",
+        ),
+        (
+            "CREATE TABLE g AS SELECT approx_percentile_cont_with_weight(x, 0.9) FROM t",
+            "approx_percentile_cont_with_weight: takes an expression, a weight and a fraction",
+            (1, 26),
+            Some("approx_percentile_cont_with_weight"),
+            "approx_percentile_cont_with_weight(expression, weight, 0.95)",
         ),
         (
             "SELECT approx_percentile(x, array(0.5, 95)) FROM t",
