@@ -199,11 +199,13 @@ fn an_entry_of_the_log_that_is_gone_is_said_and_the_rest_goes_on() {
     wait_commits(&server, "t", 2);
 }
 
+type Damage = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn a_torn_or_flipped_entry_of_the_log_is_said_and_nothing_is_written_behind_it() {
     let (mut server, _) = started(&["t", "other"]);
     let log = server.table_dir("gold", "t").join("_delta_log");
-    let damages: [fn(&[u8]) -> Vec<u8>; 2] = [
+    let damages: [Damage; 2] = [
         |entry| entry[..entry.len() / 2].to_vec(),
         |entry| {
             let mut entry = entry.to_vec();

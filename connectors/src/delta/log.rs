@@ -183,9 +183,8 @@ impl Log {
             .collect();
         versions.sort_unstable();
         for version in versions {
-            match self.read(version).await {
-                Err(error @ ConnectorError::Corrupt { .. }) => return Some(error),
-                Ok(_) | Err(_) => {}
+            if let Err(error @ ConnectorError::Corrupt { .. }) = self.read(version).await {
+                return Some(error);
             }
         }
         None
