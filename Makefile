@@ -58,9 +58,10 @@ bench: needs ## Figures of an optimised build: CPU per million events, memory, r
 	@echo "== the decoder alone, beside arrow-json; windows in memory, beside the engine alone; commits, beside delta-rs' own"
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
-test-clients: build parts ## Larger readers (Spark with Delta) and the main job with a million events
+test-clients: build parts ## Larger readers (Spark with Delta), the main job with a million events, a million open sessions
 	@$(PARTS) install spark
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
+	@SLUICE_TEST_SESSIONS=1000000 $(TEST) --test it memory:: -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored
 
 test-stores: build parts ## The root on S3 (versitygw, built with Go) and Azure (Azurite, from npm): job, kills, faults, takeovers

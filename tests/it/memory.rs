@@ -4,6 +4,8 @@ use std::{fs, time::Duration};
 
 use sluice_tests::server::Server;
 
+use crate::support::setting;
+
 const LONG: Duration = Duration::from_secs(120);
 
 #[test]
@@ -60,33 +62,37 @@ fn more_groups_than_memory_give_the_same_table_through_a_kill() {
 }
 
 #[test]
-fn a_million_open_sessions_give_the_same_table_from_disk_through_a_kill() {
+fn open_sessions_give_the_same_table_from_disk_through_a_kill() {
+    let sessions = setting("SLUICE_TEST_SESSIONS", 150_000);
     let mut server = Server::start();
     let mut pg = server.connect();
-    // Every user comes twice, ten minutes apart: a million sessions are open from the tenth minute to the end.
-    pg.run(
+    // Every user comes twice, ten minutes apart: all sessions are open from the tenth minute to the end.
+    pg.run(&format!(
         "CREATE STREAM visits (ts TIMESTAMPTZ, row_number BIGINT, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
-         WITH (connector = 'generator', rows = '2000000', splits = '2', event_interval = '600 microseconds',
+         WITH (connector = 'generator', rows = '{}', splits = '2', event_interval = '{} microseconds',
                start_time = '2026-03-28T22:05:00Z', out_of_order = '0 seconds')",
-    );
-    pg.run(
-        "CREATE TABLE gold.sessions WITH (commit_interval = '2 seconds', state_memory = '400 MB') AS
-         SELECT window_start, window_end, row_number % 1000000 AS user_id, count(*) AS n, min(row_number) AS first, max(row_number) AS last,
+        2 * sessions,
+        600_000_000 / sessions
+    ));
+    let memory = sessions / 2_500;
+    pg.run(&format!(
+        "CREATE TABLE gold.sessions WITH (commit_interval = '2 seconds', state_memory = '{memory} MB') AS
+         SELECT window_start, window_end, row_number % {sessions} AS user_id, count(*) AS n, min(row_number) AS first, max(row_number) AS last,
            min('the first page that a visitor saw was page ' || CAST(row_number AS TEXT)) AS page
-         FROM SESSION(visits, ts, INTERVAL '15 minutes') GROUP BY window_start, window_end, row_number % 1000000",
-    );
+         FROM SESSION(visits, ts, INTERVAL '15 minutes') GROUP BY window_start, window_end, row_number % {sessions}"
+    ));
     let status = |pg: &sluice_tests::pg::Pg, column: &str| {
         pg.value(&format!(
             "SELECT {column}::text FROM system.queries WHERE name = 'gold.sessions'"
         ))
     };
-    server.wait("a million sessions, some of them on disk", 2 * LONG, || {
-        let open = status(&pg, "open_windows").parse::<u64>().ok()? >= 1_000_000;
-        let spilled = status(&pg, "spilled_bytes").parse::<u64>().ok()?;
-        (open && spilled > 20_000_000).then_some(())
+    server.wait("all sessions, some of them on disk", 2 * LONG, || {
+        let open = status(&pg, "open_windows").parse::<usize>().ok()? >= sessions;
+        let spilled = status(&pg, "spilled_bytes").parse::<usize>().ok()?;
+        (open && spilled > 20 * sessions).then_some(())
     });
     let in_memory: usize = status(&pg, "state_bytes").parse().unwrap();
-    assert!(in_memory <= 400 << 20, "{in_memory} bytes");
+    assert!(in_memory <= memory << 20, "{in_memory} bytes");
     server.wait("a checkpoint to name state on disk", LONG, || {
         names_state_on_disk(&server).then_some(())
     });
@@ -95,11 +101,16 @@ fn a_million_open_sessions_give_the_same_table_from_disk_through_a_kill() {
     server.wait("the end of the stream", 3 * LONG, || {
         (status(&pg, "state") == "finished").then_some(())
     });
-    let right = "SELECT count(*) FROM gold.sessions WHERE n = 2 AND first = user_id AND last = user_id + 1000000
+    let right = format!(
+        "SELECT count(*) FROM gold.sessions WHERE n = 2 AND first = user_id AND last = user_id + {sessions}
         AND date_part('epoch', window_end) - date_part('epoch', window_start) = 1500 AND page IN
-        ('the first page that a visitor saw was page ' || user_id, 'the first page that a visitor saw was page ' || (user_id + 1000000))";
-    assert_eq!(pg.number("SELECT count(*) FROM gold.sessions"), 1_000_000);
-    assert_eq!(pg.number(right), 1_000_000);
+        ('the first page that a visitor saw was page ' || user_id, 'the first page that a visitor saw was page ' || (user_id + {sessions}))"
+    );
+    assert_eq!(
+        pg.number("SELECT count(*) FROM gold.sessions"),
+        sessions as i64
+    );
+    assert_eq!(pg.number(&right), sessions as i64);
 }
 
 /// Whether a manifest of this root names a file of a pane on disk.
