@@ -69,14 +69,15 @@ fn open_sessions_give_the_same_table_from_disk_through_a_kill() {
     // Every user comes twice, ten minutes apart: all sessions are open from the tenth minute to the end.
     pg.run(&format!(
         "CREATE STREAM visits (ts TIMESTAMPTZ, row_number BIGINT, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
-         WITH (connector = 'generator', rows = '{}', splits = '2', event_interval = '{} microseconds',
+         WITH (connector = 'generator', rows = '{}', rows_per_second = '{}', splits = '2', event_interval = '{} microseconds',
                start_time = '2026-03-28T22:05:00Z', out_of_order = '0 seconds')",
         2 * sessions,
+        sessions / 8,
         600_000_000 / sessions
     ));
     let memory = sessions / 2_500;
     pg.run(&format!(
-        "CREATE TABLE gold.sessions WITH (commit_interval = '2 seconds', state_memory = '{memory} MB') AS
+        "CREATE TABLE gold.sessions WITH (commit_interval = '1 second', state_memory = '{memory} MB') AS
          SELECT window_start, window_end, row_number % {sessions} AS user_id, count(*) AS n, min(row_number) AS first, max(row_number) AS last,
            min('the first page that a visitor saw was page ' || CAST(row_number AS TEXT)) AS page
          FROM SESSION(visits, ts, INTERVAL '15 minutes') GROUP BY window_start, window_end, row_number % {sessions}"
