@@ -61,7 +61,7 @@ pub(super) fn drain(broker: &Broker, events: usize, queries: usize) -> Result<Ma
             // Means of DOUBLE are sums in the order in which the partitions were met.
             let differ = format!(
                 "SELECT count(*) FROM gold.q0 a FULL JOIN gold.q{n} b USING (window_start, event_type, user_segment)
-                 WHERE a.event_count IS DISTINCT FROM b.event_count OR a.p95_value IS DISTINCT FROM b.p95_value
+                 WHERE (a.event_count IS DISTINCT FROM b.event_count) OR (a.p95_value IS DISTINCT FROM b.p95_value)
                     OR NOT coalesce(abs(a.avg_value - b.avg_value) <= 1e-9 * abs(a.avg_value), false)"
             );
             if pg.number(&differ) != 0 {
