@@ -1,4 +1,5 @@
 //! Queries that come to read through one reader, over a source whose reader is a thread with the real outlet.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{
     collections::BTreeSet,
