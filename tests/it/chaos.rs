@@ -17,13 +17,11 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use sluice_tests::{
-    delta_log::DeltaLog, job, parts::kafka::Broker, server::Server, wait::wait_for,
-};
+use sluice_tests::{delta_log::DeltaLog, job, parts::kafka::Broker, server::Server};
 
 use crate::{
     support::{SOON, setting},
-    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce},
+    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce, rows_everywhere},
 };
 
 /// Cycles between two comparisons: the table stays small enough to be read over and over.
@@ -144,12 +142,7 @@ fn round(blows: &[Blow], seed: u64, rng: &mut StdRng) -> Vec<Duration> {
     thread::scope(|scope| {
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
-        wait_for("a row in every partition", SOON, || {
-            (0..PARTITIONS as i32)
-                .all(|partition| broker.offsets(&topic, partition).1 > 0)
-                .then_some(())
-        })
-        .unwrap();
+        rows_everywhere(broker, &topic, PARTITIONS);
         server.connect().run(&job::script_with(
             &broker.bootstrap(),
             &topic,

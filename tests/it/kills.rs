@@ -10,13 +10,11 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sluice_tests::{
-    delta_log::DeltaLog, job, parts::kafka::Broker, server::Server, wait::wait_for,
-};
+use sluice_tests::{delta_log::DeltaLog, job, parts::kafka::Broker, server::Server};
 
 use crate::{
-    support::{SOON, setting},
-    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce},
+    support::setting,
+    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce, rows_everywhere},
 };
 
 #[test]
@@ -38,14 +36,7 @@ pub(crate) fn under_load(mut server: Server, kills: usize, log: impl Fn(&Server)
         // set on a panic as well, or the scope would wait for the producer to come to its end
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
-        // Event time runs a hundred times faster than the clock here. A partition that is still empty holds nothing back, so each must
-        // have a row before the query begins, or its first rows are late by rule.
-        wait_for("a row in every partition", SOON, || {
-            (0..PARTITIONS as i32)
-                .all(|partition| broker.offsets(&topic, partition).1 > 0)
-                .then_some(())
-        })
-        .unwrap();
+        rows_everywhere(broker, &topic, PARTITIONS);
         server.connect().run(&job::script_with(
             &broker.bootstrap(),
             &topic,

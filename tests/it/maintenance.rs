@@ -16,12 +16,11 @@ use sluice_tests::{
     parts::{kafka::Broker, producer::Producer, python},
     pg::Pg,
     server::Server,
-    wait::wait_for,
 };
 
 use crate::{
     support::{DRAIN, SOON, check_conservation, check_gold, rows_of_json, setting},
-    under_load::produce_at,
+    under_load::{produce_at, rows_everywhere},
 };
 
 const GOLD: &str = "gold.real_time_metrics";
@@ -49,12 +48,7 @@ fn partitions_are_sealed_under_load_and_kills() {
     let producer = thread::scope(|scope| {
         let producing = scope.spawn(|| produce_at(RATE, PARTITIONS, broker, &topic, &shape, &stop));
         let _stop = Stop(&stop);
-        wait_for("a row in every partition", SOON, || {
-            (0..PARTITIONS as i32)
-                .all(|partition| broker.offsets(&topic, partition).1 > 0)
-                .then_some(())
-        })
-        .unwrap();
+        rows_everywhere(broker, &topic, PARTITIONS);
         let options = "commit_interval = '200 milliseconds'";
         let script = job::script_with(&broker.bootstrap(), &topic, options);
         server.connect().run(&script);

@@ -19,12 +19,11 @@ use sluice_tests::{
     oracle,
     parts::{kafka::Broker, producer::Producer},
     server::Server,
-    wait::wait_for,
 };
 
 use crate::{
     support::{DRAIN, SOON, Watched, check_conservation, check_gold},
-    under_load::{GOLD, PARTITIONS, Shown, Stop, finish, gold_log, load, produce},
+    under_load::{GOLD, PARTITIONS, Shown, Stop, finish, gold_log, load, produce, rows_everywhere},
 };
 
 const OPTIONS: &str = "commit_interval = '300 milliseconds'";
@@ -39,7 +38,7 @@ fn a_query_whose_checkpoints_are_deleted_under_load_is_rebuilt_from_its_last_com
     thread::scope(|scope| {
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
-        all_partitions_have_rows(broker, &topic);
+        rows_everywhere(broker, &topic, PARTITIONS);
         server
             .connect()
             .run(&job::script_with(&broker.bootstrap(), &topic, OPTIONS));
@@ -90,15 +89,6 @@ fn a_query_whose_checkpoints_are_deleted_under_load_is_rebuilt_from_its_last_com
         let log = DeltaLog::read(&server.table_dir("gold", "real_time_metrics")).unwrap();
         log.check_txns().unwrap();
     });
-}
-
-fn all_partitions_have_rows(broker: &Broker, topic: &str) {
-    wait_for("a row in every partition", SOON, || {
-        (0..PARTITIONS as i32)
-            .all(|partition| broker.offsets(topic, partition).1 > 0)
-            .then_some(())
-    })
-    .unwrap();
 }
 
 /// The query has failed, and its error says each of these.
@@ -292,7 +282,7 @@ fn a_torn_checkpoint_is_passed_over_for_the_one_before_and_final_rows_stay() {
     thread::scope(|scope| {
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
-        all_partitions_have_rows(broker, &topic);
+        rows_everywhere(broker, &topic, PARTITIONS);
         server
             .connect()
             .run(&job::script_with(&broker.bootstrap(), &topic, OPTIONS));

@@ -30,13 +30,12 @@ use sluice_tests::{
         stores::{AZURE_ACCOUNT, AZURE_KEY, BUCKET, Kind, S3_KEY, S3_SECRET, Store},
     },
     server::{self, Server},
-    wait::wait_for,
 };
 
 use crate::{
     kills,
     support::{DRAIN, SOON, check_conservation, check_gold, rows_of_json, setting},
-    under_load::{self, GOLD, PARTITIONS, Shown},
+    under_load::{self, GOLD, PARTITIONS, Shown, rows_everywhere},
 };
 
 fn start(kind: Kind) -> Store {
@@ -82,12 +81,7 @@ fn under_load(
     thread::scope(|scope| {
         let _stop = under_load::Stop(&stop);
         let producing = scope.spawn(|| under_load::produce(broker, &topic, &shape, &stop));
-        wait_for("a row in every partition", SOON, || {
-            (0..PARTITIONS as i32)
-                .all(|partition| broker.offsets(&topic, partition).1 > 0)
-                .then_some(())
-        })
-        .unwrap();
+        rows_everywhere(broker, &topic, PARTITIONS);
         start(
             &mut server,
             &job::script_with(

@@ -15,6 +15,7 @@ use sluice_tests::{
     parts::{kafka::Broker, producer::Producer},
     pg::Pg,
     server::Server,
+    wait::wait_for,
 };
 
 use crate::support::{DRAIN, SOON, check_conservation, check_gold};
@@ -31,6 +32,17 @@ pub(crate) fn load(seconds: usize, seed: u64) -> Shape {
         span_ms: (messages * 30) as i64,
         ..Shape::of(messages, seed)
     }
+}
+
+/// Waits for a row in every partition. Event time runs faster than the clock here, and a partition that is still empty holds nothing back:
+/// where a query begins before, its first rows are late by rule.
+pub(crate) fn rows_everywhere(broker: &Broker, topic: &str, partitions: usize) {
+    wait_for("a row in every partition", SOON, || {
+        (0..partitions as i32)
+            .all(|partition| broker.offsets(topic, partition).1 > 0)
+            .then_some(())
+    })
+    .unwrap();
 }
 
 pub(crate) fn produce<'a>(

@@ -27,7 +27,7 @@ use sluice_tests::{
 
 use crate::{
     support::{DRAIN, SOON, Watched, check_gold, rows_of_json, setting},
-    under_load::{GOLD, Stop},
+    under_load::{GOLD, Stop, rows_everywhere},
 };
 
 const PARTITIONS: usize = 2;
@@ -79,12 +79,7 @@ fn tables_that_nobody_reads_stay_what_they_are() {
     let mut producer = thread::scope(|scope| {
         let _stop = Stop(&stop);
         let producing = scope.spawn(|| produce(broker, &topic, &shape, &stop));
-        wait_for("a row in every partition", SOON, || {
-            (0..PARTITIONS as i32)
-                .all(|partition| broker.offsets(&topic, partition).1 > 0)
-                .then_some(())
-        })
-        .unwrap();
+        rows_everywhere(broker, &topic, PARTITIONS);
         server.connect().run(&script(broker, &topic));
         let began = Instant::now();
         let mut glance = Glance::new(&server);

@@ -9,7 +9,7 @@ use std::{
     mem,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     time::{Duration, Instant},
@@ -61,8 +61,6 @@ pub(super) struct FeedState {
     /// `None` once the reader has ended.
     joins: Mutex<Option<Vec<Join>>>,
     asked: AtomicBool,
-    /// Queries that read through it.
-    pub(super) members: AtomicUsize,
 }
 
 impl FeedState {
@@ -141,7 +139,6 @@ pub(crate) fn open(request: &ReadRequest) -> (Outlet, Receiver<ReaderRequest>, S
         heads: Mutex::default(),
         joins: Mutex::new(Some(Vec::new())),
         asked: AtomicBool::new(false),
-        members: AtomicUsize::new(1),
     });
     let feed = Arc::new(Feed {
         requests,
@@ -161,13 +158,7 @@ impl Outlet {
     pub(crate) fn is_closed(&mut self) -> bool {
         self.inboxes
             .retain(|inbox| !inbox.budget.is_closed() && !inbox.events.is_closed());
-        self.count();
         self.inboxes.is_empty()
-    }
-
-    fn count(&self) {
-        let members = self.inboxes.len();
-        self.state.members.store(members, Ordering::Relaxed);
     }
 
     /// Tells everybody; `false` when nobody reads any more.
@@ -243,15 +234,11 @@ impl Outlet {
 
     /// Who wants to be let in.
     pub(crate) fn joins(&self) -> Vec<Join> {
-        match self.state.asked.swap(false, Ordering::AcqRel) {
-            true => self
-                .state
-                .joins
-                .lock()
-                .as_mut()
-                .map_or_else(Vec::new, mem::take),
-            false => Vec::new(),
+        if !self.state.asked.swap(false, Ordering::AcqRel) {
+            return Vec::new();
         }
+        let mut joins = self.state.joins.lock();
+        joins.as_mut().map(mem::take).unwrap_or_default()
     }
 
     /// The columns to be read once this one is in, if they are more than now.
@@ -279,7 +266,6 @@ impl Outlet {
         inbox.columns = among(&self.columns, &inbox.wanted);
         if join.answer.send(Admitted { reader, heads }).is_ok() {
             self.inboxes.push(inbox);
-            self.count();
         }
     }
 }
@@ -287,7 +273,6 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.state.joins.lock().take();
-        self.state.members.store(0, Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -159,11 +159,6 @@ impl SharedReader {
     /// Gives a batch's bytes back once the epoch that took it is done.
     pub fn release(&self, batch: &SplitBatch) {
         self.own.release(batch);
-    }
-
-    /// Queries that read through the same reader, this one among them.
-    pub fn members(&self) -> usize {
-        self.own.feed.state.members.load(Ordering::Relaxed).max(1)
     }
 
     /// Looks for an older reader near by, or how far the move to it is.
