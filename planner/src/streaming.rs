@@ -7,6 +7,7 @@
 mod branches;
 mod carry;
 mod distinct;
+mod event_order;
 mod explain;
 mod fill;
 mod fingerprint;

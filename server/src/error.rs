@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use sluice_sql::Parsed;
+
 /// Result of a server call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -166,7 +168,7 @@ pub struct Error {
     pub detail: Option<String>,
     /// What to do, full sentences.
     pub hint: Option<String>,
-    /// Where in the statement, as a count of characters from 1.
+    /// Where in the text that was parsed, as a count of characters from 1.
     pub position: Option<usize>,
     /// PostgreSQL's condition code.
     pub state: SqlState,
@@ -223,11 +225,28 @@ impl Error {
         self
     }
 
-    /// With a place in the statement (characters from 1).
+    /// With a place in the text that was parsed (characters from 1).
     #[must_use]
     pub fn at(mut self, position: usize) -> Self {
         self.position = Some(position);
         self
+    }
+
+    /// With the place of what the message speaks of, when what was written is at fault and the place is not known yet.
+    #[must_use]
+    pub(crate) fn placed(self, parsed: &Parsed) -> Self {
+        let written = self.state.code().starts_with("42")
+            || matches!(
+                self.state,
+                SqlState::FeatureNotSupported | SqlState::InvalidParameterValue
+            );
+        if self.position.is_some() || !written {
+            return self;
+        }
+        match sluice_sql::place_of(&parsed.text, &self.message) {
+            Some(before) => self.at(parsed.offset + before + 1),
+            None => self,
+        }
     }
 }
 

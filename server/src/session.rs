@@ -154,8 +154,14 @@ impl Session {
         sluice_sql::parse(text).map_err(parse_error)
     }
 
-    /// Plans one statement; `hints` are the parameter types the client gave, by position.
+    /// Plans one statement; `hints` are the parameter types the client gave, by position. Positions of errors are counted from the start
+    /// of the text that was parsed, here and when it runs.
     pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        let prepared = self.prepare_here(parsed, hints).await;
+        prepared.map_err(|error| error.placed(parsed))
+    }
+
+    async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         let Statement::Sql(statement) = &parsed.statement else {
             return Ok(Prepared {
                 schema: execute::outcome_schema(&parsed.statement),
@@ -265,7 +271,9 @@ impl Session {
         let answer = tokio::select! {
             biased;
             () = token.cancelled() => Err(cancelled()),
-            answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+            answer = self.execute_until(prepared, parameters, token.clone()) => {
+                answer.map_err(|error| error.placed(&prepared.parsed))
+            }
         };
         self.engine
             .metrics()

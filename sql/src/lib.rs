@@ -6,7 +6,8 @@
 //!
 //! * [`parse`] gives the statements of a text, each with its own text and place.
 //! * [`Statement`]'s `Display` prints the canonical form, which parses back to an equal statement; the catalog stores it.
-//! * [`ParseError`] says what, where (line, column, character) and what to write instead.
+//! * [`ParseError`] says what, where (line, column, character) and what to write instead; [`place_of`] finds the place for errors that
+//!   come later.
 //!
 //! # Canonical trees
 //! A window table function is `TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')` in the tree, always positional
@@ -27,6 +28,7 @@ mod hints;
 mod interval;
 mod limits;
 mod parser;
+mod place;
 mod reader;
 mod rewrite;
 mod spark_schema;
@@ -37,6 +39,7 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
+pub use place::place_of;
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;

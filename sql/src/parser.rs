@@ -17,7 +17,7 @@ pub struct Parsed {
     pub statement: Statement,
     /// Its own text, from its first word to its last, without the semicolon.
     pub text: String,
-    /// Bytes before it in the whole text.
+    /// Characters before it in the whole text.
     pub offset: usize,
 }
 
@@ -54,12 +54,12 @@ fn all(text: &str) -> Result<Vec<Parsed>, ParseError> {
     for tokens in text::statements(text::tokenize(text)?) {
         let extent = text::extent(&tokens);
         let statement = one(tokens, extent)?;
-        let (start, _) = walker.to(extent.start);
+        let (start, offset) = walker.to(extent.start);
         let (end, _) = walker.to(extent.end);
         parsed.push(Parsed {
             statement,
             text: text.get(start..end).unwrap_or_default().to_owned(),
-            offset: start,
+            offset,
         });
     }
     Ok(parsed)

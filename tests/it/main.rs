@@ -30,6 +30,7 @@ mod maintenance;
 mod memory;
 mod places;
 mod rebuild;
+mod refusals;
 mod replay;
 mod shared_read;
 mod sketches;

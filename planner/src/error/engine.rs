@@ -184,7 +184,7 @@ fn translate_plan(text: &str) -> PlanError {
     }
     let said = "user-defined coercion failed with: Error during planning: ";
     if let Some(said) = quoted_between(text, said, ". No function matches") {
-        return PlanError::new(Kind::DatatypeMismatch, said);
+        return PlanError::new(Kind::DatatypeMismatch, said).hint(OTHER_TYPES);
     }
     if text.contains("No function matches the given name and argument types")
         || text.contains("failed to match any signature")
@@ -197,6 +197,8 @@ fn translate_plan(text: &str) -> PlanError {
     PlanError::invalid(lower_first(text))
 }
 
+const OTHER_TYPES: &str = "no form of it takes these types; convert the argument with CAST";
+
 /// A function was given types that it does not take. The engine says why in a chain of contexts, and of some that it is a bug of its own.
 fn no_such_types(text: &str) -> PlanError {
     let mismatch = |text: &str| PlanError::new(PlanErrorKind::DatatypeMismatch, lower_first(text));
@@ -204,14 +206,13 @@ fn no_such_types(text: &str) -> PlanError {
         let why = why
             .split_once(" No function matches")
             .map_or(why, |(why, _)| why);
-        return mismatch(why.trim_end_matches('.'));
+        return mismatch(why.trim_end_matches('.')).hint(OTHER_TYPES);
     }
     match quoted_after(text, "argument types '") {
         Some(call) if text.starts_with("Internal error") => {
-            mismatch(&format!("function {call} does not exist"))
-                .hint("no form of it takes these types; convert the argument with CAST")
+            mismatch(&format!("function {call} does not exist")).hint(OTHER_TYPES)
         }
-        _ => mismatch(first_lines(text)),
+        _ => mismatch(first_lines(text)).hint(OTHER_TYPES),
     }
 }
 

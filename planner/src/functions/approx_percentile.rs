@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BinaryArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -185,8 +185,14 @@ fn accuracy_not_constant() -> DataFusionError {
 }
 
 fn distinct_refused<T>(function: &str) -> Result<T> {
-    not_impl_err!("{function}(DISTINCT …): take the distinct values in a subquery first")
+    let refused = PlanError::unsupported(format!("{function}(DISTINCT …) is not supported"));
+    Err(refused
+        .hint("take the distinct values in a subquery: SELECT DISTINCT window_start, window_end, value FROM …")
+        .into_engine())
 }
+
+/// The exact percentile.
+const EXACT: &str = "percentile_cont";
 
 /// Looks at calls while SQL is being planned, so that a wrong percentile is an error of the statement and not of its first row.
 #[derive(Debug)]
@@ -197,6 +203,15 @@ impl ExprPlanner for PercentilePlanner {
         &self,
         mut call: RawAggregateExpr,
     ) -> Result<PlannerResult<RawAggregateExpr>> {
+        if call.func.name() == EXACT {
+            // The engine's own, which looks at it when the first row comes.
+            if let Some(percentile) = call.args.get_mut(1) {
+                let check =
+                    |value: &ScalarValue| Asked::of_argument(EXACT, value).map(|_| value.clone());
+                fold(percentile, check, || not_constant(EXACT))?;
+            }
+            return Ok(PlannerResult::Original(call));
+        }
         let inner = call.func.inner();
         let sketches = inner.downcast_ref::<SketchFunction>();
         let (percentile_at, accuracy_at) = match sketches {

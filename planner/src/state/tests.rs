@@ -214,6 +214,35 @@ async fn live_rows_are_those_of_open_windows_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn first_and_last_go_by_event_time_whatever_order_rows_come_in() {
+    let query = "SELECT minute, first, last, second, first_value(n) AS n
+        FROM TUMBLE((
+            SELECT window_start AS minute, window_time, kind AS first, last, second, n FROM (
+                SELECT window_start, window_time, first_value(kind) AS kind, last_value(kind) AS last, nth_value(kind, 2) AS second, count(*) AS n
+                FROM TUMBLE((SELECT kind, ts FROM events), ts, INTERVAL '1 minute')
+                GROUP BY window_start, window_time
+            ) AS minutes
+        ), window_time, INTERVAL '1 hour')
+        GROUP BY window_start, minute, first, last, second";
+    let plan = plan(query).await.unwrap();
+    let columns = &plan.streams[0].columns;
+    let mut query = plan.start(None).unwrap();
+    let (one, other) = (
+        [event(30, "c", 1.0), event(20, "b", 1.0)],
+        [event(40, "d", 1.0), event(10, "a", 1.0)],
+    );
+    let mut rows = vec![];
+    for events in [&one, &other] {
+        let output = query.run_epoch(epoch(columns, &[(0, events)])).await;
+        rows.extend(output.unwrap().rows);
+    }
+    let end = [event(3_610, "z", 1.0)];
+    let output = query.run_epoch(epoch(columns, &[(0, &end)])).await;
+    rows.extend(output.unwrap().rows);
+    assert_eq!(lines(&rows), ["2024-02-29T09:00:00Z | a | d | b | 4"]);
+}
+
+#[tokio::test]
 async fn a_restored_query_goes_on_where_it_was() {
     let plan = plan(COUNTS).await.unwrap();
     let columns = &plan.streams[0].columns;

@@ -218,6 +218,7 @@ fn check_mergeable(aggregate: &AggregateFunctionExpr) -> Result<()> {
             aggregate.name()
         ))
         .detail(cause.message)
+        .hint(cause.hint.unwrap_or_else(|| "take its values with array_agg, within state_memory, and compute when reading the table".to_owned()))
     })
 }
 

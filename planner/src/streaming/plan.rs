@@ -17,6 +17,7 @@ use super::{
     branches::branches,
     carry::{carry_copy, carry_windows},
     distinct::group_distinct,
+    event_order::order_by_event_time,
     explain::explain,
     fill::{Filling, no_windows},
     fingerprint::fingerprint,
@@ -187,9 +188,10 @@ pub async fn plan_continuous(
         0 => declare_watermark(&session, written.clone())?,
         _ => written.clone(),
     };
-    if is_copy {
-        watermarked = lower_windows(watermarked)?;
-    }
+    watermarked = match is_copy {
+        true => lower_windows(watermarked)?,
+        false => order_by_event_time(watermarked)?,
+    };
     let logical = session.optimize(&watermarked)?;
     let parts = match is_copy {
         true => copy(&session, &written, &logical, target).await?,

@@ -109,8 +109,8 @@ pub(crate) fn refuse(plan: &LogicalPlan, census: &Census) -> Result<()> {
 
 fn refuse_shape(census: &Census) -> Result<()> {
     if census.watermarks > 1 {
-        return Err(PlanError::invalid("a query has one watermark, not several")
-            .hint("keep the WATERMARK nearest to the stream"));
+        return Err(PlanError::invalid("a query has one WATERMARK, not several")
+            .hint("keep the one nearest to the stream"));
     }
     for (index, stream) in census.streams.iter().enumerate() {
         let is_same = |other: &Arc<StreamDefinition>| {
@@ -135,7 +135,7 @@ fn refuse_shape(census: &Census) -> Result<()> {
         (1, 0) => Err(PlanError::unsupported(
             "GROUP BY over a stream without a window needs unbounded state",
         )
-        .detail("every group would be kept for ever, because a row for it may always still come")
+        .detail("every group would be kept for ever, because a row for it may always still come; tables whose rows are updated as rows come (updating aggregates) are a later feature")
         .hint(hint)),
         _ => Ok(()),
     }
@@ -144,7 +144,8 @@ fn refuse_shape(census: &Census) -> Result<()> {
 fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
     let error = match node {
         LogicalPlan::Join(_) => {
-            PlanError::unsupported("a join in a continuous query is not supported yet")
+            PlanError::unsupported("JOIN in a continuous query is not supported yet")
+                .hint("make a table of the stream, and join it to the other when reading")
         }
         LogicalPlan::Union(union) if union.inputs.iter().any(|input| over_results(input)) => {
             PlanError::unsupported("UNION over results of windows is not supported in a continuous query")
@@ -171,15 +172,18 @@ fn refuse_node(node: &LogicalPlan) -> EngineResult<Option<PlanError>> {
             .hint("leave it out, and limit when reading the table"),
         LogicalPlan::RecursiveQuery(_) => {
             PlanError::unsupported("WITH RECURSIVE in a continuous query is not supported")
+                .hint("apply it when reading the table")
         }
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => {
-            PlanError::unsupported("a continuous query reads a stream and nothing else, for now")
+            PlanError::unsupported("FROM of a continuous query names a stream and nothing else, for now")
+                .hint("read the stream alone, and add what is constant when reading the table")
         }
         LogicalPlan::TableScan(scan) if stream_of(node).is_none() => {
             PlanError::unsupported(format!(
                 "a continuous query that reads table \"{}\" beside its stream is not supported yet",
                 scan.table_name.table()
             ))
+            .hint("read the stream alone, and put the two together when reading the table")
         }
         LogicalPlan::Aggregate(_)
         | LogicalPlan::Projection(_)
@@ -221,13 +225,19 @@ fn refuse_expression(expr: &Expr) -> Option<PlanError> {
         Expr::ScalarSubquery(_)
         | Expr::InSubquery(_)
         | Expr::Exists(_)
-        | Expr::SetComparison(_) => Some(PlanError::unsupported(
-            "a subquery in an expression of a continuous query is not supported yet",
-        )),
-        Expr::Placeholder(placeholder) => Some(PlanError::invalid(format!(
-            "a continuous query takes no parameters, and {} is one",
-            placeholder.id
-        ))),
+        | Expr::SetComparison(_) => Some(
+            PlanError::unsupported(
+                "a subquery in an expression of a continuous query is not supported yet",
+            )
+            .hint("compare when reading the table"),
+        ),
+        Expr::Placeholder(placeholder) => Some(
+            PlanError::invalid(format!(
+                "a continuous query takes no parameters, and {} is one",
+                placeholder.id
+            ))
+            .hint("write the value itself"),
+        ),
         Expr::ScalarFunction(ScalarFunction { func, .. }) => {
             let what = match func.signature().volatility {
                 Volatility::Immutable => return None,

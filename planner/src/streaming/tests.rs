@@ -8,7 +8,7 @@ use sluice_sql::ast::Ident;
 
 use crate::{PlanErrorKind, TargetDefinition, WatermarkDefinition, check_watermark, testing::*};
 
-/// Queries that are refused: a part of the message, and a part of the hint.
+/// Queries that are refused: a part of the message, and a part of the hint. Every message speaks of something that stands in the query.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "SELECT kind, count(*) AS n FROM events GROUP BY kind",
@@ -42,7 +42,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 month', INTERVAL '1 day') GROUP BY window_start",
-        "take no offset",
+        "takes no offset",
         "leave the offset out",
     ),
     (
@@ -182,13 +182,13 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "SELECT window_start, percentile_cont(value, 1.5) AS p FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start",
-        "percentile_cont(events.value,Float64(1.5)) is not supported",
-        "",
+        "percentile 1.5 of percentile_cont is not between 0 and 1",
+        "0.95",
     ),
     (
         "SELECT window_start, count(*) AS n FROM TUMBLE((SELECT * FROM WATERMARK((SELECT * FROM WATERMARK((SELECT * FROM bare), ts, INTERVAL '1 second')), ts, INTERVAL '2 seconds')), ts, INTERVAL '1 minute') GROUP BY window_start",
-        "one watermark",
-        "keep the WATERMARK nearest",
+        "one WATERMARK",
+        "keep the one nearest",
     ),
     (
         "SELECT kind FROM events ORDER BY kind",
@@ -251,14 +251,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
 
 #[tokio::test]
 async fn what_cannot_run_is_refused_with_what_to_write() {
+    let mut wrong = String::new();
     for (sql, message, hint) in REFUSED {
         let Err(error) = plan(sql).await else {
             unreachable!("not refused: {sql}");
         };
-        assert!(error.message.contains(message), "{sql}: {error}");
-        let hinted = error.hint.clone().unwrap_or_default();
-        assert!(hinted.contains(hint), "{sql}: {hinted}");
+        // Columns that exist are a detail.
+        let hinted = error.hint.clone().or(error.detail.clone());
+        let hinted = hinted.unwrap_or_default();
+        let place = sluice_sql::place_of(sql, &error.message);
+        let said = error.message.contains(message) && hinted.contains(hint);
+        if !said || hinted.is_empty() || place.is_none() {
+            wrong += &format!("{sql}\n{error}, at {place:?}; {hinted}\n\n");
+        }
     }
+    assert_eq!(wrong, "");
 }
 
 fn by_day() -> TargetDefinition {
@@ -321,7 +328,7 @@ fn a_watermark_follows_its_column() {
     ] {
         let error = check(sql).unwrap_err();
         assert!(
-            error.message.contains("does not rise with \"ts\""),
+            error.message.contains("WATERMARK FOR ts does not rise"),
             "{sql}: {error}"
         );
         assert!(error.hint.unwrap().contains("WATERMARK FOR ts"));

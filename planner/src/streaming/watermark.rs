@@ -106,7 +106,7 @@ pub fn check_watermark(
         return Ok(());
     }
     Err(
-        PlanError::invalid(format!("the watermark {} does not rise with \"{column}\"", definition.expr))
+        PlanError::invalid(format!("WATERMARK FOR {} does not rise with the column: {}", definition.column, definition.expr))
             .detail("a watermark says that what comes from now on is later; it is the column less a constant, or the column rounded down")
             .hint(format!("write WATERMARK FOR {} AS {} - INTERVAL '10 seconds'", definition.column, definition.column)),
     )

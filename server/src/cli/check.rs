@@ -5,7 +5,7 @@
 
 use sluice_server::engine::{Engine, EngineConfig};
 use sluice_server::root::RootOptions;
-use sluice_server::session::{Prepared, Session};
+use sluice_server::session::Session;
 
 use super::embedded::{self, EmbeddedRoot, runtime};
 use super::script::{Piece, Script};
@@ -57,14 +57,9 @@ async fn check_one(script: &Script, session: &Session, piece: Piece<'_>) -> Resu
         return Ok(());
     };
     // What gives rows is planned by now; what gives none changes the catalog or the session.
-    if let Prepared {
-        schema: None,
-        parsed,
-        ..
-    } = &prepared
-    {
+    if prepared.schema.is_none() {
         let done = session.execute(&prepared, vec![]).await;
-        done.map_err(|e| script.tell_of(piece, parsed, &e))?;
+        done.map_err(|e| script.tell(piece, &e))?;
     }
     Ok(())
 }

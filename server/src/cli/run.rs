@@ -94,7 +94,7 @@ async fn statement(
         return Ok(());
     };
     let failed = |e: Error| {
-        let text = script.tell_of(piece, &prepared.parsed, &e);
+        let text = script.tell(piece, &e);
         // Where it stands is worth saying whoever is at fault; the exit code says who.
         match e.fault {
             sluice_server::error::Fault::User => told(text),

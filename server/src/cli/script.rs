@@ -10,7 +10,6 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use sluice_server::error::{Error, Result, SqlState};
 use sluice_server::session::{Prepared, Session};
-use sluice_sql::Parsed;
 
 #[cfg(test)]
 mod tests;
@@ -108,29 +107,22 @@ impl Script {
             // It names line and column of the piece; the file's are right before it.
             let detail = e.detail.as_deref().filter(|d| !d.starts_with("At line "));
             let detail = detail.map(str::to_owned);
-            self.tell(piece.offset, piece.text, &Error { detail, ..e })
+            self.tell(piece, &Error { detail, ..e })
         })?;
         let Some(parsed) = parsed.into_iter().next() else {
             return Ok(None);
         };
         match session.prepare(&parsed, &[]).await {
             Ok(prepared) => Ok(Some(prepared)),
-            Err(e) => Err(self.tell_of(piece, &parsed, &e)),
+            Err(e) => Err(self.tell(piece, &e)),
         }
     }
 
-    /// An error of a statement that was parsed.
-    pub(super) fn tell_of(&self, piece: Piece<'_>, parsed: &Parsed, error: &Error) -> String {
-        self.tell(piece.offset + parsed.offset, &parsed.text, error)
-    }
-
     /// `file:line:column: message`, with detail and hint.
-    fn tell(&self, offset: usize, text: &str, error: &Error) -> String {
-        let within = match error.position {
-            Some(position) => char_offset(text, position),
-            None => place_of_name(text, &error.message).unwrap_or(0),
-        };
-        let before = self.text.get(..offset + within).unwrap_or(&self.text);
+    pub(super) fn tell(&self, piece: Piece<'_>, error: &Error) -> String {
+        let within = char_offset(piece.text, error.position.unwrap_or(1));
+        let before = self.text.get(..piece.offset + within);
+        let before = before.unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
         format!("{}:{line}:{column}: {error}", self.name)
@@ -143,22 +135,6 @@ fn char_offset(text: &str, position: usize) -> usize {
     offsets
         .nth(position.saturating_sub(1))
         .unwrap_or(text.len())
-}
-
-/// Planning knows names, not places: where the name in `column "x" does not exist` stands, if it does.
-fn place_of_name(text: &str, message: &str) -> Option<usize> {
-    let quoted = message.split('"').nth(1).filter(|name| !name.is_empty())?;
-    let name = quoted.rsplit('.').next().unwrap_or(quoted);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let lower = text.to_ascii_lowercase();
-    lower
-        .match_indices(&name.to_ascii_lowercase())
-        .find(|(at, found)| {
-            let before = lower[..*at].chars().next_back();
-            let after = lower[at + found.len()..].chars().next();
-            !before.is_some_and(is_word) && !after.is_some_and(is_word)
-        })
-        .map(|(at, _)| at)
 }
 
 /// Finds byte offsets of rising lines and columns in one pass.

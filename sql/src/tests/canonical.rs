@@ -624,9 +624,10 @@ fn statements_keep_their_text_and_place() {
         .iter()
         .map(|parsed| (parsed.text.as_str(), parsed.offset))
         .collect();
-    assert_eq!(pieces, [("SELECT 'é;'", 9), ("SHOW\n STREAMS", 35)]);
+    assert_eq!(pieces, [("SELECT 'é;'", 9), ("SHOW\n STREAMS", 34)]);
     for parsed in &parsed {
-        assert!(text.get(parsed.offset..).unwrap().starts_with(&parsed.text));
+        let from: String = text.chars().skip(parsed.offset).collect();
+        assert!(from.starts_with(&parsed.text));
     }
     assert_eq!(parse(" -- nothing\n ; /* at all */ ").unwrap(), []);
     assert_eq!(parse("").unwrap(), []);

@@ -225,7 +225,7 @@ fn calendar(
     }
     if has_offset {
         return Err(
-            PlanError::invalid("windows of the calendar take no offset: they start with a day, a Monday or a month of their time zone")
+            PlanError::invalid("TUMBLE over the calendar takes no offset: its windows start with a day, a Monday or a month of their time zone")
                 .hint("leave the offset out")
                 .into_engine(),
         );

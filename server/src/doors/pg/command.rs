@@ -34,7 +34,7 @@ pub(super) enum Command {
         binary: bool,
         hold: bool,
         query: String,
-        /// Byte offset of the query in the statement.
+        /// Characters before the query in the text that the client sent.
         offset: usize,
     },
     /// FETCH, or MOVE when `silent`.
@@ -55,6 +55,15 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// The command of a statement that stands behind others.
+    #[must_use]
+    pub(super) fn after(mut self, skipped: usize) -> Self {
+        if let Self::Declare { offset, .. } = &mut self {
+            *offset += skipped;
+        }
+        self
+    }
+
     /// The command `text` is, if it is one; an error if it begins as one and does not end as one.
     pub(super) fn of(text: &str) -> Option<Result<Self, Failure>> {
         let mut words = Words::new(text);

@@ -18,7 +18,6 @@ use super::{
     frontend::Target,
     parameters::{decode, fit, hint},
     portal::{Kind, Portal, Progress, Statement},
-    simple::Piece,
 };
 
 /// More prepared statements than any driver keeps; fewer than would hurt.
@@ -56,11 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             )
             .into());
         }
-        let piece = pieces.pop().unwrap_or(Piece {
-            command: None,
-            parsed: None,
-            before: "",
-        });
+        let piece = pieces.pop().unwrap_or_default();
         if piece.command.is_some() || piece.parsed.is_some() {
             self.transaction.admit(piece.command.as_ref())?;
         }
@@ -76,12 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .map(|named| named.as_ref().and_then(hint))
             .collect();
         let running = self.canceller.start();
-        let before = piece.before;
-        let planned = self.plan(piece, &hints, &running).await;
-        let mut statement = planned.map_err(|trouble| match trouble {
-            Trouble::Told(failure) => failure.after(before).into(),
-            lost => lost,
-        })?;
+        let mut statement = self.plan(piece, &hints, &running).await?;
         // What the client named stands; what it left open is as planned.
         for (i, named) in named.into_iter().enumerate() {
             let named = named.filter(|pg| *pg != Type::UNKNOWN);

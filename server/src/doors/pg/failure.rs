@@ -90,9 +90,9 @@ impl Failure {
         self
     }
 
-    /// Counts the position from the start of the message instead of the start of the statement.
-    pub(super) fn after(mut self, skipped: &str) -> Self {
-        self.position = self.position.map(|at| at + skipped.chars().count());
+    /// Counts the position from the start of the text that the client sent, of which so many characters were left out.
+    pub(super) fn after(mut self, skipped: usize) -> Self {
+        self.position = self.position.map(|at| at + skipped);
         self
     }
 

@@ -27,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Plans a statement; `hints` are the types the client named for its parameters.
     pub(super) async fn plan(
         &mut self,
-        piece: Piece<'_>,
+        piece: Piece,
         hints: &[Option<DataType>],
         running: &Running,
     ) -> Result<Statement, Trouble> {
@@ -240,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             binary,
             hold,
             query,
-            offset: _,
+            offset,
         } = command
         else {
             return Ok(String::new());
@@ -254,14 +254,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .into());
         }
         self.portals.admit(name)?;
-        let parsed = match <[_; 1]>::try_from(self.session.parse(query)?) {
-            Ok([parsed]) => parsed,
-            Err(_) => return Err(Failure::error("42601", "a cursor needs one query").into()),
+        let parsed = self.session.parse(query);
+        let parsed = parsed.map_err(|error| Failure::from(error).after(*offset))?;
+        let Ok([mut parsed]) = <[_; 1]>::try_from(parsed) else {
+            return Err(Failure::error("42601", "a cursor needs one query").into());
         };
+        parsed.offset += offset;
         let piece = Piece {
             command: None,
             parsed: Some(parsed),
-            before: "",
         };
         let statement = self.plan(piece, &[], running).await?;
         let (Kind::Engine(prepared), Some(_)) = (&statement.kind, &statement.columns) else {

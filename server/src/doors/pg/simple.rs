@@ -14,11 +14,11 @@ use super::{
     portal::{Kind, Portal, Progress},
 };
 
-/// A statement of a text, and what stood before it.
-pub(super) struct Piece<'a> {
+/// A statement of a text.
+#[derive(Default)]
+pub(super) struct Piece {
     pub(super) command: Option<Command>,
     pub(super) parsed: Option<Parsed>,
-    pub(super) before: &'a str,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -31,18 +31,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.wire.put(&EmptyQueryResponse::new());
         }
         for piece in pieces {
-            let before = piece.before;
-            let outcome = self.simple_statement(piece).await;
-            outcome.map_err(|trouble| match trouble {
-                Trouble::Told(failure) => failure.after(before).into(),
-                lost => lost,
-            })?;
+            self.simple_statement(piece).await?;
         }
         Ok(())
     }
 
     /// Takes a text apart into statements. Nothing of it runs unless all of it can be read.
-    pub(super) fn pieces<'a>(&self, text: &'a str) -> Result<Vec<Piece<'a>>, Failure> {
+    pub(super) fn pieces(&self, text: &str) -> Result<Vec<Piece>, Failure> {
         // A command alone may be one the parser does not know.
         if let Some(Ok(command)) = Command::of(text) {
             let alone = match &command {
@@ -55,25 +50,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 return Ok(vec![Piece {
                     command: Some(command),
                     parsed: None,
-                    before: "",
                 }]);
             }
         }
         let pieces = self.session.parse(text)?.into_iter().map(|parsed| {
-            let before = text.get(..parsed.offset).unwrap_or_default();
             let command = Command::of(&parsed.text)
                 .transpose()
-                .map_err(|failure| failure.after(before))?;
+                .map_err(|failure| failure.after(parsed.offset))?;
             Ok(Piece {
-                command,
+                command: command.map(|command| command.after(parsed.offset)),
                 parsed: Some(parsed),
-                before,
             })
         });
         pieces.collect()
     }
 
-    async fn simple_statement(&mut self, piece: Piece<'_>) -> Result<(), Trouble> {
+    async fn simple_statement(&mut self, piece: Piece) -> Result<(), Trouble> {
         self.transaction.admit(piece.command.as_ref())?;
         let running = self.canceller.start();
         let statement = Arc::new(self.plan(piece, &[], &running).await?);

@@ -166,10 +166,11 @@ impl<'a> Words<'a> {
         ahead.end().is_ok()
     }
 
-    /// All that is left, and where it starts.
+    /// All that is left, and the characters before it.
     pub(super) fn rest(&mut self) -> (&'a str, usize) {
         self.skip_space();
-        let rest = (self.left(), self.at);
+        let before = self.text.get(..self.at).unwrap_or_default();
+        let rest = (self.left(), before.chars().count());
         self.at = self.text.len();
         rest
     }
