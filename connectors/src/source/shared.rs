@@ -235,6 +235,8 @@ impl SharedReader {
                     return Some(SourceEvent::EndOffset { split, end_offset });
                 }
                 self.positions.insert(split, position.clone());
+                // Where it stands is known sooner than it has read much of what others have.
+                self.look_at = Instant::now();
                 Some(SourceEvent::SplitFound {
                     position,
                     end_offset,

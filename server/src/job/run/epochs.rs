@@ -48,7 +48,7 @@ const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
 /// Rows that are worth an epoch at once. Fewer wait for company, because an epoch costs the same for one row as for a hundred; but not
 /// when they would close a window, nor when somebody asks for the open ones.
-const ENOUGH_ROWS: usize = 1024;
+const ENOUGH_ROWS: usize = 8 << 10;
 const LINGER: Duration = Duration::from_millis(250);
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
