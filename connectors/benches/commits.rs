@@ -118,7 +118,7 @@ async fn ours(commits: i64) -> Ours {
     let mut sink = DeltaSink::create(&root, path, &spec(), &Map::new())
         .await
         .unwrap();
-    let mut reader = DeltaReader::open(&root, path).await.unwrap();
+    let mut reader = DeltaReader::new(&root, path).unwrap();
     let queue = Mutex::new(());
     let order = ["window_start".to_owned(), "event_type".to_owned()];
     let (mut checkpoint, mut step, mut steps) = (-1, Spent::default(), Vec::new());

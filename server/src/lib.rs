@@ -22,3 +22,8 @@ pub mod root;
 pub mod session;
 mod system;
 mod table;
+
+/// Tests run with the allocator that the program has.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

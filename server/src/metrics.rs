@@ -20,6 +20,9 @@ use crate::{
     error::{Error, Fault, SqlState},
     session::Door,
 };
+#[cfg(test)]
+pub(crate) use process::resident_bytes;
+
 use process::Process;
 use query::QueryFamilies;
 

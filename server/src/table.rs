@@ -19,7 +19,7 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::catalog::TableProvider;
 use parking_lot::{Mutex, RwLock};
 use sluice_connectors::{
-    delta::{At, DeltaReader, Snapshot, snapshot_at, stored_schema},
+    delta::{At, DeltaReader, DeltaSink, Snapshot, snapshot_at, stored_schema},
     error::ConnectorError,
     store::Root,
 };
@@ -197,22 +197,22 @@ impl TableState {
 
     /// Reads the newest committed state; tail rows that it holds are dropped in the same step.
     pub async fn refresh(&self) -> Result<()> {
-        let mut reader = self.reader.lock().await;
-        if reader.is_none() {
-            match DeltaReader::open(&self.root, &self.path).await {
-                Ok(open) => *reader = Some(open),
-                // A companion has no folder before its first rows.
-                Err(ConnectorError::NotFound { .. }) => return Ok(()),
-                Err(error) => return Err(storage_error(error)),
-            }
-        }
-        let Some(open) = reader.as_mut() else {
-            return Ok(());
+        let mut guard = self.reader.lock().await;
+        let reader = match guard.as_mut() {
+            Some(reader) => reader,
+            None => guard.insert(DeltaReader::new(&self.root, &self.path).map_err(storage_error)?),
         };
         // A commit that comes from now on waits for the next one.
         self.refresh_waits.store(false, Ordering::Release);
         let began = Instant::now();
-        let snapshot = Arc::new(open.refresh().await.map_err(storage_error)?);
+        let snapshot = match reader.refresh().await {
+            Ok(snapshot) => Arc::new(snapshot),
+            // A companion has no folder before its first rows.
+            Err(ConnectorError::NotFound { .. }) if self.rows.read().snapshot.is_none() => {
+                return Ok(());
+            }
+            Err(error) => return Err(storage_error(error)),
+        };
         let committed_epoch = match &self.app_id {
             Some(app_id) => snapshot
                 .txn_version(app_id)
@@ -235,6 +235,14 @@ impl TableState {
             .map(|(_, batch)| batch.get_array_memory_size())
             .sum();
         Ok(())
+    }
+
+    /// What appends to the table; it is read for this and for readers in one. `None` where there is no table yet.
+    pub async fn sink(&self) -> Result<Option<DeltaSink>> {
+        self.refresh().await?;
+        let snapshot = self.snapshot();
+        let sink = snapshot.map(|snapshot| DeltaSink::over(&snapshot));
+        sink.transpose().map_err(storage_error)
     }
 
     /// The newest snapshot read, for `__files` and `__history`.

@@ -94,20 +94,18 @@ pub struct HistoryEntry {
 }
 
 impl DeltaReader {
-    /// Opens the table in the folder `path` below the root.
+    /// A reader of the table in the folder `path` below the root; nothing is read yet.
     ///
     /// # Errors
-    /// `NotFound` where there is none.
-    pub async fn open(root: &Root, path: &str) -> Result<Self> {
-        let mut reader = Self {
+    /// `Option` for a path that cannot be one.
+    pub fn new(root: &Root, path: &str) -> Result<Self> {
+        Ok(Self {
             log: Log::new(root, path)?,
             state: None,
             stamp: None,
             whole_at: 0,
             transactions: Arc::default(),
-        };
-        reader.refresh().await?;
-        Ok(reader)
+        })
     }
 
     async fn start_over(&mut self) -> Result<DeltaTableState> {
@@ -151,6 +149,9 @@ impl DeltaReader {
     }
 
     /// The table as it is now.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
     pub async fn refresh(&mut self) -> Result<Snapshot> {
         let state = match self.follow().await {
             Some(state) => state,

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    Committed, DataFile, TableSpec,
+    Committed, DataFile, Snapshot, TableSpec,
     commit::{Attempt, Verdict, judge},
     entry::{commit_info, definition, lines, transaction},
     log::{Entry, INFO_KEY, Log, Put, delta_error},
@@ -73,6 +73,15 @@ impl DeltaSink {
             None => Ok(None),
             Some(state) => Self::of(log, state).map(Some),
         }
+    }
+
+    /// Appends to the table that was read, which is not read once more.
+    ///
+    /// # Errors
+    /// As [`DeltaSink::open`].
+    pub fn over(snapshot: &Snapshot) -> Result<Self> {
+        let (log, state) = snapshot.parts();
+        Self::of(log.clone(), state.clone())
     }
 
     /// Makes the table in the folder `path` below the root, as version 0.

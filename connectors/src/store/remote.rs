@@ -8,10 +8,8 @@
 use std::{sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ClientConfigKey, Error as StoreError, ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    azure::{AzureConfigKey, MicrosoftAzureBuilder},
-    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    BackoffConfig, Error as StoreError, ObjectStore, RetryConfig, aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder,
 };
 
 use super::{
@@ -56,24 +54,15 @@ pub(super) fn connect(address: &Address, settings: &StoreSettings) -> Result<Arc
 
 fn build(address: &Address, settings: &StoreSettings) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let kind = address.kind;
-    let defaults = [
-        (ClientConfigKey::Timeout, "timeout", TIMEOUT),
-        (
-            ClientConfigKey::ConnectTimeout,
-            "connect_timeout",
-            CONNECT_TIMEOUT,
-        ),
-    ];
+    let defaults = [("timeout", TIMEOUT), ("connect_timeout", CONNECT_TIMEOUT)];
     let defaults = defaults
         .into_iter()
-        .filter(|(_, name, _)| !settings.has(kind, name));
+        .filter(|(name, _)| !settings.has(kind, name));
+    let settings = defaults.chain(settings.iter());
     match kind {
         StoreKind::S3 => {
             let mut builder = AmazonS3Builder::from_env();
-            for (key, _, value) in defaults {
-                builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
-            }
-            for (name, value) in settings.iter() {
+            for (name, value) in settings {
                 builder = builder.with_config(name.parse()?, value);
             }
             let store = builder
@@ -84,10 +73,7 @@ fn build(address: &Address, settings: &StoreSettings) -> Result<Arc<dyn ObjectSt
         }
         StoreKind::Azure => {
             let mut builder = MicrosoftAzureBuilder::from_env();
-            for (key, _, value) in defaults {
-                builder = builder.with_config(AzureConfigKey::Client(key), value);
-            }
-            for (name, value) in settings.iter() {
+            for (name, value) in settings {
                 builder = builder.with_config(name.parse()?, value);
             }
             if let Some(account) = &address.account {
@@ -101,10 +87,7 @@ fn build(address: &Address, settings: &StoreSettings) -> Result<Arc<dyn ObjectSt
         }
         StoreKind::Google => {
             let mut builder = GoogleCloudStorageBuilder::from_env();
-            for (key, _, value) in defaults {
-                builder = builder.with_config(GoogleConfigKey::Client(key), value);
-            }
-            for (name, value) in settings.iter() {
+            for (name, value) in settings {
                 builder = builder.with_config(name.parse()?, value);
             }
             let store = builder

@@ -30,10 +30,10 @@ use crate::{
     streaming::Program,
 };
 
-/// Runs after which a plan's metrics are thrown away: the engine adds some for every run and never forgets one.
-const RUNS_PER_RESET: usize = 256;
+/// Runs after which a plan's metrics are thrown away: the engine adds some kilobytes for every run and never forgets one.
+const RUNS_PER_RESET: usize = 32;
 
-/// A plan that is run often.
+/// A plan that is run often; never the plan it was made of, which others hold for longer, but one of its own.
 #[derive(Debug)]
 pub(crate) struct Runner {
     plan: Arc<dyn ExecutionPlan>,
@@ -44,7 +44,7 @@ impl Runner {
     pub(crate) fn new(plan: &Arc<dyn ExecutionPlan>) -> Self {
         Self {
             plan: Arc::clone(plan),
-            runs: 0,
+            runs: RUNS_PER_RESET,
         }
     }
 
@@ -53,7 +53,7 @@ impl Runner {
         self.runs += runs;
         if self.runs > RUNS_PER_RESET {
             self.plan = reset_plan_states(Arc::clone(&self.plan))?;
-            self.runs = 0;
+            self.runs = runs;
         }
         Ok(Arc::clone(&self.plan))
     }
@@ -335,3 +335,6 @@ fn feed(schema: &SchemaRef, batches: &[RunBatch]) -> Result<Vec<RecordBatch>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -392,10 +392,7 @@ async fn open_or_create(
     table: &TableState,
     properties: &BTreeMap<String, String>,
 ) -> Result<DeltaSink> {
-    if let Some(sink) = DeltaSink::open(root, table.path())
-        .await
-        .map_err(storage_error)?
-    {
+    if let Some(sink) = table.sink().await? {
         return Ok(sink);
     }
     let spec = sluice_connectors::delta::TableSpec {

@@ -274,9 +274,7 @@ impl DeadLetters {
             recorded: BTreeMap::new(),
             topics: Topics::new(),
             others: Others::None,
-            sink: DeltaSink::open(&self.root, self.table.path())
-                .await
-                .map_err(storage_error)?,
+            sink: self.table.sink().await?,
         };
         if let Some((number, entry)) = newest.entry {
             if let Some(sink) = &mut state.sink {
@@ -359,10 +357,7 @@ impl DeadLetters {
     }
 
     async fn open_sink(&self) -> Result<DeltaSink> {
-        if let Some(sink) = DeltaSink::open(&self.root, self.table.path())
-            .await
-            .map_err(storage_error)?
-        {
+        if let Some(sink) = self.table.sink().await? {
             return Ok(sink);
         }
         let spec = TableSpec {

@@ -58,13 +58,14 @@ fn wait_commits(server: &Server, what: &str, commits: i64) {
     });
 }
 
-fn every_fault(kind: Kind) {
+/// The job under load on a root behind a proxy, with the trouble that the proxy makes once it has committed.
+fn through_a_proxy(kind: Kind, root: &str, trouble: impl FnOnce(&Server, &FaultProxy, &mut Shown)) {
     let store = start(kind);
     let proxy = FaultProxy::start(store.port);
-    let first = server(&store.url("faults"), &store.environment(proxy.port), kind);
+    let first = server(&store.url(root), &store.environment(proxy.port), kind);
     under_load(
         &store,
-        "faults",
+        root,
         first,
         |server, script| {
             server.up();
@@ -72,17 +73,23 @@ fn every_fault(kind: Kind) {
             wait_commits(server, "the start", 3);
         },
         |server, shown| {
-            for about in STEPS {
-                for fault in FAULTS {
-                    // more than the client tries by itself, of what it tries again
-                    let times = if fault == Fault::Status(503) { 7 } else { 1 };
-                    meet(&server, &proxy, about, fault, times, shown);
-                }
-            }
-            outage(&server, &proxy, shown);
+            trouble(&server, &proxy, shown);
             server
         },
     );
+}
+
+fn every_fault(kind: Kind) {
+    through_a_proxy(kind, "faults", |server, proxy, shown| {
+        for about in STEPS {
+            for fault in FAULTS {
+                // more than the client tries by itself, of what it tries again
+                let times = if fault == Fault::Status(503) { 7 } else { 1 };
+                meet(server, proxy, about, fault, times, shown);
+            }
+        }
+        outage(server, proxy, shown);
+    });
 }
 
 fn meet(
@@ -132,48 +139,34 @@ fn outage(server: &Server, proxy: &FaultProxy, shown: &mut Shown) {
 
 /// Credentials expire in the middle of a commit, at each of its steps, and are good again later: the query says so, waits, and goes on.
 fn credentials_expire(kind: Kind) {
-    let store = start(kind);
-    let proxy = FaultProxy::start(store.port);
-    let first = server(&store.url("expired"), &store.environment(proxy.port), kind);
-    under_load(
-        &store,
-        "expired",
-        first,
-        |server, script| {
-            server.up();
-            server.connect().run(script);
-            wait_commits(server, "the start", 3);
-        },
-        |server, shown| {
-            let status = |column: &str| {
-                let sql = format!("SELECT {column} FROM system.queries WHERE name = '{GOLD}'");
-                server.connect().value(&sql)
-            };
-            for about in STEPS {
-                proxy.expire_at_put(about);
-                server.wait(&format!("a put of {about:?} to be refused"), SOON, || {
-                    proxy.has_expired().then_some(())
-                });
-                let read: i64 = status("rows_in").parse().unwrap();
-                server.wait("system.queries to say that the store refuses", SOON, || {
-                    let error = status("coalesce(last_error, '')");
-                    let told = error.contains("the store refuses us") && error.contains("Expired");
-                    told.then_some(())
-                });
-                server.wait("reading to go on", SOON, || {
-                    (status("rows_in").parse::<i64>().unwrap() > read).then_some(())
-                });
-                assert_ne!(status("state"), "failed", "{about:?}");
-                proxy.renew();
-                wait_commits(&server, &format!("expiry at {about:?}"), 2);
-                shown.look(&server, 0);
-                server.wait("the error to be over", SOON, || {
-                    (status("coalesce(last_error, '')").is_empty()).then_some(())
-                });
-            }
-            server
-        },
-    );
+    through_a_proxy(kind, "expired", |server, proxy, shown| {
+        let status = |column: &str| {
+            let sql = format!("SELECT {column} FROM system.queries WHERE name = '{GOLD}'");
+            server.connect().value(&sql)
+        };
+        for about in STEPS {
+            proxy.expire_at_put(about);
+            server.wait(&format!("a put of {about:?} to be refused"), SOON, || {
+                proxy.has_expired().then_some(())
+            });
+            let read: i64 = status("rows_in").parse().unwrap();
+            server.wait("system.queries to say that the store refuses", SOON, || {
+                let error = status("coalesce(last_error, '')");
+                let told = error.contains("the store refuses us") && error.contains("Expired");
+                told.then_some(())
+            });
+            server.wait("reading to go on", SOON, || {
+                (status("rows_in").parse::<i64>().unwrap() > read).then_some(())
+            });
+            assert_ne!(status("state"), "failed", "{about:?}");
+            proxy.renew();
+            wait_commits(server, &format!("expiry at {about:?}"), 2);
+            shown.look(server, 0);
+            server.wait("the error to be over", SOON, || {
+                (status("coalesce(last_error, '')").is_empty()).then_some(())
+            });
+        }
+    });
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn entry(version: i64) -> String {
 
 /// Rows in the table, by its files.
 async fn count(root: &Root) -> u64 {
-    let mut reader = DeltaReader::open(root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(root, TABLE).unwrap();
     let files = reader.refresh().await.unwrap().files();
     files.iter().map(|file| file.num_records.unwrap()).sum()
 }

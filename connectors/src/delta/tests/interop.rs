@@ -201,7 +201,8 @@ async fn what_a_commit_costs() {
         );
     }
     let started = Instant::now();
-    let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
+    reader.refresh().await.unwrap();
     println!(
         "open a reader without a checkpoint: {:?}",
         started.elapsed()

@@ -41,14 +41,15 @@ async fn select(snapshot: &Snapshot, sql: &str) -> Vec<String> {
 
 /// The rows of a query over the table in `path`, there called `t`, columns parted by bars.
 pub(super) async fn query(root: &Root, path: &str, sql: &str) -> Vec<String> {
-    let mut reader = DeltaReader::open(root, path).await.unwrap();
+    let mut reader = DeltaReader::new(root, path).unwrap();
     select(&reader.refresh().await.unwrap(), sql).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_needs_a_table() {
     let (_folder, root) = root();
-    let error = DeltaReader::open(&root, TABLE).await.unwrap_err();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
+    let error = reader.refresh().await.unwrap_err();
     assert!(matches!(error, ConnectorError::NotFound { .. }), "{error}");
 }
 
@@ -56,7 +57,7 @@ async fn a_reader_needs_a_table() {
 async fn a_snapshot_has_the_tables_columns_and_stays_as_it_is() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
-    let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
     let empty = reader.refresh().await.unwrap();
     assert_eq!((empty.version(), empty.files().len()), (0, 0));
     let files = sink.write_files(&[rows(0, 90)], "q-1").await.unwrap();
@@ -93,7 +94,7 @@ async fn filters_choose_files_and_rows() {
     let files = sink.write_files(&[rows(0, 24 * 60)], "q-1").await.unwrap();
     assert_eq!(files.len(), 24);
     sink.commit(&files, Some(("q", 1)), &info(1)).await.unwrap();
-    let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
     let snapshot = reader.refresh().await.unwrap();
     for (filter, expected) in [
         ("hour = 5", 60),
@@ -130,7 +131,7 @@ async fn files_and_history_are_told() {
     let mut sink = table(&root).await;
     let files = sink.write_files(&[rows(0, 90)], "q-1").await.unwrap();
     sink.commit(&files, Some(("q", 1)), &info(1)).await.unwrap();
-    let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
     let snapshot = reader.refresh().await.unwrap();
     let mut told = snapshot.files();
     told.sort_by(|a, b| a.path.cmp(&b.path));
@@ -162,7 +163,8 @@ async fn files_and_history_are_told() {
 async fn a_reader_lives_through_replacement_recreation_and_many_versions() {
     let (_folder, root) = root();
     let mut sink = table(&root).await;
-    let mut reader = DeltaReader::open(&root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(&root, TABLE).unwrap();
+    reader.refresh().await.unwrap();
     for epoch in 1..=3 {
         let files = sink.write_files(&[rows(epoch, 1)], "q").await.unwrap();
         let txn = Some(("q", epoch));

@@ -34,7 +34,7 @@ async fn commits(root: &Root, sink: &mut DeltaSink, epochs: std::ops::RangeInclu
 
 /// Over the table as it is now.
 async fn compactor(root: &Root) -> Compactor {
-    let mut reader = DeltaReader::open(root, TABLE).await.unwrap();
+    let mut reader = DeltaReader::new(root, TABLE).unwrap();
     Compactor::of(&reader.refresh().await.unwrap()).unwrap()
 }
 

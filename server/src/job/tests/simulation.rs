@@ -7,10 +7,13 @@
 //! epochs that were decided, and no epoch that was shown may have come differently. `make simulate SEEDS=n`; a failure names its seed.
 #![expect(clippy::panic, reason = "tests")]
 
+mod seeds;
 mod store;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -18,7 +21,10 @@ use std::{
     },
 };
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::RecordBatch,
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use datafusion::prelude::SessionContext;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, prefix::PrefixStore};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -57,8 +63,6 @@ use crate::{
 
 /// Seeds of a run that nobody asked to be longer.
 const SEEDS: u64 = 60;
-/// Seeds at a time: nine tenths of one's time are waits between tries.
-const WORKERS: usize = 16;
 /// 2026-01-01T00:00:00Z, when the generated events begin.
 const START_US: i64 = 1_767_225_600_000_000;
 
@@ -88,35 +92,7 @@ fn every_seed_ends_with_exactly_the_rows_there_should_be() {
     };
     let seeds = setting("SLUICE_TEST_SEEDS", SEEDS);
     let first = setting("SLUICE_TEST_SEED", 1);
-    let world = World::shared();
-    let next = AtomicI64::new(0);
-    let sum = parking_lot::Mutex::new(Tally::default());
-    let start = std::time::Instant::now();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    while let Ok(number) = u64::try_from(next.fetch_add(1, Ordering::Relaxed))
-                        && number < seeds
-                    {
-                        let seed = first + number;
-                        let tally = simulate(world, seed);
-                        sum.lock().add(&tally);
-                    }
-                })
-            })
-            .collect();
-        for worker in workers {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-    let sum = sum.into_inner();
-    eprintln!(
-        "{seeds} seeds from {first} in {:.1} s: {sum:?}",
-        start.elapsed().as_secs_f64()
-    );
+    let sum = seeds::run(first, seeds, simulate);
     // Nothing is proved by a simulation in which nothing happens.
     if seeds >= SEEDS {
         assert!(
@@ -240,28 +216,26 @@ impl Clock for SimClock {
     }
 }
 
-fn simulate(world: &World, seed: u64) -> Tally {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn simulate(seed: u64) -> Tally {
+    let world = World::shared();
+    // As in the product: on a runtime of one thread, reading a Delta log starts a thread and a runtime each time.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let told = Told(seed);
     let folder = tempfile::tempdir().unwrap();
-    let tally = runtime.block_on(async {
-        let mut run = Run::new(world, seed, folder.path()).await;
-        run.through().await
-    });
-    std::mem::forget(told);
-    tally
-}
-
-/// Says which seed it was when a check fails.
-struct Told(u64);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        eprintln!("failed: SLUICE_TEST_SEED={} SLUICE_TEST_SEEDS=1", self.0);
-    }
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut run = Run::new(world, seed, folder.path()).await;
+            run.through().await
+        })
+    }));
+    outcome.unwrap_or_else(|failed| {
+        // What a life was at when a check failed may wait for something that does not come any more.
+        runtime.shutdown_background();
+        resume_unwind(failed)
+    })
 }
 
 /// What survives, and what readers remember.
@@ -718,6 +692,7 @@ impl<'a> Run<'a> {
         }
         let store = SimStore::new(&self.disk, self.seed, 0, 0, None);
         let parts = self.parts(&store);
+        let context = context_of(&parts.root);
         for (table, expected) in [
             (&parts.tables.table, &life.rows),
             (&parts.tables.late, &life.late),
@@ -726,13 +701,8 @@ impl<'a> Run<'a> {
             table.refresh().await.unwrap();
             let found = match table.cut().committed {
                 Some(committed) => {
-                    let context = context_of(&parts.root);
-                    context
-                        .read_table(committed)
-                        .unwrap()
-                        .collect()
-                        .await
-                        .unwrap()
+                    let rows = context.read_table(committed).unwrap();
+                    rows.collect().await.unwrap()
                 }
                 None => Vec::new(),
             };
@@ -748,7 +718,6 @@ impl<'a> Run<'a> {
         letters.refresh().await.unwrap();
         let mut offsets = Vec::new();
         if let Some(committed) = letters.cut().committed {
-            let context = context_of(&parts.root);
             let rows = context.read_table(committed).unwrap();
             let rows = rows.select_columns(&["_partition", "_offset"]).unwrap();
             offsets = lines(&rows.collect().await.unwrap());
@@ -894,15 +863,21 @@ fn text_of(output: &EpochOutput) -> String {
 
 /// Rows as text, sorted.
 fn lines(batches: &[RecordBatch]) -> Vec<String> {
-    let text = arrow::util::pretty::pretty_format_batches(batches)
-        .unwrap()
-        .to_string();
-    let mut lines: Vec<String> = text
-        .lines()
-        .skip(3)
-        .filter(|line| !line.starts_with('+'))
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let options = FormatOptions::default().with_null("NULL");
+    let mut lines = Vec::new();
+    for batch in batches {
+        let columns = batch.columns().iter();
+        let columns: Vec<ArrayFormatter> = columns
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let mut line = String::new();
+            for column in &columns {
+                write!(line, "{} | ", column.value(row)).unwrap();
+            }
+            lines.push(line);
+        }
+    }
     lines.sort();
     lines
 }
