@@ -30,10 +30,10 @@ use crate::{
 };
 
 /// Refreshes after which the reader starts over: each adds a piece to the list of files.
-const START_OVER: usize = 32;
+const START_OVER: usize = 8;
 
 /// Versions after which it does so at the latest.
-const START_OVER_VERSIONS: i64 = 5_000;
+const START_OVER_VERSIONS: i64 = 1_000;
 
 /// Reads a table, again and again.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ use arrow::{
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use sluice_connectors::store::Root;
 use sluice_planner::{
     ContinuousPlan, StateFile,
     api::{PaneState, SpilledState, StateSnapshot},
@@ -196,37 +197,44 @@ impl Committer {
     }
 
     /// Every segment that a manifest names, some at a time, off the async threads: doors answer meanwhile.
-    async fn read_segments<'a>(
-        &self,
-        manifest: &'a Manifest,
-    ) -> Result<BTreeMap<&'a str, Segment>> {
-        let mut places: BTreeMap<&str, &PaneRef> = BTreeMap::new();
+    async fn read_segments(&self, manifest: &Manifest) -> Result<BTreeMap<String, Segment>> {
+        let mut places: BTreeMap<String, PaneRef> = BTreeMap::new();
         for place in &manifest.panes {
-            places.entry(&place.segment).or_insert(place);
+            if !places.contains_key(&place.segment) {
+                places.insert(place.segment.clone(), place.clone());
+            }
         }
-        futures::stream::iter(places)
-            .map(|(segment, place)| async move {
-                let bytes = self.read_segment(place).await?;
-                let (place, plan) = (place.clone(), self.plan.clone());
-                let read = tokio::task::spawn_blocking(move || decode(&plan, &place, bytes));
-                let read = read
-                    .await
-                    .map_err(|error| Error::internal(format!("reading state: {error}")))??;
-                Ok((segment, read))
+        let reads: Vec<_> = places
+            .into_values()
+            .map(|place| {
+                let path = format!("{}/{}", self.folder, place.segment);
+                read_segment(self.root.clone(), path, self.plan.clone(), place)
             })
+            .collect();
+        futures::stream::iter(reads)
             .buffer_unordered(READ_AT_ONCE)
             .try_collect()
             .await
     }
+}
 
-    async fn read_segment(&self, place: &PaneRef) -> Result<Bytes> {
-        let path = format!("{}/{}", self.folder, place.segment);
-        self.root
-            .read(&path)
-            .await
-            .map_err(storage_error)?
-            .ok_or_else(|| corrupt_segment(place, "the file is gone"))
-    }
+async fn read_segment(
+    root: Root,
+    path: String,
+    plan: ContinuousPlan,
+    place: PaneRef,
+) -> Result<(String, Segment)> {
+    let bytes = root
+        .read(&path)
+        .await
+        .map_err(storage_error)?
+        .ok_or_else(|| corrupt_segment(&place, "the file is gone"))?;
+    let segment = place.segment.clone();
+    let read = tokio::task::spawn_blocking(move || decode(&plan, &place, bytes));
+    let read = read
+        .await
+        .map_err(|error| Error::internal(format!("reading state: {error}")))??;
+    Ok((segment, read))
 }
 
 /// A segment that was read.
