@@ -31,7 +31,7 @@ use deltalake::kernel::Add;
 use serde::{Deserialize, Serialize};
 
 pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, merges};
-pub use maintain::{CHECKPOINT_INTERVAL, Maintained, last_checkpoint, maintain};
+pub use maintain::{CHECKPOINT_INTERVAL, Maintained, last_checkpoint, maintain, maintain_from};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
 pub use sink::DeltaSink;
 pub use spec::stored_schema;

@@ -10,6 +10,7 @@ mod address;
 mod durable;
 mod fault;
 mod guarded;
+mod listing;
 mod probe;
 mod remote;
 mod settings;

@@ -4,6 +4,7 @@
 //! engine's accumulators can be emptied but not looked into, so a pane that must be shown, saved or merged into a window is emptied into a
 //! batch; the batch stands for the pane until rows come for it, so that what does not change costs nothing.
 
+mod aside;
 mod fill;
 mod foresight;
 mod groups;

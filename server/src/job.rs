@@ -22,6 +22,7 @@ mod retry;
 mod run;
 mod said;
 mod segments;
+mod shown;
 mod splits;
 mod status;
 

@@ -27,7 +27,7 @@ use sluice_connectors::{
 use crate::{catalog::QualifiedName, error::Result, root::storage_error};
 
 /// A refresh costs what the table has files and its log entries. Of the time, this part at most goes into it: one in so many.
-const REFRESH_SHARE: u32 = 400;
+const REFRESH_SHARE: u32 = 800;
 
 /// No refresh waits longer than this.
 const REFRESH_WITHIN: Duration = Duration::from_secs(60);
@@ -70,6 +70,8 @@ struct Rows {
     tail_bytes: usize,
     /// The tail is being rebuilt after a restart: `latest` reads must wait.
     restoring: bool,
+    /// Up to this epoch the tail has what was shown before a restart; the replay gives the same rows again.
+    shown_before: Option<i64>,
 }
 
 /// One consistent view of a table.
@@ -131,10 +133,34 @@ impl TableState {
             return;
         }
         let mut rows = self.rows.write();
+        if rows.shown_before.is_some_and(|until| epoch <= until) {
+            return;
+        }
         for batch in batches {
             rows.tail_bytes += batch.get_array_memory_size();
             rows.tail.push((epoch, batch.clone()));
         }
+    }
+
+    /// The final rows that were shown before a restart and are not committed, by epoch: together with what is committed they can be read
+    /// from now on, whatever is still being restored.
+    pub fn shown_before(&self, epochs: Vec<(i64, Vec<RecordBatch>)>) {
+        let mut rows = self.rows.write();
+        rows.shown_before = epochs.last().map(|(epoch, _)| *epoch);
+        for (epoch, batches) in epochs {
+            for batch in batches {
+                rows.tail_bytes += batch.get_array_memory_size();
+                rows.tail.push((epoch, batch));
+            }
+        }
+        rows.restoring = false;
+    }
+
+    /// The newest epoch whose rows are in the snapshot that was read; `None` where there is none.
+    pub fn committed_epoch(&self) -> Option<i64> {
+        let rows = self.rows.read();
+        let committed = rows.snapshot.is_some().then_some(rows.committed_epoch);
+        committed.filter(|epoch| *epoch > i64::MIN)
     }
 
     /// Drops what is not committed, before epochs are replayed or when they turned out to be void.
@@ -142,6 +168,7 @@ impl TableState {
         let mut rows = self.rows.write();
         rows.tail.clear();
         rows.tail_bytes = 0;
+        rows.shown_before = None;
         rows.restoring = restoring;
     }
 

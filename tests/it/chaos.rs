@@ -30,9 +30,10 @@ const ROUND: usize = 64;
 const REACHED: Duration = Duration::from_secs(40);
 
 /// Every step of an epoch, a commit and a recovery, in order (docs/reliability.md).
-const PLACES: [&str; 28] = [
+const PLACES: [&str; 29] = [
     "journal.append",
     "journal.appended",
+    "shown.kept",
     "epoch.shown",
     "commit.begin",
     "letters.files",

@@ -1,6 +1,8 @@
 //! SIGKILL at random moments under load: nothing lost, nothing twice, and what was once read as final stays as it was.
 
 use std::{
+    fs,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,11 +12,11 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sluice_tests::{delta_log::DeltaLog, job, parts::kafka::Broker, server::Server};
+use sluice_tests::{delta_log::DeltaLog, job, load::Shape, parts::kafka::Broker, server::Server};
 
 use crate::{
-    support::setting,
-    under_load::{PARTITIONS, Shown, Stop, finish, gold_log, load, produce, rows_everywhere},
+    support::{DRAIN, SOON, Watched, setting},
+    under_load::{GOLD, PARTITIONS, Shown, Stop, finish, gold_log, load, produce, rows_everywhere},
 };
 
 #[test]
@@ -63,4 +65,96 @@ pub(crate) fn under_load(mut server: Server, kills: usize, log: impl Fn(&Server)
         let mut producer = producing.join().unwrap();
         finish(&server, &mut producer, &shape, &mut shown, kills / 2, log);
     });
+}
+
+/// Readers wait neither for the state nor for the epochs to be run again: here both never come back.
+#[test]
+fn what_was_shown_is_read_again_before_anything_is_restored() {
+    let broker = Broker::shared();
+    let mut it = Watched::start(broker, "shown", 2);
+    let shape = Shape::of(6_000, 83);
+    it.producer.send_all(&shape);
+    it.producer.flush();
+    let options = "commit_interval = '1 hour'";
+    it.pg
+        .run(&job::script_with(&broker.bootstrap(), &it.topic, options));
+    it.server.wait("the first commit", SOON, || {
+        (it.query_status(GOLD, "coalesce(last_commit_version, 0)") != "0").then_some(())
+    });
+    // Windows that close now are in no commit for an hour.
+    it.producer.close_windows(shape.closing_ms());
+    job::wait_drained(&it.server, &it.pg, GOLD, &shape, DRAIN);
+    it.check_gold(GOLD, shape.closing_ms());
+    let tables = [GOLD.to_owned(), format!("{GOLD}__late")];
+    let rows = |it: &Watched<'_>| {
+        tables.each_ref().map(|table| {
+            let mut rows: Vec<String> = it
+                .pg
+                .run(&format!("SELECT * FROM {table}"))
+                .iter()
+                .map(|row| format!("{row:?}"))
+                .collect();
+            rows.sort();
+            rows
+        })
+    };
+    let shown = rows(&it);
+    let committed = format!("SET freshness = 'committed'; SELECT count(*) FROM {GOLD}");
+    assert!(it.server.connect().number(&committed) < shown[0].len() as i64);
+
+    it.server.kill();
+    it.server
+        .set_env("SLUICE_FAILPOINTS", "recover.begin=error*1000000");
+    it.server.up();
+    it.pg = it.server.connect();
+    assert!(rows(&it) == shown, "{}", it.server.system_tables());
+    assert_ne!(it.query_status(GOLD, "state"), "running");
+
+    // Of what cannot be read back nobody is told that it is all: that waits.
+    it.server.kill();
+    let kept = shown_files(&it.server);
+    let newest = kept.last().unwrap();
+    let whole = fs::read(newest).unwrap();
+    fs::write(newest, &whole[..whole.len() / 2]).unwrap();
+    it.server.up();
+    it.pg = it.server.connect();
+    it.pg.refused(
+        &format!("SELECT count(*) FROM {GOLD}"),
+        "57P03",
+        &["is being restored", "SET freshness = 'committed'"],
+    );
+    assert!(it.server.connect().number(&committed) < shown[0].len() as i64);
+
+    it.server.kill();
+    it.server.set_env("SLUICE_FAILPOINTS", "");
+    it.server.up();
+    it.pg = it.server.connect();
+    assert!(rows(&it) == shown, "{}", it.server.system_tables());
+    // The replay has made the file again, and the next restart has it.
+    assert_eq!(fs::read(newest).unwrap().len(), whole.len());
+    it.server.terminate();
+    assert_eq!(
+        shown_files(&it.server),
+        Vec::<PathBuf>::new(),
+        "a commit has all of it"
+    );
+    it.server.up();
+    it.pg = it.server.connect();
+    assert!(rows(&it) == shown, "{}", it.server.system_tables());
+    it.check_gold(GOLD, shape.closing_ms());
+}
+
+/// What the server keeps of the uncommitted rows that readers saw, oldest first.
+fn shown_files(server: &Server) -> Vec<PathBuf> {
+    let queries = fs::read_dir(server.root().join("checkpoints")).unwrap();
+    let files = queries.flat_map(|query| {
+        let journal = query.unwrap().path().join("journal");
+        fs::read_dir(journal).into_iter().flatten()
+    });
+    let mut files: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "shown"))
+        .collect();
+    files.sort();
+    files
 }

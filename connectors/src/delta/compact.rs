@@ -8,15 +8,16 @@
 //! change of data. It is put only if every file that was read is still live; rows that are committed meanwhile are none of its business.
 //! What is in memory at a time is bounded, so a large partition becomes several files, each sorted.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, new_null_array},
-    compute::{SortColumn, cast, concat_batches, lexsort_to_indices, take_record_batch},
+    array::{ArrayRef, RecordBatch, UInt32Array, new_null_array},
+    compute::{LexicographicalComparator, SortColumn, cast, concat_batches, take_record_batch},
     datatypes::{DataType, SchemaRef},
 };
 use bytes::Bytes;
 use deltalake::table::state::DeltaTableState;
+use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -25,7 +26,7 @@ use super::{
     DataFile, DeltaSink, Snapshot, TableFile, TableSpec,
     partition::Values,
     reader::table_files,
-    write::{self, FILE_BYTES, blocking, parquet_error, same_kind},
+    write::{self, COMMIT_LEVEL, FILE_BYTES, REWRITE_LEVEL, blocking, parquet_error, same_kind},
 };
 use crate::{
     error::{ConnectorError, Result},
@@ -43,6 +44,13 @@ const FIRST_TIER_BYTES: u64 = 64 << 10;
 
 /// Decoded rows in memory at a time.
 const ROUND_BYTES: usize = 128 << 20;
+
+/// Files read at the same time.
+const READS: usize = 8;
+
+/// Files decoded together, and the bytes from which they are enough.
+const DECODES: usize = 64;
+const DECODE_BYTES: usize = 8 << 20;
 
 /// Partition columns with their values as the log has them.
 pub type PartitionValues = BTreeMap<String, Option<String>>;
@@ -183,29 +191,55 @@ impl Compactor {
         let mut written: Vec<DataFile> = Vec::new();
         let mut round = Round::default();
         let mut rows = 0;
-        for path in &merge.files {
-            let full = format!("{folder}/{path}");
-            let Some(bytes) = self.root.read(&full).await? else {
-                return Err(ConnectorError::DataLost {
-                    message: format!("data file {full} is not there any more"),
-                    hint: Some("Somebody has deleted it; put it back.".into()),
-                });
-            };
+        let level = match merge.sealed {
+            true => REWRITE_LEVEL,
+            // It is written again soon.
+            false => COMMIT_LEVEL,
+        };
+        let paths: Vec<String> = merge
+            .files
+            .iter()
+            .map(|path| format!("{folder}/{path}"))
+            .collect();
+        let mut files = pin!(
+            futures::stream::iter(paths)
+                .map(|path| self.read(path))
+                .buffered(READS)
+        );
+        loop {
+            // Small files are decoded many at a time: to hand each to another thread would cost as much as the work itself.
+            let mut some: Vec<(String, Bytes)> = Vec::new();
+            let mut bytes = 0;
+            while some.len() < DECODES
+                && bytes < DECODE_BYTES
+                && let Some(file) = files.try_next().await?
+            {
+                bytes += file.1.len();
+                some.push(file);
+            }
+            if some.is_empty() {
+                break;
+            }
             let shape = Arc::clone(&schema);
-            let batches = blocking(&folder, move || decode(bytes, &shape, &full)).await?;
-            for batch in batches {
+            let decoded = blocking(&folder, move || {
+                let files = some.into_iter();
+                files
+                    .map(|(path, bytes)| decode(bytes, &shape, &path))
+                    .collect::<Result<Vec<_>>>()
+            });
+            for batch in decoded.await?.into_iter().flatten() {
                 rows += batch.num_rows() as u64;
                 round.add(batch);
             }
             if round.bytes >= ROUND_BYTES {
                 written.extend(
-                    self.write(&spec, &values, &schema, order, &mut round)
+                    self.write(&spec, &values, &schema, order, level, &mut round)
                         .await?,
                 );
             }
         }
         written.extend(
-            self.write(&spec, &values, &schema, order, &mut round)
+            self.write(&spec, &values, &schema, order, level, &mut round)
                 .await?,
         );
         let merged = Merged {
@@ -271,12 +305,24 @@ impl Compactor {
         Ok(removed)
     }
 
+    /// A data file with its path.
+    async fn read(&self, path: String) -> Result<(String, Bytes)> {
+        match self.root.read(&path).await? {
+            Some(bytes) => Ok((path, bytes)),
+            None => Err(ConnectorError::DataLost {
+                message: format!("data file {path} is not there any more"),
+                hint: Some("Somebody has deleted it; put it back.".into()),
+            }),
+        }
+    }
+
     async fn write(
         &self,
         spec: &TableSpec,
         values: &Values,
         schema: &SchemaRef,
         order: &[String],
+        level: i32,
         round: &mut Round,
     ) -> Result<Vec<DataFile>> {
         let Round { batches, .. } = std::mem::take(round);
@@ -286,7 +332,7 @@ impl Compactor {
         let path = self.sink.path();
         let (schema, order) = (Arc::clone(schema), order.to_vec());
         let rows = blocking(path, move || sorted(&schema, &batches, &order)).await?;
-        write::rewrite_files(&self.root, path, spec, values, rows, "merged").await
+        write::rewrite_files(&self.root, path, spec, values, rows, level).await
     }
 }
 
@@ -348,9 +394,12 @@ fn decode(bytes: Bytes, schema: &SchemaRef, path: &str) -> Result<Vec<RecordBatc
 }
 
 /// All rows in one batch, sorted by the columns of `order` that can be; rows that are equal in these keep their order.
+///
+/// Each batch is sorted first, and then all of them: files come in the order of their windows, mostly, so the batches follow one another
+/// and the second sort finds nothing to do.
 fn sorted(schema: &SchemaRef, batches: &[RecordBatch], order: &[String]) -> Result<RecordBatch> {
     let all = concat_batches(schema, batches)?;
-    let mut columns: Vec<SortColumn> = order
+    let columns: Vec<SortColumn> = order
         .iter()
         .filter_map(|name| all.column_by_name(name))
         .filter(|column| !column.data_type().is_nested() && *column.data_type() != DataType::Null)
@@ -362,16 +411,25 @@ fn sorted(schema: &SchemaRef, batches: &[RecordBatch], order: &[String]) -> Resu
     if columns.is_empty() || all.num_rows() < 2 {
         return Ok(all);
     }
-    let numbers = u32::try_from(all.num_rows()).map_err(|_| ConnectorError::Storage {
+    let rows = u32::try_from(all.num_rows()).map_err(|_| ConnectorError::Storage {
         message: "too many rows in one round of a merge".into(),
         retry: false,
     })?;
-    columns.push(SortColumn {
-        values: Arc::new(arrow::array::UInt32Array::from_iter_values(0..numbers)),
-        options: None,
-    });
-    let indices = lexsort_to_indices(&columns, None)?;
-    Ok(take_record_batch(&all, &indices)?)
+    let comparator = LexicographicalComparator::try_new(&columns)?;
+    let compare = |a: &u32, b: &u32| comparator.compare(*a as usize, *b as usize);
+    let mut indices: Vec<u32> = (0..rows).collect();
+    let mut rest = indices.as_mut_slice();
+    for batch in batches {
+        let length = batch.num_rows().min(rest.len());
+        let (own, others) = std::mem::take(&mut rest).split_at_mut(length);
+        own.sort_by(compare);
+        rest = others;
+    }
+    indices.sort_by(compare);
+    if indices.is_sorted() {
+        return Ok(all);
+    }
+    Ok(take_record_batch(&all, &UInt32Array::from(indices))?)
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 //! A log without checkpoints is read from its first entry by every reader. A checkpoint holds the list of files and the newest
 //! transaction of every application; entries before it go once they are older than the table's retention.
 
-use deltalake::{DeltaTable, DeltaTableError, checkpoints};
+use deltalake::{DeltaTable, DeltaTableError, checkpoints, table::state::DeltaTableState};
 
-use super::log::{Log, delta_error};
+use super::{
+    Snapshot,
+    log::{Log, delta_error},
+};
 use crate::{
     error::{ConnectorError, Result},
     store::Root,
@@ -36,6 +39,17 @@ pub async fn last_checkpoint(root: &Root, path: &str) -> Result<Option<i64>> {
 pub async fn maintain(root: &Root, path: &str) -> Result<Maintained> {
     let log = Log::new(root, path)?;
     let state = log.load_present(None).await?;
+    maintain_log(&log, state).await
+}
+
+/// As [`maintain`], of a table that was read already: the checkpoint is of the snapshot's version, and the log is not read once more to
+/// find out what the table is.
+pub async fn maintain_from(snapshot: &Snapshot) -> Result<Maintained> {
+    let (log, state) = snapshot.parts();
+    maintain_log(log, state.clone()).await
+}
+
+async fn maintain_log(log: &Log, state: DeltaTableState) -> Result<Maintained> {
     let version = state.version().cast_signed();
     let property = |name: &str| state.metadata().configuration().get(name).cloned();
     let interval = property("delta.checkpointInterval")
@@ -68,7 +82,7 @@ pub async fn maintain(root: &Root, path: &str) -> Result<Maintained> {
             }
         })
     };
-    let what = format!("make a checkpoint of {path}");
+    let what = format!("make a checkpoint of {}", log.path);
     let entries_removed = tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| ConnectorError::Storage {

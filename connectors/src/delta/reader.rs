@@ -29,8 +29,11 @@ use crate::{
     store::Root,
 };
 
-/// Versions after which the reader starts over.
-const START_OVER: i64 = 200;
+/// Refreshes after which the reader starts over: each adds a piece to the list of files.
+const START_OVER: usize = 8;
+
+/// Versions after which it does so at the latest.
+const START_OVER_VERSIONS: i64 = 1_000;
 
 /// Reads a table, again and again.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct DeltaReader {
     stamp: Option<Stamp>,
     /// The version at which the list of files was last read from the start.
     whole_at: i64,
+    /// Refreshes since.
+    followed: usize,
     /// Newest transactions in the entries after that, by application.
     transactions: Arc<HashMap<String, i64>>,
 }
@@ -104,6 +109,7 @@ impl DeltaReader {
             state: None,
             stamp: None,
             whole_at: 0,
+            followed: 0,
             transactions: Arc::default(),
         })
     }
@@ -111,6 +117,7 @@ impl DeltaReader {
     async fn start_over(&mut self) -> Result<DeltaTableState> {
         let state = self.log.load_present(None).await?;
         self.whole_at = state.version().cast_signed();
+        self.followed = 0;
         self.transactions = Arc::default();
         Ok(state)
     }
@@ -119,7 +126,7 @@ impl DeltaReader {
     async fn follow(&mut self) -> Option<DeltaTableState> {
         let mut state = self.state.take()?;
         let version = state.version().cast_signed();
-        if version - self.whole_at >= START_OVER {
+        if self.followed >= START_OVER || version - self.whole_at >= START_OVER_VERSIONS {
             return None;
         }
         // A table that was deleted and made anew must not be mixed with the old one, whatever version it has come to.
@@ -129,7 +136,9 @@ impl DeltaReader {
         }
         // A failure may come of a log that was cleaned up; reading it whole tells.
         state.update(self.log.store.as_ref(), None).await.ok()?;
-        self.see(version, state.version().cast_signed()).await?;
+        let now = state.version().cast_signed();
+        self.followed += usize::from(now > version);
+        self.see(version, now).await?;
         Some(state)
     }
 

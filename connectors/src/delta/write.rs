@@ -32,8 +32,8 @@ use crate::{
 pub(super) const FILE_BYTES: usize = 64 << 20;
 
 /// Zstandard's level for files of a commit, which are small and in a hurry, and for those that take the place of many.
-const COMMIT_LEVEL: i32 = 1;
-const REWRITE_LEVEL: i32 = 3;
+pub(super) const COMMIT_LEVEL: i32 = 1;
+pub(super) const REWRITE_LEVEL: i32 = 3;
 
 /// Rows between two looks at a file's size.
 const STEP_ROWS: usize = 65_536;
@@ -71,11 +71,11 @@ pub(super) async fn rewrite_files(
     spec: &TableSpec,
     values: &partition::Values,
     rows: RecordBatch,
-    tag: &str,
+    level: i32,
 ) -> Result<Vec<DataFile>> {
-    let (spec, values, tag) = (spec.clone(), values.clone(), file_tag(tag));
+    let (spec, values) = (spec.clone(), values.clone());
     let encoded = blocking(path, move || {
-        let mut files = Files::new(&spec, REWRITE_LEVEL, &tag);
+        let mut files = Files::new(&spec, level, "merged");
         files.add(&values, std::iter::once(Ok(rows)))?;
         Ok(files.done)
     })

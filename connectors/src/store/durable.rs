@@ -23,7 +23,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload,
     ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
@@ -33,6 +33,7 @@ use parking_lot::Mutex;
 
 use super::{
     fault::{self, STORE, Unsynced},
+    listing,
     upload::Upload,
 };
 
@@ -284,7 +285,21 @@ impl ObjectStore for DurableLocal {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list_with_offset(prefix, offset)
+        let plain = self.files.list_with_offset(prefix, offset);
+        let Some(prefix) = prefix.cloned() else {
+            return plain;
+        };
+        let (files, offset) = (self.files.clone(), offset.clone());
+        let listed = blocking(move || listing::later(&files, &prefix, &offset));
+        futures::stream::once(async move {
+            Ok::<_, StoreError>(match listed.await? {
+                Some(found) => futures::stream::iter(found.into_iter().map(Ok)).boxed(),
+                // It has not begun, so it has cost nothing where it is not needed.
+                None => plain,
+            })
+        })
+        .try_flatten()
+        .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures::TryStreamExt;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 
 use super::{DurableLocal, Root, durable, is_unsynced, open_local, scheme_of, storage_error};
@@ -305,6 +306,72 @@ async fn parts_are_one_file_when_complete_and_none_before() {
         .unwrap();
     drop(dropped);
     assert_eq!(on_disk(folder.path()).len(), 1);
+}
+
+/// Locations and sizes, sorted.
+async fn listed(store: &dyn ObjectStore, prefix: &str, offset: &str) -> Vec<(String, u64)> {
+    let mut found: Vec<(String, u64)> = store
+        .list_with_offset(Some(&Path::from(prefix)), &Path::from(offset))
+        .map_ok(|meta| (meta.location.to_string(), meta.size))
+        .try_collect()
+        .await
+        .unwrap();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_name_is_what_the_plain_store_lists_there() {
+    let (folder, root) = root();
+    let at = fs::canonicalize(folder.path()).unwrap();
+    let plain = object_store::local::LocalFileSystem::new_with_prefix(&at).unwrap();
+    for number in [0, 1, 9, 10, 11] {
+        let path = format!("t/_delta_log/{number:020}.json");
+        root.put_text(&path, &"x".repeat(number)).await.unwrap();
+    }
+    root.put_text("t/_delta_log/_last_checkpoint", "{}")
+        .await
+        .unwrap();
+    // A put under way, and a folder beside whose name begins alike.
+    fs::write(at.join("t/_delta_log/a.json#0000000001"), "unfinished").unwrap();
+    root.put_text("t/_delta_log2/00000000000000000011.json", "x")
+        .await
+        .unwrap();
+    let offsets = [
+        "t/_delta_log/00000000000000000000".to_owned(),
+        format!("t/_delta_log/{:020}.json", 9),
+        format!("t/_delta_log/{:020}.json", 11),
+        "t/_delta_log/zzz".to_owned(),
+        "t/_delta_log".to_owned(),
+        "t/_delta_log/00000000000000000009.json/x".to_owned(),
+        "a/b".to_owned(),
+    ];
+    for round in ["files alone", "an odd name", "a folder"] {
+        for offset in &offsets {
+            assert_eq!(
+                listed(root.store.as_ref(), "t/_delta_log", offset).await,
+                listed(&plain, "t/_delta_log", offset).await,
+                "{round}: {offset}"
+            );
+        }
+        match round {
+            "files alone" => {
+                let nine = listed(root.store.as_ref(), "t/_delta_log", &offsets[1]).await;
+                assert_eq!(nine.len(), 3, "{nine:?}");
+                root.put_text("t/_delta_log/00 odd.json", "x")
+                    .await
+                    .unwrap();
+            }
+            _ => root
+                .put_text("t/_delta_log/_commits/00000000000000000012.json", "x")
+                .await
+                .unwrap(),
+        }
+    }
+    assert_eq!(
+        listed(root.store.as_ref(), "none/such", "none/such/a").await,
+        []
+    );
 }
 
 /// Syncs like the real one, but not in a folder called `sick`.

@@ -15,6 +15,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sluice_connectors::{failpoint, source::SplitId};
 
+use super::shown;
+
 /// What makes a journal replayable by this process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalHead {
@@ -208,12 +210,19 @@ fn replayable(
     Ok(Some(records))
 }
 
-/// Drops every journal file: their epochs are in a checkpoint, or cannot be replayed.
+/// The last epoch that [`read`] would give, or `checkpointed_epoch` itself; `None` where that gives none. Nothing is removed.
+pub fn last(folder: &Path, head: &JournalHead, checkpointed_epoch: i64) -> io::Result<Option<i64>> {
+    let records = replayable(folder, head, checkpointed_epoch)?;
+    let last = |records: Vec<EpochRecord>| records.last().map(|record| record.epoch);
+    Ok(records.map(|records| last(records).unwrap_or(checkpointed_epoch)))
+}
+
+/// Drops every journal file, and what was shown: their epochs are in a checkpoint, or cannot be replayed.
 pub fn clear(folder: &Path) -> io::Result<()> {
     for (_, path) in files(folder)? {
         fs::remove_file(path)?;
     }
-    Ok(())
+    shown::clear(folder)
 }
 
 fn file_name(first_epoch: i64) -> String {
@@ -222,6 +231,11 @@ fn file_name(first_epoch: i64) -> String {
 
 /// Journal files with their first epoch, oldest first.
 fn files(folder: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
+    numbered(folder, ".jsonl")
+}
+
+/// Files whose names are an epoch and this ending, oldest first.
+pub(super) fn numbered(folder: &Path, ending: &str) -> io::Result<Vec<(i64, PathBuf)>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -232,7 +246,7 @@ fn files(folder: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
         let path = entry?.path();
         let first = path
             .file_name()
-            .and_then(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok());
+            .and_then(|name| name.to_str()?.strip_suffix(ending)?.parse().ok());
         if let Some(first) = first {
             files.push((first, path));
         }
@@ -242,7 +256,7 @@ fn files(folder: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
 }
 
 /// `crc32 json\n`
-fn checked_line<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+pub(super) fn checked_line<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let mut line = format!("{:08x} ", crc32fast::hash(&json)).into_bytes();
     line.extend_from_slice(&json);
@@ -250,7 +264,7 @@ fn checked_line<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn parse_line<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> {
+pub(super) fn parse_line<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> {
     let (crc32, json) = line.split_at_checked(9)?;
     let written =
         u32::from_str_radix(std::str::from_utf8(crc32).ok()?.strip_suffix(' ')?, 16).ok()?;

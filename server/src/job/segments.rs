@@ -7,11 +7,21 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
-    ipc::{reader::FileReader, writer::FileWriter},
+    buffer::Buffer,
+    error::ArrowError,
+    ipc::{
+        Block,
+        convert::fb_to_schema,
+        reader::{FileDecoder, read_footer_length},
+        root_as_footer,
+        writer::FileWriter,
+    },
 };
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use sluice_connectors::store::Root;
 use sluice_planner::{
-    StateFile,
+    ContinuousPlan, StateFile,
     api::{PaneState, SpilledState, StateSnapshot},
 };
 
@@ -24,6 +34,12 @@ use crate::{
     execute::plan_error,
     root::storage_error,
 };
+
+/// Segments read at the same time: each is in memory as a whole.
+const READ_AT_ONCE: usize = 4;
+
+/// Bytes at the end of a file that say how long its footer is.
+const TRAILER: usize = 10;
 
 /// State as the newest manifest has it: what is the same value still is not written again.
 #[derive(Debug, Default)]
@@ -146,63 +162,140 @@ impl Committer {
             watermark_us: manifest.watermark_us,
             ..StateSnapshot::default()
         };
-        let mut segments: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
+        let segments = self.read_segments(manifest).await?;
         for place in &manifest.panes {
-            if place.spilled {
-                let bytes = self.read_segment(place).await?;
-                let file = self.plan.state_file(&bytes).map_err(plan_error)?;
-                self.segments
-                    .spilled
-                    .push((Arc::clone(&file), place.clone()));
-                state.spilled.push(SpilledState {
-                    stage: place.stage,
-                    start_us: place.start_us,
-                    end_us: place.end_us,
-                    file,
-                });
-                continue;
-            }
-            if !segments.contains_key(place.segment.as_str()) {
-                let bytes = self.read_segment(place).await?;
-                let batches = FileReader::try_new(std::io::Cursor::new(bytes), None)
-                    .and_then(Iterator::collect)
-                    .map_err(|error| corrupt_segment(place, &error.to_string()))?;
-                segments.insert(&place.segment, batches);
-            }
-            let batch = segments
+            let segment = segments
                 .get(place.segment.as_str())
-                .and_then(|batches| batches.get(place.index))
-                .cloned()
-                .ok_or_else(|| {
-                    corrupt_segment(place, "it has fewer batches than its manifest says")
-                })?;
-            let batch = Arc::new(batch);
-            self.segments
-                .panes
-                .push((Arc::clone(&batch), place.clone()));
-            state.panes.push(PaneState {
-                stage: place.stage,
-                start_us: place.start_us,
-                end_us: place.end_us,
-                state: batch,
-            });
+                .ok_or_else(|| Error::internal("a segment was not read"))?;
+            match segment {
+                Segment::Spilled(file) => {
+                    self.segments
+                        .spilled
+                        .push((Arc::clone(file), place.clone()));
+                    state.spilled.push(SpilledState {
+                        stage: place.stage,
+                        start_us: place.start_us,
+                        end_us: place.end_us,
+                        file: Arc::clone(file),
+                    });
+                }
+                Segment::Panes(batches) => {
+                    let batch = batches.get(place.index).ok_or_else(|| {
+                        corrupt_segment(place, "it has fewer batches than its manifest says")
+                    })?;
+                    self.segments.panes.push((Arc::clone(batch), place.clone()));
+                    state.panes.push(PaneState {
+                        stage: place.stage,
+                        start_us: place.start_us,
+                        end_us: place.end_us,
+                        state: Arc::clone(batch),
+                    });
+                }
+            }
         }
         Ok(state)
     }
 
-    async fn read_segment(&self, place: &PaneRef) -> Result<Bytes> {
-        let path = format!("{}/{}", self.folder, place.segment);
-        let bytes = self
-            .root
-            .read(&path)
-            .await
-            .map_err(storage_error)?
-            .ok_or_else(|| corrupt_segment(place, "the file is gone"))?;
-        match crc32fast::hash(&bytes) == place.crc32 {
-            true => Ok(bytes),
-            false => Err(corrupt_segment(place, "its checksum does not hold")),
+    /// Every segment that a manifest names, some at a time, off the async threads: doors answer meanwhile.
+    async fn read_segments(&self, manifest: &Manifest) -> Result<BTreeMap<String, Segment>> {
+        let mut places: BTreeMap<String, PaneRef> = BTreeMap::new();
+        for place in &manifest.panes {
+            if !places.contains_key(&place.segment) {
+                places.insert(place.segment.clone(), place.clone());
+            }
         }
+        let reads: Vec<_> = places
+            .into_values()
+            .map(|place| {
+                let path = format!("{}/{}", self.folder, place.segment);
+                read_segment(self.root.clone(), path, self.plan.clone(), place)
+            })
+            .collect();
+        futures::stream::iter(reads)
+            .buffer_unordered(READ_AT_ONCE)
+            .try_collect()
+            .await
     }
+}
+
+async fn read_segment(
+    root: Root,
+    path: String,
+    plan: ContinuousPlan,
+    place: PaneRef,
+) -> Result<(String, Segment)> {
+    let bytes = root
+        .read(&path)
+        .await
+        .map_err(storage_error)?
+        .ok_or_else(|| corrupt_segment(&place, "the file is gone"))?;
+    let segment = place.segment.clone();
+    let read = tokio::task::spawn_blocking(move || decode(&plan, &place, bytes));
+    let read = read
+        .await
+        .map_err(|error| Error::internal(format!("reading state: {error}")))??;
+    Ok((segment, read))
+}
+
+/// A segment that was read.
+enum Segment {
+    Panes(Vec<Arc<RecordBatch>>),
+    Spilled(Arc<StateFile>),
+}
+
+fn decode(plan: &ContinuousPlan, place: &PaneRef, bytes: Bytes) -> Result<Segment> {
+    if crc32fast::hash(&bytes) != place.crc32 {
+        return Err(corrupt_segment(place, "its checksum does not hold"));
+    }
+    if place.spilled {
+        return Ok(Segment::Spilled(
+            plan.state_file(&bytes).map_err(plan_error)?,
+        ));
+    }
+    let batches = decode_panes(bytes);
+    let batches = batches.map_err(|error| corrupt_segment(place, &error.to_string()))?;
+    Ok(Segment::Panes(batches))
+}
+
+/// The batches of a segment. One alone lies where the file was read to; of several each gets memory of its own, so that what one pane
+/// holds on to is not what all of them took.
+fn decode_panes(bytes: Bytes) -> std::result::Result<Vec<Arc<RecordBatch>>, ArrowError> {
+    let torn = || ArrowError::IpcError("the file does not end as it should".into());
+    let trailer = bytes.len().checked_sub(TRAILER).ok_or_else(torn)?;
+    let end = bytes.get(trailer..).and_then(|end| end.try_into().ok());
+    let length = read_footer_length(end.ok_or_else(torn)?)?;
+    let start = trailer.checked_sub(length).ok_or_else(torn)?;
+    // Read where it may lie, in memory of its own.
+    let footer = bytes.slice(start..trailer).to_vec();
+    let footer = root_as_footer(&footer)
+        .map_err(|error| ArrowError::IpcError(format!("the footer cannot be read: {error}")))?;
+    let schema = footer.schema().ok_or_else(torn)?;
+    let mut decoder = FileDecoder::new(Arc::new(fb_to_schema(schema)), footer.version());
+    let whole = Buffer::from(bytes.clone());
+    let block_of = |block: &Block| {
+        let start = usize::try_from(block.offset()).ok()?;
+        let metadata = usize::try_from(block.metaDataLength()).ok()?;
+        let body = usize::try_from(block.bodyLength()).ok()?;
+        let length = metadata.checked_add(body)?;
+        let inside = start.checked_add(length)? <= whole.len();
+        inside.then(|| whole.slice_with_length(start, length))
+    };
+    for block in footer.dictionaries().iter().flatten() {
+        let data = block_of(block).ok_or_else(torn)?;
+        decoder.read_dictionary(block, &data)?;
+    }
+    let blocks = footer.recordBatches().ok_or_else(torn)?;
+    let alone = blocks.len() == 1;
+    let mut batches = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let mut data = block_of(block).ok_or_else(torn)?;
+        if !alone {
+            data = Buffer::from(data.as_slice());
+        }
+        let batch = decoder.read_record_batch(block, &data)?;
+        batches.push(Arc::new(batch.ok_or_else(torn)?));
+    }
+    Ok(batches)
 }
 
 /// Where the panes of a stage go that changed up to an epoch, relative to the query's checkpoint folder.

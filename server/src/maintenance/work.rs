@@ -9,7 +9,7 @@ use std::{
 use sluice_connectors::{
     delta::{
         Compactor, Maintained, Merged, PartitionValues, Removal, Standing, VacuumRules, Vacuumed,
-        maintain, merges, vacuum as vacuum_files,
+        maintain, maintain_from, merges, vacuum as vacuum_files,
     },
     error::ConnectorError,
 };
@@ -93,9 +93,11 @@ pub(crate) async fn compact(
 
 /// Makes a checkpoint of the log and removes entries past their time.
 pub(super) async fn checkpoint(engine: &Arc<Engine>, subject: &Subject) -> Result<Maintained> {
-    maintain(engine.root(), subject.table.path())
-        .await
-        .map_err(storage_error)
+    match subject.table.snapshot() {
+        Some(snapshot) => maintain_from(&snapshot).await,
+        None => maintain(engine.root(), subject.table.path()).await,
+    }
+    .map_err(storage_error)
 }
 
 /// Removes files that no version within the table's retention needs.

@@ -1,6 +1,16 @@
-//! Which files are merged: a pure decision.
+//! Which files are merged, a pure decision; and the order of their rows.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{FAN_IN, Merge, PartitionValues, SMALL_BYTES, Standing, TableFile, merges, tier};
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray, Int64Array, RecordBatch, StringArray},
+    datatypes::Int64Type,
+};
+
+use super::{
+    FAN_IN, Merge, PartitionValues, SMALL_BYTES, Standing, TableFile, merges, sorted, tier,
+};
 
 fn file(partition: &str, number: usize, size: i64) -> TableFile {
     TableFile {
@@ -114,4 +124,40 @@ fn tiers_grow_by_sixteen() {
     assert_eq!(tier(64 << 10), 1);
     assert_eq!(tier(1 << 20), 2);
     assert_eq!(tier(16 << 20), 3);
+}
+
+fn batch(rows: &[(i64, Option<&str>, i64)]) -> RecordBatch {
+    let times = Int64Array::from_iter_values(rows.iter().map(|(time, _, _)| *time));
+    let kinds = StringArray::from_iter(rows.iter().map(|(_, kind, _)| *kind));
+    let numbers = Int64Array::from_iter_values(rows.iter().map(|(_, _, number)| *number));
+    RecordBatch::try_from_iter([
+        ("time", Arc::new(times) as _),
+        ("kind", Arc::new(kinds) as _),
+        ("number", Arc::new(numbers) as _),
+    ])
+    .unwrap()
+}
+
+fn numbers(batches: &[RecordBatch], order: &[&str]) -> Vec<i64> {
+    let order: Vec<String> = order.iter().map(|name| (*name).to_owned()).collect();
+    let all = sorted(&batches[0].schema(), batches, &order).unwrap();
+    all.column(2).as_primitive::<Int64Type>().values().to_vec()
+}
+
+#[test]
+fn rows_are_sorted_within_and_across_files_and_equal_ones_stay_in_order() {
+    let some = [
+        batch(&[(2, Some("b"), 0), (2, Some("a"), 1), (2, None, 2)]),
+        batch(&[]),
+        batch(&[(3, Some("a"), 3), (1, Some("z"), 4)]),
+        batch(&[(2, Some("a"), 5), (3, Some("a"), 6)]),
+    ];
+    assert_eq!(numbers(&some, &["time", "kind"]), [4, 2, 1, 5, 0, 3, 6]);
+    assert_eq!(
+        numbers(&some, &["kind", "none such"]),
+        [2, 1, 3, 5, 6, 0, 4]
+    );
+    assert_eq!(numbers(&some, &[]), [0, 1, 2, 3, 4, 5, 6]);
+    let ordered = [batch(&[(1, None, 0), (2, None, 1)]), batch(&[(2, None, 2)])];
+    assert_eq!(numbers(&ordered, &["time", "kind"]), [0, 1, 2]);
 }

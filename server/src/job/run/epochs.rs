@@ -30,6 +30,7 @@ use super::{
         manifest::Totals,
         readers::Readers,
         recovery::{self, Discard, Hidden},
+        shown::{self, ShownRows},
         splits::Splits,
     },
     End,
@@ -74,6 +75,7 @@ pub(super) struct Running<'a> {
     /// Whether what is pending may close a window.
     urgent: bool,
     journal: Journal,
+    shown: ShownRows,
     to_replay: Vec<EpochRecord>,
     /// Epochs up to here are in the tables already: they are run for the state alone.
     hidden_until: i64,
@@ -103,14 +105,16 @@ impl<'a> Running<'a> {
         for table in [&tables.table, &tables.late, &tables.dead] {
             table.clear_tail(true);
         }
-        let mut committer = Committer::new(parts, status);
-        let mut restored = committer.recover(&parts.events).await?;
-        let head = JournalHead {
+        let mut head = JournalHead {
             fingerprint: parts.plan.fingerprint.clone(),
             build: parts.build.clone(),
             definitions: definitions(parts).map(str::to_owned).collect(),
-            after_epoch: restored.epoch,
+            after_epoch: 0,
         };
+        let shown_until = shown::open_early(parts, &head).await;
+        let mut committer = Committer::new(parts, status);
+        let mut restored = committer.recover(&parts.events).await?;
+        head.after_epoch = restored.epoch;
         let journal_folder = parts.journal.clone();
         let mut to_replay = match journal::read(&journal_folder, &head, restored.epoch)
             .map_err(journal_error)?
@@ -125,6 +129,14 @@ impl<'a> Running<'a> {
                 Vec::new()
             }
         };
+        let last = to_replay.last().map_or(restored.epoch, |last| last.epoch);
+        if shown_until > Some(last) {
+            // An older checkpoint was taken than the rows were opened by, and the journal does not lead there.
+            shown::clear(&journal_folder).map_err(journal_error)?;
+            for table in [&tables.table, &tables.late, &tables.dead] {
+                table.clear_tail(true);
+            }
+        }
         let mut hidden_until = restored.epoch;
         let mut reread = None;
         if let Some(discard) = restored.discard.take() {
@@ -136,6 +148,9 @@ impl<'a> Running<'a> {
                 Hidden::Reread => {
                     journal::clear(&journal_folder).map_err(journal_error)?;
                     to_replay.clear();
+                    for table in [&tables.table, &tables.late, &tables.dead] {
+                        table.clear_tail(true);
+                    }
                     restored.close_silently(discard.watermark_us);
                     reread = Some(discard);
                 }
@@ -170,7 +185,8 @@ impl<'a> Running<'a> {
             pending: BTreeMap::new(),
             pending_rows: 0,
             urgent: false,
-            journal: Journal::new(&journal_folder, head).map_err(journal_error)?,
+            journal: Journal::new(&journal_folder, head.clone()).map_err(journal_error)?,
+            shown: ShownRows::new(&journal_folder, head, shown_until.min(Some(last))),
             to_replay,
             hidden_until,
             reread,

@@ -88,6 +88,7 @@ impl Running<'_> {
         self.journal
             .forget_before(oldest.unwrap_or(committed.epoch))
             .map_err(journal_error)?;
+        self.shown.forget(committed.epoch).map_err(journal_error)?;
         let now_us = self.parts.clock.now_us();
         self.status.update(|status| {
             status.checkpoint_epoch = committed.epoch;

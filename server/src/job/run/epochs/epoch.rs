@@ -90,6 +90,9 @@ impl Running<'_> {
             .observe(now.elapsed().as_secs_f64());
         self.sets = sets;
         self.epoch = epoch;
+        self.shown
+            .keep(epoch, [&output.rows, &output.late, &output.dead])
+            .map_err(journal_error)?;
         self.keep(output, now_us);
         pass("epoch.shown")
     }
