@@ -79,7 +79,7 @@ fn what_was_shown_is_read_again_before_anything_is_restored() {
     it.pg
         .run(&job::script_with(&broker.bootstrap(), &it.topic, options));
     it.server.wait("the first commit", SOON, || {
-        (it.query_status(GOLD, "coalesce(last_commit_version, 0)") != "0").then_some(())
+        (it.query_status(GOLD, "checkpoint_epoch") != "0").then_some(())
     });
     // Windows that close now are in no commit for an hour.
     it.producer.close_windows(shape.closing_ms());
