@@ -1,7 +1,7 @@
 //! What was shown is read back, and what is in doubt is not taken for nothing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 
 use arrow::array::{Int64Array, StringArray};
 
@@ -39,7 +39,7 @@ fn rows_come_back_by_epoch_and_table() {
     shown.keep(3, [&rows, &[], &[]]).unwrap();
     shown.keep(4, [&[], &[], &[]]).unwrap();
     shown
-        .keep(5, [&[], &[batch(0, 0)], &[two.clone()]])
+        .keep(5, [&[], &[batch(0, 0)], from_ref(&two)])
         .unwrap();
     let found = read_all(folder.path(), 9).unwrap();
     assert_eq!(found.len(), 2, "an epoch without rows has no file");
@@ -62,7 +62,7 @@ fn slices_are_kept_as_what_they_show() {
     let mut shown = ShownRows::new(folder.path(), head("b"), None);
     // Whole it is more than is kept.
     let slice = batch(0, 1_000_000).slice(7, 2);
-    shown.keep(1, [&[slice.clone()], &[], &[]]).unwrap();
+    shown.keep(1, [from_ref(&slice), &[], &[]]).unwrap();
     let found = read_all(folder.path(), 1).unwrap();
     assert_eq!(found[0].rows[0], Some(Some(vec![slice])));
     let bytes = fs::metadata(folder.path().join(file_name(1)))
