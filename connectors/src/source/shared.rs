@@ -80,15 +80,18 @@ impl StreamReaders {
         feeds.len()
     }
 
-    /// An older reader than this one, whoever reads through it standing near.
-    fn older(&self, feed: &Feed, near: impl Fn(&Feed) -> bool) -> Option<Arc<Feed>> {
+    /// The nearest older reader than this one, of those that stand near; of equally near ones the oldest. To the nearest a query has the
+    /// least to read by itself, and from there it goes on to an older one later.
+    fn older(&self, feed: &Feed, distance: impl Fn(&Feed) -> Option<i64>) -> Option<Arc<Feed>> {
         let mut feeds = self.feeds.lock();
         feeds.retain(|feed| feed.strong_count() > 0);
-        feeds
+        let older = feeds
             .iter()
             .filter_map(Weak::upgrade)
-            .filter(|other| other.state.id < feed.state.id)
-            .find(|other| near(other))
+            .filter(|other| other.state.id < feed.state.id);
+        let near = older.filter_map(|other| Some((distance(&other)?, other)));
+        let nearest = near.min_by_key(|(distance, other)| (*distance, other.state.id));
+        nearest.map(|(_, other)| other)
     }
 }
 
@@ -169,8 +172,8 @@ impl SharedReader {
                     return;
                 }
                 self.look_at = Instant::now() + LOOK;
-                let near = |feed: &Feed| is_near(&self.positions, &feed.state.heads.lock());
-                if let Some(feed) = self.readers.older(&self.own.feed, near) {
+                let distance = |feed: &Feed| distance(&self.positions, &feed.state.heads.lock());
+                if let Some(feed) = self.readers.older(&self.own.feed, distance) {
                     let (join, answer) = Join::new(Arc::clone(&feed), &self.request);
                     feed.state.ask(join);
                     self.other = Other::Asked(answer);
@@ -202,7 +205,7 @@ impl SharedReader {
             }
             meeting.insert(head.split.clone(), head.next_offset);
         }
-        is_near(&self.positions, &meeting).then_some(meeting)
+        distance(&self.positions, &meeting).map(|_| meeting)
     }
 
     /// Goes on with the other reader if the own one has come to where that begins in every split. What lies in the own inbox comes again from
@@ -291,19 +294,20 @@ impl SharedReader {
     }
 }
 
-/// Whether a query can move from where it stands to where a reader does, without anybody waiting for long.
-fn is_near(stands: &BTreeMap<SplitId, SplitPosition>, heads: &BTreeMap<SplitId, i64>) -> bool {
+/// Messages between where a query stands and where a reader does; `None` where it cannot move there without anybody waiting for long.
+fn distance(
+    stands: &BTreeMap<SplitId, SplitPosition>,
+    heads: &BTreeMap<SplitId, i64>,
+) -> Option<i64> {
     let (mut behind, mut ahead) = (0_i64, 0_i64);
     for (split, head) in heads {
-        let Some(stands) = stands.get(split) else {
-            return false;
-        };
+        let stands = stands.get(split)?;
         let distance = head.saturating_sub(stands.next_offset);
         behind = behind.saturating_add(distance.max(0));
         ahead = ahead.saturating_sub(distance.min(0));
     }
     let all = !heads.is_empty() && stands.len() == heads.len();
-    all && behind <= BEHIND && ahead <= AHEAD
+    (all && behind <= BEHIND && ahead <= AHEAD).then_some(behind.saturating_add(ahead))
 }
 
 fn gap(batch: &SplitBatch, from: i64) -> ConnectorError {
