@@ -20,7 +20,6 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use approx_percentile::ApproxPercentile;
 use approx_percentile::WeightedPercentile;
-pub(crate) use approx_percentile::with_constants;
 pub use from_json::FromJson;
 pub use length::Length;
 pub use sum::Sum;

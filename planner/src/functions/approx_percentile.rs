@@ -11,7 +11,6 @@
 //! The same multiset of values must give the bit-identical answer, however it was cut into batches, partitions, epochs and merges.
 
 mod asked;
-mod constants;
 mod encoding;
 mod grain;
 mod groups;
@@ -37,7 +36,6 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::expressions::Literal;
 
 pub(super) use asked::{Asked, answer_type};
-pub(crate) use constants::with_constants;
 pub(super) use grain::Grain;
 pub(super) use groups::PercentileGroups;
 use single::PercentileAccumulator;
@@ -97,7 +95,8 @@ impl AggregateUDFImpl for ApproxPercentile {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![sketch_field(args.name)])
+        let name = format_state_name(args.name, "sketch");
+        Ok(vec![Arc::new(Field::new(name, DataType::Binary, true))])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -120,11 +119,6 @@ impl AggregateUDFImpl for ApproxPercentile {
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::Insensitive
     }
-}
-
-fn sketch_field(aggregate: &str) -> FieldRef {
-    let name = format_state_name(aggregate, "sketch");
-    Arc::new(Field::new(name, DataType::Binary, true))
 }
 
 /// Whether values of a type are numbers, or nothing but NULL.

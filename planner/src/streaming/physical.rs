@@ -38,7 +38,6 @@ use datafusion::{
 use super::{carry::Carried, grouping::physical_groups, sessions::SessionKeys};
 use crate::{
     error::{PlanError, PlanErrorKind, Result},
-    functions::with_constants,
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{
         EventTimeExec, FeedExec, LateExec, PassedExec, ROW_COLUMN, RowOrigin, WINDOW_COLUMN,
@@ -171,10 +170,7 @@ fn aggregate_over(
     let context = PhysicalPlanningContext::default();
     let hidden = keys.hidden(rows)?;
     let (groups, group_columns) = physical_groups(aggregate, &hidden, logical, props)?;
-    let exprs = aggregate.aggr_expr.iter();
-    let mut exprs: Vec<Expr> = exprs
-        .map(|expr| with_constants(expr).unwrap_or_else(|| expr.clone()))
-        .collect();
+    let mut exprs = aggregate.aggr_expr.clone();
     if let Windows::Session { .. } = windows {
         // Where a session begins and ends; state alone, no result.
         let time = Expr::Column(rows.column(WINDOW_COLUMN)?.clone());
