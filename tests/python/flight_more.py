@@ -1,23 +1,24 @@
 """ADBC Flight SQL beyond a plain query: parameters, the schema before running, an error and life after it. One line of JSON."""
 
-import json
 import sys
 
 import adbc_driver_flightsql.dbapi as flight_sql
 
-answer = {}
+from answering import answer
+
+found = {}
 with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}", autocommit=True) as connection:
     with connection.cursor() as cursor:
-        answer["parameters"] = []
+        found["parameters"] = []
         for n in (41, 42):
             cursor.execute("SELECT CAST($1 AS BIGINT) + 1 AS a, CAST($2 AS TEXT) AS b", (n, "x"))
-            answer["parameters"] += [list(row) for row in cursor.fetchall()]
-        answer["schema"] = cursor.adbc_execute_schema("SELECT 1 AS a, 'x' AS b").names
+            found["parameters"] += [list(row) for row in cursor.fetchall()]
+        found["schema"] = cursor.adbc_execute_schema("SELECT 1 AS a, 'x' AS b").names
         try:
             cursor.execute("SELECT * FROM nowhere")
-            answer["error"] = "none"
+            found["error"] = "none"
         except Exception as error:
-            answer["error"] = str(error)
+            found["error"] = str(error)
         cursor.execute("SELECT CAST(1 AS BIGINT)")
-        answer["after"] = cursor.fetchone()[0]
-print(json.dumps(answer, default=str))
+        found["after"] = cursor.fetchone()[0]
+answer(found)

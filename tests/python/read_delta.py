@@ -8,6 +8,8 @@ import sys
 
 from deltalake import DeltaTable
 
+from answering import answer
+
 options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else None
 table = DeltaTable(sys.argv[1], storage_options=options)
 rows = table.to_pyarrow_table().to_pylist()
@@ -28,17 +30,14 @@ if options:
         if found.base_name.endswith(".json") and found.base_name[:-5].isdigit():
             with store.open_input_file(found.path) as file:
                 log[str(int(found.base_name[:-5]))] = file.read().decode()
-print(
-    json.dumps(
-        {
-            "version": table.version(),
-            "partition_columns": table.metadata().partition_columns,
-            "schema": json.loads(table.schema().to_json()),
-            "features": table.protocol().reader_features,
-            "rows": rows,
-            "log": log,
-            "files": {name: values for name, values in files.items()},
-        },
-        default=str,
-    )
+answer(
+    {
+        "version": table.version(),
+        "partition_columns": table.metadata().partition_columns,
+        "schema": json.loads(table.schema().to_json()),
+        "features": table.protocol().reader_features,
+        "rows": rows,
+        "log": log,
+        "files": {name: values for name, values in files.items()},
+    }
 )

@@ -1,9 +1,10 @@
 """Runs a query over ADBC Flight SQL and looks at the catalog; one line of JSON."""
 
-import json
 import sys
 
 import adbc_driver_flightsql.dbapi as flight_sql
+
+from answering import answer
 
 with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}") as connection:
     with connection.cursor() as cursor:
@@ -16,13 +17,10 @@ with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}") as connection:
         for schema in catalog["catalog_db_schemas"] or []
         for table_ in schema["db_schema_tables"] or []
     ]
-print(
-    json.dumps(
-        {
-            "rows": table.to_pylist(),
-            "types": {field.name: str(field.type) for field in table.schema},
-            "tables": tables,
-        },
-        default=str,
-    )
+answer(
+    {
+        "rows": table.to_pylist(),
+        "types": {field.name: str(field.type) for field in table.schema},
+        "tables": tables,
+    }
 )
