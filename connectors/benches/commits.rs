@@ -2,7 +2,7 @@
 //!
 //! A table by date and hour gets a commit of 200 rows every 200 ms of event time, as fast as they go. As the server does, its reader is
 //! refreshed for an eight-hundredth of that time at most, and its files are looked at then: full tiers are merged, an hour that is over is
-//! sealed, every hundredth version the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer and commit.
+//! sealed, every hundredth version (or later, where it holds much) the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer and commit.
 //!
 //! `SLUICE_BENCH_COMMITS` (2,000) of ours, `SLUICE_BENCH_STOCK` (1,000) of delta-rs'; `SLUICE_BENCH_TABLE` keeps the table in that folder.
 //! CPU is the process's own, from `/proc/self/stat`.
@@ -20,8 +20,8 @@ use deltalake::writer::{DeltaWriter, RecordBatchWriter};
 use serde_json::Map;
 use sluice_connectors::{
     delta::{
-        CHECKPOINT_INTERVAL, Compactor, DeltaReader, DeltaSink, PartitionValues, Standing,
-        TableSpec, maintain_from, merges,
+        Compactor, DeltaReader, DeltaSink, PartitionValues, Standing, TableSpec, maintain_from,
+        merges, next_checkpoint,
     },
     store::{Root, open_local},
 };
@@ -134,7 +134,7 @@ async fn ours(commits: i64) -> Ours {
     let mut reader = DeltaReader::new(&root, path).unwrap();
     let queue = Mutex::new(());
     let order = ["window_start".to_owned(), "event_type".to_owned()];
-    let (mut checkpoint, mut step, mut steps) = (-1, Spent::default(), Vec::new());
+    let (mut checkpoint, mut step, mut steps) = (None, Spent::default(), Vec::new());
     let (mut merges_done, mut most_files, mut next_refresh) = (0, 0, 0);
     println!(
         "commits: of {ROWS} rows, CPU in ms each: data file, log entry, reader, merges, checkpoints"
@@ -181,12 +181,9 @@ async fn ours(commits: i64) -> Ours {
             }
             let merged = cpu_ms();
             step.merge += merged - refreshed;
-            if version - checkpoint >= CHECKPOINT_INTERVAL {
-                checkpoint = maintain_from(&snapshot)
-                    .await
-                    .unwrap()
-                    .checkpoint
-                    .unwrap_or(checkpoint);
+            if version >= next_checkpoint(checkpoint) {
+                let made = maintain_from(&snapshot).await.unwrap();
+                checkpoint = made.checkpoint.or(checkpoint);
             }
             step.checkpoint += cpu_ms() - merged;
         }

@@ -31,7 +31,8 @@ use deltalake::kernel::Add;
 use serde::{Deserialize, Serialize};
 
 pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, merges};
-pub use maintain::{CHECKPOINT_INTERVAL, Maintained, last_checkpoint, maintain, maintain_from};
+pub use log::Checkpoint;
+pub use maintain::{Maintained, last_checkpoint, maintain, maintain_from, next_checkpoint};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
 pub use sink::DeltaSink;
 pub use spec::stored_schema;

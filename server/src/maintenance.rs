@@ -16,7 +16,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sluice_connectors::delta::{Merged, PartitionValues, Vacuumed, merges};
+use sluice_connectors::delta::{
+    Checkpoint, Merged, PartitionValues, Vacuumed, last_checkpoint, merges,
+};
 
 pub(crate) use self::due::Task as MaintenanceTask;
 use self::due::{Facts, Task, due};
@@ -179,8 +181,8 @@ impl Maintenance {
 struct Looked {
     version: Option<i64>,
     earliest_start_us: Option<i64>,
-    /// Version of the newest checkpoint of the log.
-    checkpoint: Option<Option<i64>>,
+    /// The newest checkpoint of the log.
+    checkpoint: Option<Option<Checkpoint>>,
     not_before: Option<Instant>,
 }
 
@@ -242,7 +244,7 @@ async fn look_after(engine: &Arc<Engine>, subject: &Subject, looked: &mut Looked
     };
     if looked.checkpoint.is_none() {
         let root = engine.root();
-        let found = sluice_connectors::delta::last_checkpoint(root, subject.table.path()).await;
+        let found = last_checkpoint(root, subject.table.path()).await;
         looked.checkpoint = found.ok();
     }
     let vacuum = book.entry(&subject.name, Task::Vacuum);
@@ -320,9 +322,8 @@ async fn one(
         }
         Task::Checkpoint => {
             let made = work::checkpoint(engine, subject).await?;
-            if let Some(version) = made.checkpoint {
-                looked.checkpoint = Some(Some(version));
-            }
+            // Where none was made, another engine has made one.
+            looked.checkpoint = made.checkpoint.map(Some);
             Done {
                 files_before: i64::try_from(made.entries_removed).ok(),
                 version: Some(made.version),

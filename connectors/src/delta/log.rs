@@ -95,9 +95,14 @@ struct Touched {
     path: String,
 }
 
-#[derive(Deserialize)]
-struct LastCheckpoint {
-    version: i64,
+/// A checkpoint of a table's log, as `_last_checkpoint` notes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Checkpoint {
+    /// The table's version that it is of.
+    pub version: i64,
+    /// Actions in it: files that are live, files that were removed and are still remembered, and a few others.
+    #[serde(default)]
+    pub size: i64,
 }
 
 impl Entry {
@@ -171,7 +176,8 @@ impl Log {
     /// The first entry since the newest checkpoint that cannot be read, and why: the kernel does not say which.
     async fn damaged(&self) -> Option<ConnectorError> {
         let log = format!("{}/_delta_log", self.path);
-        let from = self.last_checkpoint().await.ok().flatten().unwrap_or(0);
+        let last = self.last_checkpoint().await.ok().flatten();
+        let from = last.map_or(0, |checkpoint| checkpoint.version);
         let mut versions: Vec<i64> = self
             .root
             .list(&log)
@@ -264,15 +270,14 @@ impl Log {
     }
 
     /// The version of the newest checkpoint, where one is noted.
-    pub(super) async fn last_checkpoint(&self) -> Result<Option<i64>> {
+    pub(super) async fn last_checkpoint(&self) -> Result<Option<Checkpoint>> {
         let path = format!("{}/_delta_log/_last_checkpoint", self.path);
         // A note that cannot be read is no note: it is a hint, and is rewritten in place by other engines.
         Ok(self
             .root
             .read(&path)
             .await?
-            .and_then(|bytes| serde_json::from_slice::<LastCheckpoint>(&bytes).ok())
-            .map(|noted| noted.version))
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 }
 

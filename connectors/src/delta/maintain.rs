@@ -7,29 +7,44 @@ use deltalake::{DeltaTable, DeltaTableError, checkpoints, table::state::DeltaTab
 
 use super::{
     Snapshot,
-    log::{Log, delta_error},
+    log::{Checkpoint, Log, delta_error},
 };
 use crate::{
     error::{ConnectorError, Result},
     store::Root,
 };
 
-/// Versions between two checkpoints, unless the table says otherwise.
-pub const CHECKPOINT_INTERVAL: i64 = 100;
+/// Versions between two checkpoints, at least.
+const CHECKPOINT_INTERVAL: i64 = 100;
+
+/// A checkpoint costs what it holds, all of it, however little has changed: one that holds more than this for each version since the last
+/// waits for more. So a version's part of it stays the same, however long a table remembers.
+const CHECKPOINT_SIZE: i64 = 40;
+
+/// The version at which a log whose newest checkpoint this is should have its next, unless the table says otherwise.
+pub fn next_checkpoint(newest: Option<Checkpoint>) -> i64 {
+    match newest {
+        Some(Checkpoint { version, size }) => {
+            version + CHECKPOINT_INTERVAL.max(size / CHECKPOINT_SIZE)
+        }
+        // Version 0 is an entry too.
+        None => CHECKPOINT_INTERVAL - 1,
+    }
+}
 
 /// What upkeep has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Maintained {
     /// The table's version.
     pub version: i64,
-    /// The version of the checkpoint that was made, if one was due.
-    pub checkpoint: Option<i64>,
+    /// The checkpoint that was made, if one was due.
+    pub checkpoint: Option<Checkpoint>,
     /// Log entries that went.
     pub entries_removed: usize,
 }
 
-/// The version of the newest checkpoint of the table in the folder `path`.
-pub async fn last_checkpoint(root: &Root, path: &str) -> Result<Option<i64>> {
+/// The newest checkpoint of the table in the folder `path`.
+pub async fn last_checkpoint(root: &Root, path: &str) -> Result<Option<Checkpoint>> {
     Log::new(root, path)?.last_checkpoint().await
 }
 
@@ -54,13 +69,13 @@ async fn maintain_log(log: &Log, state: DeltaTableState) -> Result<Maintained> {
     let property = |name: &str| state.metadata().configuration().get(name).cloned();
     let interval = property("delta.checkpointInterval")
         .and_then(|text| text.parse::<i64>().ok())
-        .filter(|interval| *interval > 0)
-        .unwrap_or(CHECKPOINT_INTERVAL);
-    let since = match log.last_checkpoint().await? {
-        Some(last) => version - last,
-        None => version + 1,
+        .filter(|interval| *interval > 0);
+    let newest = log.last_checkpoint().await?;
+    let next = match interval {
+        Some(interval) => newest.map_or(-1, |newest| newest.version) + interval,
+        None => next_checkpoint(newest),
     };
-    if since < interval {
+    if version < next {
         return Ok(Maintained {
             version,
             checkpoint: None,
@@ -92,7 +107,7 @@ async fn maintain_log(log: &Log, state: DeltaTableState) -> Result<Maintained> {
         .map_err(|error| delta_error(&what, error))?;
     Ok(Maintained {
         version,
-        checkpoint: Some(version),
+        checkpoint: log.last_checkpoint().await?,
         entries_removed,
     })
 }

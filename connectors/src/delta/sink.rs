@@ -407,13 +407,13 @@ impl DeltaSink {
             return Ok(());
         }
         match self.log.last_checkpoint().await? {
-            Some(checkpoint) if checkpoint == self.version => Ok(()),
-            Some(checkpoint) if checkpoint > self.version => {
+            Some(checkpoint) if checkpoint.version == self.version => Ok(()),
+            Some(checkpoint) if checkpoint.version > self.version => {
                 if self.log.stamp(self.version + 1).await?.is_some() {
                     return Ok(());
                 }
                 let what = "has cleaned the log up past the version known here";
-                Err(self.changed(checkpoint, what))
+                Err(self.changed(checkpoint.version, what))
             }
             _ => Err(ConnectorError::DataLost {
                 message: format!(

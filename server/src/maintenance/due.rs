@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_connectors::delta::CHECKPOINT_INTERVAL;
+use sluice_connectors::delta::{Checkpoint, next_checkpoint};
 
 #[cfg(test)]
 mod tests;
@@ -48,8 +48,8 @@ pub(super) struct Facts {
     /// No merge before this: the last one failed.
     pub(super) merge_after_us: Option<i64>,
     pub(super) version: i64,
-    /// Version of the newest checkpoint.
-    pub(super) checkpoint: Option<i64>,
+    /// The newest checkpoint.
+    pub(super) checkpoint: Option<Checkpoint>,
     pub(super) checkpoint_after_us: Option<i64>,
     pub(super) vacuum_at_us: Option<i64>,
 }
@@ -61,9 +61,7 @@ pub(super) fn due(facts: &Facts) -> Vec<Task> {
     if facts.merges > 0 && may(facts.merge_after_us) {
         tasks.push(Task::Compact);
     }
-    // Version 0 is an entry too.
-    let entries = facts.version - facts.checkpoint.unwrap_or(-1);
-    if entries >= CHECKPOINT_INTERVAL && may(facts.checkpoint_after_us) {
+    if facts.version >= next_checkpoint(facts.checkpoint) && may(facts.checkpoint_after_us) {
         tasks.push(Task::Checkpoint);
     }
     if facts

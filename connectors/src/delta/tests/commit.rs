@@ -408,7 +408,8 @@ async fn checkpoints_are_made_when_due_and_keep_transactions() {
     let files = sink.write_files(&[rows(0, 5)], "p").await.unwrap();
     sink.commit(&files, Some(("p", 1)), &info(1)).await.unwrap();
     let done = maintain(&root, TABLE).await.unwrap();
-    assert_eq!((done.version, done.checkpoint), (99, Some(99)));
+    let made = done.checkpoint.map(|made| made.version);
+    assert_eq!((done.version, made), (99, Some(99)));
     assert_eq!(maintain(&root, TABLE).await.unwrap().checkpoint, None);
     // Only the checkpoint is left of the past.
     for version in 0..=99 {

@@ -4,7 +4,11 @@
 //! |---|---|
 //! | 1 | up to 1,024 order keys of 8 bytes, little endian, in any order: the values themselves |
 //! | 2 | smallest key, largest key (8 bytes each), then per bucket with values: distance to the bucket before it and count, as LEB128 |
-//! | 3, 4 | the same two, of another accuracy than the default: the second byte is how many bits of the mantissa tell buckets apart |
+//! | 5 | smallest key, largest key (8 bytes each), then a byte for every bucket from the first of them to the last: its count |
+//! | 3, 4, 6 | the same three, of another accuracy than the default: the second byte is how many bits of the mantissa tell buckets apart |
+//!
+//! Counts are laid out as 5 where none is above 255 and that takes no more room than two bytes a bucket with values would: values that
+//! are near each other, which can then be written and added many at a time. The same counts are always the same bytes.
 //!
 //! No values is a null. Another layout gets another first byte. Bytes that we did not write are refused, whatever they are, and make room
 //! for no more than they hold.
@@ -20,6 +24,8 @@ const EXACT: u8 = 1;
 const BUCKETS: u8 = 2;
 const EXACT_OF_GRAIN: u8 = 3;
 const BUCKETS_OF_GRAIN: u8 = 4;
+const ROW: u8 = 5;
+const ROW_OF_GRAIN: u8 = 6;
 const KEY_BYTES: usize = size_of::<u64>();
 
 /// A state, looked at.
@@ -41,7 +47,7 @@ pub(super) enum Held<'a> {
 }
 
 /// Keys of an exact state.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Keys<'a>(&'a [[u8; KEY_BYTES]]);
 
 impl Keys<'_> {
@@ -57,14 +63,34 @@ pub(super) struct Counts<'a> {
     grain: Grain,
     min: u64,
     max: u64,
-    bytes: &'a [u8],
+    body: Body<'a>,
+}
+
+/// Counts as they stand in a state.
+#[derive(Clone, Copy, Debug)]
+enum Body<'a> {
+    /// Distance and count of each bucket that has values.
+    List(&'a [u8]),
+    /// The count of each bucket from the smallest value's to the largest's.
+    Row(&'a [u8]),
 }
 
 impl Counts<'_> {
     /// Adds them to a sketch of the same grain. After an error the sketch is void.
     pub(super) fn add_to(&self, buckets: &mut Buckets) -> Result<()> {
         buckets.settle(self.min, self.max);
-        let total = self.read(|bucket, count| buckets.add_to_bucket(bucket, count))?;
+        let total = match self.body {
+            Body::Row(counts) => {
+                let (first, total) = self.check_row(counts)?;
+                if !buckets.add_row(first, counts, total) {
+                    for (bucket, count) in row(first, counts) {
+                        buckets.add_to_bucket(bucket, count);
+                    }
+                }
+                total
+            }
+            Body::List(_) => self.read(|bucket, count| buckets.add_to_bucket(bucket, count))?,
+        };
         buckets
             .widen(total, self.min, self.max)
             .ok_or_else(too_many)
@@ -72,7 +98,14 @@ impl Counts<'_> {
 
     /// Shows every bucket with its count, in rising order; gives the sum of the counts. What was shown before an error means nothing.
     pub(super) fn read(&self, mut show: impl FnMut(u32, u64)) -> Result<u64> {
-        let mut bytes = self.bytes;
+        let mut bytes = match self.body {
+            Body::List(bytes) => bytes,
+            Body::Row(counts) => {
+                let (first, total) = self.check_row(counts)?;
+                row(first, counts).for_each(|(bucket, count)| show(bucket, count));
+                return Ok(total);
+            }
+        };
         let mut first = None;
         let mut bucket = 0_u32;
         let mut total = 0_u64;
@@ -91,18 +124,42 @@ impl Counts<'_> {
             total = total.checked_add(count).ok_or_else(too_many)?;
             show(bucket, count);
         }
-        let ends = (
+        self.check(first.map(|first| (first, bucket)), total)?;
+        Ok(total)
+    }
+
+    /// Looks at a row of counts: the bucket of the first, and their sum.
+    fn check_row(&self, counts: &[u8]) -> Result<(u32, u64)> {
+        let first = self.grain.bucket_of(self.min);
+        let ends = match counts {
+            [1.., .., 1..] | [1..] => Some((first, first.saturating_add(counts.len() as u32 - 1))),
+            _ => None,
+        };
+        let total = counts.iter().map(|count| u64::from(*count)).sum();
+        self.check(ends, total)?;
+        Ok((first, total))
+    }
+
+    /// Looks at the smallest and largest bucket, and the sum of the counts.
+    fn check(&self, ends: Option<(u32, u32)>, total: u64) -> Result<()> {
+        let told = (
             self.grain.bucket_of(self.min),
             self.grain.bucket_of(self.max),
         );
-        if first.map(|first| (first, bucket)) != Some(ends) || self.min > self.max {
+        if ends != Some(told) || self.min > self.max {
             return Err(corrupt("its range does not fit its buckets"));
         }
         if total <= EXACT_LIMIT as u64 {
             return Err(corrupt("it has too few values for buckets"));
         }
-        Ok(total)
+        Ok(())
     }
+}
+
+/// The buckets with values of a row of counts.
+fn row(first: u32, counts: &[u8]) -> impl Iterator<Item = (u32, u64)> + '_ {
+    let buckets = (first..).zip(counts).filter(|(_, count)| **count > 0);
+    buckets.map(|(bucket, count)| (bucket, u64::from(*count)))
 }
 
 /// Appends values.
@@ -116,9 +173,17 @@ pub(super) fn encode_exact(grain: Grain, keys: &[u64], out: &mut Vec<u8>) {
 
 /// Appends counts.
 pub(super) fn encode_buckets(buckets: &Buckets, out: &mut Vec<u8>) {
-    push_layout(buckets.grain(), [BUCKETS, BUCKETS_OF_GRAIN], out);
+    let in_a_row = buckets.fit_a_row();
+    let layout = match in_a_row {
+        true => [ROW, ROW_OF_GRAIN],
+        false => [BUCKETS, BUCKETS_OF_GRAIN],
+    };
+    push_layout(buckets.grain(), layout, out);
     out.extend_from_slice(&buckets.min().to_le_bytes());
     out.extend_from_slice(&buckets.max().to_le_bytes());
+    if in_a_row {
+        return buckets.push_row(out);
+    }
     let mut before = 0;
     let _all = buckets.visit(|bucket, count| {
         let distance = u64::from(bucket - before);
@@ -156,13 +221,15 @@ pub(super) fn encode(sketch: &Sketch) -> Option<Vec<u8>> {
 pub(super) fn decode(bytes: &[u8]) -> Result<State<'_>> {
     let (&layout, rest) = bytes.split_first().ok_or_else(|| corrupt("it is empty"))?;
     let (grain, rest) = match (layout, rest) {
-        (EXACT | BUCKETS, rest) => (Grain::DEFAULT, rest),
-        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN, [bits, rest @ ..]) => {
+        (EXACT | BUCKETS | ROW, rest) => (Grain::DEFAULT, rest),
+        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN | ROW_OF_GRAIN, [bits, rest @ ..]) => {
             let grain = Grain::of_bits(*bits).filter(|grain| *grain != Grain::DEFAULT);
             let grain = grain.ok_or_else(|| corrupt("its accuracy is not known"))?;
             (grain, rest)
         }
-        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN, []) => return Err(corrupt("it is cut off")),
+        (EXACT_OF_GRAIN | BUCKETS_OF_GRAIN | ROW_OF_GRAIN, []) => {
+            return Err(corrupt("it is cut off"));
+        }
         (layout, _) => return Err(corrupt(&format!("layout {layout} is not known"))),
     };
     let held = match layout {
@@ -176,11 +243,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<State<'_>> {
         _ => {
             let (min, rest) = take_key(rest)?;
             let (max, bytes) = take_key(rest)?;
+            let body = match layout {
+                ROW | ROW_OF_GRAIN => Body::Row(bytes),
+                _ => Body::List(bytes),
+            };
             Held::Buckets(Counts {
                 grain,
                 min,
                 max,
-                bytes,
+                body,
             })
         }
     };

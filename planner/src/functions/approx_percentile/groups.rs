@@ -86,12 +86,22 @@ impl Own {
         }
     }
 
-    /// Makes room for one more value.
+    /// Takes as many of some values as there is room for.
+    fn fill(&mut self, keys: &mut impl Iterator<Item = u64>) {
+        let room = self.keys.get_mut(self.count..).unwrap_or_default();
+        for (place, key) in room.iter_mut().zip(keys) {
+            *place = key;
+            self.count += 1;
+        }
+    }
+
+    /// Makes room for at least one more value, and at best for so many.
     #[cold]
-    fn make_room(&mut self, grain: Grain) {
+    fn make_room(&mut self, grain: Grain, more: usize) {
         let room = self.keys.len();
         if self.buckets.is_none() && room < EXACT_LIMIT {
-            let room = (room * 2).clamp(2 * FEW as usize, EXACT_LIMIT);
+            let room = (room * 2).max(self.count + more);
+            let room = room.clamp(2 * FEW as usize, EXACT_LIMIT);
             self.keys.reserve_exact(room - self.keys.len());
             self.keys.resize(room, 0);
             return;
@@ -175,15 +185,31 @@ impl PercentileGroups {
         }
         let at = self.own_of(group);
         if !self.own[at].push(key) {
-            self.make_room(at);
+            self.make_room(at, 1);
             self.own[at].push(key);
         }
     }
 
+    /// Takes many values of one group.
+    fn push_all(&mut self, group: usize, mut keys: impl ExactSizeIterator<Item = u64>) {
+        if keys.len() <= FEW as usize {
+            keys.for_each(|key| self.push(group, key));
+            return;
+        }
+        let at = self.own_of(group);
+        loop {
+            self.own[at].fill(&mut keys);
+            match keys.len() {
+                0 => return,
+                more => self.make_room(at, more),
+            }
+        }
+    }
+
     #[cold]
-    fn make_room(&mut self, at: usize) {
+    fn make_room(&mut self, at: usize, more: usize) {
         let grain = self.grain();
-        self.change(at, |own| own.make_room(grain));
+        self.change(at, |own| own.make_room(grain, more));
     }
 
     /// Does what may make a group's own place larger or smaller.
@@ -214,11 +240,7 @@ impl PercentileGroups {
             return Err(encoding::other_grain(grain, state.grain));
         }
         match state.held {
-            encoding::Held::Exact(keys) => {
-                for key in keys.iter() {
-                    self.push(group, key);
-                }
-            }
+            encoding::Held::Exact(keys) => self.push_all(group, keys.iter()),
             encoding::Held::Buckets(counts) => {
                 let at = self.own_of(group);
                 self.change(at, |own| counts.add_to(own.counted(grain)))?;

@@ -142,21 +142,21 @@ impl Buckets {
 
     /// Counts values.
     pub(super) fn add_all(&mut self, keys: &[u64]) {
-        if self.count == 0
-            && let (Some(min), Some(max)) = (keys.iter().min(), keys.iter().max())
-        {
-            self.settle(*min, *max);
+        let (min, max) = keys.iter().fold((u64::MAX, 0), |(min, max), key| {
+            (min.min(*key), max.max(*key))
+        });
+        if self.count == 0 && !keys.is_empty() {
+            self.settle(min, max);
         }
+        self.min = self.min.min(min);
+        self.max = self.max.max(max);
         self.count += keys.len() as u64;
         if self.count > u64::from(u32::MAX) {
             self.scatter();
         }
         let mut near = std::mem::take(&mut self.near);
         let (shift, first) = (self.shift, self.near_first);
-        let (mut min, mut max) = (self.min, self.max);
         for key in keys {
-            min = min.min(*key);
-            max = max.max(*key);
             let bucket = (key >> shift) as u32;
             match near.get_mut(bucket.wrapping_sub(first) as usize) {
                 // All values there are fit one count.
@@ -164,8 +164,86 @@ impl Buckets {
                 None => self.add_far(bucket, 1),
             }
         }
-        (self.min, self.max) = (min, max);
         self.near = near;
+    }
+
+    /// Adds counts of buckets from `first` on, `total` in all, if all of them are near and have room; `false`, and nothing else, if not.
+    pub(super) fn add_row(&mut self, first: u32, counts: &[u8], total: u64) -> bool {
+        // No count is larger than the sum of all.
+        if self.count.saturating_add(total) > u64::from(u32::MAX) {
+            return false;
+        }
+        let Some(near) = self.near_mut(first, counts.len()) else {
+            return false;
+        };
+        for (sum, count) in near.iter_mut().zip(counts) {
+            *sum = sum.wrapping_add(u32::from(*count));
+        }
+        true
+    }
+
+    /// Counts of `len` buckets from `first` on, if they are near.
+    fn near_mut(&mut self, first: u32, len: usize) -> Option<&mut [u32]> {
+        let at = first.checked_sub(self.near_first)? as usize;
+        self.near.get_mut(at..at.checked_add(len)?)
+    }
+
+    /// Whether the counts from the smallest to the largest fit a byte each, in no more bytes than twice the buckets that have values.
+    pub(super) fn fit_a_row(&self) -> bool {
+        let (mut all, mut there) = (0, 0);
+        match self.all_near() {
+            // Without a jump, so that many are looked at at once.
+            Some(counts) => {
+                let mut narrow = 0_u32;
+                for count in counts {
+                    narrow |= count;
+                    there += u32::from(*count > 0);
+                }
+                all = narrow.into();
+            }
+            None => {
+                let _all = self.visit(|_, count| {
+                    all |= count;
+                    there += 1;
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+        }
+        all <= u64::from(u8::MAX) && self.width() <= 2 * there
+    }
+
+    /// Appends them.
+    pub(super) fn push_row(&self, out: &mut Vec<u8>) {
+        if let Some(counts) = self.all_near() {
+            out.extend(counts.iter().map(|count| *count as u8));
+            return;
+        }
+        let (start, first) = (out.len(), self.grain.bucket_of(self.min));
+        out.resize(start + self.width() as usize, 0);
+        let _all = self.visit(|bucket, count| {
+            if let Some(place) = out.get_mut(start + (bucket - first) as usize) {
+                *place = count as u8;
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+
+    /// The counts from the smallest value's to the largest's, where all of them are near.
+    fn all_near(&self) -> Option<&[u32]> {
+        if self.zeros > 0 || !self.pages.is_empty() {
+            return None;
+        }
+        let at = self
+            .grain
+            .bucket_of(self.min)
+            .checked_sub(self.near_first)? as usize;
+        self.near.get(at..at + self.width() as usize)
+    }
+
+    /// How many buckets there are from the smallest value's to the largest's.
+    fn width(&self) -> u32 {
+        let first = self.grain.bucket_of(self.min);
+        self.grain.bucket_of(self.max).saturating_sub(first) + 1
     }
 
     /// Counts `count` values in a bucket, without a look at what they are: [`Self::widen`] tells.

@@ -334,17 +334,65 @@ fn values_on_all_sides_of_those_that_are_near() {
     }
 }
 
+fn state_of(values: impl Iterator<Item = f64>) -> Vec<u8> {
+    let mut buckets = Buckets::new(Grain::DEFAULT);
+    values.for_each(|value| buckets.add(key_of(value)));
+    let mut state = vec![];
+    encode_buckets(&buckets, &mut state);
+    state
+}
+
+#[test]
+fn counts_of_neighbours_are_a_row_of_bytes() {
+    const ROW: u8 = 5;
+    const LIST: u8 = 2;
+    let near = || (0..3000).map(|i| 100.0 + f64::from(i % 150));
+    let row = state_of(near());
+    assert_eq!((row[0], row.len()), (ROW, 1 + 16 + 150));
+    // Counts of more than a byte, and values that few buckets of a range have.
+    assert_eq!(state_of((0..3000).map(|_| 100.0))[0], LIST);
+    assert_eq!(state_of(near().chain([1e9]))[0], LIST);
+    assert_eq!(state_of(near().chain([0.0]))[0], LIST);
+
+    // Whatever came first and made others far, the same values are the same bytes.
+    let mut backwards = Buckets::new(Grain::DEFAULT);
+    backwards.settle(key_of(240.0), key_of(249.0));
+    let mut values: Vec<f64> = near().collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    values
+        .iter()
+        .for_each(|value| backwards.add(key_of(*value)));
+    let mut state = vec![];
+    encode_buckets(&backwards, &mut state);
+    assert_eq!(state, row);
+
+    // Added to counts that are near, to others and to none, it is what its values are.
+    for first in [100.0, 1e9, -5.0, 0.0] {
+        let mut sum = Buckets::new(Grain::DEFAULT);
+        sum.add_all(&[key_of(first); 3]);
+        let Held::Buckets(counts) = decode(&row).unwrap().held else {
+            panic!("no counts");
+        };
+        counts.add_to(&mut sum).unwrap();
+        counts.add_to(&mut sum).unwrap();
+        let mut state = vec![];
+        encode_buckets(&sum, &mut state);
+        let values = near().chain(near()).chain([first; 3]);
+        assert_eq!(state, state_of(values), "{first}");
+    }
+}
+
 #[test]
 fn corrupt_states_are_errors() {
-    let mut buckets = Buckets::new(Grain::DEFAULT);
-    for i in 0..5000 {
-        buckets.add(key_of(f64::from(i)));
-    }
-    let mut good = vec![];
-    encode_buckets(&buckets, &mut good);
-    assert!(check_state(&good).is_ok());
-    for end in 0..good.len() {
-        assert!(check_state(&good[..end]).is_err(), "cut at {end}");
+    let far = state_of((0..5000).map(f64::from));
+    let near = state_of((0..5000).map(|i| f64::from(1000 + i % 900)));
+    assert_ne!(far[0], near[0]);
+    for good in [far, near] {
+        assert!(check_state(&good).is_ok());
+        for end in 0..good.len() {
+            assert!(check_state(&good[..end]).is_err(), "cut at {end}");
+        }
+        assert!(check_state(&[good.as_slice(), &[1]].concat()).is_err());
     }
     assert!(decode(&[]).is_err());
     assert!(decode(&[9, 1, 2]).is_err());
@@ -474,7 +522,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_state_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        for first in 0..=5 {
+        for first in 0..=7 {
             let mut state = vec![first];
             state.extend(&bytes);
             if check_state(&state).is_err() {

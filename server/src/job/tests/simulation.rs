@@ -3,7 +3,7 @@
 //!
 //! A life recovers, replays, runs epochs cut at random offsets and commits, until it dies at a random write, which may be done, not done
 //! or half done; or until it is frozen, and goes on with its commit after the next life has taken over. The store loses replies, refuses,
-//! is full and answers late. A machine may be lost with its journal. In the end the tables must have exactly what one query gives for the
+//! is full and answers late. A machine may be lost with its journal, and the newest checkpoint torn behind everybody's back. In the end the tables must have exactly what one query gives for the
 //! epochs that were decided, and no epoch that was shown may have come differently. `make simulate SEEDS=n`; a failure names its seed.
 #![expect(clippy::panic, reason = "tests")]
 
@@ -26,6 +26,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, prefix::PrefixStore};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Map;
@@ -103,6 +104,7 @@ fn every_seed_ends_with_exactly_the_rows_there_should_be() {
             sum.fenced > 0 && sum.replayed > 0 && sum.machines_lost > 0,
             "{sum:?}"
         );
+        assert!(sum.hidden > 0 && sum.reread > 0 && sum.torn > 0, "{sum:?}");
     }
 }
 
@@ -118,6 +120,7 @@ struct Tally {
     reread: u64,
     fenced: u64,
     machines_lost: u64,
+    torn: u64,
 }
 
 impl Tally {
@@ -131,6 +134,7 @@ impl Tally {
         self.reread += other.reread;
         self.fenced += other.fenced;
         self.machines_lost += other.machines_lost;
+        self.torn += other.torn;
     }
 }
 
@@ -346,10 +350,33 @@ impl<'a> Run<'a> {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => assert!(is_transient(&error), "{error}"),
             }
+            if self.rng.random_range(0..5) == 0 {
+                self.tear_checkpoint().await;
+            }
             quiet = self.lives >= troubled;
         }
         self.check().await;
         self.tally.clone()
+    }
+
+    /// Half of the newest manifest is gone, or of the segment of state that is last by name.
+    async fn tear_checkpoint(&mut self) {
+        let folder = format!("simulated/{}", super::super::checkpoint_folder("q"));
+        let listed = self.disk.list(Some(&folder.into()));
+        let mut paths: Vec<_> = listed
+            .map_ok(|file| file.location)
+            .try_collect()
+            .await
+            .unwrap();
+        let manifests = self.rng.random_range(0..3) > 0;
+        paths.retain(|path| path.as_ref().contains("/manifests/") == manifests);
+        let Some(newest) = paths.iter().max() else {
+            return;
+        };
+        self.tally.torn += 1;
+        let bytes = self.disk.get(newest).await.unwrap().bytes().await.unwrap();
+        let half = bytes.slice(..bytes.len() / 2);
+        self.disk.put(newest, half.into()).await.unwrap();
     }
 
     /// The journal goes with the machine; what was shown and not committed may come differently.
@@ -556,7 +583,6 @@ impl<'a> Run<'a> {
                 }
                 // Only a rebuild helps where there is no checkpoint; the rows it reads are those of a reread from nothing.
                 Hidden::Lost => {
-                    self.tally.reread += 1;
                     journal::clear(self.folder).unwrap();
                     records.clear();
                     self.shown.retain(|epoch, _| *epoch <= discard.epoch);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sluice_connectors::delta::Checkpoint;
+
 use super::{
     FIRST_VACUUM_US, Facts, HOUR_US, SECOND_US, Task, backoff_us, due, first_vacuum_us,
     vacuum_every_us,
@@ -12,7 +14,10 @@ const QUIET: Facts = Facts {
     merges: 0,
     merge_after_us: None,
     version: 99,
-    checkpoint: Some(0),
+    checkpoint: Some(Checkpoint {
+        version: 0,
+        size: 9,
+    }),
     checkpoint_after_us: None,
     vacuum_at_us: Some(1_001),
 };
@@ -36,6 +41,17 @@ fn each_is_due_by_itself() {
         ..QUIET
     };
     assert_eq!(due(&never), [Task::Checkpoint]);
+    // What costs much waits for much.
+    let large = |version| Facts {
+        checkpoint: Some(Checkpoint {
+            version: 0,
+            size: 20_000,
+        }),
+        version,
+        ..QUIET
+    };
+    assert_eq!(due(&large(499)), []);
+    assert_eq!(due(&large(500)), [Task::Checkpoint]);
     let time = Facts {
         now_us: 1_001,
         ..QUIET
