@@ -131,10 +131,10 @@ impl Counts<'_> {
     /// Looks at a row of counts: the bucket of the first, and their sum.
     fn check_row(&self, counts: &[u8]) -> Result<(u32, u64)> {
         let first = self.grain.bucket_of(self.min);
-        let ends = match counts {
-            [1.., .., 1..] | [1..] => Some((first, first.saturating_add(counts.len() as u32 - 1))),
-            _ => None,
-        };
+        let whole = counts.first() > Some(&0) && counts.last() > Some(&0);
+        let last =
+            u32::try_from(counts.len()).map(|count| first.saturating_add(count).wrapping_sub(1));
+        let ends = last.ok().filter(|_| whole).map(|last| (first, last));
         let total = counts.iter().map(|count| u64::from(*count)).sum();
         self.check(ends, total)?;
         Ok((first, total))

@@ -378,6 +378,26 @@ impl Buckets {
         if rank == 1 {
             return Some(value_of(self.min));
         }
+        let bucket = self.bucket_at(rank)?;
+        Some(value_of(
+            self.grain.middle_of(bucket).max(self.min).min(self.max),
+        ))
+    }
+
+    /// The bucket in which the value of a rank lies, looked for from the end that is nearer where that is easy.
+    fn bucket_at(&self, rank: u64) -> Option<u32> {
+        if rank > self.count / 2
+            && let Some(counts) = self.all_near()
+        {
+            let mut above = self.count - rank;
+            for (bucket, count) in counts.iter().enumerate().rev() {
+                match above.checked_sub(u64::from(*count)) {
+                    Some(left) => above = left,
+                    None => return Some(self.grain.bucket_of(self.min) + bucket as u32),
+                }
+            }
+            return None;
+        }
         let mut below = 0;
         let found = self.visit(|bucket, count| {
             below += count;
@@ -386,10 +406,7 @@ impl Buckets {
                 false => ControlFlow::Continue(()),
             }
         });
-        let bucket = found.break_value()?;
-        Some(value_of(
-            self.grain.middle_of(bucket).max(self.min).min(self.max),
-        ))
+        found.break_value()
     }
 
     /// Bytes on the heap.
