@@ -4,6 +4,8 @@
 //! refreshed for an eight-hundredth of that time at most, and its files are looked at then: full tiers are merged, an hour that is over is
 //! sealed, every hundredth version (or later, where it holds much) the log gets a checkpoint and is cleaned up. Then the same rows go through delta-rs' writer and commit.
 //!
+//! An hour is sealed once, in the step after it; to say how even commits are, what that costs is spread over the commits whose rows it writes.
+//!
 //! `SLUICE_BENCH_COMMITS` (2,000) of ours, `SLUICE_BENCH_STOCK` (1,000) of delta-rs'; `SLUICE_BENCH_TABLE` keeps the table in that folder.
 //! CPU is the process's own, from `/proc/self/stat`.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
@@ -109,6 +111,8 @@ struct Spent {
     refresh: f64,
     merge: f64,
     checkpoint: f64,
+    /// Of the commits whose rows were sealed, wherever that was done.
+    seal: f64,
 }
 
 impl Spent {
@@ -118,7 +122,7 @@ impl Spent {
     }
 
     fn sum(&self) -> f64 {
-        self.path() + self.refresh + self.merge + self.checkpoint
+        self.path() + self.refresh + self.merge + self.checkpoint + self.seal
     }
 }
 
@@ -136,6 +140,7 @@ async fn ours(commits: i64) -> Ours {
     let order = ["window_start".to_owned(), "event_type".to_owned()];
     let (mut checkpoint, mut step, mut steps) = (None, Spent::default(), Vec::new());
     let (mut merges_done, mut most_files, mut next_refresh) = (0, 0, 0);
+    let mut sealings = Vec::new();
     println!(
         "commits: of {ROWS} rows, CPU in ms each: data file, log entry, reader, merges, checkpoints"
     );
@@ -171,12 +176,18 @@ async fn ours(commits: i64) -> Ours {
             if !due.is_empty() {
                 let compactor = Compactor::of(&snapshot).unwrap();
                 for merge in due {
+                    let before = cpu_ms();
                     compactor
                         .merge(&merge, &order, true, &queue)
                         .await
                         .unwrap()
                         .unwrap();
                     merges_done += 1;
+                    if merge.sealed {
+                        let took = cpu_ms() - before;
+                        step.merge -= took;
+                        sealings.push(took);
+                    }
                 }
             }
             let merged = cpu_ms();
@@ -195,6 +206,7 @@ async fn ours(commits: i64) -> Ours {
                 refresh: step.refresh / size as f64,
                 merge: step.merge / size as f64,
                 checkpoint: step.checkpoint / size as f64,
+                seal: 0.0,
             };
             let log = log_size(&root, path);
             println!(
@@ -225,6 +237,15 @@ async fn ours(commits: i64) -> Ours {
         .map(u64::cast_signed)
         .sum();
     assert_eq!(total, commits * ROWS, "rows were lost or doubled");
+    let sealed = (commits * PACE_US / HOUR_US * (HOUR_US / PACE_US)).max(1);
+    let sealing: f64 = sealings.iter().sum();
+    for step in &mut steps {
+        step.seal = sealing / sealed as f64;
+    }
+    println!(
+        "commits: {} sealings, {sealing:.0} ms of CPU for the rows of {sealed} commits",
+        sealings.len()
+    );
     let sums: Vec<f64> = steps.iter().map(Spent::sum).collect();
     let mean = sums.iter().sum::<f64>() / sums.len() as f64;
     let off = sums

@@ -19,7 +19,7 @@ const CHECKPOINT_INTERVAL: i64 = 100;
 
 /// A checkpoint costs what it holds, all of it, however little has changed: one that holds more than this for each version since the last
 /// waits for more. So a version's part of it stays the same, however long a table remembers.
-const CHECKPOINT_SIZE: i64 = 40;
+const CHECKPOINT_SIZE: i64 = 20;
 
 /// The version at which a log whose newest checkpoint this is should have its next, unless the table says otherwise.
 pub fn next_checkpoint(newest: Option<Checkpoint>) -> i64 {

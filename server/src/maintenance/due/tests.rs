@@ -50,8 +50,8 @@ fn each_is_due_by_itself() {
         version,
         ..QUIET
     };
-    assert_eq!(due(&large(499)), []);
-    assert_eq!(due(&large(500)), [Task::Checkpoint]);
+    assert_eq!(due(&large(999)), []);
+    assert_eq!(due(&large(1_000)), [Task::Checkpoint]);
     let time = Facts {
         now_us: 1_001,
         ..QUIET
