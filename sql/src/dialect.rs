@@ -1,7 +1,7 @@
 //! The dialect: PostgreSQL's rules, widened by what stream users type.
 //!
 //! Everything is delegated to `PostgreSqlDialect` except: backquoted identifiers (Spark), time travel on tables, every
-//! spelling of INTERVAL, `TABLE name` and `TIME ZONE 'name'` as arguments of a window table function, and the wildcard forms the
+//! spelling of INTERVAL, how far `IS DISTINCT FROM` reaches, `TABLE name` and `TIME ZONE 'name'` as arguments of a window table function, and the wildcard forms the
 //! engine understands. Each parse gets a dialect of its own, because it also carries that parse's **budget**: the
 //! parser underneath backtracks, and on malformed nested input does so exponentially (`cast(cast(cast(…` 40 deep would
 //! run for days). Every backtrack comes through [`Dialect::parse_prefix`], so counting there bounds it.
@@ -78,6 +78,30 @@ impl Dialect for SluiceDialect {
             Keyword::TIME => crate::rewrite::time_zone::parse_prefix(parser),
             _ => None,
         }
+    }
+
+    /// `a IS DISTINCT FROM b OR c` is `(a IS DISTINCT FROM b) OR c`; the parser underneath would take all that follows for the right side.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let distinct = [Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
+        let same = [Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
+        let negated = if parser.parse_keywords(&distinct) {
+            false
+        } else if parser.parse_keywords(&same) {
+            true
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        let (left, make) = (Box::new(expr.clone()), |left, right| match negated {
+            false => Expr::IsDistinctFrom(left, right),
+            true => Expr::IsNotDistinctFrom(left, right),
+        });
+        Some(right.map(|right| make(left, Box::new(right))))
     }
 
     fn supports_table_versioning(&self) -> bool {

@@ -1,7 +1,11 @@
 //! Statement → canonical text, by the table.
 
 use super::{becomes, one, printed};
-use crate::{Statement, parse};
+use crate::{
+    Statement,
+    ast::{self, BinaryOperator, Expr, SelectItem, SetExpr},
+    parse,
+};
 
 #[test]
 fn streams() {
@@ -663,4 +667,33 @@ fn secrets_are_struck_out() {
         "{shown}"
     );
     assert!(printed(&shown).contains("\"kafka.sasl.password\" = '***'"));
+}
+
+/// `IS DISTINCT FROM` binds as `IS` does: AND and OR stay outside.
+#[test]
+fn is_distinct_from_ends_before_or() {
+    for (text, outermost) in [
+        ("a IS DISTINCT FROM b OR c", BinaryOperator::Or),
+        ("a IS NOT DISTINCT FROM b + 1 AND c", BinaryOperator::And),
+    ] {
+        let Statement::Sql(statement) = one(&format!("SELECT {text}")) else {
+            panic!("{text}");
+        };
+        let ast::Statement::Query(query) = *statement else {
+            panic!("{text}");
+        };
+        let SetExpr::Select(select) = *query.body else {
+            panic!("{text}");
+        };
+        let [SelectItem::UnnamedExpr(Expr::BinaryOp { left, op, .. })] = &select.projection[..]
+        else {
+            panic!("{text}: {:?}", select.projection);
+        };
+        assert_eq!(*op, outermost, "{text}");
+        let distinct = matches!(
+            left.as_ref(),
+            Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..)
+        );
+        assert!(distinct, "{text}: {left:?}");
+    }
 }
