@@ -27,7 +27,7 @@ TEST_LIMIT ?= 2400
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check bench test-clients test-stores chaos chaos-stores simulate oracle build needs parts
+.PHONY: help demo demo-kafka test check bench test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,11 +58,16 @@ bench: needs ## Figures of an optimised build: CPU per million events, memory, r
 	@echo "== the decoder alone, beside arrow-json; windows in memory, beside the engine alone; commits, beside delta-rs' own"
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
-test-clients: build parts ## Larger readers (Spark with Delta), the main job with a million events, a million open sessions
-	@$(PARTS) install spark
+test-clients: build parts ## Larger readers (Spark with Delta), PostgreSQL beside ours, the main job with a million events, a million open sessions
+	@$(PARTS) install spark postgres
+	@$(TEST) --test it postgres:: -- --test-threads=1 --include-ignored
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
 	@SLUICE_TEST_SESSIONS=1000000 $(TEST) --test it memory:: -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored
+
+capture: build ## What clients send to PostgreSQL and what it answers, written anew (tests/postgres); needs Java
+	@$(PARTS) postgres -- "{python}" tests/python/postgres_replay.py "{port}" --write $(wildcard tests/postgres/statements/*.sql)
+	@$(PARTS) postgres -- "{python}" tests/python/capture.py "{port}" "{log}" "{jars}"
 
 test-stores: build parts ## The root on S3 (versitygw, built with Go) and Azure (Azurite, from npm): job, kills, faults, takeovers
 	@$(PARTS) install versitygw azurite
@@ -93,8 +98,8 @@ build: needs
 	@timeout --foreground -k 30 7200 $(CARGO) build --locked --workspace --bins --tests
 
 parts:
-	@echo "== parts: Apache Kafka, Python clients, psql (installed once, into $(SLUICE_CACHE))"
-	@$(PARTS) install kafka python psql
+	@echo "== parts: Apache Kafka, Python clients, psql, SQLAlchemy (installed once, into $(SLUICE_CACHE))"
+	@$(PARTS) install kafka python psql sql
 
 # What building needs, installed where rights allow; otherwise one line names it.
 needs:

@@ -2,6 +2,7 @@
 
 pub mod feed;
 pub mod kafka;
+pub mod postgres;
 pub mod producer;
 pub mod psql;
 pub mod python;

@@ -1,8 +1,9 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|spark|versitygw|azurite]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
+//! `parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
 //! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
-//! Ctrl-C.
+//! Ctrl-C. `parts postgres -- COMMAND…` starts PostgreSQL with the schema of the tests, for a COMMAND with `{port}`, `{log}`, `{python}` and
+//! `{jars}` in its arguments.
 
 use std::{
     process::{Command, ExitCode},
@@ -12,7 +13,7 @@ use std::{
 
 use sluice_tests::{
     install,
-    parts::{feed, kafka, python, spark, stores},
+    parts::{feed, kafka, postgres, python, spark, stores},
     ports,
 };
 
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|spark|versitygw|azurite]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...]".into()),
+        Some("postgres") => run_postgres(&args[1..]),
+        _ => Err("usage: parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...] | parts postgres -- COMMAND...".into()),
     };
     match done {
         Ok(code) => code,
@@ -42,6 +44,8 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
             "kafka" => kafka::install()?,
             "python" => python::install()?,
             "psql" => install::program("psql", "postgresql-client")?,
+            "sql" => postgres::clients()?,
+            "postgres" => postgres::install()?,
             "spark" => spark::install()?.1,
             "versitygw" => stores::install_versitygw()?,
             "azurite" => stores::install_azurite()?,
@@ -115,23 +119,45 @@ fn run_kafka(args: &[String]) -> Result<ExitCode, String> {
 }
 
 fn run_beside(broker: &kafka::Broker, command: &[String]) -> Result<ExitCode, String> {
-    let Some(program) = command.first() else {
+    if command.is_empty() {
         eprintln!("[parts] Ctrl-C stops it");
         wait_for_signal();
         return Ok(ExitCode::SUCCESS);
-    };
+    }
     let known = [
         ("{bootstrap}", broker.bootstrap()),
         ("{pid}", broker.pid().to_string()),
         ("{sasl}", broker.sasl()),
         ("{tls}", broker.tls()),
     ];
-    let arguments = command[1..].iter().map(|arg| {
+    run_with(&known, command)
+}
+
+fn run_postgres(args: &[String]) -> Result<ExitCode, String> {
+    let Some((_, command)) = args.split_first().filter(|(first, _)| *first == "--") else {
+        return Err("parts postgres needs -- and a command".into());
+    };
+    let server = postgres::Postgres::start()?;
+    let known = [
+        ("{port}", server.port().to_string()),
+        ("{log}", server.log().display().to_string()),
+        ("{python}", postgres::captured()?.display().to_string()),
+        ("{jars}", postgres::jdbc()?.display().to_string()),
+    ];
+    run_with(&known, command)
+}
+
+/// Runs a command with what is known put into it.
+fn run_with(known: &[(&str, String)], command: &[String]) -> Result<ExitCode, String> {
+    let fill_all = |argument: &String| {
         let fill = |arg: String, (name, value): &(&str, String)| arg.replace(name, value);
-        known.iter().fold(arg.clone(), fill)
-    });
-    let mut child = Command::new(program)
-        .args(arguments)
+        known.iter().fold(argument.clone(), fill)
+    };
+    let Some(program) = command.first().map(fill_all) else {
+        return Err("no command to run".into());
+    };
+    let mut child = Command::new(&program)
+        .args(command[1..].iter().map(fill_all))
         .spawn()
         .map_err(|e| format!("{program}: {e}"))?;
     // Ctrl-C is the command's to answer; we stop the broker after it, not before.
