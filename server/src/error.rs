@@ -55,6 +55,22 @@ pub enum SqlState {
     ReservedName,
     /// 22023
     InvalidParameterValue,
+    /// 42803
+    GroupingError,
+    /// 21000
+    CardinalityViolation,
+    /// 22007
+    InvalidDatetimeFormat,
+    /// 22011
+    SubstringError,
+    /// 2201B
+    InvalidRegularExpression,
+    /// 2201F
+    InvalidArgumentForPower,
+    /// 2201W
+    InvalidRowCountInLimit,
+    /// 2201X
+    InvalidRowCountInOffset,
     /// 22P02
     InvalidTextRepresentation,
     /// 22003
@@ -119,6 +135,14 @@ impl SqlState {
             Self::AmbiguousColumn => "42702",
             Self::DuplicateColumn => "42701",
             Self::UndefinedFunction => "42883",
+            Self::GroupingError => "42803",
+            Self::CardinalityViolation => "21000",
+            Self::InvalidDatetimeFormat => "22007",
+            Self::SubstringError => "22011",
+            Self::InvalidRegularExpression => "2201B",
+            Self::InvalidArgumentForPower => "2201F",
+            Self::InvalidRowCountInLimit => "2201W",
+            Self::InvalidRowCountInOffset => "2201X",
             Self::DuplicateTable => "42P07",
             Self::DuplicateSchema => "42P06",
             Self::InvalidSchemaName => "3F000",

@@ -1,5 +1,6 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
 
+mod conditions;
 mod create_schema;
 mod create_stream;
 mod create_table;
@@ -15,6 +16,8 @@ mod replace_stream;
 mod replay;
 mod show;
 mod vacuum;
+
+pub(crate) use conditions::of_message as condition_of;
 
 use std::sync::Arc;
 
@@ -215,13 +218,18 @@ pub fn plan_error(error: PlanError) -> Error {
         PlanErrorKind::DatatypeMismatch => (Fault::User, SqlState::DatatypeMismatch),
         PlanErrorKind::Unsupported => (Fault::User, SqlState::FeatureNotSupported),
         PlanErrorKind::Invalid => (Fault::User, SqlState::InvalidObjectDefinition),
-        PlanErrorKind::Data if error.message.starts_with("cannot cast string") => {
-            (Fault::User, SqlState::InvalidTextRepresentation)
-        }
         PlanErrorKind::Data => (Fault::User, SqlState::DataException),
         PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
         PlanErrorKind::Scratch => (Fault::Outside, SqlState::DiskFull),
         PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),
+    };
+    let (fault, state) = match state {
+        // What the engine found wrong while it read a file is not the file's fault.
+        SqlState::InternalError | SqlState::OutOfMemory | SqlState::DiskFull => (fault, state),
+        _ => (
+            fault,
+            conditions::of_message(&error.message).unwrap_or(state),
+        ),
     };
     Error::new(fault, state, error.message).explained(error.detail, error.hint)
 }

@@ -2,6 +2,8 @@
 //!
 //! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
 //! cancellation and notices are the session's; what exists is the engine's.
+//!
+//! long because a statement's way from text to rows is read in one place
 
 mod parameters;
 mod settings;
@@ -23,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::settings::Settings;
 use crate::{
-    doors::pg::{self, Facts},
+    catalog::{Object, QualifiedName},
+    doors::pg::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{self, Outcome, engine_error, parse_error},
@@ -116,6 +119,8 @@ impl Session {
             let facts = Facts {
                 user: user.to_owned(),
                 setting: Box::new(move |name| settings.lock().get(name)),
+                definition: view_definition(&session.engine),
+                size: relation_size(&session.engine),
             };
             let state = session.context.state_ref();
             state.write().config_mut().set_extension(Arc::new(facts));
@@ -226,15 +231,39 @@ impl Session {
         let error = match planned {
             Err(error) => error,
             // Some of what the engine cannot do it notices only when it prepares to do it.
-            Ok(planned) => match self.context.state().optimize(&planned.0) {
-                Ok(_) => return Ok(planned),
+            Ok(planned) => match self.try_physical(&planned).await {
+                Ok(()) => return Ok(planned),
                 Err(error) => engine_error(error),
             },
         };
         tracing::info!("answered with nothing: {statement}; {error}");
         self.engine.metrics().catalog_question_unanswered();
         let plan = self.plan(&empty).await?;
-        parameters::typed(plan, hints, in_functions).map_err(engine_error)
+        let (plan, _) = parameters::typed(plan, hints, in_functions).map_err(engine_error)?;
+        // Nothing depends on the values, but the client is going to send them.
+        let types = (0..parameters::highest(statement))
+            .map(|at| hints.get(at).cloned().flatten())
+            .collect();
+        Ok((plan, types))
+    }
+
+    /// Whether a plan can be carried out; with some value in the place of each parameter.
+    async fn try_physical(
+        &self,
+        (plan, types): &(LogicalPlan, Vec<Option<DataType>>),
+    ) -> datafusion::error::Result<()> {
+        let some = |known: &Option<DataType>| {
+            let data_type = known.as_ref().unwrap_or(&DataType::Utf8);
+            ScalarValue::new_default(data_type).or_else(|_| ScalarValue::try_from(data_type))
+        };
+        let mut plan = plan.clone();
+        if !types.is_empty() {
+            let values = types.iter().map(some).collect::<Result<Vec<_>, _>>()?;
+            let values = values.into_iter().map(Into::into).collect();
+            plan = plan.with_param_values(ParamValues::List(values))?;
+        }
+        let state = self.context.state();
+        state.create_physical_plan(&plan).await.map(drop)
     }
 
     async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
@@ -412,6 +441,28 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.engine.metrics().session_closed(self.door);
     }
+}
+
+/// What `pg_get_viewdef` asks.
+fn view_definition(engine: &Arc<Engine>) -> Definition {
+    let engine = Arc::downgrade(engine);
+    Box::new(move |schema, name| {
+        let catalog = engine.upgrade()?.catalog();
+        match catalog.get(&QualifiedName::new(schema, name))?.as_ref() {
+            Object::View(view) => Some(view.statement.query.to_string()),
+            _ => None,
+        }
+    })
+}
+
+/// What `pg_total_relation_size` asks: the files of the newest version that is known.
+fn relation_size(engine: &Arc<Engine>) -> Size {
+    let engine = Arc::downgrade(engine);
+    Box::new(move |schema, name| {
+        let table = engine.upgrade()?.table(&QualifiedName::new(schema, name))?;
+        let snapshot = table.tables.table.snapshot()?;
+        Some(snapshot.files().iter().map(|file| file.size).sum())
+    })
 }
 
 fn tag_of(statement: &Statement) -> &'static str {

@@ -17,6 +17,7 @@ mod parameters;
 mod perform;
 mod portal;
 mod simple;
+mod spelling;
 mod startup;
 mod transaction;
 mod wire;
@@ -40,7 +41,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::catalog::{Facts, empty_answer, install, rewrite};
+pub use self::catalog::{Definition, Facts, Size, empty_answer, install, rewrite};
+/// The function by which a value is looked for in a list that is a parameter.
+pub(crate) const LIST_TEST: &str = catalog::ANY;
+/// The metadata of a field of OIDs.
+pub(crate) const OID_ALIAS: &str = columns::OID_ALIAS;
 
 use self::{
     cancel::{Canceller, Registry},

@@ -10,10 +10,12 @@ use arrow::datatypes::{DataType, Field};
 use datafusion::{
     common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     error::Result,
-    logical_expr::{Expr, LogicalPlan, expr::Placeholder},
+    logical_expr::{Expr, ExprSchemable, LogicalPlan, expr::Placeholder, utils::merge_schema},
     scalar::ScalarValue,
 };
-use sluice_sql::ast::{self, TableFactor, Value, VisitMut, VisitorMut};
+use sluice_sql::ast::{self, TableFactor, Value, Visit, VisitMut, VisitorMut};
+
+use crate::doors::pg::{LIST_TEST, OID_ALIAS};
 
 /// Types by number, from 1.
 pub(super) type Types = BTreeMap<usize, Option<DataType>>;
@@ -75,9 +77,26 @@ pub(super) fn typed(
 fn inferred(plan: &LogicalPlan) -> Result<Types> {
     let mut types = Types::new();
     plan.apply_with_subqueries(|node| {
+        let below = merge_schema(&node.inputs());
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
+                let list;
                 let (placeholder, told) = match expr {
+                    // `x = ANY ($1)`: the parameter is a list of such.
+                    Expr::ScalarFunction(call) if call.name() == LIST_TEST => {
+                        let [value, Expr::Placeholder(placeholder)] = call.args.as_slice() else {
+                            return Ok(TreeNodeRecursion::Continue);
+                        };
+                        let (_, field) = value.to_field(&below)?;
+                        // Of OIDs, as drivers know them: unsigned.
+                        let item = match field.metadata().contains_key(OID_ALIAS) {
+                            true => DataType::UInt32,
+                            false => field.data_type().clone(),
+                        };
+                        let item = Field::new_list_field(item, true);
+                        list = Field::new("", DataType::List(item.into()), true).into();
+                        (placeholder, Some(&list))
+                    }
                     Expr::Placeholder(placeholder) => (placeholder, placeholder.field.as_ref()),
                     Expr::Cast(cast) => match cast.expr.as_ref() {
                         Expr::Placeholder(placeholder) => (placeholder, Some(&cast.field)),
@@ -96,6 +115,26 @@ fn inferred(plan: &LogicalPlan) -> Result<Types> {
         })
     })?;
     Ok(types)
+}
+
+/// The highest number of a parameter in a statement.
+pub(super) fn highest(statement: &ast::Statement) -> usize {
+    let mut highest = Highest(0);
+    let _ = statement.visit(&mut highest);
+    highest.0
+}
+
+struct Highest(usize);
+
+impl ast::Visitor for Highest {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ast::ValueWithSpan) -> ControlFlow<()> {
+        if let Value::Placeholder(id) = &value.value {
+            self.0 = self.0.max(number(id).unwrap_or(0));
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// The number of `$n`.

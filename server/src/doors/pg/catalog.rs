@@ -5,36 +5,43 @@
 //! planned is answered by no rows of the right columns ([`empty_answer`]), and a query of the user's own never is.
 
 mod answer;
+mod builtin;
+mod casts;
 mod functions;
 mod information;
 mod labels;
+mod names;
+mod oids;
 mod relations;
+mod rows;
 mod rules;
+mod shapes;
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use async_trait::async_trait;
 use datafusion::{
     execution::SessionStateBuilder, logical_expr::ScalarUDF, prelude::SessionContext,
 };
-use datafusion_pg_catalog::{
-    pg_catalog::{
-        self as upstream, PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf,
-        context::{PgCatalogContextProvider, Role},
-        format_type, generate_series_arg_coercion, has_privilege_udf, oid_type_planner,
-        pg_get_expr_udf, quote_ident_udf,
-    },
-    sql::PostgresCompatibilityParser,
+use datafusion_pg_catalog::pg_catalog::{
+    self as upstream, PgCatalogStaticTables, array_bounds_udf, generate_series_arg_coercion,
+    has_privilege_udf, oid_type_planner, quote_ident_udf,
 };
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
+pub(super) use functions::ANY;
 pub(super) use labels::shown as shown_label;
+pub(super) use names::shown_by_default as shown_oid;
 
+use super::spelling;
 use crate::error::{Error, Result};
 
 /// Looks a run-time parameter up by name.
 pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Looks up the query of a view, by schema and name.
+pub type Definition = Box<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
+/// Looks up how many bytes a relation takes, by schema and name.
+pub type Size = Box<dyn Fn(&str, &str) -> Option<i64> + Send + Sync>;
 
 /// What `pg_catalog`'s functions may know of the session they run in: set it as an extension of the context's configuration before
 /// [`install`]. Without it they answer for user `sluice` and default settings.
@@ -43,6 +50,10 @@ pub struct Facts {
     pub user: String,
     /// A run-time parameter's value, as SHOW gives it.
     pub setting: Setting,
+    /// A view's query.
+    pub definition: Definition,
+    /// A relation's size in bytes.
+    pub size: Size,
 }
 
 impl std::fmt::Debug for Facts {
@@ -56,7 +67,18 @@ impl Default for Facts {
         Self {
             user: OWNER.into(),
             setting: Box::new(|_| None),
+            definition: Box::new(|_, _| None),
+            size: Box::new(|_, _| None),
         }
+    }
+}
+
+impl Facts {
+    /// The schemas of the session's search path; the one of the user's name exists for nobody.
+    fn schemas(&self) -> Vec<String> {
+        let mut schemas = names::search_path(self);
+        schemas.retain(|schema| schema != relations::NAME && *schema != self.user);
+        schemas
     }
 }
 
@@ -71,20 +93,20 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let tables = static_tables()?;
     let facts = context.state().config().get_extension::<Facts>();
     let facts = facts.unwrap_or_default();
-    let listed = relations::Listed::new(context, DATABASE);
-    let provider = PgCatalogSchemaProvider::try_new(listed.clone(), Arc::clone(&tables), Roles)
-        .map_err(trouble)?;
+    let listed = relations::Listed::new(context);
     let catalog = context
         .catalog(DATABASE)
         .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?;
+    let pg_catalog = relations::PgCatalog {
+        listed: listed.clone(),
+        facts: Arc::clone(&facts),
+    };
     catalog
-        .register_schema("pg_catalog", relations::PgCatalog::new(provider, &facts))
+        .register_schema(relations::NAME, Arc::new(pg_catalog))
         .map_err(trouble)?;
+    let information = information::Information(listed.clone());
     catalog
-        .register_schema(
-            information::NAME,
-            Arc::new(information::Information(listed)),
-        )
+        .register_schema(information::NAME, Arc::new(information))
         .map_err(trouble)?;
     let mut state = SessionStateBuilder::new_from_existing(context.state())
         .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
@@ -98,7 +120,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     for function in upstream_functions() {
         context.register_udf(function);
     }
-    for function in functions::all(&facts) {
+    for function in functions::all(&facts, &listed) {
         context.register_udf(function);
     }
     Ok(())
@@ -106,11 +128,11 @@ pub fn install(context: &SessionContext) -> Result<()> {
 
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.
 pub fn rewrite(statement: ast::Statement) -> ast::Statement {
-    static UPSTREAM: LazyLock<PostgresCompatibilityParser> =
-        LazyLock::new(PostgresCompatibilityParser::new);
     let statement = labels::keep(statement);
+    let statement = spelling::rewrite(statement);
+    let statement = casts::rewrite(statement);
     let statement = rules::before(statement);
-    rules::after(UPSTREAM.rewrite(statement))
+    rules::after(rules::upstream(statement))
 }
 
 /// The tables that never change are read once in a process.
@@ -128,47 +150,16 @@ fn static_tables() -> Result<Arc<PgCatalogStaticTables>> {
 fn upstream_functions() -> Vec<ScalarUDF> {
     let privilege = has_privilege_udf::create_has_privilege_udf;
     vec![
-        upstream::create_current_database_udf(DATABASE),
         privilege("has_table_privilege"),
         privilege("has_schema_privilege"),
         privilege("has_database_privilege"),
         privilege("has_any_column_privilege"),
-        format_type::create_format_type_udf(),
-        pg_get_expr_udf::create_pg_get_expr_udf(),
-        upstream::create_pg_get_partkeydef_udf(),
         upstream::create_pg_relation_is_publishable_udf(),
         upstream::create_pg_get_statisticsobjdef_columns_udf(),
         upstream::create_pg_stat_get_numscans(),
-        upstream::create_pg_get_constraintdef(),
         upstream::create_pg_get_partition_ancestors_udf(),
-        quote_ident_udf::create_quote_ident_udf(),
         quote_ident_udf::create_parse_ident_udf(),
         array_bounds_udf::create_array_upper_udf(),
         array_bounds_udf::create_array_lower_udf(),
     ]
-}
-
-/// Until there are roles there is one.
-#[derive(Clone, Debug)]
-struct Roles;
-
-#[async_trait]
-impl PgCatalogContextProvider for Roles {
-    async fn roles(&self) -> Vec<String> {
-        vec![OWNER.into()]
-    }
-
-    async fn role(&self, name: &str) -> Option<Role> {
-        (name == OWNER).then(|| Role {
-            name: OWNER.into(),
-            is_superuser: true,
-            can_login: true,
-            can_create_db: true,
-            can_create_role: true,
-            can_create_user: true,
-            can_replication: false,
-            grants: Vec::new(),
-            inherited_roles: Vec::new(),
-        })
-    }
 }

@@ -13,9 +13,9 @@ use super::{
 };
 
 /// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
-const OID_ALIAS: &str = "pg.oid_alias";
-/// Field metadata by which they mark a text as the one-byte type `"char"`.
-const CHAR: &str = "pg.char";
+pub(super) const OID_ALIAS: &str = "pg.oid_alias";
+/// Field metadata that names another type of PostgreSQL's, which an Arrow type carries: `name`, `xid`, `oidvector`.
+pub(super) const TYPE: &str = "pg.type";
 
 /// A result column as the client sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,10 +92,50 @@ pub(super) fn pg_type(field: &Field) -> Type {
             _ => Type::OID,
         };
     }
-    if field.metadata().contains_key(CHAR) && field.data_type() == &DataType::Utf8 {
-        return Type::CHAR;
+    let of_arrow = of_arrow(field.data_type());
+    match field.metadata().get(TYPE).and_then(|name| named(name)) {
+        Some(named) if of_arrow == carrier(&named) => named,
+        _ => of_arrow,
     }
-    of_arrow(field.data_type())
+}
+
+/// Types that are marked by name.
+fn named(name: &str) -> Option<Type> {
+    Some(match name {
+        "\"char\"" => Type::CHAR,
+        "\"char\"[]" => Type::CHAR_ARRAY,
+        "aclitem[]" => Type::ACLITEM_ARRAY,
+        "anyarray" => Type::ANYARRAY,
+        "character varying" => Type::VARCHAR,
+        "inet" => Type::INET,
+        "json" => Type::JSON,
+        "uuid" => Type::UUID,
+        "void" => Type::VOID,
+        "int2vector" => Type::INT2_VECTOR,
+        "name" => Type::NAME,
+        "name[]" => Type::NAME_ARRAY,
+        "oid[]" => Type::OID_ARRAY,
+        "oidvector" => Type::OID_VECTOR,
+        "pg_dependencies" => Type::PG_DEPENDENCIES,
+        "pg_lsn" => Type::PG_LSN,
+        "pg_mcv_list" => Type::PG_MCV_LIST,
+        "pg_ndistinct" => Type::PG_NDISTINCT,
+        "pg_node_tree" => Type::PG_NODE_TREE,
+        "regtype[]" => Type::REGTYPE_ARRAY,
+        "xid" => Type::XID,
+        _ => return None,
+    })
+}
+
+/// The type that the Arrow type which carries `pg` would have without its mark.
+fn carrier(pg: &Type) -> Type {
+    match *pg {
+        Type::XID => Type::INT4,
+        Type::INT2_VECTOR => Type::INT2_ARRAY,
+        Type::OID_VECTOR | Type::OID_ARRAY | Type::REGTYPE_ARRAY => Type::INT4_ARRAY,
+        Type::NAME_ARRAY | Type::ACLITEM_ARRAY | Type::CHAR_ARRAY => Type::TEXT_ARRAY,
+        _ => Type::TEXT,
+    }
 }
 
 /// The Postgres type of an Arrow type.
@@ -104,9 +144,9 @@ pub(super) fn of_arrow(data_type: &DataType) -> Type {
         DataType::Boolean => Type::BOOL,
         DataType::Int8 | DataType::UInt8 | DataType::Int16 => Type::INT2,
         DataType::UInt16 | DataType::Int32 => Type::INT4,
-        DataType::UInt32 | DataType::Int64 => Type::INT8,
-        DataType::UInt64
-        | DataType::Decimal32(..)
+        // What the engine counts in unsigned numbers (`row_number()`) PostgreSQL counts in `bigint`.
+        DataType::UInt32 | DataType::UInt64 | DataType::Int64 => Type::INT8,
+        DataType::Decimal32(..)
         | DataType::Decimal64(..)
         | DataType::Decimal128(..)
         | DataType::Decimal256(..) => Type::NUMERIC,
@@ -124,6 +164,8 @@ pub(super) fn of_arrow(data_type: &DataType) -> Type {
         DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => Type::JSON,
         DataType::Dictionary(_, value) => of_arrow(value),
         DataType::RunEndEncoded(_, value) => of_arrow(value.data_type()),
+        // No column is one; a parameter that is compared with OIDs is.
+        DataType::List(item) if *item.data_type() == DataType::UInt32 => Type::OID_ARRAY,
         DataType::List(item)
         | DataType::LargeList(item)
         | DataType::FixedSizeList(item, _)
@@ -194,11 +236,13 @@ pub(super) fn to_arrow(pg: &Type) -> Option<DataType> {
 fn size(pg: &Type) -> i16 {
     match *pg {
         Type::BOOL | Type::CHAR => 1,
+        Type::NAME => 64,
         Type::INT2 => 2,
         Type::INT4
         | Type::FLOAT4
         | Type::DATE
         | Type::OID
+        | Type::XID
         | Type::REGCLASS
         | Type::REGTYPE
         | Type::REGPROC
@@ -215,7 +259,7 @@ fn size(pg: &Type) -> i16 {
 }
 
 /// Precision and scale, as `numeric(p,s)` keeps them.
-fn modifier(data_type: &DataType) -> i32 {
+pub(super) fn modifier(data_type: &DataType) -> i32 {
     match data_type {
         DataType::Decimal32(p, s)
         | DataType::Decimal64(p, s)

@@ -10,12 +10,16 @@ mod number;
 mod text;
 mod values;
 
-use arrow::{array::RecordBatch, array::timezone::Tz, datatypes::SchemaRef};
+use arrow::{
+    array::{ArrayRef, RecordBatch, StringArray, StringBuilder, timezone::Tz},
+    datatypes::{Field, SchemaRef},
+};
 use bytes::{BufMut, BytesMut};
+use datafusion::error::DataFusionError;
 use values::Values;
 
 use super::{
-    columns::{Column, columns, format_of},
+    columns::{Column, columns, format_of, pg_type},
     failure::Failure,
 };
 
@@ -40,6 +44,29 @@ impl Style {
                 .and_then(|name| name.parse().ok()),
         }
     }
+}
+
+/// The values of a column as texts, in a session of this time zone.
+pub(super) fn texts(
+    array: &ArrayRef,
+    field: &Field,
+    zone: Option<&str>,
+) -> datafusion::error::Result<StringArray> {
+    let trouble = |failure: Failure| DataFusionError::Execution(failure.message);
+    let values = Values::new(array, &pg_type(field)).map_err(trouble)?;
+    let style = Style::new(zone);
+    let mut texts = StringBuilder::new();
+    let mut out = BytesMut::new();
+    for row in 0..array.len() {
+        if values.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        out.clear();
+        values.text(row, style, &mut out).map_err(trouble)?;
+        texts.append_value(String::from_utf8_lossy(&out));
+    }
+    Ok(texts.finish())
 }
 
 /// Turns batches of one result into rows.

@@ -11,8 +11,8 @@ use datafusion::{common::SchemaError, error::DataFusionError};
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
 use crate::{
-    error::{Error, SqlState},
-    execute::{engine_error, scratch_error},
+    error::{Error, Fault, SqlState},
+    execute::{condition_of, engine_error, scratch_error},
 };
 
 /// How bad it is: what PostgreSQL calls the severity.
@@ -152,7 +152,19 @@ impl From<Error> for Failure {
 
 impl From<DataFusionError> for Failure {
     fn from(error: DataFusionError) -> Self {
-        from_engine(&error).into()
+        conditioned(from_engine(&error)).into()
+    }
+}
+
+/// With the code that its words mean, where they mean one: a value that cannot be cast is nobody's input or output, whatever was read.
+fn conditioned(error: Error) -> Error {
+    match condition_of(&error.message) {
+        Some(state) if error.state != SqlState::OutOfMemory => Error {
+            fault: Fault::User,
+            state,
+            ..error
+        },
+        _ => error,
     }
 }
 

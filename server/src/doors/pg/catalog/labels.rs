@@ -4,7 +4,8 @@
 //! such columns go through the engine under the name plus a mark that makes it unique, and the door cuts the mark off.
 
 use sluice_sql::ast::{
-    DataType, Expr, Function, Ident, Query, SelectItem, SetExpr, Statement, Value,
+    ArrayElemTypeDef, DataType, Expr, Function, Ident, Query, SelectItem, SetExpr, Statement,
+    TrimWhereField, Value,
 };
 
 /// Begins the mark. No name a person types has it.
@@ -12,7 +13,9 @@ const MARK: char = '\u{1}';
 
 /// The name as the client sees it.
 pub(in crate::doors::pg) fn shown(name: &str) -> &str {
-    name.split(MARK).next().unwrap_or(name)
+    let name = name.split(MARK).next().unwrap_or(name);
+    // By this upstream tells a column beside `*` from the same one in it.
+    name.strip_prefix("__alias_").unwrap_or(name)
 }
 
 /// A name for the `i`th column that no other column has.
@@ -29,16 +32,32 @@ pub(super) fn keep(mut statement: Statement) -> Statement {
 }
 
 fn name_columns(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return;
+    name_select(query.body.as_mut());
+}
+
+fn name_select(body: &mut SetExpr) {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, right, .. } => {
+            name_select(left);
+            name_select(right);
+            return;
+        }
+        _ => return,
     };
     // What DISTINCT and GROUP BY compare are the expressions; a new name changes nothing for them.
     for (i, item) in select.projection.iter_mut().enumerate() {
         let SelectItem::UnnamedExpr(expr) = item else {
             continue;
         };
-        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-            continue;
+        let special = |name: &Ident| {
+            name.quote_style.is_none()
+                && ["user", "current_role"].contains(&name.value.to_lowercase().as_str())
+        };
+        match expr {
+            Expr::Identifier(name) if special(name) => {}
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
+            _ => {}
         }
         let alias = Ident::with_quote('"', unique(&label(expr), i));
         *item = SelectItem::ExprWithAlias {
@@ -53,11 +72,25 @@ pub(super) fn label(expr: &Expr) -> String {
     named(expr).unwrap_or_else(|| "?column?".into())
 }
 
+/// Whether the name is that of a type, for want of a better one: a cast outside has a better one.
+fn is_of_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast { expr, .. } => named(expr).is_none() || is_of_type(expr),
+        Expr::TypedString(_) | Expr::Interval(_) | Expr::Case { .. } => true,
+        Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
+        Expr::Nested(expr) | Expr::Collate { expr, .. } => is_of_type(expr),
+        _ => false,
+    }
+}
+
 fn named(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(ident.value.clone()),
         Expr::CompoundIdentifier(idents) => idents.last().map(|ident| ident.value.clone()),
         Expr::Function(function) => of_function(function),
+        Expr::Cast {
+            expr, data_type, ..
+        } if is_of_type(expr) => Some(of_type(data_type)),
         Expr::Cast {
             expr, data_type, ..
         } => named(expr).or_else(|| Some(of_type(data_type))),
@@ -70,7 +103,14 @@ fn named(expr: &Expr) -> Option<String> {
             .or_else(|| Some("case".into())),
         Expr::Extract { .. } => Some("extract".into()),
         Expr::Substring { .. } => Some("substring".into()),
-        Expr::Trim { .. } => Some("btrim".into()),
+        Expr::Trim { trim_where, .. } => Some(
+            match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                _ => "btrim",
+            }
+            .into(),
+        ),
         Expr::Position { .. } => Some("position".into()),
         Expr::Ceil { .. } => Some("ceil".into()),
         Expr::Floor { .. } => Some("floor".into()),
@@ -127,6 +167,16 @@ fn of_type(data_type: &DataType) -> String {
             }
         }
         DataType::Interval { .. } => "interval".into(),
+        DataType::Char(_) | DataType::Character(_) => "bpchar".into(),
+        DataType::Time(_, zone) if zone.to_string().to_lowercase().starts_with("with ") => {
+            "timetz".into()
+        }
+        DataType::Time(..) => "time".into(),
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _)
+            | ArrayElemTypeDef::AngleBracket(element)
+            | ArrayElemTypeDef::Parenthesis(element),
+        ) => of_type(element),
         other => other
             .to_string()
             .to_lowercase()

@@ -1,235 +1,131 @@
-//! Which relations `pg_catalog` tells of, and the few of its own that need mending.
+//! `pg_catalog`: its relations, each made when it is read.
+//!
+//! Made when planned, the answer of a prepared statement would grow old: drivers prepare what they ask often, and keep it.
 
-use std::sync::{Arc, Weak};
+mod cluster;
+mod listed;
+mod objects;
 
-use arrow::{
-    array::{ArrayRef, RecordBatch, StringArray, new_null_array},
-    datatypes::{DataType, SchemaRef},
-};
+use std::sync::Arc;
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProviderList, SchemaProvider, TableProvider},
-    common::metadata::FieldMetadata,
-    datasource::{MemTable, TableType, ViewTable, provider_as_source},
+    catalog::{SchemaProvider, TableProvider, streaming::StreamingTable},
     error::{DataFusionError, Result},
-    logical_expr::{Expr, LogicalPlanBuilder, col, lit},
-    prelude::SessionContext,
-    scalar::ScalarValue,
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_plan::{stream::RecordBatchStreamAdapter, streaming::PartitionStream},
 };
-use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, catalog_info::CatalogInfo};
 
-use super::{DATABASE, Facts, Roles, functions};
+pub(super) use self::{
+    cluster::{role, role_oid},
+    listed::Listed,
+    objects::{Described, definition, described, described_shape},
+};
+use super::{
+    Facts, builtin,
+    rows::{self, Row},
+    shapes::{self, Shape},
+};
 
-/// The database as `pg_catalog` lists it. It holds the list of catalogs weakly, as it becomes part of it.
-#[derive(Clone, Debug)]
-pub(super) struct Listed {
-    catalogs: Weak<dyn CatalogProviderList>,
-    database: &'static str,
-}
+/// The schema's name.
+pub(super) const NAME: &str = "pg_catalog";
 
-impl Listed {
-    pub(super) fn new(context: &SessionContext, database: &'static str) -> Self {
-        Self {
-            catalogs: Arc::downgrade(context.state().catalog_list()),
-            database,
-        }
-    }
-
-    /// The list, as long as its context lives.
-    pub(super) fn catalogs(&self) -> Option<Arc<dyn CatalogProviderList>> {
-        self.catalogs.upgrade()
-    }
-
-    fn schema(&self, catalog: &str, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
-        self.catalogs.upgrade()?.catalog(catalog)?.schema(schema)
-    }
-}
-
-#[async_trait]
-impl CatalogInfo for Listed {
-    async fn catalog_names(&self) -> Result<Vec<String>, DataFusionError> {
-        Ok(vec![self.database.to_owned()])
-    }
-
-    async fn schema_names(&self, catalog: &str) -> Result<Option<Vec<String>>, DataFusionError> {
-        let names = self
-            .catalogs
-            .upgrade()
-            .and_then(|list| list.catalog(catalog))
-            .map(|catalog| catalog.schema_names());
-        Ok(names.map(|mut names| {
-            names.sort();
-            names
-        }))
-    }
-
-    async fn table_names(
-        &self,
-        catalog: &str,
-        schema: &str,
-    ) -> Result<Option<Vec<String>>, DataFusionError> {
-        Ok(self.schema(catalog, schema).map(|schema| {
-            let mut names = schema.table_names();
-            names.sort();
-            names
-        }))
-    }
-
-    async fn table_schema(
-        &self,
-        catalog: &str,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<SchemaRef>, DataFusionError> {
-        match self.schema(catalog, schema) {
-            // One relation that cannot be opened must not take the whole catalog with it.
-            Some(schema) => Ok(schema
-                .table(table)
-                .await
-                .ok()
-                .flatten()
-                .map(|table| table.schema())),
-            None => Ok(None),
-        }
-    }
-
-    async fn table_type(
-        &self,
-        catalog: &str,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<TableType>, DataFusionError> {
-        match self.schema(catalog, schema) {
-            Some(schema) => Ok(schema.table_type(table).await.ok().flatten()),
-            None => Ok(None),
-        }
-    }
-}
-
-/// `pg_catalog` with what upstream's lacks or has otherwise: an owner that exists, access lists that are lists, the session's settings.
+/// The schema.
 #[derive(Debug)]
 pub(super) struct PgCatalog {
-    upstream: PgCatalogSchemaProvider<Listed, Roles>,
-    facts: Arc<Facts>,
+    pub(super) listed: Listed,
+    pub(super) facts: Arc<Facts>,
 }
-
-impl PgCatalog {
-    pub(super) fn new(
-        upstream: PgCatalogSchemaProvider<Listed, Roles>,
-        facts: &Arc<Facts>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            upstream,
-            facts: Arc::clone(facts),
-        })
-    }
-
-    /// The relation with some columns replaced and others added.
-    fn mend(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
-        let no_list = || lit(ScalarValue::new_null_list(DataType::Utf8, true, 1));
-        let text = |text: &str| lit(text);
-        let (changes, only): (Vec<(&str, Expr)>, Option<Expr>) = match name {
-            "pg_class" => (
-                vec![
-                    ("relowner", lit(OWNER_OID)),
-                    ("relacl", no_list()),
-                    ("reloptions", no_list()),
-                ],
-                None,
-            ),
-            "pg_namespace" => (
-                vec![("nspowner", lit(OWNER_OID)), ("nspacl", no_list())],
-                None,
-            ),
-            "pg_database" => (
-                vec![
-                    ("datacl", no_list()),
-                    ("datcollate", text("C.UTF-8")),
-                    ("datctype", text("C.UTF-8")),
-                ],
-                Some(col("datname").eq(lit(DATABASE))),
-            ),
-            "pg_roles" => (
-                vec![("oid", lit(OWNER_OID)), ("rolbypassrls", lit(true))],
-                None,
-            ),
-            _ => return Ok(table),
-        };
-        let schema = table.schema();
-        let replaced = |field: &str| changes.iter().find(|(name, _)| *name == field);
-        let mut columns: Vec<Expr> = schema
-            .fields()
-            .iter()
-            .map(|field| match replaced(field.name()) {
-                Some((name, expr)) => {
-                    let metadata = FieldMetadata::from(field.metadata());
-                    expr.clone().alias_with_metadata(*name, Some(metadata))
-                }
-                None => col(field.name()),
-            })
-            .collect();
-        let added = changes
-            .iter()
-            .filter(|(name, _)| schema.field_with_name(name).is_err());
-        columns.extend(added.map(|(name, expr)| expr.clone().alias(*name)));
-        let mut plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
-        if let Some(only) = only {
-            plan = plan.filter(only)?;
-        }
-        Ok(Arc::new(ViewTable::new(
-            plan.project(columns)?.build()?,
-            None,
-        )))
-    }
-
-    /// `pg_settings`: of its many columns those that are asked for have values.
-    fn settings(&self, schema: &SchemaRef) -> Result<Arc<dyn TableProvider>> {
-        let settings = functions::settings(&self.facts);
-        let columns = schema.fields().iter().map(|field| -> ArrayRef {
-            let texts = |text: for<'a> fn(&'a (&'static str, String)) -> &'a str| -> ArrayRef {
-                Arc::new(
-                    settings
-                        .iter()
-                        .map(|s| Some(text(s)))
-                        .collect::<StringArray>(),
-                )
-            };
-            match field.name().as_str() {
-                "name" => texts(|(name, _)| name),
-                "setting" | "reset_val" | "boot_val" => texts(|(_, value)| value),
-                "context" => texts(|_| "user"),
-                "vartype" => texts(|_| "string"),
-                "source" => texts(|_| "default"),
-                _ => new_null_array(field.data_type(), settings.len()),
-            }
-        });
-        let batch = RecordBatch::try_new(Arc::clone(schema), columns.collect())?;
-        Ok(Arc::new(MemTable::try_new(
-            Arc::clone(schema),
-            vec![vec![batch]],
-        )?))
-    }
-}
-
-/// PostgreSQL's OID of the first role.
-const OWNER_OID: i32 = 10;
 
 #[async_trait]
 impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
-        self.upstream.table_names()
+        shapes::of_schema(NAME)
+            .map(|shape| shape.name.to_owned())
+            .collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        let name = name.to_ascii_lowercase();
-        match self.upstream.table(&name).await? {
-            Some(table) if name == "pg_settings" => self.settings(&table.schema()).map(Some),
-            Some(table) => self.mend(&name, table).map(Some),
-            None => Ok(None),
-        }
+        let Some(shape) = shapes::find(NAME, &name.to_ascii_lowercase()) else {
+            return Ok(None);
+        };
+        let (listed, facts) = (self.listed.clone(), Arc::clone(&self.facts));
+        lazy(shape, move || {
+            let (listed, facts) = (listed.clone(), Arc::clone(&facts));
+            Box::pin(async move { rows_of(shape, &listed, &facts).await })
+        })
+        .map(Some)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.upstream.table_exist(name)
+        shapes::find(NAME, &name.to_ascii_lowercase()).is_some()
+    }
+}
+
+/// What a relation holds now.
+async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Result<RecordBatch> {
+    if let Some(batch) = builtin::table(shape)? {
+        return Ok(batch);
+    }
+    let rows: Vec<Row> = match shape.name {
+        "pg_attribute" => objects::attributes(&listed.relations().await),
+        "pg_authid" => cluster::roles(),
+        "pg_class" => objects::classes(&listed.relations().await),
+        "pg_database" => cluster::databases(),
+        "pg_namespace" => objects::namespaces(&listed.schemas()),
+        "pg_roles" => cluster::roles_without_passwords(),
+        "pg_settings" => cluster::settings(facts),
+        "pg_shadow" | "pg_user" => cluster::users(),
+        "pg_stat_all_tables"
+        | "pg_stat_user_tables"
+        | "pg_statio_all_tables"
+        | "pg_statio_user_tables" => objects::statistics(&listed.relations().await),
+        "pg_tables" => objects::tables(&listed.relations().await),
+        "pg_views" => objects::views(&listed.relations().await),
+        _ => Vec::new(),
+    };
+    rows::batch(shape, &rows)
+}
+
+type Made = std::pin::Pin<Box<dyn Future<Output = Result<RecordBatch>> + Send>>;
+
+/// A table of this shape whose rows are made when it is read.
+pub(super) fn lazy(
+    shape: &Shape,
+    make: impl Fn() -> Made + Send + Sync + 'static,
+) -> Result<Arc<dyn TableProvider>> {
+    let schema = shape.arrow();
+    let partition = Arc::new(Lazy {
+        name: shape.name,
+        schema: Arc::clone(&schema),
+        make: Box::new(make),
+    });
+    Ok(Arc::new(StreamingTable::try_new(schema, vec![partition])?))
+}
+
+struct Lazy {
+    name: &'static str,
+    schema: SchemaRef,
+    make: Box<dyn Fn() -> Made + Send + Sync>,
+}
+
+impl std::fmt::Debug for Lazy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lazy({})", self.name)
+    }
+}
+
+impl PartitionStream for Lazy {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = futures::stream::once((self.make)());
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            rows,
+        ))
     }
 }

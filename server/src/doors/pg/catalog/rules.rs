@@ -1,25 +1,289 @@
 //! Rewrites of ours, beside upstream's: subqueries that the engine takes only as aggregates.
 //!
+//! long because each rewrite is a visitor of its own, and their order says as much as they do
+//!
 //! They touch nothing but questions about the catalog: where a user's own subquery gives two rows, that is an error and has to stay one.
 
-use std::ops::ControlFlow;
-
-use sluice_sql::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName,
-    ObjectNamePart, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
-    TableFactor, Value, VisitMut, VisitorMut,
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, LazyLock},
 };
 
-use super::answer::only_catalog;
+use datafusion_pg_catalog::sql::rules::{self as upstream_rules, SqlStatementRewriteRule};
+use sluice_sql::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+    LimitClause, ObjectName, ObjectNamePart, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
+};
+
+use super::{answer::only_catalog, relations::NAME, shapes};
+use crate::doors::pg::spelling::expression;
+
+/// Upstream's rules. Of these, one makes NULL of a subquery that names the row around it: a tool's question has another answer then, and
+/// a person's would have a wrong one, so it is for tools' alone. Casts to aliases of `oid` are ours (`casts.rs`).
+pub(super) fn upstream(statement: Statement) -> Statement {
+    type Rules = Vec<Arc<dyn SqlStatementRewriteRule>>;
+    static FOR_ALL: LazyLock<Rules> = LazyLock::new(|| {
+        vec![
+            Arc::new(upstream_rules::AliasDuplicatedProjectionRewrite),
+            Arc::new(upstream_rules::ResolveUnqualifiedIdentifier),
+            Arc::new(upstream_rules::RewriteArrayAnyAllOperation),
+            Arc::new(upstream_rules::StripCallableQualifier),
+            Arc::new(upstream_rules::FixArrayLiteral),
+            Arc::new(upstream_rules::CurrentUserVariableToSessionUserFunctionCall),
+            Arc::new(upstream_rules::StripCollate),
+            Arc::new(upstream_rules::RewritePgCatalogOperator),
+        ]
+    });
+    let catalog = only_catalog(&statement);
+    let statement = FOR_ALL.iter().fold(statement, |s, rule| rule.rewrite(s));
+    match catalog {
+        true => upstream_rules::RemoveSubqueryFromProjection.rewrite(statement),
+        false => statement,
+    }
+}
 
 /// Before upstream's rules.
 pub(super) fn before(mut statement: Statement) -> Statement {
     if only_catalog(&statement) {
+        if let Some(same) = type_tree(&statement) {
+            return same;
+        }
+        let _ = statement.visit(&mut Absent);
         let _ = statement.visit(&mut SearchPath);
         let _ = statement.visit(&mut Aggregate);
+        let _ = statement.visit(&mut Lists);
+        let mut owners = Owners::default();
+        let _ = statement.visit(&mut owners);
+        let _ = statement.visit(&mut TableOids(owners.names));
     }
+    let mut given = Given::default();
+    let _ = statement.visit(&mut given);
+    let _ = statement.visit(&mut Qualify(given.names));
     statement
+}
+
+/// asyncpg's look at a type it does not know, down to what it is made of: a recursion with subqueries in it. Types here are made of no more
+/// than their elements, so a join says the same.
+fn type_tree(statement: &Statement) -> Option<Statement> {
+    const SAME: &str = "SELECT t.oid, ns.nspname AS ns, t.typname AS name, t.typtype AS kind, sluice_oid(NULL) AS basetype,
+  t.typelem AS elemtype, elem.typdelim AS elemdelim, sluice_oid(coalesce(r.rngsubtype, m.rngsubtype)) AS range_subtype,
+  sluice_no_oids() AS attrtypoids, CAST(NULL AS TEXT[]) AS attrnames,
+  CASE WHEN sluice_any(t.oid, $1) THEN CAST(0 AS INT) ELSE CAST(1 AS INT) END AS depth,
+  CAST(NULL AS TEXT) AS basetype_name, sluice_regtype_text(t.typelem) AS elemtype_name,
+  sluice_regtype_text(coalesce(r.rngsubtype, m.rngsubtype)) AS range_subtype_name
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace ns ON ns.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_type elem ON t.typlen = -1 AND t.typelem <> 0 AND t.typelem = elem.oid
+LEFT JOIN pg_catalog.pg_range r ON t.oid = r.rngtypid
+LEFT JOIN pg_catalog.pg_range m ON t.oid = m.rngmultitypid
+WHERE sluice_any(t.oid, $1)
+   OR t.oid IN (SELECT typelem FROM pg_catalog.pg_type WHERE typelem <> 0 AND sluice_any(oid, $1))
+ORDER BY depth DESC";
+    let Statement::Query(query) = statement else {
+        return None;
+    };
+    let tree = query.with.as_ref()?.cte_tables.first()?;
+    if tree.alias.name.value != "typeinfo_tree" {
+        return None;
+    }
+    let sluice_sql::Statement::Sql(same) = sluice_sql::parse(SAME).ok()?.pop()?.statement else {
+        return None;
+    };
+    Some(*same)
+}
+
+/// Branches of CASE for what no column here has: a default, an identity, a collation that is not its type's. The subqueries in them could
+/// not be planned.
+struct Absent;
+
+impl VisitorMut for Absent {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Case {
+            operand: None,
+            conditions,
+            else_result,
+            ..
+        } = expr
+        {
+            conditions.retain(|when| !is_absent(&when.condition));
+            if conditions.is_empty() {
+                let null = || Box::new(Expr::Value(Value::Null.into()));
+                *expr = *else_result.take().unwrap_or_else(null);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn is_absent(condition: &Expr) -> bool {
+    let named = |expr: &Expr, name: &str| match expr {
+        Expr::CompoundIdentifier(names) => names
+            .last()
+            .is_some_and(|last| last.value.eq_ignore_ascii_case(name)),
+        Expr::Identifier(ident) => ident.value.eq_ignore_ascii_case(name),
+        _ => false,
+    };
+    match condition {
+        Expr::Nested(inner) => is_absent(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::NotEq,
+            right,
+        } => {
+            // attidentity <> '', and a collation that differs from that of the type.
+            (named(left, "attidentity") && !named(right, "attidentity"))
+                || (named(right, "attcollation") && matches!(left.as_ref(), Expr::Subquery(_)))
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => is_absent(left) || is_absent(right),
+        other => named(other, "atthasdef"),
+    }
+}
+
+/// Names that WITH gives: they hide relations of PostgreSQL's.
+#[derive(Default)]
+struct Given {
+    names: Vec<String>,
+}
+
+impl VisitorMut for Given {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.names
+            .extend(tables.map(|table| table.alias.name.value.clone()));
+        ControlFlow::Continue(())
+    }
+}
+
+/// `pg_class` is `pg_catalog.pg_class`: that schema is searched before all others.
+struct Qualify(Vec<String>);
+
+impl VisitorMut for Qualify {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+        if let [ObjectNamePart::Identifier(name)] = relation.0.as_slice()
+            && !self.0.contains(&name.value)
+            && shapes::find(NAME, &name.value.to_lowercase()).is_some()
+        {
+            let name = name.clone();
+            *relation = ObjectName::from(vec![Ident::new(NAME), name]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Which relation a name in FROM stands for.
+#[derive(Default)]
+struct Owners {
+    names: Vec<(String, &'static shapes::Shape)>,
+}
+
+impl VisitorMut for Owners {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, .. } = factor
+            && let Some(relation) = name.0.last().and_then(ObjectNamePart::as_ident)
+            && let Some(shape) = shapes::find(NAME, &relation.value.to_lowercase())
+        {
+            let name = alias
+                .as_ref()
+                .map_or(&relation.value, |alias| &alias.name.value);
+            self.names.push((name.clone(), shape));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `c.tableoid`, a column every relation of PostgreSQL's has and shows to nobody who does not ask.
+struct TableOids(Vec<(String, &'static shapes::Shape)>);
+
+impl VisitorMut for TableOids {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(names) = expr
+            && let [owner, column] = names.as_slice()
+            && column.value.eq_ignore_ascii_case("tableoid")
+            && let Some((_, shape)) = self.0.iter().find(|(name, _)| *name == owner.value)
+            && let Some(oid) = expression(&format!("sluice_oid({})", shape.oid))
+        {
+            *expr = oid;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Lists of the catalog beside the texts of lists: `polroles = '{0}'`, `coalesce(fnames, '{}')`, `relkind = ANY ($1)`.
+struct Lists;
+
+impl VisitorMut for Lists {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let other = match expr {
+            Expr::BinaryOp { left, op, right }
+                if matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) && is_list(right) =>
+            {
+                expression(&format!("sluice_text({left}) {op} {right}"))
+            }
+            Expr::AnyOp {
+                left,
+                compare_op: BinaryOperator::Eq,
+                right,
+                ..
+            } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
+                expression(&format!("sluice_any({left}, {right})"))
+            }
+            Expr::AllOp {
+                left,
+                compare_op: BinaryOperator::NotEq,
+                right,
+            } if !matches!(right.as_ref(), Expr::Subquery(_)) => {
+                expression(&format!("NOT sluice_any({left}, {right})"))
+            }
+            Expr::Function(function)
+                if function.name.to_string().eq_ignore_ascii_case("coalesce") =>
+            {
+                let FunctionArguments::List(list) = &function.args else {
+                    return ControlFlow::Continue(());
+                };
+                match list.args.as_slice() {
+                    [
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)),
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(empty)),
+                    ] if is_list(empty) => Some(value.clone()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(other) = other {
+            *expr = other;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether it is the text of a list.
+fn is_list(expr: &Expr) -> bool {
+    let Expr::Value(value) = expr else {
+        return false;
+    };
+    match &value.value {
+        Value::SingleQuotedString(text) => text.starts_with('{') && text.ends_with('}'),
+        _ => false,
+    }
 }
 
 /// `x IN (SELECT … FROM generate_series(…), string_to_array(current_setting('search_path'), ','))`, by which Grafana takes the search
@@ -40,31 +304,13 @@ impl VisitorMut for SearchPath {
             if text.contains("current_setting('search_path')") && text.contains("generate_series(")
             {
                 let not = if *negated { "NOT " } else { "" };
-                let same = format!("SELECT {not}array_has(current_schemas(false), {name})");
-                if let Some(same) = only_column(&same) {
+                let same = format!("{not}array_has(current_schemas(false), {name})");
+                if let Some(same) = expression(&same) {
                     *expr = same;
                 }
             }
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// The one expression of a query of our own words.
-fn only_column(text: &str) -> Option<Expr> {
-    let sluice_sql::Statement::Sql(statement) = sluice_sql::parse(text).ok()?.pop()?.statement
-    else {
-        return None;
-    };
-    let Statement::Query(query) = *statement else {
-        return None;
-    };
-    match *query.body {
-        SetExpr::Select(mut select) => match select.projection.pop()? {
-            SelectItem::UnnamedExpr(expr) => Some(expr),
-            _ => None,
-        },
-        _ => None,
     }
 }
 
@@ -249,7 +495,7 @@ impl sluice_sql::ast::Visitor for Foreign<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::CompoundIdentifier(idents) = expr
-            && let [relation, _] = idents.as_slice()
+            && let [.., relation, _] = idents.as_slice()
             && !self.own.contains(&relation.value.as_str())
         {
             self.found = true;

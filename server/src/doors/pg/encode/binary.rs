@@ -18,7 +18,7 @@ impl Values {
             Self::Null => {}
             Self::Bool(a) => out.put_u8(u8::from(a.value(row))),
             Self::Int2(a) => out.put_i16(a.value(row)),
-            Self::Int4(a) | Self::Oid(a) => out.put_i32(a.value(row)),
+            Self::Int4(a) | Self::Oid(a, _) => out.put_i32(a.value(row)),
             Self::Int8(a) => out.put_i64(a.value(row)),
             Self::Float4(a) => out.put_f32(a.value(row)),
             Self::Float8(a) => out.put_f64(a.value(row)),
@@ -46,7 +46,8 @@ impl Values {
                 out.put_i64(a.value(row));
                 out.put_i64(0);
             }
-            Self::List(a, element, values) => {
+            Self::List(a, element, values) | Self::Vector(a, element, values) => {
+                let first = i32::from(matches!(self, Self::List(..)));
                 let (start, end) = bounds(a.value_offsets(), row);
                 let mut shape = Shape::default();
                 shape.measure(0, start, end, values)?;
@@ -61,7 +62,7 @@ impl Values {
                 if !empty {
                     for length in &shape.dimensions {
                         out.put_i32(*length as i32);
-                        out.put_i32(1);
+                        out.put_i32(first);
                     }
                     elements(start, end, values, out)?;
                 }

@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Offset, TimeZone};
 
 use super::{Style, float, number::Decimal, values::Values};
-use crate::doors::pg::failure::Failure;
+use crate::doors::pg::{catalog::shown_oid, failure::Failure};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -19,7 +19,10 @@ impl Values {
             Self::Int2(a) => print(out, format_args!("{}", a.value(row))),
             Self::Int4(a) => print(out, format_args!("{}", a.value(row))),
             Self::Int8(a) => print(out, format_args!("{}", a.value(row))),
-            Self::Oid(a) => print(out, format_args!("{}", a.value(row) as u32)),
+            Self::Oid(a, pg) => match shown_oid(pg, a.value(row)) {
+                Some(name) => out.put_slice(name.as_bytes()),
+                None => print(out, format_args!("{}", a.value(row) as u32)),
+            },
             Self::Float4(a) => float::write(a.value(row), 6, out),
             Self::Float8(a) => float::write(a.value(row), 15, out),
             Self::Numeric(a, scale) => Decimal::new(&a.value(row).to_string(), *scale).text(out),
@@ -49,6 +52,15 @@ impl Values {
                 let offsets = a.value_offsets();
                 let (start, end) = bounds(offsets, row);
                 list(start, end, values, style, out)?;
+            }
+            Self::Vector(a, _, values) => {
+                let (start, end) = bounds(a.value_offsets(), row);
+                for i in start..end {
+                    if i > start {
+                        out.put_u8(b' ');
+                    }
+                    values.text(i, style, out)?;
+                }
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use arrow::{
         StringArray, StringBuilder, StringViewArray, Time64MicrosecondArray,
         TimestampMicrosecondArray,
     },
-    compute::cast,
+    compute::{CastOptions, cast, cast_with_options},
     datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit},
     json::writer::{EncoderOptions, make_encoder},
 };
@@ -27,8 +27,8 @@ pub(super) enum Values {
     Int2(Int16Array),
     Int4(Int32Array),
     Int8(Int64Array),
-    /// Stored signed, sent unsigned.
-    Oid(Int32Array),
+    /// Stored signed, sent unsigned; some of its aliases are shown as names.
+    Oid(Int32Array, Type),
     /// The one-byte type `"char"`.
     Char(StringArray),
     Float4(Float32Array),
@@ -46,6 +46,8 @@ pub(super) enum Values {
     Interval(IntervalMonthDayNanoArray),
     Duration(DurationMicrosecondArray),
     List(ListArray, Type, Box<Values>),
+    /// `int2vector` and `oidvector`: lists that count from 0.
+    Vector(ListArray, Type, Box<Values>),
 }
 
 impl Values {
@@ -58,13 +60,19 @@ impl Values {
             D::Null => Self::Null,
             D::Boolean => Self::Bool(array.as_boolean().clone()),
             D::Int16 => Self::Int2(array.as_primitive().clone()),
-            D::Int32 if is_oid(pg) => Self::Oid(array.as_primitive().clone()),
+            D::Int32 if is_oid(pg) => Self::Oid(array.as_primitive().clone(), pg.clone()),
             D::Int32 => Self::Int4(array.as_primitive().clone()),
             D::Int64 => Self::Int8(array.as_primitive().clone()),
             D::Int8 | D::UInt8 => again(D::Int16)?,
             D::UInt16 => again(D::Int32)?,
             D::UInt32 => again(D::Int64)?,
-            D::UInt64 => again(D::Decimal128(20, 0))?,
+            D::UInt64 => {
+                let strict = CastOptions {
+                    safe: false,
+                    ..CastOptions::default()
+                };
+                Self::new(&cast_with_options(array, &D::Int64, &strict)?, pg)?
+            }
             D::Float32 => Self::Float4(array.as_primitive().clone()),
             D::Float64 => Self::Float8(array.as_primitive().clone()),
             D::Float16 => again(D::Float32)?,
@@ -113,7 +121,12 @@ impl Values {
                     _ => &element,
                 };
                 let values = Self::new(list.values(), inner)?;
-                Self::List(list, element, Box::new(values))
+                match *pg {
+                    Type::INT2_VECTOR | Type::OID_VECTOR => {
+                        Self::Vector(list, element, Box::new(values))
+                    }
+                    _ => Self::List(list, element, Box::new(values)),
+                }
             }
             D::LargeList(item)
             | D::FixedSizeList(item, _)
@@ -129,7 +142,7 @@ impl Values {
             Self::Null => true,
             Self::Bool(a) => a.is_null(row),
             Self::Int2(a) => a.is_null(row),
-            Self::Int4(a) | Self::Oid(a) => a.is_null(row),
+            Self::Int4(a) | Self::Oid(a, _) => a.is_null(row),
             Self::Int8(a) => a.is_null(row),
             Self::Float4(a) => a.is_null(row),
             Self::Float8(a) => a.is_null(row),
@@ -144,7 +157,7 @@ impl Values {
             Self::Timestamp(a) | Self::TimestampTz(a) => a.is_null(row),
             Self::Interval(a) => a.is_null(row),
             Self::Duration(a) => a.is_null(row),
-            Self::List(a, _, _) => a.is_null(row),
+            Self::List(a, _, _) | Self::Vector(a, _, _) => a.is_null(row),
         }
     }
 }

@@ -7,19 +7,26 @@ use std::{
     time::SystemTime,
 };
 
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::{
     error::{DataFusionError, Result},
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
-        Volatility,
+        ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+        TypeSignature, Volatility,
     },
     scalar::ScalarValue,
 };
 
-use super::fixed::SCHEMA;
+use super::called::{self, Called};
 use crate::{
-    doors::pg::{catalog::Facts, startup::SERVER_VERSION},
+    doors::pg::{
+        catalog::{
+            Facts,
+            rows::Value,
+            shapes::{Mark, marked},
+        },
+        startup::SERVER_VERSION,
+    },
     error::{Error, SqlState},
 };
 
@@ -28,25 +35,35 @@ static STARTED: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     LazyLock::force(&STARTED);
-    [
-        Asked::CurrentSetting,
-        Asked::SetConfig,
-        Asked::BackendPid,
-        Asked::TransactionId,
-        Asked::StartTime,
-        Asked::Schemas,
-    ]
-    .map(|asked| ScalarUDF::new_from_impl(About::new(asked, facts)))
-    .into()
+    let setting = About::new(Asked::BackendPid, facts);
+    let current = Called::lax("current_setting", "text", move |arguments| {
+        let Some(name) = called::text(arguments, 0) else {
+            return Ok(Value::Null);
+        };
+        Ok(setting.setting(&name, called::truth(arguments, 1))?.into())
+    });
+    let mut all = vec![current];
+    all.extend(
+        [
+            Asked::SetConfig,
+            Asked::BackendPid,
+            Asked::TransactionId,
+            Asked::StartTime,
+            Asked::Schema,
+            Asked::Schemas,
+        ]
+        .map(|asked| ScalarUDF::new_from_impl(About::new(asked, facts))),
+    );
+    all
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Asked {
-    CurrentSetting,
     SetConfig,
     BackendPid,
     TransactionId,
     StartTime,
+    Schema,
     Schemas,
 }
 
@@ -60,7 +77,7 @@ struct About {
 impl About {
     fn new(asked: Asked, facts: &Arc<Facts>) -> Self {
         let signature = match asked {
-            Asked::CurrentSetting | Asked::SetConfig | Asked::Schemas => TypeSignature::VariadicAny,
+            Asked::SetConfig | Asked::Schemas => TypeSignature::VariadicAny,
             _ => TypeSignature::Nullary,
         };
         Self {
@@ -70,7 +87,7 @@ impl About {
         }
     }
 
-    fn setting(&self, name: &str, missing_ok: bool) -> Result<ScalarValue> {
+    fn setting(&self, name: &str, missing_ok: bool) -> Result<Option<String>> {
         let value = (self.facts.setting)(name).or_else(|| default(name).map(str::to_owned));
         if value.is_none() && !missing_ok {
             let error = Error::user(
@@ -79,16 +96,19 @@ impl About {
             );
             return Err(DataFusionError::External(Box::new(error)));
         }
-        Ok(ScalarValue::Utf8(value))
+        Ok(value)
     }
 }
 
 /// What holds where the session is not known.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 20] = [
     ("application_name", ""),
     ("block_size", "8192"),
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO, MDY"),
+    ("default_table_access_method", "heap"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
     ("integer_datetimes", "on"),
     ("IntervalStyle", "postgres"),
     ("lc_collate", "C.UTF-8"),
@@ -99,7 +119,9 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("server_version", SERVER_VERSION),
     ("server_version_num", "150018"),
     ("standard_conforming_strings", "on"),
+    ("statement_timeout", "0"),
     ("TimeZone", "UTC"),
+    ("work_mem", "4MB"),
 ];
 
 fn default(name: &str) -> Option<&'static str> {
@@ -135,11 +157,11 @@ fn text(args: &ScalarFunctionArgs, at: usize) -> Option<String> {
 impl ScalarUDFImpl for About {
     fn name(&self) -> &str {
         match self.asked {
-            Asked::CurrentSetting => "current_setting",
             Asked::SetConfig => "set_config",
             Asked::BackendPid => "pg_backend_pid",
             Asked::TransactionId => "txid_current",
             Asked::StartTime => "pg_postmaster_start_time",
+            Asked::Schema => "current_schema",
             Asked::Schemas => "current_schemas",
         }
     }
@@ -150,7 +172,7 @@ impl ScalarUDFImpl for About {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.asked {
-            Asked::CurrentSetting | Asked::SetConfig => DataType::Utf8,
+            Asked::SetConfig | Asked::Schema => DataType::Utf8,
             Asked::BackendPid => DataType::Int32,
             Asked::TransactionId => DataType::Int64,
             Asked::StartTime => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -158,29 +180,35 @@ impl ScalarUDFImpl for About {
         })
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<_> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        let field = Field::new(self.name(), self.return_type(&types)?, true);
+        let mark = match self.asked {
+            Asked::Schema => Mark::Type("name"),
+            Asked::Schemas => Mark::Type("name[]"),
+            _ => Mark::None,
+        };
+        Ok(marked(field, mark).into())
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answer = match self.asked {
-            Asked::CurrentSetting => {
-                let missing_ok = is_true(&args, 1);
-                match text(&args, 0) {
-                    Some(name) => self.setting(&name, missing_ok)?,
-                    None => ScalarValue::Utf8(None),
-                }
-            }
             // A setting set by a function inside a query would change what the query means: the value is given back and that is all.
             Asked::SetConfig => ScalarValue::Utf8(text(&args, 1)),
             Asked::BackendPid => ScalarValue::Int32(i32::try_from(std::process::id()).ok()),
             Asked::TransactionId => ScalarValue::Int64(Some(1)),
+            Asked::Schema => ScalarValue::Utf8(self.facts.schemas().into_iter().next()),
             Asked::Schemas => {
-                // Those searched without being named come first.
-                let all = ["pg_catalog", SCHEMA];
-                let named = if is_true(&args, 0) {
-                    &all[..]
-                } else {
-                    &all[1..]
-                };
-                let values = named.iter().map(|name| ScalarValue::from(*name));
-                let values: Vec<_> = values.collect();
+                // The one searched without being named comes first.
+                let mut schemas = self.facts.schemas();
+                if is_true(&args, 0) {
+                    schemas.insert(0, "pg_catalog".to_owned());
+                }
+                let values: Vec<_> = schemas.into_iter().map(ScalarValue::from).collect();
                 ScalarValue::List(ScalarValue::new_list(&values, &DataType::Utf8, true))
             }
             Asked::StartTime => {

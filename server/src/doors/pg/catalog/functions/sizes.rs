@@ -1,4 +1,4 @@
-//! Sizes. What a relation takes is not known here yet, so its size is zero; how a size is written is PostgreSQL's way.
+//! Sizes: the committed files of a table; what is not a table takes nothing. How a size is written is PostgreSQL's way.
 
 use std::sync::Arc;
 
@@ -12,54 +12,44 @@ use datafusion::{
     logical_expr::{
         ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     },
-    scalar::ScalarValue,
 };
 
-pub(super) fn all() -> Vec<ScalarUDF> {
+use super::called::{Called, oid, text};
+use crate::doors::pg::catalog::{Facts, names, oids, relations::Listed, rows::Value};
+
+pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let sizes = [
         "pg_relation_size",
         "pg_total_relation_size",
         "pg_table_size",
-        "pg_indexes_size",
-        "pg_database_size",
-        "pg_tablespace_size",
     ];
     let mut all: Vec<_> = sizes
         .map(|name| {
-            ScalarUDF::new_from_impl(Size {
-                name,
-                signature: Signature::variadic_any(Volatility::Stable),
+            let facts = Arc::clone(facts);
+            Called::strict(name, "bigint", move |arguments| {
+                let relation = match (oid(arguments, 0), text(arguments, 0)) {
+                    (Some(oid), _) => oids::relation(oid),
+                    (None, Some(name)) => names::relation(&name, &names::search_path(&facts)),
+                    _ => None,
+                };
+                let size = relation.map(|(schema, name)| (facts.size)(&schema, &name).unwrap_or(0));
+                Ok(size.into())
             })
         })
         .into();
+    for name in ["pg_indexes_size", "pg_tablespace_size"] {
+        all.push(Called::strict(name, "bigint", |_| Ok(Value::Int(0))));
+    }
+    let (of_database, listed) = (Arc::clone(facts), listed.clone());
+    all.push(Called::strict("pg_database_size", "bigint", move |_| {
+        let sizes = listed.names().into_iter();
+        let sizes = sizes.filter_map(|(schema, name)| (of_database.size)(&schema, &name));
+        Ok(Value::Int(sizes.sum()))
+    }));
     all.push(ScalarUDF::new_from_impl(Pretty {
         signature: Signature::any(1, Volatility::Immutable),
     }));
     all
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Size {
-    name: &'static str,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Size {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(0))))
-    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

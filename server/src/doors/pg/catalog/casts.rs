@@ -1,0 +1,106 @@
+//! Casts to types that the engine lacks or knows by another name, as calls of functions that know them.
+//!
+//! `'gold.orders'::regclass` is the OID of a name, `c.oid::regclass::text` the name of an OID, and `relname::text` leaves the type `name`
+//! behind, which the engine carries as a text and would go on calling a name.
+
+use std::ops::ControlFlow;
+
+use sluice_sql::ast::{
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement, VisitMut, VisitorMut,
+};
+
+use super::{
+    answer::only_catalog,
+    functions::{BACKWARD, FORWARD},
+};
+
+/// Rewrites the casts of a statement.
+pub(super) fn rewrite(mut statement: Statement) -> Statement {
+    let catalog = only_catalog(&statement);
+    let _ = statement.visit(&mut Casts { catalog });
+    statement
+}
+
+struct Casts {
+    /// Whether it is about the catalog alone: then names are about, and a cast to text has something to do.
+    catalog: bool,
+}
+
+impl VisitorMut for Casts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } = expr
+        else {
+            return ControlFlow::Continue(());
+        };
+        let target = type_name(data_type);
+        if let Some((function, _)) = FORWARD.iter().find(|(_, kind)| *kind == target) {
+            *expr = call(function, inner.as_ref().clone());
+        } else if ["text", "varchar", "name"].contains(&target.as_str()) {
+            // The text of an OID is its name.
+            if let Expr::Function(from) = inner.as_ref()
+                && let Some(kind) = kind_of(&from.name)
+                && let Some((function, _)) = BACKWARD.iter().find(|(_, known)| *known == kind)
+            {
+                *expr = call(function, inner.as_ref().clone());
+            } else if target == "text" && !matches!(inner.as_ref(), Expr::Value(_)) {
+                *expr = call("sluice_text", inner.as_ref().clone());
+            } else if self.catalog {
+                let function = match target.as_str() {
+                    "text" => "sluice_text",
+                    "varchar" => "sluice_varchar",
+                    _ => "sluice_name",
+                };
+                *expr = call(function, inner.as_ref().clone());
+            } else if target == "name" {
+                *data_type = DataType::Text;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The type's name without schema and length, in lower case.
+fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Regclass => "regclass".into(),
+        DataType::Text => "text".into(),
+        DataType::Varchar(None) | DataType::CharacterVarying(None) => "varchar".into(),
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => {
+            let last = name.0.last().and_then(ObjectNamePart::as_ident);
+            last.map(|ident| ident.value.to_lowercase())
+                .unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
+/// The alias of `oid` that a call of ours gives.
+fn kind_of(function: &ObjectName) -> Option<&'static str> {
+    let name = &function.0.last()?.as_ident()?.value;
+    let found = FORWARD.iter().find(|(known, _)| known == name);
+    found.map(|(_, kind)| *kind)
+}
+
+fn call(name: &str, argument: Expr) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}

@@ -1,0 +1,267 @@
+//! Relations about relations: `pg_class`, `pg_attribute`, `pg_namespace`, `pg_tables`, `pg_views`.
+
+use arrow::datatypes::Field;
+use postgres_types::{Kind, Type};
+
+use super::listed::Relation;
+use crate::doors::pg::{
+    catalog::{
+        builtin::{self, TypeRow},
+        oids,
+        rows::{Row, Value},
+        shapes::{self, Shape},
+    },
+    columns::{modifier, pg_type},
+};
+
+/// PostgreSQL's OID of the first role.
+pub(in crate::doors::pg::catalog) const OWNER: i32 = 10;
+/// Of the role that owns `public`: whoever owns the database.
+pub(in crate::doors::pg::catalog) const DATABASE_OWNER: i32 = 6171;
+/// Of the access method `heap`.
+const HEAP: i32 = 2;
+
+/// Relations that PostgreSQL shares among all databases.
+const SHARED: [&str; 11] = [
+    "pg_auth_members",
+    "pg_authid",
+    "pg_database",
+    "pg_db_role_setting",
+    "pg_parameter_acl",
+    "pg_replication_origin",
+    "pg_shdepend",
+    "pg_shdescription",
+    "pg_shseclabel",
+    "pg_subscription",
+    "pg_tablespace",
+];
+
+pub(super) fn namespaces(schemas: &[String]) -> Vec<Row> {
+    let row = |name: &str, owner: i32, acl: Option<Vec<&str>>| {
+        Row::from([
+            ("oid", oids::of_schema(name).into()),
+            ("nspname", name.into()),
+            ("nspowner", owner.into()),
+            ("nspacl", acl.into()),
+        ])
+    };
+    let everybody = || Some(vec!["sluice=UC/sluice", "=U/sluice"]);
+    let mut rows = vec![
+        row("pg_catalog", OWNER, everybody()),
+        row("information_schema", OWNER, everybody()),
+        Row::from([
+            ("oid", 99.into()),
+            ("nspname", "pg_toast".into()),
+            ("nspowner", OWNER.into()),
+        ]),
+    ];
+    rows.extend(schemas.iter().map(|name| match name.as_str() {
+        "public" => row(
+            name,
+            DATABASE_OWNER,
+            Some(vec![
+                "pg_database_owner=UC/pg_database_owner",
+                "=U/pg_database_owner",
+            ]),
+        ),
+        _ => row(name, OWNER, None),
+    }));
+    rows
+}
+
+pub(super) fn classes(relations: &[Relation]) -> Vec<Row> {
+    let row = |schema: &str, name: &str, oid: i32, kind: &str, columns: usize| {
+        let table = kind == "r";
+        Row::from([
+            ("oid", oid.into()),
+            ("relname", name.into()),
+            ("relnamespace", oids::of_schema(schema).into()),
+            ("relowner", OWNER.into()),
+            ("relam", (if table { HEAP } else { 0 }).into()),
+            ("relfilenode", (if table { oid } else { 0 }).into()),
+            ("reltuples", Value::Real(-1.0)),
+            ("relpersistence", "p".into()),
+            ("relkind", kind.into()),
+            ("relnatts", Value::Int(columns as i64)),
+            ("relhasrules", (!table).into()),
+            ("relispopulated", true.into()),
+            ("relreplident", (if table { "d" } else { "n" }).into()),
+        ])
+    };
+    let mut rows: Vec<Row> = shapes::all()
+        .map(|shape| {
+            let mut row = row(
+                shape.schema,
+                shape.name,
+                shape.oid,
+                shape.kind,
+                shape.columns.len(),
+            );
+            row.insert("relisshared", SHARED.contains(&shape.name).into());
+            row.insert("relreplident", "n".into());
+            row.insert("relacl", vec!["sluice=arwdDxt/sluice", "=r/sluice"].into());
+            row
+        })
+        .collect();
+    rows.extend(relations.iter().map(|relation| {
+        row(
+            &relation.schema,
+            &relation.name,
+            relation.oid,
+            relation.kind,
+            relation.columns.len(),
+        )
+    }));
+    rows
+}
+
+pub(super) fn attributes(relations: &[Relation]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for shape in shapes::all() {
+        rows.extend(columns_of(shape));
+    }
+    for relation in relations {
+        for (i, field) in relation.columns.iter().enumerate() {
+            let pg = pg_type(field);
+            let oid = pg.oid().cast_signed();
+            let mut row = attribute(relation.oid, i, field.name(), oid, !field.is_nullable());
+            row.insert("atttypmod", modifier(field.data_type()).into());
+            if let Kind::Array(_) = pg.kind() {
+                row.insert("attndims", 1.into());
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn columns_of(shape: &'static Shape) -> impl Iterator<Item = Row> {
+    shape.columns.iter().enumerate().map(|(i, column)| {
+        let oid = builtin::type_oid(column.pg).unwrap_or(Type::TEXT.oid().cast_signed());
+        attribute(shape.oid, i, column.name, oid, column.not_null)
+    })
+}
+
+fn attribute(relation: i32, i: usize, name: &str, oid: i32, not_null: bool) -> Row {
+    let mut row = Row::from([
+        ("attrelid", relation.into()),
+        ("attname", name.into()),
+        ("atttypid", oid.into()),
+        ("attstattarget", (-1).into()),
+        ("attnum", Value::Int(i as i64 + 1)),
+        ("attcacheoff", (-1).into()),
+        ("atttypmod", (-1).into()),
+        ("attnotnull", not_null.into()),
+        ("attislocal", true.into()),
+    ]);
+    if let Some(TypeRow {
+        length,
+        by_value,
+        align,
+        storage,
+        collation,
+        ..
+    }) = builtin::type_of(oid)
+    {
+        row.extend([
+            ("attlen", Value::Int((*length).into())),
+            ("attbyval", (*by_value).into()),
+            ("attalign", align.as_str().into()),
+            ("attstorage", storage.as_str().into()),
+            ("attcollation", (*collation).into()),
+        ]);
+    }
+    row
+}
+
+pub(super) fn tables(relations: &[Relation]) -> Vec<Row> {
+    let row = |schema: &str, name: &str| {
+        Row::from([
+            ("schemaname", schema.into()),
+            ("tablename", name.into()),
+            ("tableowner", "sluice".into()),
+            ("hasindexes", false.into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", false.into()),
+        ])
+    };
+    let theirs = shapes::all().filter(|shape| shape.kind == "r");
+    let mut rows: Vec<Row> = theirs.map(|shape| row(shape.schema, shape.name)).collect();
+    let ours = relations.iter().filter(|relation| relation.kind == "r");
+    rows.extend(ours.map(|relation| row(&relation.schema, &relation.name)));
+    rows
+}
+
+pub(super) fn views(relations: &[Relation]) -> Vec<Row> {
+    let views = relations.iter().filter(|relation| relation.kind == "v");
+    let ours = views.map(|view| {
+        Row::from([
+            ("schemaname", view.schema.as_str().into()),
+            ("viewname", view.name.as_str().into()),
+            ("viewowner", "sluice".into()),
+            (
+                "definition",
+                view.definition.as_deref().map(definition).into(),
+            ),
+        ])
+    });
+    ours.collect()
+}
+
+/// A view's query as `pg_get_viewdef` ends it.
+pub(in crate::doors::pg::catalog) fn definition(query: &str) -> String {
+    format!(" {query};")
+}
+
+/// Tables as the statistics views name them; nobody counts here.
+pub(super) fn statistics(relations: &[Relation]) -> Vec<Row> {
+    let tables = relations
+        .iter()
+        .filter(|relation| relation.kind == "r" && relation.schema != "system");
+    let rows = tables.map(|table| {
+        Row::from([
+            ("n_live_tup", 0.into()),
+            ("n_dead_tup", 0.into()),
+            ("relid", table.oid.into()),
+            ("schemaname", table.schema.as_str().into()),
+            ("relname", table.name.as_str().into()),
+        ])
+    });
+    rows.collect()
+}
+
+/// The columns of a relation for `information_schema.columns`.
+pub(in crate::doors::pg::catalog) struct Described<'a> {
+    pub(in crate::doors::pg::catalog) name: &'a str,
+    pub(in crate::doors::pg::catalog) oid: i32,
+    pub(in crate::doors::pg::catalog) modifier: i32,
+    pub(in crate::doors::pg::catalog) not_null: bool,
+}
+
+/// Of one of PostgreSQL's.
+pub(in crate::doors::pg::catalog) fn described_shape(
+    shape: &'static Shape,
+) -> Vec<Described<'static>> {
+    let columns = shape.columns.iter().map(|column| Described {
+        name: column.name,
+        oid: builtin::type_oid(column.pg).unwrap_or(Type::TEXT.oid().cast_signed()),
+        modifier: -1,
+        not_null: column.not_null,
+    });
+    columns.collect()
+}
+
+/// Of one of ours.
+pub(in crate::doors::pg::catalog) fn described(relation: &Relation) -> Vec<Described<'_>> {
+    let columns = relation
+        .columns
+        .iter()
+        .map(|field: &std::sync::Arc<Field>| Described {
+            name: field.name(),
+            oid: pg_type(field).oid().cast_signed(),
+            modifier: modifier(field.data_type()),
+            not_null: !field.is_nullable(),
+        });
+    columns.collect()
+}

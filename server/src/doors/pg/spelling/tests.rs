@@ -1,0 +1,99 @@
+//! What becomes of a statement.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use super::{elements, expression, rewrite, similar_to_regex};
+
+fn rewritten(text: &str) -> String {
+    let mut parsed = sluice_sql::parse(text).unwrap();
+    let sluice_sql::Statement::Sql(statement) = parsed.remove(0).statement else {
+        panic!("{text}");
+    };
+    rewrite(*statement).to_string()
+}
+
+#[test]
+fn a_pattern_of_similar_to_matches_the_whole_text() {
+    for (pattern, regex) in [
+        ("a(b|x)c", "^(?:a(?:b|x)c)$"),
+        ("%c", "^(?:.*c)$"),
+        ("a_.", "^(?:a.\\.)$"),
+        ("a\\%", "^(?:a\\%)$"),
+        ("[a-z\\]+", "^(?:[a-z\\]+)$"),
+        ("[%_]", "^(?:[%_])$"),
+    ] {
+        assert_eq!(similar_to_regex(pattern, Some('\\')), regex, "{pattern}");
+    }
+    assert_eq!(similar_to_regex("a\\b", None), "^(?:a\\\\b)$");
+}
+
+#[test]
+fn sets_in_a_select_list_are_unnested() {
+    assert_eq!(
+        rewritten("SELECT generate_series(1, 3)"),
+        "SELECT unnest(generate_series(1, 3))"
+    );
+    assert_eq!(
+        rewritten("SELECT string_to_table('a,b', ',') AS x"),
+        "SELECT unnest(string_to_array('a,b', ',')) AS x"
+    );
+}
+
+#[test]
+fn lists_that_are_written_out_are_compared_one_by_one() {
+    assert_eq!(
+        rewritten("SELECT x = ANY ('{1,2}'), y <> ALL (ARRAY[1, 2])"),
+        "SELECT x IN ('1', '2'), y NOT IN (1, 2)"
+    );
+    assert_eq!(
+        rewritten("SELECT x > ANY (ARRAY[1, 5]), x < ALL (ARRAY[]::INT[])"),
+        "SELECT ((x > 1) OR (x > 5)), (true)"
+    );
+    let quoted = expression("'{\"a,b\"}'").unwrap();
+    assert!(elements(&quoted).is_none());
+}
+
+#[test]
+fn ordinality_numbers_the_rows() {
+    let text = rewritten("SELECT * FROM unnest(ARRAY['a']) WITH ORDINALITY AS t (x, n)");
+    assert!(text.contains("AS t (x, n)"), "{text}");
+    assert!(text.contains("row_number() OVER ()"), "{text}");
+}
+
+#[test]
+fn whole_numbers_of_the_result_are_integers() {
+    assert_eq!(
+        rewritten("SELECT 1, 1 + 1, 5000000000"),
+        "SELECT CAST(1 AS INT), 1 + 1, 5000000000"
+    );
+}
+
+#[test]
+fn other_escapes_limits_and_names_are_the_engines() {
+    for (text, same) in [
+        (
+            "SELECT a LIKE b ESCAPE '/'",
+            "SELECT a LIKE sluice_like_escape(b, '/')",
+        ),
+        (
+            "SELECT a FROM t FETCH FIRST 2 ROWS ONLY",
+            "SELECT a FROM t LIMIT 2",
+        ),
+        (
+            "SELECT a FROM t LIMIT $1 OFFSET $2",
+            "SELECT a FROM t LIMIT CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)",
+        ),
+        ("SELECT user", "SELECT session_user"),
+        ("SELECT a = ANY ($1)", "SELECT sluice_any(a, $1)"),
+        (
+            "SELECT g FROM generate_series(1, 3) AS g",
+            "SELECT g FROM generate_series(1, 3) AS g (g)",
+        ),
+        (
+            "SELECT '2026-01-02 03:04'::TIMESTAMP",
+            "SELECT CAST('2026-01-02 03:04:00' AS TIMESTAMP)",
+        ),
+        ("SELECT '\\x6162'::BYTEA", "SELECT X'6162'"),
+    ] {
+        assert_eq!(rewritten(text), same, "{text}");
+    }
+}
