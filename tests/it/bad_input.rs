@@ -326,7 +326,8 @@ fn a_client_that_vanishes_in_the_middle_leaves_nothing_running() {
     let mut server = Server::start();
     let pg = server.connect();
     let busy = "SELECT count(*) FROM generate_series(1, 3000000) a, generate_series(1, 3000000) b";
-    let streaming = "SELECT a.value, repeat('x', 100) FROM generate_series(1, 100000000) a";
+    let streaming =
+        "SELECT a.value, repeat('x', 100) FROM generate_series(1, 100000000) AS a(value)";
     for sql in [busy, streaming] {
         let mut child = sluice_tests::parts::psql::command(server.pg_port())
             .args(["-c", sql])

@@ -86,7 +86,9 @@ fn prepared_statements_and_binary_results_carry_every_type() {
         assert_eq!(row.get::<_, i16>(5), 3);
 
         let statement = client
-            .prepare("SELECT value * 2 AS v FROM generate_series(1, $1::bigint) ORDER BY 1")
+            .prepare(
+                "SELECT value * 2 AS v FROM generate_series(1, $1::bigint) AS g (value) ORDER BY 1",
+            )
             .await
             .unwrap();
         assert_eq!(statement.columns()[0].name(), "v");

@@ -29,6 +29,7 @@ mod main_job;
 mod maintenance;
 mod memory;
 mod places;
+mod postgres;
 mod rebuild;
 mod refusals;
 mod replay;
