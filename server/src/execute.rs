@@ -86,6 +86,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
         Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
         Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
+        Statement::Subscribe(_) => Err(Error::internal("a subscription came the wrong way")),
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
     }
 }

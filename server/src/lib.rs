@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod options;
 pub mod root;
 pub mod session;
+pub mod subscription;
 mod system;
 mod table;
 

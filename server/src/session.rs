@@ -27,8 +27,12 @@ use crate::{
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{self, Outcome, engine_error, parse_error},
+    subscription::{self, SubscriptionPlan},
     table::{Freshness, external},
 };
+
+/// Tag of the one statement whose rows do not end.
+pub const SUBSCRIBE: &str = "SUBSCRIBE";
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,8 @@ enum Planned {
     Whole(Arc<LogicalPlan>),
     /// Its values are needed to plan it.
     Late(Arc<ast::Statement>),
+    /// Rows without end.
+    Subscription(Arc<SubscriptionPlan>),
 }
 
 /// What a statement answers.
@@ -162,6 +168,17 @@ impl Session {
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        if let Statement::Subscribe(subscribe) = &parsed.statement {
+            let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
+            let plan = self.plan(&query).await?;
+            let plan = SubscriptionPlan::new(&self.engine, &self.context, plan, subscribe)?;
+            return Ok(Prepared {
+                parsed: parsed.clone(),
+                schema: Some(plan.schema()),
+                parameters: Vec::new(),
+                plan: Some(Planned::Subscription(Arc::new(plan))),
+            });
+        }
         let Statement::Sql(statement) = &parsed.statement else {
             return Ok(Prepared {
                 schema: execute::outcome_schema(&parsed.statement),
@@ -287,6 +304,14 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: CancellationToken,
     ) -> Result<Answer> {
+        if let Some(Planned::Subscription(plan)) = &prepared.plan {
+            let stream = plan.start().await.map_err(engine_error)?;
+            return Ok(Answer::Rows {
+                tag: SUBSCRIBE.into(),
+                schema: stream.schema(),
+                stream: cancellable(stream, token),
+            });
+        }
         let Statement::Sql(statement) = &prepared.parsed.statement else {
             let outcome = execute::run(self, &prepared.parsed.statement).await;
             return match outcome.map_err(|error| self.nearest(error))? {
@@ -300,6 +325,9 @@ impl Session {
         let plan = match &prepared.plan {
             None => return self.setting(statement),
             Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
+            Some(Planned::Subscription(_)) => {
+                return Err(Error::internal("a subscription came the wrong way"));
+            }
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
                 parameters::fill_in_table_functions(&mut statement, &parameters);

@@ -47,7 +47,7 @@ pub use statement::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe,
     Described, Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize,
     Options, PartitionColumn, REDACTED, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter,
-    Statement, Vacuum, Watermark, is_secret,
+    Statement, Subscribe, SubscribedTo, Vacuum, Watermark, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

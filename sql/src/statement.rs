@@ -19,6 +19,7 @@ mod query_control;
 mod rebuild;
 mod replay;
 mod show;
+mod subscribe;
 pub(crate) mod types;
 mod vacuum;
 
@@ -36,6 +37,7 @@ pub use options::{Options, REDACTED, is_secret};
 pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use replay::Replay;
 pub use show::{Show, ShowFilter};
+pub use subscribe::{Subscribe, SubscribedTo};
 pub use vacuum::Vacuum;
 
 use crate::canonical::Canonical;
@@ -74,6 +76,8 @@ pub enum Statement {
     Replay(Replay),
     /// OPTIMIZE: small files into large ones.
     Optimize(Optimize),
+    /// SUBSCRIBE: rows as they become final.
+    Subscribe(Subscribe),
     /// VACUUM: files that are not needed any more.
     Vacuum(Vacuum),
     /// RESUME QUERY … SKIP LOST: without the messages that the topic does not have any more.
@@ -112,6 +116,7 @@ impl fmt::Display for Statement {
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
             Self::Replay(statement) => statement.fmt(f),
             Self::Optimize(statement) => statement.fmt(f),
+            Self::Subscribe(statement) => statement.fmt(f),
             Self::Vacuum(statement) => statement.fmt(f),
             Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
             Self::RebuildQuery(statement) => statement.fmt(f),
@@ -148,6 +153,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
+        "SUBSCRIBE" => subscribe::parse(reader).map(Some),
         "VACUUM" => vacuum::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
         "REPLAY" => replay::parse(reader).map(Some),

@@ -37,6 +37,7 @@ mod sketches;
 mod slt;
 mod spark_spellings;
 mod stores;
+mod subscribe;
 mod support;
 mod types;
 mod under_load;

@@ -360,7 +360,7 @@ fn predicate(partition: &PartitionValues) -> String {
 }
 
 /// The rows of a data file in the table's columns.
-fn decode(bytes: Bytes, schema: &SchemaRef, path: &str) -> Result<Vec<RecordBatch>> {
+pub(super) fn decode(bytes: Bytes, schema: &SchemaRef, path: &str) -> Result<Vec<RecordBatch>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|error| parquet_error(&error))?;

@@ -170,6 +170,17 @@ impl DeltaSink {
     ///
     /// `tag` (query and epoch) becomes part of the files' names.
     pub async fn write_files(&self, rows: &[RecordBatch], tag: &str) -> Result<Vec<DataFile>> {
+        let rows = rows.iter().map(|batch| (None, batch));
+        write::write_files(&self.log.root, &self.log.path, &self.spec, rows, tag).await
+    }
+
+    /// The same of the epochs of a query, in their order: the files tell which rows are of which, for [`super::added_since`].
+    pub async fn write_epochs(
+        &self,
+        rows: &[(i64, RecordBatch)],
+        tag: &str,
+    ) -> Result<Vec<DataFile>> {
+        let rows = rows.iter().map(|(epoch, batch)| (Some(*epoch), batch));
         write::write_files(&self.log.root, &self.log.path, &self.spec, rows, tag).await
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod commit;
+mod epochs;
 mod faulty;
 mod interop;
 mod read;

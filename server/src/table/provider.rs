@@ -47,6 +47,16 @@ impl SluiceTable {
         Self { state, freshness }
     }
 
+    /// The table.
+    pub fn state(&self) -> &Arc<TableState> {
+        &self.state
+    }
+
+    /// Which rows of it are seen.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
     async fn cut(&self) -> Result<Cut> {
         if self.freshness == Freshness::Committed {
             self.state.settle().await.map_err(external)?;
@@ -107,6 +117,49 @@ impl TableProvider for SluiceTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cut = self.cut().await?;
         scan_cut(&self.state.schema, cut, session, projection, filters, limit).await
+    }
+}
+
+/// One cut of a table, whatever comes after it.
+#[derive(Debug)]
+pub struct CutTable {
+    schema: SchemaRef,
+    cut: Cut,
+}
+
+impl CutTable {
+    /// Of a table with these columns.
+    pub fn new(schema: SchemaRef, cut: Cut) -> Self {
+        Self { schema, cut }
+    }
+}
+
+#[async_trait]
+impl TableProvider for CutTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let cut = self.cut.clone();
+        scan_cut(&self.schema, cut, session, projection, filters, limit).await
     }
 }
 

@@ -174,7 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     } else {
                         &cursor.formats
                     });
-                    sent = rows.send(&mut self.wire, running, *count, *silent).await?;
+                    // All of what never ends is all that there is.
+                    let count = count.or(rows.is_endless().then_some(u64::MAX));
+                    sent = rows.send(&mut self.wire, running, count, *silent).await?;
                     if !sent.suspended {
                         cursor.progress = Progress::Done(String::new());
                     }

@@ -16,7 +16,7 @@ use super::{
     failure::{Failure, Trouble},
     wire::Wire,
 };
-use crate::session::Prepared;
+use crate::session::{Prepared, SUBSCRIBE};
 
 /// A planned statement.
 #[derive(Debug)]
@@ -149,6 +149,11 @@ impl Rows {
         self.encoder.columns()
     }
 
+    /// Whether there is always more to come.
+    pub(super) fn is_endless(&self) -> bool {
+        self.tag == SUBSCRIBE
+    }
+
     pub(super) fn set_formats(&mut self, formats: &[i16]) {
         self.encoder.set_formats(formats);
     }
@@ -192,6 +197,13 @@ impl Rows {
                 Some(batch) => {
                     running.race(tokio::task::yield_now()).await?;
                     batch
+                }
+                // Who fetches from rows without end gets those there are.
+                None if self.is_endless() && limit.is_some() && rows > 0 => {
+                    return Ok(Sent {
+                        rows,
+                        suspended: true,
+                    });
                 }
                 None => {
                     running.race(wire.flush()).await??;
