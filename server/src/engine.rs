@@ -2,6 +2,7 @@
 //!
 //! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
 
+mod ad_hoc;
 mod health;
 mod memory;
 mod peek;
@@ -26,6 +27,7 @@ use parking_lot::RwLock;
 use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
 
+use self::ad_hoc::AdHoc;
 use crate::{
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
@@ -69,6 +71,7 @@ pub struct Engine {
     plan_only: bool,
     metrics: Metrics,
     maintenance: Maintenance,
+    ad_hoc: AdHoc,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -120,6 +123,7 @@ impl Engine {
             plan_only,
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
+            ad_hoc: AdHoc::new()?,
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -209,6 +213,11 @@ impl Engine {
     /// Whether the process is about to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Where ad-hoc queries run.
+    pub(crate) fn ad_hoc(&self) -> &AdHoc {
+        &self.ad_hoc
     }
 
     /// How the tables are looked after.

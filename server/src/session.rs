@@ -341,14 +341,8 @@ impl Session {
             plan.with_param_values(ParamValues::List(values))
                 .map_err(engine_error)?
         };
-        let rows = self
-            .context()
-            .execute_logical_plan(plan)
-            .await
-            .map_err(engine_error)?
-            .execute_stream()
-            .await
-            .map_err(engine_error)?;
+        let rows = self.engine.ad_hoc().run(self.context(), plan).await;
+        let rows = rows.map_err(engine_error)?;
         Ok(Answer::Rows {
             tag: "SELECT".into(),
             schema: rows.schema(),
