@@ -34,6 +34,9 @@ use crate::{
 /// Nice value of the threads: to the kernel, a tenth of what a stream's thread is worth.
 const NICE: libc::c_int = 10;
 
+/// Threads for each processor: a short query need not wait until a long one has got rid of a batch, for the kernel divides the processor.
+const THREADS: usize = 4;
+
 /// Queries that run at a time, for each processor.
 const RUNNING: usize = 16;
 
@@ -56,7 +59,7 @@ impl AdHoc {
     pub(super) fn new() -> std::result::Result<Self, Error> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(processors)
+            .worker_threads(processors * THREADS)
             .thread_name("ad-hoc")
             .thread_stack_size(STACK_BYTES)
             .on_thread_start(give_way)
