@@ -26,6 +26,7 @@ use futures::StreamExt;
 use sluice_connectors::delta::Added;
 use tokio::time::timeout;
 
+pub(crate) use self::plan::query_of;
 pub use self::plan::SubscriptionPlan;
 use self::{source::Followed, token::Token};
 use crate::table::{CutTable, Mark, Since, external};
