@@ -103,6 +103,16 @@ pub enum SqlState {
     InvalidAuthorization,
     /// 3D000
     InvalidCatalogName,
+    /// 42501
+    InsufficientPrivilege,
+    /// 28P01
+    InvalidPassword,
+    /// 42710
+    DuplicateObject,
+    /// 0LP01
+    InvalidGrantOperation,
+    /// 53300
+    TooManyConnections,
     /// XX000
     InternalError,
     /// XX001
@@ -153,6 +163,11 @@ impl SqlState {
             Self::InFailedSqlTransaction => "25P02",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",
+            Self::InsufficientPrivilege => "42501",
+            Self::InvalidPassword => "28P01",
+            Self::DuplicateObject => "42710",
+            Self::InvalidGrantOperation => "0LP01",
+            Self::TooManyConnections => "53300",
             Self::InternalError => "XX000",
             Self::DataCorrupted => "XX001",
         }
@@ -235,7 +250,9 @@ impl Error {
     /// With the place of what the message speaks of, when what was written is at fault and the place is not known yet.
     #[must_use]
     pub(crate) fn placed(self, parsed: &Parsed) -> Self {
+        // Whom a privilege is missing is no place in the text.
         let written = self.state.code().starts_with("42")
+            && self.state != SqlState::InsufficientPrivilege
             || matches!(
                 self.state,
                 SqlState::FeatureNotSupported | SqlState::InvalidParameterValue

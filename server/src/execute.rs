@@ -1,5 +1,6 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
 
+mod alter_owner;
 mod create_schema;
 mod create_stream;
 mod create_table;
@@ -8,30 +9,32 @@ mod describe;
 pub(crate) mod describe_table;
 mod drop;
 mod explain;
+mod grant;
+mod grant_role;
 mod optimize;
 mod pause;
 mod rebuild;
 mod replace_stream;
 mod replay;
+mod role;
+mod secret;
+mod set_role;
 mod show;
 mod vacuum;
-
-use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
-use sluice_sql::{CreateTable, CreateView, Described, Statement, ast};
+use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, ast};
 
 use crate::{
+    access::{Acl, Target},
     catalog::{COMPANION_SUFFIXES, ObjectMeta, QualifiedName, fold},
     clock::rfc3339,
-    engine::Engine,
     error::{Error, Fault, Result, SqlState},
     maintenance::{self, Subject},
     options::sketches_option,
     session::Session,
-    table::Freshness,
 };
 
 /// What a statement of ours gives.
@@ -62,14 +65,13 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
 
 /// Carries out a statement of ours.
 pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
-    let engine = session.engine();
     match statement {
         Statement::CreateStream(create) => create_stream::run(session, create).await,
         Statement::CreateView(create) => create_view::run(session, create).await,
         Statement::CreateTable(create) => create_table::run(session, create).await,
         Statement::CreateSchema(create) => create_schema::run(session, create).await,
         Statement::Drop(drop) => drop::run(session, drop).await,
-        Statement::Show(show) => show::run(engine, show).map(Outcome::Rows),
+        Statement::Show(show) => show::run(session, show).map(Outcome::Rows),
         Statement::Describe(describe) => match describe.what {
             Described::Columns | Described::Extended => describe::run(session, describe).await,
             Described::History(limit) => {
@@ -81,12 +83,21 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
         Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
-        Statement::PauseQuery(name) => pause::run(engine, name, true).await,
-        Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
+        Statement::PauseQuery(name) => pause::run(session, name, true).await,
+        Statement::ResumeQuery(name) => pause::run(session, name, false).await,
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
         Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
         Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
         Statement::Subscribe(_) => Err(Error::internal("a subscription came the wrong way")),
+        Statement::CreateRole(create) => role::create(session, create).await,
+        Statement::AlterRole(alter) => role::alter(session, alter).await,
+        Statement::DropRole(drop) => role::drop(session, drop).await,
+        Statement::SetRole(set) => set_role::run(session, set),
+        Statement::Grant(grant) => grant::run(session, grant).await,
+        Statement::GrantRole(grant) => grant_role::run(session, grant).await,
+        Statement::AlterOwner(alter) => alter_owner::run(session, alter).await,
+        Statement::PutSecret(put) => secret::put(session, put).await,
+        Statement::DropSecret(drop) => secret::drop(session, drop).await,
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
     }
 }
@@ -100,10 +111,13 @@ pub fn table_path(name: &QualifiedName) -> String {
 pub(crate) fn delta_table(session: &Session, name: &ast::ObjectName) -> Result<Subject> {
     let engine = session.engine();
     let name = QualifiedName::from_sql(name)?;
+    let catalog = engine.catalog();
+    if let Some(object) = catalog.readable(&name) {
+        session.require(Privilege::Select, Target::Relation(object))?;
+    }
     if let Some(subject) = maintenance::find(engine, &name) {
         return Ok(subject);
     }
-    let catalog = engine.catalog();
     let kind = match catalog.get(&name) {
         Some(found) => found.kind(),
         None => {
@@ -130,12 +144,24 @@ pub(crate) fn delta_table(session: &Session, name: &ast::ObjectName) -> Result<S
     ))
 }
 
-/// A new object's id and time.
-pub(crate) fn new_meta(engine: &Engine) -> ObjectMeta {
+/// As [`delta_table`], of a table that the session's role owns.
+pub(crate) fn delta_table_of_ours(session: &Session, name: &ast::ObjectName) -> Result<Subject> {
+    let subject = delta_table(session, name)?;
+    let name = QualifiedName::from_sql(name)?;
+    if let Some(object) = session.engine().catalog().readable(&name) {
+        session.require_owner(Target::Relation(object))?;
+    }
+    Ok(subject)
+}
+
+/// A new object's id, time and owner.
+pub(crate) fn new_meta(session: &Session) -> ObjectMeta {
     ObjectMeta {
         id: uuid::Uuid::now_v7().to_string(),
-        created_at: rfc3339(engine.clock().now_us()),
+        created_at: rfc3339(session.engine().clock().now_us()),
         paused: false,
+        owner: session.role(),
+        acl: Acl::default(),
     }
 }
 
@@ -171,13 +197,8 @@ pub(crate) async fn continuous_plan(
         .map_err(plan_error)
 }
 
-/// A view's query as a plan, with the view's column names.
-pub(crate) async fn view_plan(
-    engine: &Arc<Engine>,
-    freshness: Freshness,
-    view: &CreateView,
-) -> Result<LogicalPlan> {
-    let context = engine.context(freshness);
+/// A view's query as a plan, with the view's column names; in a context of whoever it is planned for.
+pub(crate) async fn view_plan(context: &SessionContext, view: &CreateView) -> Result<LogicalPlan> {
     let statement = ast::Statement::Query(view.query.clone());
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
@@ -300,6 +321,7 @@ pub(crate) fn check_taken(
 ) -> Result<Taken> {
     let catalog = session.engine().catalog();
     catalog.check_new_name(name)?;
+    session.require(Privilege::Create, Target::Schema(&name.schema))?;
     let Some(found) = catalog.get(name) else {
         return Ok(Taken::Free);
     };
@@ -317,6 +339,7 @@ pub(crate) fn check_taken(
         return Ok(Taken::Skip);
     }
     if or_replace {
+        session.require_owner(Target::Relation(found))?;
         return Ok(Taken::Replace);
     }
     Err(Error::user(

@@ -6,6 +6,7 @@
 //!                                          job: reader ► journal ► epoch ► tail ► commit
 //! ```
 
+pub mod access;
 pub mod catalog;
 pub mod clock;
 mod companions;

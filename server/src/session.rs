@@ -2,8 +2,11 @@
 //!
 //! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
 //! cancellation and notices are the session's; what exists is the engine's.
+//!
+//! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
 mod parameters;
+mod rights;
 mod settings;
 
 use std::sync::Arc;
@@ -21,8 +24,11 @@ use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-use self::settings::Settings;
+pub use self::rights::Login;
+
+use self::{rights::about_roles, settings::Settings};
 use crate::{
+    access::{Actor, Viewer},
     doors::pg::{self, Facts},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
@@ -52,7 +58,7 @@ pub struct Session {
     /// What the context's catalog was made for.
     freshness: Mutex<Freshness>,
     settings: Arc<Mutex<Settings>>,
-    user: String,
+    actor: Arc<Actor>,
     door: Door,
     running: Mutex<CancellationToken>,
     notices: Mutex<Vec<Error>>,
@@ -68,6 +74,8 @@ pub struct Prepared {
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
     plan: Option<Planned>,
+    /// What its relations were looked up under: how often the catalog had changed, and whose rights held.
+    seen: (u64, String),
 }
 
 #[derive(Clone, Debug)]
@@ -102,26 +110,42 @@ pub enum Answer {
 
 /// Where doors get sessions from.
 pub trait Sessions: Send + Sync {
+    /// What is known of a user; takes the same time for everybody.
+    fn login(&self, user: &str) -> Login {
+        Login {
+            known: true,
+            login: true,
+            superuser: user == crate::access::OWNER,
+            ..Login::nobody(b"", user)
+        }
+    }
+
     /// A new session for `user`, or why there is none (57P03 while the server starts, 3D000 for another database).
     fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>>;
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({} by {:?})", self.user, self.door)
+        write!(f, "Session({} by {:?})", self.actor.login(), self.door)
     }
 }
 
 impl Session {
     /// A session of this engine.
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
-        let context = engine.context(Freshness::Latest);
-        let session = Self::over(engine, context, user, door);
+        let actor = Actor::new(user);
+        let viewer = Viewer::Session(Arc::clone(&actor));
+        let context = engine.context_for(Freshness::Latest, viewer);
+        let session = Self::for_actor(engine, context, actor, door);
         if door == Door::Postgres {
             let settings = Arc::clone(&session.settings);
+            let (engine, actor) = (Arc::clone(&session.engine), Arc::clone(&session.actor));
             let facts = Facts {
                 user: user.to_owned(),
-                setting: Box::new(move |name| settings.lock().get(name)),
+                access: Some((Arc::clone(&engine), Arc::clone(&actor))),
+                setting: Box::new(move |name| {
+                    about_roles(&engine, &actor, name).or_else(|| settings.lock().get(name))
+                }),
             };
             let state = session.context.state_ref();
             state.write().config_mut().set_extension(Arc::new(facts));
@@ -131,10 +155,20 @@ impl Session {
     }
 
     /// A session whose relations are those of `context`.
+    #[cfg(test)]
     pub(crate) fn over(
         engine: Arc<Engine>,
         context: SessionContext,
         user: &str,
+        door: Door,
+    ) -> Self {
+        Self::for_actor(engine, context, Actor::new(user), door)
+    }
+
+    fn for_actor(
+        engine: Arc<Engine>,
+        context: SessionContext,
+        actor: Arc<Actor>,
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
@@ -142,8 +176,8 @@ impl Session {
             context,
             freshness: Mutex::default(),
             engine,
-            settings: Arc::new(Mutex::new(Settings::new(user))),
-            user: user.to_owned(),
+            settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
+            actor,
             door,
             running: Mutex::new(CancellationToken::new()),
             notices: Mutex::default(),
@@ -177,6 +211,7 @@ impl Session {
                 schema: Some(plan.schema()),
                 parameters: Vec::new(),
                 plan: Some(Planned::Subscription(Arc::new(plan))),
+                seen: self.seen(),
             });
         }
         let Statement::Sql(statement) = &parsed.statement else {
@@ -185,6 +220,7 @@ impl Session {
                 parsed: parsed.clone(),
                 parameters: Vec::new(),
                 plan: None,
+                seen: self.seen(),
             });
         };
         if let Some(schema) = settings::shown_schema(statement) {
@@ -193,8 +229,11 @@ impl Session {
                 schema,
                 parameters: Vec::new(),
                 plan: None,
+                seen: self.seen(),
             });
         }
+        // Noted first: what changes meanwhile is looked at again.
+        let seen = self.seen();
         let mut statement = self.to_plan(statement, &parsed.text)?;
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
@@ -207,6 +246,7 @@ impl Session {
                 true => Planned::Whole(Arc::new(plan)),
                 false => Planned::Late(Arc::new(written)),
             }),
+            seen,
         })
     }
 
@@ -304,7 +344,14 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: CancellationToken,
     ) -> Result<Answer> {
-        if let Some(Planned::Subscription(plan)) = &prepared.plan {
+        if let (Some(Planned::Subscription(plan)), Statement::Subscribe(subscribe)) =
+            (&prepared.plan, &prepared.parsed.statement)
+        {
+            if prepared.seen != self.seen() {
+                let query = subscription::query_of(subscribe)?;
+                self.plan(&self.to_plan(&query, &prepared.parsed.text)?)
+                    .await?;
+            }
             let stream = plan.start().await.map_err(engine_error)?;
             return Ok(Answer::Rows {
                 tag: SUBSCRIBE.into(),
@@ -324,9 +371,16 @@ impl Session {
         };
         let plan = match &prepared.plan {
             None => return self.setting(statement),
-            Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
             Some(Planned::Subscription(_)) => {
                 return Err(Error::internal("a subscription came the wrong way"));
+            }
+            Some(Planned::Whole(plan)) => {
+                // The plan has its relations; whether they may still be read is asked where names are looked up.
+                if prepared.seen != self.seen() {
+                    self.plan(&self.to_plan(statement, &prepared.parsed.text)?)
+                        .await?;
+                }
+                LogicalPlan::clone(plan)
             }
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
@@ -352,9 +406,17 @@ impl Session {
 
     /// SET, SHOW, RESET and the transaction statements that change nothing here.
     fn setting(&self, statement: &ast::Statement) -> Result<Answer> {
+        let asked = settings::shown_name(statement);
+        let about = asked.and_then(|name| {
+            let value = about_roles(&self.engine, &self.actor, &name)?;
+            Some(settings::Effect::Shown { name, value })
+        });
         let (effect, freshness, zone) = {
             let mut settings = self.settings.lock();
-            let effect = settings.apply(statement)?;
+            let effect = match about {
+                Some(shown) => shown,
+                None => settings.apply(statement)?,
+            };
             (effect, settings.freshness(), settings.time_zone())
         };
         match effect {
@@ -366,6 +428,10 @@ impl Session {
                 Ok(rows_of("SHOW", batch))
             }
             settings::Effect::Changed { tag, parameters } => {
+                if let ast::Statement::Discard { .. } = statement {
+                    let login = self.actor.login().to_owned();
+                    self.actor.set_session_user(&login);
+                }
                 self.fit_context(freshness, zone)?;
                 Ok(Answer::Done { tag, parameters })
             }
@@ -385,7 +451,8 @@ impl Session {
         }
         let was = std::mem::replace(&mut *self.freshness.lock(), freshness);
         if was != freshness {
-            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness);
+            let viewer = Viewer::Session(Arc::clone(&self.actor));
+            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer);
             self.context.register_catalog("sluice", Arc::new(catalog));
             if self.door == Door::Postgres {
                 pg::install(&self.context)?;
@@ -411,12 +478,12 @@ impl Session {
 
     /// A run-time parameter's value, as SHOW gives it (`server_version`, `TimeZone`, `DateStyle`, …).
     pub fn parameter(&self, name: &str) -> Option<String> {
-        self.settings.lock().get(name)
+        about_roles(&self.engine, &self.actor, name).or_else(|| self.settings.lock().get(name))
     }
 
     /// Who is on the other end.
     pub fn user(&self) -> &str {
-        &self.user
+        self.actor.login()
     }
 
     /// Which door the session came in by.
@@ -432,6 +499,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }
 }

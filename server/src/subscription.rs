@@ -26,8 +26,8 @@ use futures::StreamExt;
 use sluice_connectors::delta::Added;
 use tokio::time::timeout;
 
-pub(crate) use self::plan::query_of;
 pub use self::plan::SubscriptionPlan;
+pub(crate) use self::plan::query_of;
 use self::{source::Followed, token::Token};
 use crate::table::{CutTable, Mark, Since, external};
 

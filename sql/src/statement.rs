@@ -13,11 +13,15 @@ mod describe;
 mod drop;
 mod emit;
 mod explain;
+mod grant;
 mod optimize;
 mod options;
+mod owner;
 mod query_control;
 mod rebuild;
 mod replay;
+mod role;
+mod secret;
 mod show;
 mod subscribe;
 pub(crate) mod types;
@@ -32,10 +36,14 @@ pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
+pub use grant::{Grant, GrantOn, GrantRole, Grantee, Privilege};
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
+pub use owner::AlterOwner;
 pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use replay::Replay;
+pub use role::{AlterRole, CreateRole, DropRole, Hidden, RoleOptions, SetRole};
+pub use secret::{DropSecret, PutSecret};
 pub use show::{Show, ShowFilter};
 pub use subscribe::{Subscribe, SubscribedTo};
 pub use vacuum::Vacuum;
@@ -84,6 +92,24 @@ pub enum Statement {
     SkipLost(ObjectName),
     /// REBUILD QUERY: make a query again that lost its state.
     RebuildQuery(RebuildQuery),
+    /// CREATE ROLE.
+    CreateRole(CreateRole),
+    /// ALTER ROLE.
+    AlterRole(AlterRole),
+    /// DROP ROLE.
+    DropRole(DropRole),
+    /// SET ROLE, SET SESSION AUTHORIZATION and their RESET.
+    SetRole(SetRole),
+    /// GRANT and REVOKE of privileges.
+    Grant(Grant),
+    /// GRANT and REVOKE of roles.
+    GrantRole(GrantRole),
+    /// ALTER … OWNER TO.
+    AlterOwner(AlterOwner),
+    /// CREATE SECRET and ALTER SECRET.
+    PutSecret(PutSecret),
+    /// DROP SECRET.
+    DropSecret(DropSecret),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -120,6 +146,15 @@ impl fmt::Display for Statement {
             Self::Vacuum(statement) => statement.fmt(f),
             Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
             Self::RebuildQuery(statement) => statement.fmt(f),
+            Self::CreateRole(statement) => statement.fmt(f),
+            Self::AlterRole(statement) => statement.fmt(f),
+            Self::DropRole(statement) => statement.fmt(f),
+            Self::SetRole(statement) => statement.fmt(f),
+            Self::Grant(statement) => statement.fmt(f),
+            Self::GrantRole(statement) => statement.fmt(f),
+            Self::AlterOwner(statement) => statement.fmt(f),
+            Self::PutSecret(statement) => statement.fmt(f),
+            Self::DropSecret(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -148,7 +183,10 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     };
     match head.as_str() {
         "CREATE" => create(reader),
-        "DROP" => drop::parse(reader),
+        "ALTER" => alter(reader),
+        "DROP" => drop_any(reader),
+        "GRANT" | "REVOKE" => grant::parse(reader).map(Some),
+        "SET" | "RESET" => role::set(reader),
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
@@ -160,6 +198,29 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "REBUILD" => rebuild::parse(reader).map(|rebuild| Some(Statement::RebuildQuery(rebuild))),
         _ => Ok(None),
     }
+}
+
+/// ALTER of what has no data of its own.
+fn alter(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    if reader.take(&["ALTER", "ROLE"]) || reader.take(&["ALTER", "USER"]) {
+        return role::alter(reader).map(|alter| Some(Statement::AlterRole(alter)));
+    }
+    if reader.take(&["ALTER", "SECRET"]) {
+        return secret::alter(reader).map(|put| Some(Statement::PutSecret(put)));
+    }
+    Ok(owner::parse(reader)?.map(Statement::AlterOwner))
+}
+
+fn drop_any(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    for word in ["ROLE", "USER", "GROUP"] {
+        if reader.take(&["DROP", word]) {
+            return role::drop(reader).map(|drop| Some(Statement::DropRole(drop)));
+        }
+    }
+    if reader.take(&["DROP", "SECRET"]) {
+        return secret::drop(reader).map(|drop| Some(Statement::DropSecret(drop)));
+    }
+    drop::parse(reader)
 }
 
 /// What stands between CREATE and the kind of thing created.
@@ -208,6 +269,17 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     if let Some(words) = kind(reader, &["VIEW"]) {
         start(reader, ahead + words, &mut head);
         return create_view::parse(reader, head).map(|create| Some(Statement::CreateView(create)));
+    }
+    for word in ["ROLE", "USER", "GROUP"] {
+        if let Some(words) = kind(reader, &[word]).filter(|_| !head.or_replace) {
+            reader.skip(ahead + words);
+            return role::create(reader, word == "USER")
+                .map(|create| Some(Statement::CreateRole(create)));
+        }
+    }
+    if let Some(words) = kind(reader, &["SECRET"]).filter(|_| !head.or_replace) {
+        start(reader, ahead + words, &mut head);
+        return secret::create(reader, head).map(|put| Some(Statement::PutSecret(put)));
     }
     if let Some(words) = kind(reader, &["SCHEMA"]) {
         if head.or_replace {

@@ -6,6 +6,7 @@ mod canonical;
 mod errors;
 mod hostile;
 mod properties;
+mod roles;
 mod spellings;
 
 use crate::{Parsed, Statement, parse};

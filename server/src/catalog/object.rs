@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 use sluice_sql::{CreateStream, CreateTable, CreateView, ast};
 
-use crate::error::{Error, Result, SqlState};
+use crate::{
+    access::{Acl, OWNER},
+    error::{Error, Result, SqlState},
+};
 
 /// `schema.name`, both given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +94,17 @@ pub struct ObjectMeta {
     /// For a table: its query is paused.
     #[serde(default)]
     pub paused: bool,
+    /// Who owns it: whoever made it, or got it since.
+    #[serde(default = "first_owner")]
+    pub owner: String,
+    /// What others may do with it; in its file these are statements.
+    #[serde(skip)]
+    pub acl: Acl,
+}
+
+/// Who owns what was made before there were roles.
+fn first_owner() -> String {
+    OWNER.to_owned()
 }
 
 /// A stream.
@@ -151,6 +165,17 @@ impl Object {
             Self::View(view) => &view.name,
             Self::Table(table) => &table.name,
         }
+    }
+
+    /// The same with other facts that SQL cannot say.
+    pub fn with_meta(&self, meta: ObjectMeta) -> Self {
+        let mut object = self.clone();
+        match &mut object {
+            Self::Stream(stream) => stream.meta = meta,
+            Self::View(view) => view.meta = meta,
+            Self::Table(table) => table.meta = meta,
+        }
+        object
     }
 
     /// What SQL cannot say of it.

@@ -8,7 +8,7 @@
 //! lead to the same execution, exactly once. It must never hold a whole result (rows are encoded as the client takes them), answer a call
 //! from another session's handle, or keep a stream running for a client that went away.
 //!
-//! Notices cannot be told over Flight SQL and are dropped. Passwords are not checked yet: [`crate::session::Sessions`] has none to check.
+//! Notices cannot be told over Flight SQL and are dropped.
 
 mod actions;
 mod auth;
@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+use super::guard::Guard;
 use crate::session::Sessions;
 use registry::Registry;
 use service::FlightDoor;
@@ -48,9 +49,14 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn serve(
     listener: TcpListener,
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let registry = Arc::new(Registry::new(sessions, shutdown.clone()));
+    let registry = Arc::new(Registry::new(
+        sessions,
+        Arc::clone(&guard),
+        shutdown.clone(),
+    ));
     let service = FlightServiceServer::new(FlightDoor::new(Arc::clone(&registry)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let server = Server::builder()
@@ -60,7 +66,7 @@ pub async fn serve(
         .http2_adaptive_window(Some(true))
         .add_service(service)
         .serve_with_incoming_shutdown(
-            connection::incoming(listener),
+            connection::incoming(listener, guard, shutdown.clone()),
             shutdown.clone().cancelled_owned(),
         );
     tokio::select! {

@@ -54,7 +54,7 @@ fn options() -> impl Strategy<Value = Options> {
             .contains(&key.as_str())
     });
     prop::collection::btree_map(key, "[ -~é\n']{0,12}", 0..4)
-        .prop_map(|map| Options(map.into_iter().collect()))
+        .prop_map(|map| Options(map.into_iter().collect(), Vec::new()))
 }
 
 /// Types as they are printed.

@@ -8,7 +8,9 @@ mod answer;
 mod functions;
 mod information;
 mod labels;
+mod owners;
 mod relations;
+mod roles;
 mod rules;
 
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -21,8 +23,8 @@ use datafusion_pg_catalog::{
     pg_catalog::{
         self as upstream, PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf,
         context::{PgCatalogContextProvider, Role},
-        format_type, generate_series_arg_coercion, has_privilege_udf, oid_type_planner,
-        pg_get_expr_udf, quote_ident_udf,
+        format_type, generate_series_arg_coercion, oid_type_planner, pg_get_expr_udf,
+        quote_ident_udf,
     },
     sql::PostgresCompatibilityParser,
 };
@@ -31,7 +33,11 @@ use sluice_sql::ast;
 pub use answer::empty_answer;
 pub(super) use labels::shown as shown_label;
 
-use crate::error::{Error, Result};
+use crate::{
+    access::{Actor, OWNER},
+    engine::Engine,
+    error::{Error, Result},
+};
 
 /// Looks a run-time parameter up by name.
 pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -41,6 +47,8 @@ pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Facts {
     /// Who is on the other end.
     pub user: String,
+    /// What knows of roles, and whose rights hold.
+    pub access: Option<(Arc<Engine>, Arc<Actor>)>,
     /// A run-time parameter's value, as SHOW gives it.
     pub setting: Setting,
 }
@@ -55,13 +63,12 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             user: OWNER.into(),
+            access: None,
             setting: Box::new(|_| None),
         }
     }
 }
 
-/// Who owns everything.
-const OWNER: &str = "sluice";
 /// The one database.
 const DATABASE: &str = "sluice";
 
@@ -126,13 +133,8 @@ fn static_tables() -> Result<Arc<PgCatalogStaticTables>> {
 
 /// As `setup_pg_catalog` registers them.
 fn upstream_functions() -> Vec<ScalarUDF> {
-    let privilege = has_privilege_udf::create_has_privilege_udf;
     vec![
         upstream::create_current_database_udf(DATABASE),
-        privilege("has_table_privilege"),
-        privilege("has_schema_privilege"),
-        privilege("has_database_privilege"),
-        privilege("has_any_column_privilege"),
         format_type::create_format_type_udf(),
         pg_get_expr_udf::create_pg_get_expr_udf(),
         upstream::create_pg_get_partkeydef_udf(),
@@ -148,7 +150,7 @@ fn upstream_functions() -> Vec<ScalarUDF> {
     ]
 }
 
-/// Until there are roles there is one.
+/// Of roles upstream's relations need to know one: what is told of them is ours ([`relations`]).
 #[derive(Clone, Debug)]
 struct Roles;
 

@@ -12,13 +12,13 @@ use datafusion::{
     common::metadata::FieldMetadata,
     datasource::{MemTable, TableType, ViewTable, provider_as_source},
     error::{DataFusionError, Result},
-    logical_expr::{Expr, LogicalPlanBuilder, col, lit},
+    logical_expr::{Expr, JoinType, LogicalPlanBuilder, col, lit},
     prelude::SessionContext,
     scalar::ScalarValue,
 };
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, catalog_info::CatalogInfo};
 
-use super::{DATABASE, Facts, Roles, functions};
+use super::{DATABASE, Facts, Roles, functions, owners, roles};
 
 /// The database as `pg_catalog` lists it. It holds the list of catalogs weakly, as it becomes part of it.
 #[derive(Clone, Debug)]
@@ -125,22 +125,31 @@ impl PgCatalog {
     }
 
     /// The relation with some columns replaced and others added.
-    fn mend(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    /// `schemas` are joined to tell relations of one name apart.
+    fn mend(
+        &self,
+        name: &str,
+        table: Arc<dyn TableProvider>,
+        schemas: Option<Arc<dyn TableProvider>>,
+    ) -> Result<Arc<dyn TableProvider>> {
         let no_list = || lit(ScalarValue::new_null_list(DataType::Utf8, true, 1));
         let text = |text: &str| lit(text);
         let (changes, only): (Vec<(&str, Expr)>, Option<Expr>) = match name {
-            "pg_class" => (
-                vec![
-                    ("relowner", lit(OWNER_OID)),
-                    ("relacl", no_list()),
-                    ("reloptions", no_list()),
-                ],
-                None,
-            ),
-            "pg_namespace" => (
-                vec![("nspowner", lit(OWNER_OID)), ("nspacl", no_list())],
-                None,
-            ),
+            "pg_class" => {
+                let (owner, acl) = owners::of_relations(&self.facts, "nspname", "relname");
+                (
+                    vec![
+                        ("relowner", owner),
+                        ("relacl", acl),
+                        ("reloptions", no_list()),
+                    ],
+                    None,
+                )
+            }
+            "pg_namespace" => {
+                let (owner, acl) = owners::of_schemas(&self.facts, "nspname");
+                (vec![("nspowner", owner), ("nspacl", acl)], None)
+            }
             "pg_database" => (
                 vec![
                     ("datacl", no_list()),
@@ -148,10 +157,6 @@ impl PgCatalog {
                     ("datctype", text("C.UTF-8")),
                 ],
                 Some(col("datname").eq(lit(DATABASE))),
-            ),
-            "pg_roles" => (
-                vec![("oid", lit(OWNER_OID)), ("rolbypassrls", lit(true))],
-                None,
             ),
             _ => return Ok(table),
         };
@@ -173,6 +178,12 @@ impl PgCatalog {
             .filter(|(name, _)| schema.field_with_name(name).is_err());
         columns.extend(added.map(|(name, expr)| expr.clone().alias(*name)));
         let mut plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
+        if let Some(schemas) = schemas {
+            let schemas = LogicalPlanBuilder::scan("schemas", provider_as_source(schemas), None)?
+                .project(vec![col("oid").alias("nspoid"), col("nspname")])?;
+            let keys = (vec!["relnamespace"], vec!["nspoid"]);
+            plan = plan.join(schemas.build()?, JoinType::Left, keys, None)?;
+        }
         if let Some(only) = only {
             plan = plan.filter(only)?;
         }
@@ -211,25 +222,36 @@ impl PgCatalog {
     }
 }
 
-/// PostgreSQL's OID of the first role.
-const OWNER_OID: i32 = 10;
-
 #[async_trait]
 impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
-        self.upstream.table_names()
+        let mut names = self.upstream.table_names();
+        names.extend(roles::ADDED.map(str::to_owned));
+        names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         let name = name.to_ascii_lowercase();
         match self.upstream.table(&name).await? {
             Some(table) if name == "pg_settings" => self.settings(&table.schema()).map(Some),
-            Some(table) => self.mend(&name, table).map(Some),
+            Some(table) if roles::TOLD.contains(&name.as_str()) => {
+                roles::relation(&name, &table.schema(), &self.facts).map(Some)
+            }
+            None if roles::ADDED.contains(&name.as_str()) => {
+                roles::added(&name, &self.facts).map(Some)
+            }
+            Some(table) => {
+                let schemas = match name == "pg_class" && owners::differ(&self.facts) {
+                    true => self.upstream.table("pg_namespace").await?,
+                    false => None,
+                };
+                self.mend(&name, table, schemas).map(Some)
+            }
             None => Ok(None),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.upstream.table_exist(name)
+        roles::ADDED.contains(&name) || self.upstream.table_exist(name)
     }
 }

@@ -11,15 +11,56 @@ use sluice_sql::ast::{
     TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::answer::only_catalog;
+use super::{answer::only_catalog, functions::SESSION_USER, roles};
+use crate::catalog::fold;
 
 /// Before upstream's rules.
 pub(super) fn before(mut statement: Statement) -> Statement {
+    let _ = statement.visit(&mut SessionUser);
+    let _ = statement.visit(&mut Qualified);
     if only_catalog(&statement) {
         let _ = statement.visit(&mut SearchPath);
         let _ = statement.visit(&mut Aggregate);
     }
     statement
+}
+
+/// Relations of ours in `pg_catalog`, which is searched before everything else; upstream qualifies those it knows.
+struct Qualified;
+
+impl VisitorMut for Qualified {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
+        if let [ObjectNamePart::Identifier(only)] = name.0.as_slice()
+            && roles::ADDED.contains(&fold(only).as_str())
+        {
+            let catalog = ObjectNamePart::Identifier(Ident::new("pg_catalog"));
+            name.0.insert(0, catalog);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `session_user` under a name of its own: upstream makes `current_user` of both.
+struct SessionUser;
+
+impl VisitorMut for SessionUser {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && matches!(function.args, FunctionArguments::None)
+            && function
+                .name
+                .to_string()
+                .eq_ignore_ascii_case("session_user")
+            && let Some(same) = only_column(&format!("SELECT {SESSION_USER}()"))
+        {
+            *expr = same;
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// `x IN (SELECT … FROM generate_series(…), string_to_array(current_setting('search_path'), ','))`, by which Grafana takes the search

@@ -1,7 +1,5 @@
-//! Functions that have one answer here, whatever they are asked: there are no comments on objects, no roles to lack a privilege, no
+//! Functions that have one answer here, whatever they are asked: there are no comments on objects and no
 //! standby to be.
-
-use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::{
@@ -13,23 +11,18 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::doors::pg::{
-    catalog::{Facts, OWNER},
-    startup::SERVER_VERSION,
-};
+use crate::doors::pg::startup::SERVER_VERSION;
 
 /// Where a session's unqualified names are looked for.
 pub(super) const SCHEMA: &str = "public";
 
-pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+pub(super) fn all() -> Vec<ScalarUDF> {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
     let null = || ScalarValue::Utf8(None);
     let truth = |truth| ScalarValue::Boolean(Some(truth));
     let version = format!("PostgreSQL {SERVER_VERSION}, compiled by rustc, 64-bit");
     let mut all = vec![
         Fixed::udf("version", text(&version)),
-        Fixed::udf("session_user", text(&facts.user)),
-        Fixed::udf("pg_get_userbyid", text(OWNER)),
         Fixed::udf("current_schema", text(SCHEMA)),
         Fixed::udf("getdatabaseencoding", text("UTF8")),
         Fixed::udf("pg_encoding_to_char", text("UTF8")),
@@ -71,9 +64,6 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         "pg_operator_is_visible",
         "pg_opclass_is_visible",
         "pg_collation_is_visible",
-        "pg_has_role",
-        "has_column_privilege",
-        "has_function_privilege",
         "has_sequence_privilege",
         "has_type_privilege",
         "has_tablespace_privilege",
