@@ -15,6 +15,7 @@ mod log;
 mod maintain;
 mod partition;
 mod reader;
+mod rows;
 mod sink;
 mod spec;
 mod stats;
@@ -34,7 +35,8 @@ pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, m
 pub use log::Checkpoint;
 pub use maintain::{Maintained, last_checkpoint, maintain, maintain_from, next_checkpoint};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
-pub use sink::DeltaSink;
+pub use rows::{FILE_COLUMN, FileBatches, FileRows, ROW_COLUMN};
+pub use sink::{Change, DeltaSink};
 pub use spec::stored_schema;
 pub use travel::{At, Versions, snapshot_at};
 pub use vacuum::{Removal, VacuumRules, Vacuumed, vacuum};

@@ -38,6 +38,7 @@ use crate::{
     root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Session, Sessions},
     table::{Freshness, TableState},
+    write::Writings,
 };
 
 /// What an engine is started with.
@@ -69,6 +70,7 @@ pub struct Engine {
     plan_only: bool,
     metrics: Metrics,
     maintenance: Maintenance,
+    writings: Writings,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -120,6 +122,7 @@ impl Engine {
             plan_only,
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
+            writings: Writings::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -216,6 +219,11 @@ impl Engine {
         &self.maintenance
     }
 
+    /// What statements have written and not committed.
+    pub(crate) fn writings(&self) -> &Writings {
+        &self.writings
+    }
+
     /// Whether statements are only planned.
     pub(crate) fn plans_only(&self) -> bool {
         self.plan_only
@@ -289,7 +297,18 @@ impl Engine {
     }
 
     pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
-        self.running.write().tables.insert(name, table);
+        let next = table.tables.clone();
+        if let Some(last) = self.running.write().tables.insert(name, table) {
+            for (last, next) in [
+                (last.tables.table, next.table),
+                (last.tables.late, next.late),
+                (last.tables.dead, next.dead),
+            ] {
+                if !Arc::ptr_eq(&last, &next) {
+                    last.succeeded_by(&next);
+                }
+            }
+        }
     }
 
     pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {

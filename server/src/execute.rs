@@ -1,11 +1,14 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
 
+mod alter_table;
+mod comment;
 mod create_schema;
 mod create_stream;
 mod create_table;
 mod create_view;
 mod describe;
 pub(crate) mod describe_table;
+pub(crate) mod dml;
 mod drop;
 mod explain;
 mod optimize;
@@ -33,6 +36,8 @@ use crate::{
     session::Session,
     table::Freshness,
 };
+
+pub(crate) use describe::sql_type;
 
 /// What a statement of ours gives.
 #[derive(Debug)]
@@ -86,7 +91,34 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
         Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
         Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
+        Statement::Copy(_) => Err(Error::user(
+            SqlState::FeatureNotSupported,
+            "COPY has nowhere to send its rows here",
+        )
+        .with_hint("Over Flight SQL read the rows with SELECT, and write them with bulk ingest (adbc_ingest); COPY is for the PostgreSQL protocol.")),
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
+    }
+}
+
+/// Whether a statement of the parser's changes what exists; [`define`] carries it out then.
+pub(crate) fn defines(statement: &ast::Statement) -> bool {
+    matches!(
+        statement,
+        ast::Statement::AlterTable(_) | ast::Statement::Comment { .. }
+    )
+}
+
+/// Carries out a statement that [`defines`]; its completion tag.
+pub(crate) async fn define(session: &Session, statement: &ast::Statement) -> Result<String> {
+    match statement {
+        ast::Statement::AlterTable(alter) => alter_table::run(session, alter).await,
+        ast::Statement::Comment {
+            object_type,
+            object_name,
+            comment,
+            ..
+        } => comment::run(session, object_type, object_name, comment.clone()).await,
+        _ => Err(Error::internal("a statement came the wrong way")),
     }
 }
 
@@ -135,6 +167,8 @@ pub(crate) fn new_meta(engine: &Engine) -> ObjectMeta {
         id: uuid::Uuid::now_v7().to_string(),
         created_at: rfc3339(engine.clock().now_us()),
         paused: false,
+        comment: None,
+        column_comments: std::collections::BTreeMap::new(),
     }
 }
 

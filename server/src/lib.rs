@@ -22,6 +22,7 @@ pub mod root;
 pub mod session;
 mod system;
 mod table;
+mod write;
 
 /// Tests run with the allocator that the program has.
 #[cfg(test)]

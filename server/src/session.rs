@@ -5,6 +5,7 @@
 
 mod parameters;
 mod settings;
+mod writes;
 
 use std::sync::Arc;
 
@@ -26,7 +27,11 @@ use crate::{
     doors::pg::{self, Facts},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
-    execute::{self, Outcome, engine_error, parse_error},
+    execute::{
+        self, Outcome,
+        dml::{self, Dml},
+        engine_error, parse_error,
+    },
     table::{Freshness, external},
 };
 
@@ -66,12 +71,18 @@ pub struct Prepared {
     plan: Option<Planned>,
 }
 
+pub(crate) use parameters::typed_plan;
+
 #[derive(Clone, Debug)]
 enum Planned {
     /// Wants nothing but the values.
     Whole(Arc<LogicalPlan>),
     /// Its values are needed to plan it.
     Late(Arc<ast::Statement>),
+    /// Writes rows.
+    Write(Dml),
+    /// Changes what exists.
+    Define(Arc<ast::Statement>),
 }
 
 /// What a statement answers.
@@ -178,6 +189,9 @@ impl Session {
                 plan: None,
             });
         }
+        if let Some(prepared) = self.prepare_write(statement, parsed, hints).await? {
+            return Ok(prepared);
+        }
         let mut statement = self.to_plan(statement, &parsed.text)?;
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
@@ -196,12 +210,9 @@ impl Session {
     /// The statement as the engine is given it.
     fn to_plan(&self, statement: &ast::Statement, text: &str) -> Result<ast::Statement> {
         if !matches!(statement, ast::Statement::Query(_)) {
-            return Err(not_offered(statement, text));
+            return Err(writes::not_offered(text));
         }
-        Ok(match self.door {
-            Door::Postgres => pg::rewrite(statement.clone()),
-            Door::FlightSql | Door::Embedded => statement.clone(),
-        })
+        Ok(self.as_planned(statement.clone()))
     }
 
     /// The plan, and the types of its parameters.
@@ -237,14 +248,14 @@ impl Session {
         parameters::typed(plan, hints, in_functions).map_err(engine_error)
     }
 
-    async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+    pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
         sluice_planner::bound_plan(&self.context.state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
     }
 
     /// With the relation that was probably meant, when one does not exist.
-    fn nearest(&self, error: Error) -> Error {
+    pub(crate) fn nearest(&self, error: Error) -> Error {
         let missing = error
             .message
             .strip_prefix("relation \"")
@@ -268,13 +279,22 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        let answer = tokio::select! {
-            biased;
-            () = token.cancelled() => Err(cancelled()),
-            answer = self.execute_until(prepared, parameters, token.clone()) => {
-                answer.map_err(|error| error.placed(&prepared.parsed))
+        let answer = match &prepared.plan {
+            // It stops at the token by itself, as long as it may.
+            Some(Planned::Write(dml)) => {
+                let done = dml::run(self, dml, parameters, &token).await;
+                done.map(|tag| Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                })
             }
+            _ => tokio::select! {
+                biased;
+                () = token.cancelled() => Err(cancelled()),
+                answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+            },
         };
+        let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
             .statement_ended(self.door, answer.as_ref().err());
@@ -299,6 +319,18 @@ impl Session {
         };
         let plan = match &prepared.plan {
             None => return self.setting(statement),
+            Some(Planned::Define(statement)) => {
+                let tag = execute::define(self, statement).await?;
+                return Ok(Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                });
+            }
+            Some(Planned::Write(_)) => {
+                return Err(Error::internal(
+                    "a statement that writes came the wrong way",
+                ));
+            }
             Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
@@ -452,28 +484,9 @@ fn cancellable(
     Box::pin(RecordBatchStreamAdapter::new(schema, stream))
 }
 
-fn cancelled() -> Error {
+pub(crate) fn cancelled() -> Error {
     Error::user(
         SqlState::QueryCanceled,
         "canceling statement due to user request",
     )
-}
-
-fn not_offered(statement: &ast::Statement, text: &str) -> Error {
-    let word = text
-        .split_whitespace()
-        .next()
-        .unwrap_or("this")
-        .to_uppercase();
-    let error = Error::user(
-        SqlState::FeatureNotSupported,
-        format!("{word} is not supported"),
-    );
-    match statement {
-        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => error
-            .with_hint(
-                "Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …",
-            ),
-        _ => error,
-    }
 }

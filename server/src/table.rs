@@ -9,7 +9,7 @@ pub use provider::{Freshness, LiveTable, SluiceTable, external, no_versions};
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -53,6 +53,8 @@ pub struct TableState {
     refreshed: Mutex<Option<Refreshed>>,
     /// A refresh waits for its time.
     refresh_waits: AtomicBool,
+    /// What took its place, when the table was altered or its query started anew.
+    successor: OnceLock<Arc<TableState>>,
 }
 
 /// The newest refresh.
@@ -107,7 +109,23 @@ impl TableState {
             queue: tokio::sync::Mutex::default(),
             refreshed: Mutex::default(),
             refresh_waits: AtomicBool::new(false),
+            successor: OnceLock::new(),
         }
+    }
+
+    /// Another state stands for the table from now on; statements that were planned with this one read that.
+    pub fn succeeded_by(&self, next: &Arc<Self>) {
+        // Only the first can be: it has successors of its own.
+        let _ = self.successor.set(Arc::clone(next));
+    }
+
+    /// What stands for the table now.
+    pub fn newest(self: &Arc<Self>) -> Arc<Self> {
+        let mut newest = self;
+        while let Some(next) = newest.successor.get() {
+            newest = next;
+        }
+        Arc::clone(newest)
     }
 
     /// Path of the Delta folder under the root.

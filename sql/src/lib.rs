@@ -39,15 +39,16 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
-pub use place::place_of;
+pub use place::{place_of, place_of_literal};
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe,
-    Described, Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize,
-    Options, PartitionColumn, REDACTED, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter,
-    Statement, Vacuum, Watermark, is_secret,
+    ColumnDef, Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat,
+    CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe, Described,
+    Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
+    PartitionColumn, REDACTED, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement,
+    Vacuum, Watermark, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

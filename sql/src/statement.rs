@@ -5,6 +5,7 @@ use std::fmt;
 use sqlparser::ast::{self, ObjectName};
 
 mod columns;
+mod copy;
 mod create_schema;
 mod create_stream;
 mod create_table;
@@ -23,6 +24,7 @@ pub(crate) mod types;
 mod vacuum;
 
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
+pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
 pub use create_table::CreateTable;
@@ -80,6 +82,8 @@ pub enum Statement {
     SkipLost(ObjectName),
     /// REBUILD QUERY: make a query again that lost its state.
     RebuildQuery(RebuildQuery),
+    /// COPY: rows to or from the client.
+    Copy(Copy),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -115,6 +119,7 @@ impl fmt::Display for Statement {
             Self::Vacuum(statement) => statement.fmt(f),
             Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
             Self::RebuildQuery(statement) => statement.fmt(f),
+            Self::Copy(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -147,6 +152,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
+        "COPY" => copy::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
         "VACUUM" => vacuum::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),

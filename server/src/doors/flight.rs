@@ -14,6 +14,7 @@ mod actions;
 mod auth;
 mod client;
 mod connection;
+mod ingest;
 mod metadata;
 mod parameters;
 mod registry;

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | 42P01, 42703, 42883, 3F000, 3D000, 26000, 34000: something named does not exist | NOT_FOUND |
 //! | 42P07, 42P06: something named exists already | ALREADY_EXISTS |
-//! | any other 42, 22 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | any other 42, 22, 23, 21 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | 40: somebody else was faster, try again | ABORTED |
 //! | 0A | UNIMPLEMENTED |
 //! | 2B, 25, 55: right statement, wrong moment | FAILED_PRECONDITION |
 //! | 28 | UNAUTHENTICATED |
@@ -36,7 +37,8 @@ fn code(state: SqlState) -> Code {
         "54001" => Code::InvalidArgument,
         "57014" => Code::Cancelled,
         other => match &other[..2] {
-            "42" | "22" => Code::InvalidArgument,
+            "42" | "22" | "23" | "21" => Code::InvalidArgument,
+            "40" => Code::Aborted,
             "0A" => Code::Unimplemented,
             "2B" | "25" | "55" => Code::FailedPrecondition,
             "28" => Code::Unauthenticated,
