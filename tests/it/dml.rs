@@ -234,7 +234,7 @@ fn rows_deleted_from_a_table_that_a_query_feeds_stay_deleted() {
     let pg = server.connect();
     pg.run(
         "CREATE STREAM events (ts TIMESTAMPTZ, event_type TEXT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '1 second') \
-         WITH (connector = 'generator', rows = '60000', seed = '7', start_time = '2026-01-01T00:00:00Z', event_interval = '100 ms', rows_per_second = '4000', max_future_skew = 'off')",
+         WITH (connector = 'generator', rows = '60000', seed = '7', splits = '1', out_of_order = '0 seconds', late_fraction = '0', start_time = '2026-01-01T00:00:00Z', event_interval = '100 ms', rows_per_second = '4000', max_future_skew = 'off')",
     );
     pg.run(
         "CREATE TABLE gold.counts WITH (commit_interval = '300 milliseconds') AS \

@@ -27,12 +27,16 @@ pub(crate) fn value_error(error: Error) -> Error {
 
 /// The texts are of the pinned versions of Arrow and DataFusion; the tests beside this file make them say these.
 fn told(message: &str) -> Option<(SqlState, String)> {
-    let text = message.strip_prefix("cast error: ").unwrap_or(message);
+    let text = message
+        .split_once("ast error: ")
+        .map_or(message, |(_, text)| text);
     let lower = text.to_ascii_lowercase();
-    if lower.starts_with("cannot cast string '") {
-        let (value, rest) = text
-            .get("cannot cast string '".len()..)?
-            .rsplit_once("' to value of ")?;
+    if lower.contains("division by zero") || lower.contains("divide by zero") {
+        return Some((SqlState::DivisionByZero, "division by zero".into()));
+    }
+    if lower.starts_with("cannot cast string '") || lower.starts_with("cannot cast value '") {
+        let (_, quoted) = text.split_once('\'')?;
+        let (value, rest) = quoted.rsplit_once("' to value of ")?;
         let data_type = rest.split(" type").next().unwrap_or(rest);
         let integer = data_type.starts_with("Int");
         let digits = value.trim().trim_start_matches(['-', '+']);

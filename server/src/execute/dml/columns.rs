@@ -10,7 +10,8 @@ use datafusion::{
     },
     functions::math::expr_fn::round,
     logical_expr::{
-        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, Values, expr::Placeholder,
+        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Projection, Values,
+        expr::{Cast, Placeholder},
     },
     scalar::ScalarValue,
 };
@@ -33,8 +34,12 @@ pub(crate) fn into_columns(
     let plan = with_typed_parameters(plan, skip, fields)?;
     let given = plan.schema().fields().len().saturating_sub(skip);
     check_width(given, fields.len())?;
-    let literal: Vec<bool> = match top(&plan) {
-        Some(exprs) => exprs.iter().map(is_literal).collect(),
+    // What each is made of: a literal; anything that the engine may still give another type, which it does when it has the whole plan.
+    let made_of: Vec<(bool, bool)> = match top(&plan) {
+        Some(exprs) => exprs
+            .iter()
+            .map(|expr| (is_literal(expr), !is_column(expr)))
+            .collect(),
         None => Vec::new(),
     };
     let schema = Arc::clone(plan.schema());
@@ -45,8 +50,11 @@ pub(crate) fn into_columns(
             exprs.push(expr);
             continue;
         };
-        let literal = literal.get(place).copied().unwrap_or(false);
-        let expr = assigned(expr, field.data_type(), literal, wanted, &schema)?;
+        let (literal, computed) = made_of.get(place).copied().unwrap_or((false, true));
+        let expr = match computed && field.data_type() == wanted.data_type() {
+            true => Expr::Cast(Cast::new(Box::new(expr), wanted.data_type().clone())),
+            false => assigned(expr, field.data_type(), literal, wanted, &schema)?,
+        };
         exprs.push(expr.alias(wanted.name()));
     }
     LogicalPlanBuilder::from(plan)
@@ -169,8 +177,18 @@ fn top(plan: &LogicalPlan) -> Option<&[Expr]> {
     }
 }
 
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_column(&alias.expr),
+        Expr::Column(_) => true,
+        _ => false,
+    }
+}
+
 fn is_literal(expr: &Expr) -> bool {
     match expr {
+        // A parameter's cast is the column's own.
+        Expr::Cast(cast) => matches!(cast.expr.as_ref(), Expr::Placeholder(_)),
         Expr::Alias(alias) => is_literal(&alias.expr),
         // Branches of literals: each of them may be of any type.
         Expr::Case(case) => {
@@ -220,10 +238,11 @@ fn parameter(expr: Expr, wanted: &FieldRef) -> Expr {
             }
             Expr::Case(case)
         }
-        Expr::Placeholder(Placeholder { id, field: None }) => Expr::Placeholder(Placeholder {
-            id,
-            field: Some(Arc::new(wanted.as_ref().clone().with_nullable(true))),
-        }),
+        // The cast says which type it has where the client does not, and brings the client's type to the column's where it does.
+        Expr::Placeholder(Placeholder { id, field: None }) => {
+            let placeholder = Expr::Placeholder(Placeholder { id, field: None });
+            Expr::Cast(Cast::new(Box::new(placeholder), wanted.data_type().clone()))
+        }
         other => other,
     }
 }
@@ -259,8 +278,13 @@ pub(super) fn checked_values(plan: LogicalPlan, fields: &[FieldRef]) -> Result<L
 }
 
 fn cell_of(cell: Expr, field: &FieldRef, nothing: &DFSchema) -> Result<Expr> {
-    let Expr::Cast(mut cast) = cell else {
-        return Ok(cell);
+    let mut cast = match cell {
+        Expr::Cast(cast) => cast,
+        Expr::Placeholder(placeholder) => {
+            let cell = Box::new(Expr::Placeholder(placeholder));
+            return Ok(Expr::Cast(Cast::new(cell, field.data_type().clone())));
+        }
+        other => return Ok(other),
     };
     let given = cast.expr.get_type(nothing).map_err(engine_error)?;
     if !assignable(&given, field.data_type(), is_literal(&cast.expr)) {

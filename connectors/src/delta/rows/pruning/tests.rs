@@ -50,7 +50,7 @@ fn kept(filter: Expr) -> Vec<i64> {
             1,
             Some("2026-11-27"),
             Some(
-                r#"{"numRecords":10,"minValues":{"n":100},"maxValues":{"n":900},"nullCount":{"n":10}}"#,
+                r#"{"numRecords":10,"minValues":{"n":100},"maxValues":{"n":900},"nullCount":{"n":0}}"#,
             ),
         ),
         file(2, None, None),
