@@ -205,6 +205,17 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         start(reader, ahead + words, &mut head);
         return create_table::parse(reader, head).map(Some);
     }
+    let kept = [&["TEMP"], &["TEMPORARY"], &["UNLOGGED"]];
+    if kept.iter().any(|words| kind(reader, *words).is_some()) && reader.word_is(ahead + 1, "TABLE")
+    {
+        let at = reader.peek(ahead);
+        let word = at.token.to_string().to_ascii_uppercase();
+        return Err(
+            ParseError::unsupported(format!("{word} tables are not supported"), at.span)
+                .offending(word)
+                .hint("create a plain table and drop it, or name the query with WITH"),
+        );
+    }
     if let Some(words) = kind(reader, &["VIEW"]) {
         start(reader, ahead + words, &mut head);
         return create_view::parse(reader, head).map(|create| Some(Statement::CreateView(create)));

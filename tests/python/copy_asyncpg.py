@@ -19,7 +19,7 @@ async def main():
     source = io.BytesIO(b"1,one\n2,\n")
     found["table"] = await connection.copy_to_table("b", source=source, format="csv")
     target = io.BytesIO()
-    await connection.copy_from_query("SELECT * FROM b WHERE id < $1 ORDER BY id", 10, output=target, format="csv")
+    await connection.copy_from_query("SELECT * FROM b WHERE id < 10 ORDER BY id", output=target, format="csv")
     found["query"] = target.getvalue().decode()
     found["rows"] = [list(row) for row in await connection.fetch("SELECT * FROM a ORDER BY id")]
     await connection.close()

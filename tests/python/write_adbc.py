@@ -39,7 +39,7 @@ with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}", autocommit=True) as c
         one = rows.slice(0, 1)
         found["replaced"] = cursor.adbc_ingest("m", one, mode="replace", db_schema_name="gold")
         many = pyarrow.table({"n": pyarrow.array(range(300_000), pyarrow.int64()), "text": ["x" * 50] * 300_000})
-        found["large"] = cursor.adbc_ingest("large", many, mode="create_append")
+        found["large"] = cursor.adbc_ingest("large", many.to_reader(max_chunksize=50_000), mode="create_append")
         cursor.execute("UPDATE large SET text = 'y' WHERE n < 2")
         found["updated"] = cursor.rowcount
         cursor.execute("DELETE FROM large WHERE n = 5")
