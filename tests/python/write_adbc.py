@@ -42,8 +42,9 @@ with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}", autocommit=True) as c
         found["large"] = cursor.adbc_ingest("large", many.to_reader(max_chunksize=50_000), mode="create_append", db_schema_name="public")
         # DBAPI's execute asks for a result and knows no count; ADBC's own update does.
         def update(sql):
-            cursor.adbc_statement.set_sql_query(sql)
-            return cursor.adbc_statement.execute_update()
+            with connection.cursor() as fresh:
+                fresh.adbc_statement.set_sql_query(sql)
+                return fresh.adbc_statement.execute_update()
 
         found["updated"] = update("UPDATE large SET text = 'y' WHERE n < 2")
         found["deleted"] = update("DELETE FROM large WHERE n = 5")
