@@ -41,6 +41,7 @@ use crate::{
     root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Login, Session, Sessions},
     table::{Freshness, TableState},
+    write::Writings,
 };
 
 /// What an engine is started with.
@@ -78,6 +79,7 @@ pub struct Engine {
     metrics: Metrics,
     maintenance: Maintenance,
     ad_hoc: AdHoc,
+    writings: Writings,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -134,6 +136,7 @@ impl Engine {
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
             ad_hoc: AdHoc::new()?,
+            writings: Writings::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -233,6 +236,11 @@ impl Engine {
     /// How the tables are looked after.
     pub(crate) fn maintenance(&self) -> &Maintenance {
         &self.maintenance
+    }
+
+    /// What statements have written and not committed.
+    pub(crate) fn writings(&self) -> &Writings {
+        &self.writings
     }
 
     /// Whether statements are only planned.
@@ -370,7 +378,18 @@ impl Engine {
     }
 
     pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
-        self.running.write().tables.insert(name, table);
+        let next = table.tables.clone();
+        if let Some(last) = self.running.write().tables.insert(name, table) {
+            for (last, next) in [
+                (last.tables.table, next.table),
+                (last.tables.late, next.late),
+                (last.tables.dead, next.dead),
+            ] {
+                if !Arc::ptr_eq(&last, &next) {
+                    last.succeeded_by(&next);
+                }
+            }
+        }
     }
 
     pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {

@@ -59,6 +59,22 @@ pub enum SqlState {
     InvalidTextRepresentation,
     /// 22003
     NumericValueOutOfRange,
+    /// 23502
+    NotNullViolation,
+    /// 22007
+    InvalidDatetimeFormat,
+    /// 22P04
+    BadCopyFileFormat,
+    /// 22P03
+    InvalidBinaryRepresentation,
+    /// 22021
+    CharacterNotInRepertoire,
+    /// 21000
+    CardinalityViolation,
+    /// 40001
+    SerializationFailure,
+    /// 08007
+    TransactionResolutionUnknown,
     /// 22012
     DivisionByZero,
     /// 22000
@@ -141,6 +157,14 @@ impl SqlState {
             Self::InvalidParameterValue => "22023",
             Self::InvalidTextRepresentation => "22P02",
             Self::NumericValueOutOfRange => "22003",
+            Self::NotNullViolation => "23502",
+            Self::InvalidDatetimeFormat => "22007",
+            Self::BadCopyFileFormat => "22P04",
+            Self::InvalidBinaryRepresentation => "22P03",
+            Self::CharacterNotInRepertoire => "22021",
+            Self::CardinalityViolation => "21000",
+            Self::SerializationFailure => "40001",
+            Self::TransactionResolutionUnknown => "08007",
             Self::DivisionByZero => "22012",
             Self::DataException => "22000",
             Self::FeatureNotSupported => "0A000",
@@ -257,6 +281,20 @@ impl Error {
                 self.state,
                 SqlState::FeatureNotSupported | SqlState::InvalidParameterValue
             );
+        let value = matches!(
+            self.state,
+            SqlState::InvalidTextRepresentation
+                | SqlState::InvalidDatetimeFormat
+                | SqlState::NumericValueOutOfRange
+        );
+        if self.position.is_none()
+            && value
+            && let Some((_, quoted)) = self.message.split_once('"')
+            && let Some((literal, _)) = quoted.rsplit_once('"')
+            && let Some(before) = sluice_sql::place_of_literal(&parsed.text, literal)
+        {
+            return self.at(parsed.offset + before + 1);
+        }
         if self.position.is_some() || !written {
             return self;
         }

@@ -1,12 +1,15 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
 
 mod alter_owner;
+mod alter_table;
+mod comment;
 mod create_schema;
 mod create_stream;
 mod create_table;
 mod create_view;
 mod describe;
 pub(crate) mod describe_table;
+pub(crate) mod dml;
 mod drop;
 mod explain;
 mod grant;
@@ -36,6 +39,8 @@ use crate::{
     options::sketches_option,
     session::Session,
 };
+
+pub(crate) use describe::sql_type;
 
 /// What a statement of ours gives.
 #[derive(Debug)]
@@ -98,7 +103,34 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::AlterOwner(alter) => alter_owner::run(session, alter).await,
         Statement::PutSecret(put) => secret::put(session, put).await,
         Statement::DropSecret(drop) => secret::drop(session, drop).await,
+        Statement::Copy(_) => Err(Error::user(
+            SqlState::FeatureNotSupported,
+            "COPY has nowhere to send its rows here",
+        )
+        .with_hint("Over Flight SQL read the rows with SELECT, and write them with bulk ingest (adbc_ingest); COPY is for the PostgreSQL protocol.")),
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
+    }
+}
+
+/// Whether a statement of the parser's changes what exists; [`define`] carries it out then.
+pub(crate) fn defines(statement: &ast::Statement) -> bool {
+    matches!(
+        statement,
+        ast::Statement::AlterTable(_) | ast::Statement::Comment { .. }
+    )
+}
+
+/// Carries out a statement that [`defines`]; its completion tag.
+pub(crate) async fn define(session: &Session, statement: &ast::Statement) -> Result<String> {
+    match statement {
+        ast::Statement::AlterTable(alter) => alter_table::run(session, alter).await,
+        ast::Statement::Comment {
+            object_type,
+            object_name,
+            comment,
+            ..
+        } => comment::run(session, object_type, object_name, comment.clone()).await,
+        _ => Err(Error::internal("a statement came the wrong way")),
     }
 }
 
@@ -162,6 +194,8 @@ pub(crate) fn new_meta(session: &Session) -> ObjectMeta {
         paused: false,
         owner: session.role(),
         acl: Acl::default(),
+        comment: None,
+        column_comments: std::collections::BTreeMap::new(),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod session;
 pub mod subscription;
 mod system;
 mod table;
+mod write;
 
 /// Tests run with the allocator that the program has.
 #[cfg(test)]

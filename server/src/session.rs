@@ -8,6 +8,7 @@
 mod parameters;
 mod rights;
 mod settings;
+mod writes;
 
 use std::sync::Arc;
 
@@ -32,7 +33,11 @@ use crate::{
     doors::pg::{self, Facts},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
-    execute::{self, Outcome, engine_error, parse_error},
+    execute::{
+        self, Outcome,
+        dml::{self, Dml},
+        engine_error, parse_error,
+    },
     subscription::{self, SubscriptionPlan},
     table::{Freshness, external},
 };
@@ -78,6 +83,8 @@ pub struct Prepared {
     seen: (u64, String),
 }
 
+pub(crate) use parameters::typed_plan;
+
 #[derive(Clone, Debug)]
 enum Planned {
     /// Wants nothing but the values.
@@ -86,6 +93,10 @@ enum Planned {
     Late(Arc<ast::Statement>),
     /// Rows without end.
     Subscription(Arc<SubscriptionPlan>),
+    /// Writes rows.
+    Write(Dml),
+    /// Changes what exists.
+    Define(Arc<ast::Statement>),
 }
 
 /// What a statement answers.
@@ -232,6 +243,9 @@ impl Session {
                 seen: self.seen(),
             });
         }
+        if let Some(prepared) = self.prepare_write(statement, parsed, hints).await? {
+            return Ok(prepared);
+        }
         // Noted first: what changes meanwhile is looked at again.
         let seen = self.seen();
         let mut statement = self.to_plan(statement, &parsed.text)?;
@@ -253,12 +267,9 @@ impl Session {
     /// The statement as the engine is given it.
     fn to_plan(&self, statement: &ast::Statement, text: &str) -> Result<ast::Statement> {
         if !matches!(statement, ast::Statement::Query(_)) {
-            return Err(not_offered(statement, text));
+            return Err(writes::not_offered(text));
         }
-        Ok(match self.door {
-            Door::Postgres => pg::rewrite(statement.clone()),
-            Door::FlightSql | Door::Embedded => statement.clone(),
-        })
+        Ok(self.as_planned(statement.clone()))
     }
 
     /// The plan, and the types of its parameters.
@@ -294,14 +305,14 @@ impl Session {
         parameters::typed(plan, hints, in_functions).map_err(engine_error)
     }
 
-    async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+    pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
         sluice_planner::bound_plan(&self.context.state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
     }
 
     /// With the relation that was probably meant, when one does not exist.
-    fn nearest(&self, error: Error) -> Error {
+    pub(crate) fn nearest(&self, error: Error) -> Error {
         let missing = error
             .message
             .strip_prefix("relation \"")
@@ -325,13 +336,22 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        let answer = tokio::select! {
-            biased;
-            () = token.cancelled() => Err(cancelled()),
-            answer = self.execute_until(prepared, parameters, token.clone()) => {
-                answer.map_err(|error| error.placed(&prepared.parsed))
+        let answer = match &prepared.plan {
+            // It stops at the token by itself, as long as it may.
+            Some(Planned::Write(dml)) => {
+                let done = dml::run(self, dml, parameters, &token).await;
+                done.map(|tag| Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                })
             }
+            _ => tokio::select! {
+                biased;
+                () = token.cancelled() => Err(cancelled()),
+                answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+            },
         };
+        let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
             .statement_ended(self.door, answer.as_ref().err());
@@ -371,6 +391,18 @@ impl Session {
         };
         let plan = match &prepared.plan {
             None => return self.setting(statement),
+            Some(Planned::Define(statement)) => {
+                let tag = execute::define(self, statement).await?;
+                return Ok(Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                });
+            }
+            Some(Planned::Write(_)) => {
+                return Err(Error::internal(
+                    "a statement that writes came the wrong way",
+                ));
+            }
             Some(Planned::Subscription(_)) => {
                 return Err(Error::internal("a subscription came the wrong way"));
             }
@@ -542,28 +574,9 @@ fn cancellable(
     Box::pin(RecordBatchStreamAdapter::new(schema, stream))
 }
 
-fn cancelled() -> Error {
+pub(crate) fn cancelled() -> Error {
     Error::user(
         SqlState::QueryCanceled,
         "canceling statement due to user request",
     )
-}
-
-fn not_offered(statement: &ast::Statement, text: &str) -> Error {
-    let word = text
-        .split_whitespace()
-        .next()
-        .unwrap_or("this")
-        .to_uppercase();
-    let error = Error::user(
-        SqlState::FeatureNotSupported,
-        format!("{word} is not supported"),
-    );
-    match statement {
-        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => error
-            .with_hint(
-                "Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …",
-            ),
-        _ => error,
-    }
 }

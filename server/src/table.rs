@@ -11,7 +11,7 @@ pub use since::{Mark, Since};
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -58,6 +58,8 @@ pub struct TableState {
     refresh_waits: AtomicBool,
     /// Goes up with everything that a subscriber may wait for.
     changes: watch::Sender<u64>,
+    /// What took its place, when the table was altered or its query started anew.
+    successor: OnceLock<Arc<TableState>>,
 }
 
 /// The newest refresh.
@@ -117,7 +119,23 @@ impl TableState {
             refreshed: Mutex::default(),
             refresh_waits: AtomicBool::new(false),
             changes: watch::Sender::default(),
+            successor: OnceLock::new(),
         }
+    }
+
+    /// Another state stands for the table from now on; statements that were planned with this one read that.
+    pub fn succeeded_by(&self, next: &Arc<Self>) {
+        // Only the first can be: it has successors of its own.
+        let _ = self.successor.set(Arc::clone(next));
+    }
+
+    /// What stands for the table now.
+    pub fn newest(self: &Arc<Self>) -> Arc<Self> {
+        let mut newest = self;
+        while let Some(next) = newest.successor.get() {
+            newest = next;
+        }
+        Arc::clone(newest)
     }
 
     /// Path of the Delta folder under the root.

@@ -5,6 +5,7 @@ use std::fmt;
 use sqlparser::ast::{self, ObjectName};
 
 mod columns;
+mod copy;
 mod create_schema;
 mod create_stream;
 mod create_table;
@@ -28,6 +29,7 @@ pub(crate) mod types;
 mod vacuum;
 
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
+pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
 pub use create_table::CreateTable;
@@ -110,6 +112,8 @@ pub enum Statement {
     PutSecret(PutSecret),
     /// DROP SECRET.
     DropSecret(DropSecret),
+    /// COPY: rows to or from the client.
+    Copy(Copy),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -155,6 +159,7 @@ impl fmt::Display for Statement {
             Self::AlterOwner(statement) => statement.fmt(f),
             Self::PutSecret(statement) => statement.fmt(f),
             Self::DropSecret(statement) => statement.fmt(f),
+            Self::Copy(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -190,6 +195,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
+        "COPY" => copy::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
         "SUBSCRIBE" => subscribe::parse(reader).map(Some),
         "VACUUM" => vacuum::parse(reader).map(Some),
@@ -265,6 +271,17 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     if let Some(words) = length_of(&tables) {
         start(reader, ahead + words, &mut head);
         return create_table::parse(reader, head).map(Some);
+    }
+    let kept = [&["TEMP"], &["TEMPORARY"], &["UNLOGGED"]];
+    if kept.iter().any(|words| kind(reader, *words).is_some()) && reader.word_is(ahead + 1, "TABLE")
+    {
+        let at = reader.peek(ahead);
+        let word = at.token.to_string().to_ascii_uppercase();
+        return Err(
+            ParseError::unsupported(format!("{word} tables are not supported"), at.span)
+                .offending(word)
+                .hint("create a plain table and drop it, or name the query with WITH"),
+        );
     }
     if let Some(words) = kind(reader, &["VIEW"]) {
         start(reader, ahead + words, &mut head);

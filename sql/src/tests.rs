@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod canonical;
+mod copy;
 mod errors;
 mod hostile;
 mod properties;

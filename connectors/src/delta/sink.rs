@@ -8,7 +8,10 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
+mod change;
 mod rewrite;
+
+pub use change::Change;
 
 use std::{collections::HashMap, time::Duration};
 

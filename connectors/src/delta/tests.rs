@@ -1,6 +1,7 @@
 //! Exactly once into a Delta table, and readable by everybody.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod change;
 mod commit;
 mod epochs;
 mod faulty;

@@ -1,6 +1,9 @@
 //! One thing that exists, with its statement and what the statement cannot say.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use sluice_sql::{CreateStream, CreateTable, CreateView, ast};
@@ -94,6 +97,12 @@ pub struct ObjectMeta {
     /// For a table: its query is paused.
     #[serde(default)]
     pub paused: bool,
+    /// What COMMENT ON says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// And of its columns, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub column_comments: BTreeMap<String, String>,
     /// Who owns it: whoever made it, or got it since.
     #[serde(default = "first_owner")]
     pub owner: String,
@@ -184,6 +193,15 @@ impl Object {
             Self::Stream(stream) => &stream.meta,
             Self::View(view) => &view.meta,
             Self::Table(table) => &table.meta,
+        }
+    }
+
+    /// To be changed.
+    pub(crate) fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Stream(stream) => &mut stream.meta,
+            Self::View(view) => &mut view.meta,
+            Self::Table(table) => &mut table.meta,
         }
     }
 

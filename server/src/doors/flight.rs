@@ -14,6 +14,7 @@ mod actions;
 mod auth;
 mod client;
 mod connection;
+mod ingest;
 mod metadata;
 mod parameters;
 mod registry;
@@ -35,8 +36,8 @@ use crate::session::Sessions;
 use registry::Registry;
 use service::FlightDoor;
 
-/// The largest message taken from a client; bound parameters come in such messages.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// The largest message taken from a client; bound parameters and ingested batches come in such messages.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Calls one connection may have under way.
 const MAX_STREAMS: u32 = 256;
 /// How long a leaving server waits for calls that do not end by themselves, such as a client that stopped reading.

@@ -9,6 +9,7 @@ mod catalog;
 mod columns;
 mod command;
 mod connection;
+mod copy;
 mod encode;
 mod extended;
 mod failure;

@@ -58,15 +58,24 @@ impl SluiceTable {
     }
 
     async fn cut(&self) -> Result<Cut> {
+        let state = self.state.newest();
+        if state.schema != self.state.schema {
+            let changed = "cached plan must not change result type";
+            let error = Error::user(SqlState::FeatureNotSupported, changed);
+            return Err(external(error.with_detail(format!(
+                "Table \"{}\" was altered since the statement was prepared.",
+                state.name
+            ))));
+        }
         if self.freshness == Freshness::Committed {
-            self.state.settle().await.map_err(external)?;
-            let mut cut = self.state.cut();
+            state.settle().await.map_err(external)?;
+            let mut cut = state.cut();
             cut.tail.clear();
             return Ok(cut);
         }
         let deadline = tokio::time::Instant::now() + RESTORE_WAIT;
         loop {
-            let cut = self.state.cut();
+            let cut = state.cut();
             if !cut.restoring {
                 return Ok(cut);
             }
@@ -74,7 +83,7 @@ impl SluiceTable {
                 return Err(external(
                     Error::outside(
                         SqlState::CannotConnectNow,
-                        format!("table \"{}\" is being restored", self.state.name),
+                        format!("table \"{}\" is being restored", state.name),
                     )
                     .with_hint("SELECT state, last_error FROM system.queries says what it waits for. What is committed can be read now: SET freshness = 'committed';"),
                 ));

@@ -26,7 +26,7 @@ use tonic::{
 use super::{
     actions,
     client::{Client, Statement},
-    metadata, parameters,
+    ingest, metadata, parameters,
     registry::Registry,
     statement::{self, Bound},
     wire,
@@ -181,6 +181,13 @@ impl FlightService for FlightDoor {
                 client.replace(&handle, kept);
                 DoPutPreparedStatementResult {
                     prepared_statement_handle: Some(handle),
+                }
+                .encode_to_vec()
+            }
+            Command::CommandStatementIngest(command) => {
+                let rows = ingest::ingest(&client.session, command, first, messages);
+                DoPutUpdateResult {
+                    record_count: rows.await?,
                 }
                 .encode_to_vec()
             }

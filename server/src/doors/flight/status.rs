@@ -7,7 +7,8 @@
 //! | 42501: a privilege is missing | PERMISSION_DENIED |
 //! | 42710: something named exists already | ALREADY_EXISTS |
 //! | 42704: a role or secret named does not exist | NOT_FOUND |
-//! | any other 42, 22 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | any other 42, 22, 23, 21 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | 40: somebody else was faster, try again | ABORTED |
 //! | 0A | UNIMPLEMENTED |
 //! | 2B, 25, 55: right statement, wrong moment | FAILED_PRECONDITION |
 //! | 28 | UNAUTHENTICATED |
@@ -42,7 +43,8 @@ fn code(state: SqlState) -> Code {
         "57014" => Code::Cancelled,
         "42501" => Code::PermissionDenied,
         other => match &other[..2] {
-            "42" | "22" => Code::InvalidArgument,
+            "42" | "22" | "23" | "21" => Code::InvalidArgument,
+            "40" => Code::Aborted,
             "0A" => Code::Unimplemented,
             "2B" | "25" | "55" => Code::FailedPrecondition,
             "28" => Code::Unauthenticated,

@@ -12,7 +12,8 @@ mod values;
 
 use arrow::{array::RecordBatch, array::timezone::Tz, datatypes::SchemaRef};
 use bytes::{BufMut, BytesMut};
-use values::Values;
+
+pub(super) use values::Values;
 
 use super::{
     columns::{Column, columns, format_of},

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
 use futures::{FutureExt, StreamExt};
 use postgres_types::Type;
+use sluice_sql::{Copy, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -36,6 +37,7 @@ pub(super) enum Kind {
     Empty,
     Command(Command),
     Engine(Box<Prepared>),
+    Copy(Box<(Copy, Parsed)>),
 }
 
 impl Statement {
