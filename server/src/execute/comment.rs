@@ -43,7 +43,7 @@ pub(super) async fn run(
     let _ddl = engine.begin_ddl().await?;
     let catalog = engine.catalog();
     let mut object = Object::clone(catalog.require(&relation)?);
-    session.require_owner(Target::Relation(&object))?;
+    session.require_owner(crate::access::Target::Relation(&object))?;
     let wanted = match kind {
         CommentObject::View => "view",
         CommentObject::Table | CommentObject::MaterializedView => "table",
