@@ -11,10 +11,12 @@
 mod commit;
 mod compact;
 mod entry;
+mod epochs;
 mod log;
 mod maintain;
 mod partition;
 mod reader;
+mod rows;
 mod sink;
 mod spec;
 mod stats;
@@ -31,10 +33,12 @@ use deltalake::kernel::Add;
 use serde::{Deserialize, Serialize};
 
 pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, merges};
+pub use epochs::{Added, added_since};
 pub use log::Checkpoint;
 pub use maintain::{Maintained, last_checkpoint, maintain, maintain_from, next_checkpoint};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
-pub use sink::DeltaSink;
+pub use rows::{FILE_COLUMN, FileBatches, FileRows, ROW_COLUMN};
+pub use sink::{Change, DeltaSink};
 pub use spec::stored_schema;
 pub use travel::{At, Versions, snapshot_at};
 pub use vacuum::{Removal, VacuumRules, Vacuumed, vacuum};

@@ -302,6 +302,18 @@ impl Root {
             .await
     }
 
+    /// Writes a text that only the server's user may read, where the root is a folder; on a store its own rules hold.
+    pub async fn put_private(&self, path: &str, text: &str) -> Result<()> {
+        let mut options = PutOptions::default();
+        options.extensions.insert(durable::Private);
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        self.store
+            .put_opts(&parse(path)?, bytes.into(), options)
+            .await
+            .map(drop)
+            .map_err(|error| put_error(path, error))
+    }
+
     /// Writes a text unless there is one of that name: `true` for the one caller whose text is now there.
     pub async fn put_text_if_absent(&self, path: &str, text: &str) -> Result<bool> {
         self.put_if_absent(path, Bytes::copy_from_slice(text.as_bytes()))

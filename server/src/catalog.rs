@@ -15,7 +15,11 @@ pub use object::{
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::error::{Error, Result, SqlState};
+use crate::{
+    access::{Acl, OWNER, Rights, Roles},
+    error::{Error, Result, SqlState},
+};
+use sluice_sql::Privilege;
 
 /// Schemas that are there from the start.
 pub const READY_MADE_SCHEMAS: [&str; 4] = ["public", "bronze", "silver", "gold"];
@@ -31,21 +35,108 @@ pub const COMPANION_SUFFIXES: [&str; 6] = [
     "__checkpoints",
 ];
 
+/// Whose a schema is, and what others may do in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaAccess {
+    /// Who owns it.
+    pub owner: String,
+    /// What others may.
+    pub acl: Acl,
+}
+
+impl SchemaAccess {
+    /// As CREATE SCHEMA makes one: nobody else may anything.
+    pub fn made_by(owner: &str) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            acl: Acl::default(),
+        }
+    }
+
+    /// One that nobody made, or was made before there were roles: names in it may be used by everybody, and what they stand for is
+    /// each object's own business.
+    pub fn of_before() -> Self {
+        let mut access = Self::made_by(OWNER);
+        access
+            .acl
+            .give(None, Rights::of(&[Privilege::Usage]), false);
+        access
+    }
+}
+
 /// Everything that exists, at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Catalog {
     schemas: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
+    access: BTreeMap<String, SchemaAccess>,
+    database: Acl,
+    roles: Roles,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        let mut database = Acl::default();
+        let everybody = [Privilege::Connect, Privilege::Temporary];
+        database.give(None, Rights::of(&everybody), false);
+        Self {
+            schemas: BTreeMap::new(),
+            access: BTreeMap::new(),
+            database,
+            roles: Roles::default(),
+        }
+    }
 }
 
 impl Catalog {
     /// The ready-made schemas and nothing in them.
     pub fn new() -> Self {
-        Self {
-            schemas: READY_MADE_SCHEMAS
-                .iter()
-                .map(|name| ((*name).to_owned(), BTreeMap::new()))
-                .collect(),
+        let mut catalog = Self::default();
+        for name in READY_MADE_SCHEMAS {
+            catalog.keep_schema(name);
         }
+        catalog
+    }
+
+    /// Roles.
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// Roles, to be changed.
+    pub(crate) fn roles_mut(&mut self) -> &mut Roles {
+        &mut self.roles
+    }
+
+    /// Who owns a schema; those that are not the user's are the server's.
+    pub fn schema_owner(&self, schema: &str) -> &str {
+        self.access
+            .get(schema)
+            .map_or(OWNER, |access| access.owner.as_str())
+    }
+
+    /// What others may do in a schema.
+    pub fn schema_acl(&self, schema: &str) -> Acl {
+        let access = self.access.get(schema);
+        access.map_or_else(
+            || SchemaAccess::of_before().acl,
+            |access| access.acl.clone(),
+        )
+    }
+
+    /// Whose a schema is, and what others may do in it.
+    pub fn schema_access(&self, schema: &str) -> SchemaAccess {
+        let access = self.access.get(schema).cloned();
+        access.unwrap_or_else(|| SchemaAccess::of_before())
+    }
+
+    /// What was given on the database.
+    pub fn database_acl(&self) -> &Acl {
+        &self.database
+    }
+
+    /// Sets what was given on the database.
+    pub(crate) fn put_database_acl(&mut self, acl: Acl) {
+        self.database = acl;
     }
 
     /// Names of all schemas.
@@ -74,6 +165,20 @@ impl Catalog {
     /// One object.
     pub fn get(&self, name: &QualifiedName) -> Option<&Arc<Object>> {
         self.schemas.get(&name.schema)?.get(&name.name)
+    }
+
+    /// The object whose rights decide who may read a relation of this name: itself, what it is a companion of, or what it was earlier.
+    pub fn readable(&self, name: &QualifiedName) -> Option<&Arc<Object>> {
+        let base = match sluice_planner::AsOf::of_relation(&name.name) {
+            Some((table, _)) => table,
+            None => &name.name,
+        };
+        let of = |base: &str| self.get(&QualifiedName::new(&name.schema, base));
+        of(&name.name).or_else(|| of(base)).or_else(|| {
+            COMPANION_SUFFIXES
+                .iter()
+                .find_map(|suffix| of(base.strip_suffix(suffix)?))
+        })
     }
 
     /// One object, or the error with the nearest name.
@@ -119,14 +224,24 @@ impl Catalog {
         }
     }
 
-    /// Adds a schema.
-    pub fn put_schema(&mut self, schema: &str) {
+    /// Adds a schema, or sets whose it is.
+    pub fn put_schema(&mut self, schema: &str, access: SchemaAccess) {
         self.schemas.entry(schema.to_owned()).or_default();
+        self.access.insert(schema.to_owned(), access);
+    }
+
+    /// Sees to it that a schema is there.
+    pub fn keep_schema(&mut self, schema: &str) {
+        self.schemas.entry(schema.to_owned()).or_default();
+        self.access
+            .entry(schema.to_owned())
+            .or_insert_with(|| SchemaAccess::of_before());
     }
 
     /// Takes a schema away.
     pub fn remove_schema(&mut self, schema: &str) {
         self.schemas.remove(schema);
+        self.access.remove(schema);
     }
 
     /// Objects whose definition reads `name`.

@@ -12,6 +12,7 @@ pub(crate) mod embedded;
 mod huge_pages;
 mod logging;
 pub(crate) mod output;
+mod owner;
 pub(crate) mod print;
 mod run;
 mod script;
@@ -24,7 +25,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use sluice_server::error::{Error, Fault};
 
-use crate::config::{Address, Lease, Memory, check_environment};
+use crate::config::{Address, Auth, Lease, Memory, check_environment};
 
 /// How a command ends when it does not end well.
 #[derive(Debug)]
@@ -80,7 +81,9 @@ enum Command {
     ///   Flight SQL  ADBC, JDBC, pyarrow: large results as Arrow
     ///   HTTP        /healthz /readyz /metrics
     ///
-    /// Database and first user are called sluice; on loopback no password is asked.
+    /// Database and first user are called sluice; on loopback no password is asked. A door that other machines
+    /// can reach needs a certificate, and asks for passwords: that of sluice is made up at the first start and
+    /// printed, unless --owner-password-file or SLUICE_PASSWORD give it.
     #[command(verbatim_doc_comment, after_long_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Run a SQL script on a server of its own and print its rows
@@ -136,6 +139,24 @@ struct ServeArgs {
     /// Silence after which another server may take a root on a store over [default: 15 s]
     #[arg(long, value_name = "TIME", env = "SLUICE_ROOT_LEASE")]
     root_lease: Option<Lease>,
+    /// Whether passwords are asked [default: trust while both doors are on loopback, else password]
+    #[arg(long, value_name = "HOW", env = "SLUICE_AUTH")]
+    auth: Option<Auth>,
+    /// Certificate of the Postgres and the Flight SQL door in PEM; read again when the file changes
+    #[arg(long, value_name = "FILE", env = "SLUICE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE", env = "SLUICE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Whose certificates clients may come with instead of a password, their common name being the user's
+    #[arg(long, value_name = "FILE", env = "SLUICE_TLS_CLIENT_CA")]
+    tls_client_ca: Option<PathBuf>,
+    /// Let doors be open to other machines without a certificate, or with --auth trust
+    #[arg(long, value_name = "BOOL", env = "SLUICE_INSECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    insecure: Option<bool>,
+    /// File with the first password of user sluice, used when it has none yet
+    #[arg(long, value_name = "FILE", env = "SLUICE_OWNER_PASSWORD_FILE")]
+    owner_password_file: Option<PathBuf>,
     /// Settings in TOML, by the names of these flags with underscores; those of the root's store in a table [storage]
     #[arg(long, value_name = "FILE", env = "SLUICE_CONFIG")]
     config: Option<PathBuf>,
@@ -145,6 +166,8 @@ const SERVE_EXAMPLES: &str = "\
 A flag wins over its environment variable, that over the file, that over the default. Example of a file:
   root = \"/var/lib/sluice\"
   pg_listen = \"0.0.0.0:5455\"
+  tls_cert = \"/etc/sluice/tls.crt\"
+  tls_key = \"/etc/sluice/tls.key\"
 
 Examples:
   sluice serve --root /var/lib/sluice

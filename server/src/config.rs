@@ -3,6 +3,7 @@
 //! A setting that nobody reads is worse than an error, so whatever is not known is refused by name, with the nearest known one: keys of
 //! the file with their line, and variables of the environment that begin with `SLUICE_`.
 
+mod entry;
 mod lease;
 mod storage;
 
@@ -18,14 +19,20 @@ use sluice_server::error::{Error, Result, SqlState};
 use sluice_server::options::memory;
 use sluice_server::root::RootOptions;
 
+pub(crate) use self::entry::{Auth, entry};
 pub(crate) use self::lease::Lease;
 use self::storage::Setting;
 
 #[cfg(test)]
 mod tests;
 
-/// Variables that are read elsewhere: where tests keep what they install, and what is logged.
-const OTHER_VARIABLES: [&str; 3] = ["SLUICE_CONFIG", "SLUICE_CACHE", "SLUICE_LOG"];
+/// Variables that are read elsewhere: where tests keep what they install, what is logged, the owner's first password.
+const OTHER_VARIABLES: [&str; 4] = [
+    "SLUICE_CONFIG",
+    "SLUICE_CACHE",
+    "SLUICE_LOG",
+    "SLUICE_PASSWORD",
+];
 /// Where builds for tests are told to fail; others do not know it, so that nobody relies on it.
 const FAILPOINTS: Option<&str> = match cfg!(debug_assertions) {
     true => Some(sluice_connectors::failpoint::VARIABLE),
@@ -53,13 +60,25 @@ pub(crate) struct Config {
     pub(crate) scratch: Option<PathBuf>,
     /// Silence after which another server may take a root on a store over.
     pub(crate) root_lease: Lease,
+    /// Whether passwords are asked; by itself, where a door is open to other machines.
+    pub(crate) auth: Option<Auth>,
+    /// The doors' certificate.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Whose certificates clients may come with.
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Whether the doors may be open to other machines without encryption, or without passwords.
+    pub(crate) insecure: bool,
+    /// Where the owner's first password stands.
+    pub(crate) owner_password_file: Option<PathBuf>,
     /// Settings of the root's store; secrets among them.
     #[serde(default)]
     pub(crate) storage: BTreeMap<String, Setting>,
 }
 
 /// Its keys that have a variable in the environment.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 13] = [
     "root",
     "pg_listen",
     "flight_listen",
@@ -67,6 +86,12 @@ const KEYS: [&str; 7] = [
     "query_memory",
     "scratch",
     "root_lease",
+    "auth",
+    "tls_cert",
+    "tls_key",
+    "tls_client_ca",
+    "insecure",
+    "owner_password_file",
 ];
 
 impl Default for Config {
@@ -80,6 +105,12 @@ impl Default for Config {
             query_memory: Memory::default(),
             scratch: None,
             root_lease: Lease::default(),
+            auth: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            insecure: false,
+            owner_password_file: None,
             storage: BTreeMap::new(),
         }
     }
@@ -124,6 +155,24 @@ pub(crate) struct Overrides {
     /// As in [`Config`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) root_lease: Option<Lease>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth: Option<Auth>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) insecure: Option<bool>,
+    /// As in [`Config`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner_password_file: Option<PathBuf>,
 }
 
 /// `HOST:PORT`.

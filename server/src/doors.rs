@@ -2,5 +2,7 @@
 //! [`Session`](crate::session::Session) and carries the answer back.
 
 pub mod flight;
+pub mod guard;
 pub mod http;
 pub mod pg;
+pub mod tls;

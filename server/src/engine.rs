@@ -2,6 +2,7 @@
 //!
 //! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
 
+mod ad_hoc;
 mod health;
 mod memory;
 mod peek;
@@ -16,7 +17,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -26,7 +27,9 @@ use parking_lot::RwLock;
 use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
 
+use self::ad_hoc::AdHoc;
 use crate::{
+    access::{OWNER, Role, Secrets, Verifier, Viewer},
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     error::{Error, Result, SqlState},
@@ -36,8 +39,9 @@ use crate::{
     maintenance::{self, Maintenance},
     metrics::Metrics,
     root::{self, HeldRoot, Holding, Local, RootOptions},
-    session::{Door, Session, Sessions},
+    session::{Door, Login, Session, Sessions},
     table::{Freshness, TableState},
+    write::Writings,
 };
 
 /// What an engine is started with.
@@ -59,6 +63,11 @@ pub struct Engine {
     held: HeldRoot,
     files: CatalogFiles,
     catalog: ArcSwap<Catalog>,
+    /// Counts changes of the catalog.
+    changes: AtomicU64,
+    secrets: Secrets,
+    /// Sessions that are open, by role.
+    sessions: parking_lot::Mutex<BTreeMap<String, u32>>,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
     base: SessionState,
@@ -69,6 +78,8 @@ pub struct Engine {
     plan_only: bool,
     metrics: Metrics,
     maintenance: Maintenance,
+    ad_hoc: AdHoc,
+    writings: Writings,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -100,6 +111,7 @@ impl Engine {
         let files = CatalogFiles::new(held.root.clone());
         let catalog = files.load().await?;
         let plan_only = config.plan_only;
+        let secrets = Secrets::load(&held.root, plan_only).await?;
         let runtime = memory::runtime(&held, config.query_memory).await?;
         let config = sluice_planner::session_config()
             .with_information_schema(true)
@@ -110,6 +122,9 @@ impl Engine {
             held,
             files,
             catalog: ArcSwap::from_pointee(catalog),
+            changes: AtomicU64::new(0),
+            secrets,
+            sessions: parking_lot::Mutex::default(),
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
             base,
@@ -120,6 +135,8 @@ impl Engine {
             plan_only,
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
+            ad_hoc: AdHoc::new()?,
+            writings: Writings::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -211,9 +228,19 @@ impl Engine {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// Where ad-hoc queries run.
+    pub(crate) fn ad_hoc(&self) -> &AdHoc {
+        &self.ad_hoc
+    }
+
     /// How the tables are looked after.
     pub(crate) fn maintenance(&self) -> &Maintenance {
         &self.maintenance
+    }
+
+    /// What statements have written and not committed.
+    pub(crate) fn writings(&self) -> &Writings {
+        &self.writings
     }
 
     /// Whether statements are only planned.
@@ -241,6 +268,68 @@ impl Engine {
         let mut catalog = Catalog::clone(&self.catalog.load());
         change(&mut catalog);
         self.catalog.store(Arc::new(catalog));
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often the catalog has changed: what was decided by it holds as long as this stays.
+    pub(crate) fn catalog_changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Values that statements name.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Where secrets and roles are written; nowhere while statements are only planned.
+    pub(crate) fn durable_root(&self) -> Option<&Root> {
+        (!self.plan_only).then(|| self.root())
+    }
+
+    /// Whether a password lets the owner in.
+    pub fn owner_has_password(&self) -> bool {
+        let catalog = self.catalog();
+        let owner = catalog.roles().get(OWNER);
+        owner.is_some_and(|role| role.verifier.is_some())
+    }
+
+    /// Gives the owner a password.
+    pub async fn set_owner_password(&self, password: &str) -> Result<()> {
+        let _ddl = self.begin_ddl().await?;
+        let mut role = Role::clone(self.catalog().roles().require(OWNER)?);
+        role.verifier = Some(Verifier::make(password));
+        if self.durable_root().is_some() {
+            self.files.put_role(&role).await?;
+        }
+        self.change_catalog(|catalog| catalog.roles_mut().put(role));
+        Ok(())
+    }
+
+    /// Counts a session of `role` in, unless it has as many as it may.
+    fn enter(&self, role: &str) -> Result<()> {
+        let catalog = self.catalog();
+        let found = catalog.roles().require(role)?;
+        let mut sessions = self.sessions.lock();
+        let open = sessions.entry(role.to_owned()).or_default();
+        if !found.superuser && found.connection_limit.is_some_and(|limit| *open >= limit) {
+            return Err(Error::user(
+                SqlState::TooManyConnections,
+                format!("too many connections for role \"{role}\""),
+            ));
+        }
+        *open += 1;
+        Ok(())
+    }
+
+    /// Counts a session out.
+    pub(crate) fn leave(&self, role: &str) {
+        let mut sessions = self.sessions.lock();
+        if let Some(open) = sessions.get_mut(role) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                sessions.remove(role);
+            }
+        }
     }
 
     /// The clock.
@@ -289,7 +378,18 @@ impl Engine {
     }
 
     pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
-        self.running.write().tables.insert(name, table);
+        let next = table.tables.clone();
+        if let Some(last) = self.running.write().tables.insert(name, table) {
+            for (last, next) in [
+                (last.tables.table, next.table),
+                (last.tables.late, next.late),
+                (last.tables.dead, next.dead),
+            ] {
+                if !Arc::ptr_eq(&last, &next) {
+                    last.succeeded_by(&next);
+                }
+            }
+        }
     }
 
     pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {
@@ -304,10 +404,19 @@ impl Engine {
         self.running.write().streams.remove(name);
     }
 
-    /// A query context with our catalog, as a session with this freshness sees it.
+    /// A query context with our catalog as the server itself sees it, with this freshness.
     pub fn context(self: &Arc<Self>, freshness: Freshness) -> SessionContext {
+        self.context_for(freshness, Viewer::Server)
+    }
+
+    /// A query context with our catalog, as somebody with this freshness sees it.
+    pub(crate) fn context_for(
+        self: &Arc<Self>,
+        freshness: Freshness,
+        viewer: Viewer,
+    ) -> SessionContext {
         let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
-        let catalog = Arc::new(SluiceCatalog::new(Arc::clone(self), freshness));
+        let catalog = Arc::new(SluiceCatalog::new(Arc::clone(self), freshness, viewer));
         datafusion::catalog::CatalogProviderList::register_catalog(
             &catalogs,
             "sluice".to_owned(),
@@ -346,7 +455,23 @@ impl Sessions for Arc<Engine> {
             )
             .with_hint("There is one database: sluice."));
         }
-        Ok(Arc::new(Session::new(Arc::clone(self), user, door)?))
+        self.enter(user)?;
+        match Session::new(Arc::clone(self), user, door) {
+            Ok(session) => Ok(Arc::new(session)),
+            Err(error) => {
+                self.leave(user);
+                Err(error)
+            }
+        }
+    }
+
+    fn login(&self, user: &str) -> Login {
+        let catalog = self.catalog();
+        let secret = self.secrets.mock();
+        match catalog.roles().get(user) {
+            None => Login::nobody(&secret, user),
+            Some(role) => Login::of(role, &secret, self.clock.now_us()),
+        }
     }
 }
 

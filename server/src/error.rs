@@ -75,6 +75,18 @@ pub enum SqlState {
     InvalidTextRepresentation,
     /// 22003
     NumericValueOutOfRange,
+    /// 23502
+    NotNullViolation,
+    /// 22P04
+    BadCopyFileFormat,
+    /// 22P03
+    InvalidBinaryRepresentation,
+    /// 22021
+    CharacterNotInRepertoire,
+    /// 40001
+    SerializationFailure,
+    /// 08007
+    TransactionResolutionUnknown,
     /// 22012
     DivisionByZero,
     /// 22000
@@ -119,6 +131,16 @@ pub enum SqlState {
     InvalidAuthorization,
     /// 3D000
     InvalidCatalogName,
+    /// 42501
+    InsufficientPrivilege,
+    /// 28P01
+    InvalidPassword,
+    /// 42710
+    DuplicateObject,
+    /// 0LP01
+    InvalidGrantOperation,
+    /// 53300
+    TooManyConnections,
     /// XX000
     InternalError,
     /// XX001
@@ -155,6 +177,12 @@ impl SqlState {
             Self::InvalidParameterValue => "22023",
             Self::InvalidTextRepresentation => "22P02",
             Self::NumericValueOutOfRange => "22003",
+            Self::NotNullViolation => "23502",
+            Self::BadCopyFileFormat => "22P04",
+            Self::InvalidBinaryRepresentation => "22P03",
+            Self::CharacterNotInRepertoire => "22021",
+            Self::SerializationFailure => "40001",
+            Self::TransactionResolutionUnknown => "08007",
             Self::DivisionByZero => "22012",
             Self::DataException => "22000",
             Self::FeatureNotSupported => "0A000",
@@ -177,6 +205,11 @@ impl SqlState {
             Self::InFailedSqlTransaction => "25P02",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",
+            Self::InsufficientPrivilege => "42501",
+            Self::InvalidPassword => "28P01",
+            Self::DuplicateObject => "42710",
+            Self::InvalidGrantOperation => "0LP01",
+            Self::TooManyConnections => "53300",
             Self::InternalError => "XX000",
             Self::DataCorrupted => "XX001",
         }
@@ -259,11 +292,27 @@ impl Error {
     /// With the place of what the message speaks of, when what was written is at fault and the place is not known yet.
     #[must_use]
     pub(crate) fn placed(self, parsed: &Parsed) -> Self {
+        // Whom a privilege is missing is no place in the text.
         let written = self.state.code().starts_with("42")
+            && self.state != SqlState::InsufficientPrivilege
             || matches!(
                 self.state,
                 SqlState::FeatureNotSupported | SqlState::InvalidParameterValue
             );
+        let value = matches!(
+            self.state,
+            SqlState::InvalidTextRepresentation
+                | SqlState::InvalidDatetimeFormat
+                | SqlState::NumericValueOutOfRange
+        );
+        if self.position.is_none()
+            && value
+            && let Some((_, quoted)) = self.message.split_once('"')
+            && let Some((literal, _)) = quoted.rsplit_once('"')
+            && let Some(before) = sluice_sql::place_of_literal(&parsed.text, literal)
+        {
+            return self.at(parsed.offset + before + 1);
+        }
         if self.position.is_some() || !written {
             return self;
         }

@@ -1,5 +1,8 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
 
+mod alter_owner;
+mod alter_table;
+mod comment;
 mod conditions;
 mod create_schema;
 mod create_stream;
@@ -7,35 +10,40 @@ mod create_table;
 mod create_view;
 mod describe;
 pub(crate) mod describe_table;
+pub(crate) mod dml;
 mod drop;
 mod explain;
+mod grant;
+mod grant_role;
 mod optimize;
 mod pause;
 mod rebuild;
 mod replace_stream;
 mod replay;
+mod role;
+mod secret;
+mod set_role;
 mod show;
 mod vacuum;
 
 pub(crate) use conditions::of_message as condition_of;
 
-use std::sync::Arc;
-
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
-use sluice_sql::{CreateTable, CreateView, Described, Statement, ast};
+use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, ast};
 
 use crate::{
+    access::{Acl, Target},
     catalog::{COMPANION_SUFFIXES, ObjectMeta, QualifiedName, fold},
     clock::rfc3339,
-    engine::Engine,
     error::{Error, Fault, Result, SqlState},
     maintenance::{self, Subject},
     options::sketches_option,
     session::Session,
-    table::Freshness,
 };
+
+pub(crate) use describe::sql_type;
 
 /// What a statement of ours gives.
 #[derive(Debug)]
@@ -65,14 +73,13 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
 
 /// Carries out a statement of ours.
 pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
-    let engine = session.engine();
     match statement {
         Statement::CreateStream(create) => create_stream::run(session, create).await,
         Statement::CreateView(create) => create_view::run(session, create).await,
         Statement::CreateTable(create) => create_table::run(session, create).await,
         Statement::CreateSchema(create) => create_schema::run(session, create).await,
         Statement::Drop(drop) => drop::run(session, drop).await,
-        Statement::Show(show) => show::run(engine, show).map(Outcome::Rows),
+        Statement::Show(show) => show::run(session, show).map(Outcome::Rows),
         Statement::Describe(describe) => match describe.what {
             Described::Columns | Described::Extended => describe::run(session, describe).await,
             Described::History(limit) => {
@@ -84,12 +91,49 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
         Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
-        Statement::PauseQuery(name) => pause::run(engine, name, true).await,
-        Statement::ResumeQuery(name) => pause::run(engine, name, false).await,
+        Statement::PauseQuery(name) => pause::run(session, name, true).await,
+        Statement::ResumeQuery(name) => pause::run(session, name, false).await,
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),
         Statement::SkipLost(name) => rebuild::skip_lost(session, name).await,
         Statement::RebuildQuery(rebuild) => rebuild::run(session, rebuild).await,
+        Statement::Subscribe(_) => Err(Error::internal("a subscription came the wrong way")),
+        Statement::CreateRole(create) => role::create(session, create).await,
+        Statement::AlterRole(alter) => role::alter(session, alter).await,
+        Statement::DropRole(drop) => role::drop(session, drop).await,
+        Statement::SetRole(set) => set_role::run(session, set),
+        Statement::Grant(grant) => grant::run(session, grant).await,
+        Statement::GrantRole(grant) => grant_role::run(session, grant).await,
+        Statement::AlterOwner(alter) => alter_owner::run(session, alter).await,
+        Statement::PutSecret(put) => secret::put(session, put).await,
+        Statement::DropSecret(drop) => secret::drop(session, drop).await,
+        Statement::Copy(_) => Err(Error::user(
+            SqlState::FeatureNotSupported,
+            "COPY has nowhere to send its rows here",
+        )
+        .with_hint("Over Flight SQL read the rows with SELECT, and write them with bulk ingest (adbc_ingest); COPY is for the PostgreSQL protocol.")),
         Statement::Sql(_) => Err(Error::internal("a plain SQL statement came the wrong way")),
+    }
+}
+
+/// Whether a statement of the parser's changes what exists; [`define`] carries it out then.
+pub(crate) fn defines(statement: &ast::Statement) -> bool {
+    matches!(
+        statement,
+        ast::Statement::AlterTable(_) | ast::Statement::Comment { .. }
+    )
+}
+
+/// Carries out a statement that [`defines`]; its completion tag.
+pub(crate) async fn define(session: &Session, statement: &ast::Statement) -> Result<String> {
+    match statement {
+        ast::Statement::AlterTable(alter) => alter_table::run(session, alter).await,
+        ast::Statement::Comment {
+            object_type,
+            object_name,
+            comment,
+            ..
+        } => comment::run(session, object_type, object_name, comment.clone()).await,
+        _ => Err(Error::internal("a statement came the wrong way")),
     }
 }
 
@@ -102,10 +146,13 @@ pub fn table_path(name: &QualifiedName) -> String {
 pub(crate) fn delta_table(session: &Session, name: &ast::ObjectName) -> Result<Subject> {
     let engine = session.engine();
     let name = QualifiedName::from_sql(name)?;
+    let catalog = engine.catalog();
+    if let Some(object) = catalog.readable(&name) {
+        session.require(Privilege::Select, Target::Relation(object))?;
+    }
     if let Some(subject) = maintenance::find(engine, &name) {
         return Ok(subject);
     }
-    let catalog = engine.catalog();
     let kind = match catalog.get(&name) {
         Some(found) => found.kind(),
         None => {
@@ -132,12 +179,26 @@ pub(crate) fn delta_table(session: &Session, name: &ast::ObjectName) -> Result<S
     ))
 }
 
-/// A new object's id and time.
-pub(crate) fn new_meta(engine: &Engine) -> ObjectMeta {
+/// As [`delta_table`], of a table that the session's role owns.
+pub(crate) fn delta_table_of_ours(session: &Session, name: &ast::ObjectName) -> Result<Subject> {
+    let subject = delta_table(session, name)?;
+    let name = QualifiedName::from_sql(name)?;
+    if let Some(object) = session.engine().catalog().readable(&name) {
+        session.require_owner(Target::Relation(object))?;
+    }
+    Ok(subject)
+}
+
+/// A new object's id, time and owner.
+pub(crate) fn new_meta(session: &Session) -> ObjectMeta {
     ObjectMeta {
         id: uuid::Uuid::now_v7().to_string(),
-        created_at: rfc3339(engine.clock().now_us()),
+        created_at: rfc3339(session.engine().clock().now_us()),
         paused: false,
+        owner: session.role(),
+        acl: Acl::default(),
+        comment: None,
+        column_comments: std::collections::BTreeMap::new(),
     }
 }
 
@@ -173,13 +234,8 @@ pub(crate) async fn continuous_plan(
         .map_err(plan_error)
 }
 
-/// A view's query as a plan, with the view's column names.
-pub(crate) async fn view_plan(
-    engine: &Arc<Engine>,
-    freshness: Freshness,
-    view: &CreateView,
-) -> Result<LogicalPlan> {
-    let context = engine.context(freshness);
+/// A view's query as a plan, with the view's column names; in a context of whoever it is planned for.
+pub(crate) async fn view_plan(context: &SessionContext, view: &CreateView) -> Result<LogicalPlan> {
     let statement = ast::Statement::Query(view.query.clone());
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
@@ -307,6 +363,7 @@ pub(crate) fn check_taken(
 ) -> Result<Taken> {
     let catalog = session.engine().catalog();
     catalog.check_new_name(name)?;
+    session.require(Privilege::Create, Target::Schema(&name.schema))?;
     let Some(found) = catalog.get(name) else {
         return Ok(Taken::Free);
     };
@@ -324,6 +381,7 @@ pub(crate) fn check_taken(
         return Ok(Taken::Skip);
     }
     if or_replace {
+        session.require_owner(Target::Relation(found))?;
         return Ok(Taken::Replace);
     }
     Err(Error::user(

@@ -6,6 +6,7 @@
 //!                                          job: reader ► journal ► epoch ► tail ► commit
 //! ```
 
+pub mod access;
 pub mod catalog;
 pub mod clock;
 mod companions;
@@ -20,8 +21,10 @@ pub mod metrics;
 pub mod options;
 pub mod root;
 pub mod session;
+pub mod subscription;
 mod system;
 mod table;
+mod write;
 
 /// Tests run with the allocator that the program has.
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Options that the server takes out of `WITH (…)`; what is left belongs to the connector.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use sluice_planner::api::{Sketches, TimeRules};
 use sluice_sql::Options;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Options of a stream that are not the connector's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StreamOptions {
     /// Which connector.
     pub connector: String,
@@ -21,6 +21,17 @@ pub struct StreamOptions {
     pub on_error: OnError,
     /// The connector's own options.
     pub connector_options: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for StreamOptions {
+    /// Without the connector's own: secrets are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamOptions")
+            .field("connector", &self.connector)
+            .field("time", &self.time)
+            .field("on_error", &self.on_error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Takes a stream's options apart.

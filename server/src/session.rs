@@ -3,10 +3,12 @@
 //! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
 //! cancellation and notices are the session's; what exists is the engine's.
 //!
-//! long because a statement's way from text to rows is read in one place
+//! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
 mod parameters;
+mod rights;
 mod settings;
+mod writes;
 
 use std::sync::Arc;
 
@@ -23,15 +25,26 @@ use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-use self::settings::Settings;
+pub use self::rights::Login;
+
+use self::{rights::about_roles, settings::Settings};
 use crate::{
+    access::{Actor, Viewer},
     catalog::{Object, QualifiedName},
     doors::pg::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
-    execute::{self, Outcome, engine_error, parse_error},
+    execute::{
+        self, Outcome,
+        dml::{self, Dml},
+        engine_error, parse_error,
+    },
+    subscription::{self, SubscriptionPlan},
     table::{Freshness, external},
 };
+
+/// Tag of the one statement whose rows do not end.
+pub const SUBSCRIBE: &str = "SUBSCRIBE";
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +64,7 @@ pub struct Session {
     /// What the context's catalog was made for.
     freshness: Mutex<Freshness>,
     settings: Arc<Mutex<Settings>>,
-    user: String,
+    actor: Arc<Actor>,
     door: Door,
     running: Mutex<CancellationToken>,
     notices: Mutex<Vec<Error>>,
@@ -67,7 +80,11 @@ pub struct Prepared {
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
     plan: Option<Planned>,
+    /// What its relations were looked up under: how often the catalog had changed, and whose rights held.
+    seen: (u64, String),
 }
+
+pub(crate) use parameters::typed_plan;
 
 #[derive(Clone, Debug)]
 enum Planned {
@@ -75,6 +92,12 @@ enum Planned {
     Whole(Arc<LogicalPlan>),
     /// Its values are needed to plan it.
     Late(Arc<ast::Statement>),
+    /// Rows without end.
+    Subscription(Arc<SubscriptionPlan>),
+    /// Writes rows.
+    Write(Dml),
+    /// Changes what exists.
+    Define(Arc<ast::Statement>),
 }
 
 /// What a statement answers.
@@ -99,28 +122,44 @@ pub enum Answer {
 
 /// Where doors get sessions from.
 pub trait Sessions: Send + Sync {
+    /// What is known of a user; takes the same time for everybody.
+    fn login(&self, user: &str) -> Login {
+        Login {
+            known: true,
+            login: true,
+            superuser: user == crate::access::OWNER,
+            ..Login::nobody(b"", user)
+        }
+    }
+
     /// A new session for `user`, or why there is none (57P03 while the server starts, 3D000 for another database).
     fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>>;
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({} by {:?})", self.user, self.door)
+        write!(f, "Session({} by {:?})", self.actor.login(), self.door)
     }
 }
 
 impl Session {
     /// A session of this engine.
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
-        let context = engine.context(Freshness::Latest);
-        let session = Self::over(engine, context, user, door);
+        let actor = Actor::new(user);
+        let viewer = Viewer::Session(Arc::clone(&actor));
+        let context = engine.context_for(Freshness::Latest, viewer);
+        let session = Self::for_actor(engine, context, actor, door);
         if door == Door::Postgres {
             let settings = Arc::clone(&session.settings);
+            let (engine, actor) = (Arc::clone(&session.engine), Arc::clone(&session.actor));
             let facts = Facts {
                 user: user.to_owned(),
-                setting: Box::new(move |name| settings.lock().get(name)),
-                definition: view_definition(&session.engine),
-                size: relation_size(&session.engine),
+                access: Some((Arc::clone(&engine), Arc::clone(&actor))),
+                definition: view_definition(&engine, &actor),
+                size: relation_size(&engine),
+                setting: Box::new(move |name| {
+                    about_roles(&engine, &actor, name).or_else(|| settings.lock().get(name))
+                }),
             };
             let state = session.context.state_ref();
             state.write().config_mut().set_extension(Arc::new(facts));
@@ -130,10 +169,20 @@ impl Session {
     }
 
     /// A session whose relations are those of `context`.
+    #[cfg(test)]
     pub(crate) fn over(
         engine: Arc<Engine>,
         context: SessionContext,
         user: &str,
+        door: Door,
+    ) -> Self {
+        Self::for_actor(engine, context, Actor::new(user), door)
+    }
+
+    fn for_actor(
+        engine: Arc<Engine>,
+        context: SessionContext,
+        actor: Arc<Actor>,
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
@@ -141,8 +190,8 @@ impl Session {
             context,
             freshness: Mutex::default(),
             engine,
-            settings: Arc::new(Mutex::new(Settings::new(user))),
-            user: user.to_owned(),
+            settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
+            actor,
             door,
             running: Mutex::new(CancellationToken::new()),
             notices: Mutex::default(),
@@ -162,17 +211,31 @@ impl Session {
     /// Plans one statement; `hints` are the parameter types the client gave, by position. Positions of errors are counted from the start
     /// of the text that was parsed, here and when it runs.
     pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
-        let prepared = self.prepare_here(parsed, hints).await;
+        // A future of its own: inside that of a connection it would be deeper than the compiler counts.
+        let prepared = Box::pin(self.prepare_here(parsed, hints)).await;
         prepared.map_err(|error| error.placed(parsed))
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        if let Statement::Subscribe(subscribe) = &parsed.statement {
+            let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
+            let plan = self.plan(&query).await?;
+            let plan = SubscriptionPlan::new(&self.engine, &self.context, plan, subscribe)?;
+            return Ok(Prepared {
+                parsed: parsed.clone(),
+                schema: Some(plan.schema()),
+                parameters: Vec::new(),
+                plan: Some(Planned::Subscription(Arc::new(plan))),
+                seen: self.seen(),
+            });
+        }
         let Statement::Sql(statement) = &parsed.statement else {
             return Ok(Prepared {
                 schema: execute::outcome_schema(&parsed.statement),
                 parsed: parsed.clone(),
                 parameters: Vec::new(),
                 plan: None,
+                seen: self.seen(),
             });
         };
         if let Some(schema) = settings::shown_schema(statement) {
@@ -181,8 +244,14 @@ impl Session {
                 schema,
                 parameters: Vec::new(),
                 plan: None,
+                seen: self.seen(),
             });
         }
+        if let Some(prepared) = self.prepare_write(statement, parsed, hints).await? {
+            return Ok(prepared);
+        }
+        // Noted first: what changes meanwhile is looked at again.
+        let seen = self.seen();
         let mut statement = self.to_plan(statement, &parsed.text)?;
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
@@ -195,18 +264,16 @@ impl Session {
                 true => Planned::Whole(Arc::new(plan)),
                 false => Planned::Late(Arc::new(written)),
             }),
+            seen,
         })
     }
 
     /// The statement as the engine is given it.
     fn to_plan(&self, statement: &ast::Statement, text: &str) -> Result<ast::Statement> {
         if !matches!(statement, ast::Statement::Query(_)) {
-            return Err(not_offered(statement, text));
+            return Err(writes::not_offered(text));
         }
-        Ok(match self.door {
-            Door::Postgres => pg::rewrite(statement.clone()),
-            Door::FlightSql | Door::Embedded => statement.clone(),
-        })
+        Ok(self.as_planned(statement.clone()))
     }
 
     /// The plan, and the types of its parameters.
@@ -266,14 +333,14 @@ impl Session {
         state.create_physical_plan(&plan).await.map(drop)
     }
 
-    async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+    pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
         sluice_planner::bound_plan(&self.context.state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
     }
 
     /// With the relation that was probably meant, when one does not exist.
-    fn nearest(&self, error: Error) -> Error {
+    pub(crate) fn nearest(&self, error: Error) -> Error {
         let missing = error
             .message
             .strip_prefix("relation \"")
@@ -297,13 +364,22 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
-        let answer = tokio::select! {
-            biased;
-            () = token.cancelled() => Err(cancelled()),
-            answer = self.execute_until(prepared, parameters, token.clone()) => {
-                answer.map_err(|error| error.placed(&prepared.parsed))
+        let answer = match &prepared.plan {
+            // It stops at the token by itself, as long as it may.
+            Some(Planned::Write(dml)) => {
+                let done = Box::pin(dml::run(self, dml, parameters, &token)).await;
+                done.map(|tag| Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                })
             }
+            _ => tokio::select! {
+                biased;
+                () = token.cancelled() => Err(cancelled()),
+                answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+            },
         };
+        let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
             .statement_ended(self.door, answer.as_ref().err());
@@ -316,8 +392,23 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: CancellationToken,
     ) -> Result<Answer> {
+        if let (Some(Planned::Subscription(plan)), Statement::Subscribe(subscribe)) =
+            (&prepared.plan, &prepared.parsed.statement)
+        {
+            if prepared.seen != self.seen() {
+                let query = subscription::query_of(subscribe)?;
+                self.plan(&self.to_plan(&query, &prepared.parsed.text)?)
+                    .await?;
+            }
+            let stream = plan.start().await.map_err(engine_error)?;
+            return Ok(Answer::Rows {
+                tag: SUBSCRIBE.into(),
+                schema: stream.schema(),
+                stream: cancellable(stream, token),
+            });
+        }
         let Statement::Sql(statement) = &prepared.parsed.statement else {
-            let outcome = execute::run(self, &prepared.parsed.statement).await;
+            let outcome = Box::pin(execute::run(self, &prepared.parsed.statement)).await;
             return match outcome.map_err(|error| self.nearest(error))? {
                 Outcome::Done(tag) => Ok(Answer::Done {
                     tag,
@@ -328,7 +419,29 @@ impl Session {
         };
         let plan = match &prepared.plan {
             None => return self.setting(statement),
-            Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
+            Some(Planned::Define(statement)) => {
+                let tag = Box::pin(execute::define(self, statement)).await?;
+                return Ok(Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                });
+            }
+            Some(Planned::Write(_)) => {
+                return Err(Error::internal(
+                    "a statement that writes came the wrong way",
+                ));
+            }
+            Some(Planned::Subscription(_)) => {
+                return Err(Error::internal("a subscription came the wrong way"));
+            }
+            Some(Planned::Whole(plan)) => {
+                // The plan has its relations; whether they may still be read is asked where names are looked up.
+                if prepared.seen != self.seen() {
+                    self.plan(&self.to_plan(statement, &prepared.parsed.text)?)
+                        .await?;
+                }
+                LogicalPlan::clone(plan)
+            }
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
                 parameters::fill_in_table_functions(&mut statement, &parameters);
@@ -342,14 +455,8 @@ impl Session {
             plan.with_param_values(ParamValues::List(values))
                 .map_err(engine_error)?
         };
-        let rows = self
-            .context()
-            .execute_logical_plan(plan)
-            .await
-            .map_err(engine_error)?
-            .execute_stream()
-            .await
-            .map_err(engine_error)?;
+        let rows = self.engine.ad_hoc().run(self.context(), plan).await;
+        let rows = rows.map_err(engine_error)?;
         Ok(Answer::Rows {
             tag: "SELECT".into(),
             schema: rows.schema(),
@@ -359,9 +466,17 @@ impl Session {
 
     /// SET, SHOW, RESET and the transaction statements that change nothing here.
     fn setting(&self, statement: &ast::Statement) -> Result<Answer> {
+        let asked = settings::shown_name(statement);
+        let about = asked.and_then(|name| {
+            let value = about_roles(&self.engine, &self.actor, &name)?;
+            Some(settings::Effect::Shown { name, value })
+        });
         let (effect, freshness, zone) = {
             let mut settings = self.settings.lock();
-            let effect = settings.apply(statement)?;
+            let effect = match about {
+                Some(shown) => shown,
+                None => settings.apply(statement)?,
+            };
             (effect, settings.freshness(), settings.time_zone())
         };
         match effect {
@@ -373,6 +488,10 @@ impl Session {
                 Ok(rows_of("SHOW", batch))
             }
             settings::Effect::Changed { tag, parameters } => {
+                if let ast::Statement::Discard { .. } = statement {
+                    let login = self.actor.login().to_owned();
+                    self.actor.set_session_user(&login);
+                }
                 self.fit_context(freshness, zone)?;
                 Ok(Answer::Done { tag, parameters })
             }
@@ -392,7 +511,8 @@ impl Session {
         }
         let was = std::mem::replace(&mut *self.freshness.lock(), freshness);
         if was != freshness {
-            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness);
+            let viewer = Viewer::Session(Arc::clone(&self.actor));
+            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer);
             self.context.register_catalog("sluice", Arc::new(catalog));
             if self.door == Door::Postgres {
                 pg::install(&self.context)?;
@@ -418,12 +538,12 @@ impl Session {
 
     /// A run-time parameter's value, as SHOW gives it (`server_version`, `TimeZone`, `DateStyle`, …).
     pub fn parameter(&self, name: &str) -> Option<String> {
-        self.settings.lock().get(name)
+        about_roles(&self.engine, &self.actor, name).or_else(|| self.settings.lock().get(name))
     }
 
     /// Who is on the other end.
     pub fn user(&self) -> &str {
-        &self.user
+        self.actor.login()
     }
 
     /// Which door the session came in by.
@@ -439,17 +559,21 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }
 }
 
 /// What `pg_get_viewdef` asks.
-fn view_definition(engine: &Arc<Engine>) -> Definition {
-    let engine = Arc::downgrade(engine);
+fn view_definition(engine: &Arc<Engine>, actor: &Arc<Actor>) -> Definition {
+    let (engine, actor) = (Arc::downgrade(engine), Arc::clone(actor));
     Box::new(move |schema, name| {
         let catalog = engine.upgrade()?.catalog();
-        match catalog.get(&QualifiedName::new(schema, name))?.as_ref() {
-            Object::View(view) => Some(view.statement.query.to_string()),
+        let object = catalog.get(&QualifiedName::new(schema, name))?;
+        match object.as_ref() {
+            Object::View(view) if catalog.lists(&actor.current(), object) => {
+                Some(view.statement.query.to_string())
+            }
             _ => None,
         }
     })
@@ -503,28 +627,9 @@ fn cancellable(
     Box::pin(RecordBatchStreamAdapter::new(schema, stream))
 }
 
-fn cancelled() -> Error {
+pub(crate) fn cancelled() -> Error {
     Error::user(
         SqlState::QueryCanceled,
         "canceling statement due to user request",
     )
-}
-
-fn not_offered(statement: &ast::Statement, text: &str) -> Error {
-    let word = text
-        .split_whitespace()
-        .next()
-        .unwrap_or("this")
-        .to_uppercase();
-    let error = Error::user(
-        SqlState::FeatureNotSupported,
-        format!("{word} is not supported"),
-    );
-    match statement {
-        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => error
-            .with_hint(
-                "Tables are fed by the query they are created with: CREATE TABLE t AS SELECT …",
-            ),
-        _ => error,
-    }
 }

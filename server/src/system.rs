@@ -10,7 +10,8 @@ mod streams;
 use std::{future::ready, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, TimestampMicrosecondArray},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray},
+    compute::filter_record_batch,
     datatypes::{Field, Schema},
 };
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ use sluice_planner::AsOf;
 
 pub(crate) use self::moment::MomentTable;
 use crate::{
+    access::Viewer,
     engine::Engine,
     table::{external, no_versions},
 };
@@ -34,12 +36,13 @@ pub const TABLES: [&str; 5] = ["events", "maintenance", "queries", "splits", "st
 #[derive(Debug)]
 pub struct SystemSchema {
     engine: Arc<Engine>,
+    viewer: Viewer,
 }
 
 impl SystemSchema {
-    /// Of this engine.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    /// Of this engine, for this viewer.
+    pub fn new(engine: Arc<Engine>, viewer: Viewer) -> Self {
+        Self { engine, viewer }
     }
 }
 
@@ -66,15 +69,63 @@ impl SchemaProvider for SystemSchema {
                 };
             }
         };
-        let engine = Arc::clone(&self.engine);
+        let subject = match name {
+            "events" => Subject::Column("subject"),
+            "splits" => Subject::Column("query"),
+            "streams" => Subject::Qualified,
+            _ => Subject::Column("name"),
+        };
+        let (engine, viewer) = (Arc::clone(&self.engine), self.viewer.clone());
         let schema = rows(&engine)?.schema();
-        let table = MomentTable::told_by(schema, move || Box::pin(ready(rows(&engine))));
+        let table = MomentTable::told_by(schema, move || {
+            let told = rows(&engine).and_then(|rows| heard(&engine, &viewer, &rows, subject));
+            Box::pin(ready(told))
+        });
         Ok(Some(table))
     }
 
     fn table_exist(&self, name: &str) -> bool {
         TABLES.contains(&name)
     }
+}
+
+/// Where a system table names the relation that a row is about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    /// A column has the name as it prints.
+    Column(&'static str),
+    /// Two columns, `schema` and `name`.
+    Qualified,
+}
+
+/// The rows that are about relations the viewer may read.
+fn heard(
+    engine: &Engine,
+    viewer: &Viewer,
+    rows: &RecordBatch,
+    subject: Subject,
+) -> Result<RecordBatch> {
+    let catalog = engine.catalog();
+    if viewer.monitors(&catalog) {
+        return Ok(rows.clone());
+    }
+    let text = |column: &str, row: usize| {
+        let column = rows.column_by_name(column)?;
+        let texts = column.as_string_opt::<i32>()?;
+        texts.is_valid(row).then(|| texts.value(row).to_owned())
+    };
+    let kept: BooleanArray = (0..rows.num_rows())
+        .map(|row| {
+            let name = match subject {
+                Subject::Column(column) => text(column, row),
+                Subject::Qualified => text("schema", row)
+                    .zip(text("name", row))
+                    .map(|(schema, name)| format!("{schema}.{name}")),
+            };
+            Some(name.is_some_and(|name| viewer.hears_of(&catalog, &name)))
+        })
+        .collect();
+    Ok(filter_record_batch(rows, &kept)?)
 }
 
 /// A batch from named columns; every column may be null.

@@ -4,12 +4,14 @@
 //! scan sees every row exactly once, however a commit falls.
 
 mod provider;
+mod since;
 
-pub use provider::{Freshness, LiveTable, SluiceTable, external, no_versions};
+pub use provider::{CutTable, Freshness, LiveTable, SluiceTable, external, no_versions};
+pub use since::{Mark, Since};
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -19,10 +21,11 @@ use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::catalog::TableProvider;
 use parking_lot::{Mutex, RwLock};
 use sluice_connectors::{
-    delta::{At, DeltaReader, DeltaSink, Snapshot, snapshot_at, stored_schema},
+    delta::{Added, At, DeltaReader, DeltaSink, Snapshot, added_since, snapshot_at, stored_schema},
     error::ConnectorError,
     store::Root,
 };
+use tokio::sync::watch;
 
 use crate::{catalog::QualifiedName, error::Result, root::storage_error};
 
@@ -53,6 +56,10 @@ pub struct TableState {
     refreshed: Mutex<Option<Refreshed>>,
     /// A refresh waits for its time.
     refresh_waits: AtomicBool,
+    /// Goes up with everything that a subscriber may wait for.
+    changes: watch::Sender<u64>,
+    /// What took its place, when the table was altered or its query started anew.
+    successor: OnceLock<Arc<TableState>>,
 }
 
 /// The newest refresh.
@@ -72,6 +79,10 @@ struct Rows {
     restoring: bool,
     /// Up to this epoch the tail has what was shown before a restart; the replay gives the same rows again.
     shown_before: Option<i64>,
+    /// The newest epoch whose rows can all be read, where it is not committed.
+    ended: Option<i64>,
+    /// Which run of decisions uncommitted epochs are of; not known before the query has looked at its journal.
+    lineage: Option<u64>,
 }
 
 /// One consistent view of a table.
@@ -107,7 +118,24 @@ impl TableState {
             queue: tokio::sync::Mutex::default(),
             refreshed: Mutex::default(),
             refresh_waits: AtomicBool::new(false),
+            changes: watch::Sender::default(),
+            successor: OnceLock::new(),
         }
+    }
+
+    /// Another state stands for the table from now on; statements that were planned with this one read that.
+    pub fn succeeded_by(&self, next: &Arc<Self>) {
+        // Only the first can be: it has successors of its own.
+        let _ = self.successor.set(Arc::clone(next));
+    }
+
+    /// What stands for the table now.
+    pub fn newest(self: &Arc<Self>) -> Arc<Self> {
+        let mut newest = self;
+        while let Some(next) = newest.successor.get() {
+            newest = next;
+        }
+        Arc::clone(newest)
     }
 
     /// Path of the Delta folder under the root.
@@ -125,6 +153,17 @@ impl TableState {
         snapshot_at(&self.root, &self.path, &self.name.to_string(), at, now_us)
             .await
             .map_err(storage_error)
+    }
+
+    /// The commits of the query that feeds it after an epoch, up to a version of the table, oldest first; `None` where its log does not go
+    /// back so far.
+    pub async fn added_since(
+        &self,
+        epoch: i64,
+        version: i64,
+    ) -> std::result::Result<Option<Vec<Added>>, ConnectorError> {
+        let app_id = self.app_id.as_deref().unwrap_or_default();
+        added_since(&self.root, &self.path, app_id, epoch, version).await
     }
 
     /// Adds the final rows of an epoch; they can be read from now on.
@@ -147,6 +186,7 @@ impl TableState {
     pub fn shown_before(&self, epochs: Vec<(i64, Vec<RecordBatch>)>) {
         let mut rows = self.rows.write();
         rows.shown_before = epochs.last().map(|(epoch, _)| *epoch);
+        rows.ended = rows.shown_before;
         for (epoch, batches) in epochs {
             for batch in batches {
                 rows.tail_bytes += batch.get_array_memory_size();
@@ -169,6 +209,7 @@ impl TableState {
         rows.tail.clear();
         rows.tail_bytes = 0;
         rows.shown_before = None;
+        rows.ended = None;
         rows.restoring = restoring;
     }
 
@@ -261,6 +302,8 @@ impl TableState {
             .iter()
             .map(|(_, batch)| batch.get_array_memory_size())
             .sum();
+        drop(rows);
+        self.changed();
         Ok(())
     }
 

@@ -39,15 +39,18 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
-pub use place::place_of;
+pub use place::{place_of, place_of_literal};
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe,
-    Described, Drop, Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize,
-    Options, PartitionColumn, REDACTED, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter,
-    Statement, Vacuum, Watermark, is_secret,
+    AlterOwner, AlterRole, ColumnDef, Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader,
+    CopyOptions, CopyWhat, CreateRole, CreateSchema, CreateStream, CreateTable, CreateView,
+    DEFAULT_FILL_WINDOWS, Describe, Described, Drop, DropRole, DropSecret, Emit, Explain, Fill,
+    FillWith, Grant, GrantOn, GrantRole, Grantee, Hidden, MOST_FILL_WINDOWS, ObjectKind, Optimize,
+    Options, PartitionColumn, Privilege, PutSecret, REDACTED, RebuildFrom, RebuildQuery, Replay,
+    RoleOptions, SetRole, Show, ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark,
+    is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -22,6 +22,18 @@ pub fn place_of(text: &str, message: &str) -> Option<usize> {
     Some(Walker::new(text).to(tokens.get(found)?.span.start).1)
 }
 
+/// Characters before the first literal of this value, in quotes or a number; `None` where none stands in the text.
+#[must_use]
+pub fn place_of_literal(text: &str, value: &str) -> Option<usize> {
+    let tokens = text::tokenize(text).ok()?;
+    let found = tokens.iter().find(|token| match &token.token {
+        Token::SingleQuotedString(found) | Token::EscapedStringLiteral(found) => found == value,
+        Token::Number(found, _) => found == value,
+        _ => false,
+    })?;
+    Some(Walker::new(text).to(found.span.start).1)
+}
+
 /// What a message speaks of, as it stands in a statement.
 struct Subject<'a> {
     words: Vec<&'a str>,

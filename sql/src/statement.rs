@@ -5,6 +5,7 @@ use std::fmt;
 use sqlparser::ast::{self, ObjectName};
 
 mod columns;
+mod copy;
 mod create_schema;
 mod create_stream;
 mod create_table;
@@ -13,16 +14,22 @@ mod describe;
 mod drop;
 mod emit;
 mod explain;
+mod grant;
 mod optimize;
 mod options;
+mod owner;
 mod query_control;
 mod rebuild;
 mod replay;
+mod role;
+mod secret;
 mod show;
+mod subscribe;
 pub(crate) mod types;
 mod vacuum;
 
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
+pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
 pub use create_table::CreateTable;
@@ -31,11 +38,16 @@ pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
 pub use explain::Explain;
+pub use grant::{Grant, GrantOn, GrantRole, Grantee, Privilege};
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
+pub use owner::AlterOwner;
 pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use replay::Replay;
+pub use role::{AlterRole, CreateRole, DropRole, Hidden, RoleOptions, SetRole};
+pub use secret::{DropSecret, PutSecret};
 pub use show::{Show, ShowFilter};
+pub use subscribe::{Subscribe, SubscribedTo};
 pub use vacuum::Vacuum;
 
 use crate::canonical::Canonical;
@@ -74,12 +86,34 @@ pub enum Statement {
     Replay(Replay),
     /// OPTIMIZE: small files into large ones.
     Optimize(Optimize),
+    /// SUBSCRIBE: rows as they become final.
+    Subscribe(Subscribe),
     /// VACUUM: files that are not needed any more.
     Vacuum(Vacuum),
     /// RESUME QUERY … SKIP LOST: without the messages that the topic does not have any more.
     SkipLost(ObjectName),
     /// REBUILD QUERY: make a query again that lost its state.
     RebuildQuery(RebuildQuery),
+    /// CREATE ROLE.
+    CreateRole(CreateRole),
+    /// ALTER ROLE.
+    AlterRole(AlterRole),
+    /// DROP ROLE.
+    DropRole(DropRole),
+    /// SET ROLE, SET SESSION AUTHORIZATION and their RESET.
+    SetRole(SetRole),
+    /// GRANT and REVOKE of privileges.
+    Grant(Grant),
+    /// GRANT and REVOKE of roles.
+    GrantRole(GrantRole),
+    /// ALTER … OWNER TO.
+    AlterOwner(AlterOwner),
+    /// CREATE SECRET and ALTER SECRET.
+    PutSecret(PutSecret),
+    /// DROP SECRET.
+    DropSecret(DropSecret),
+    /// COPY: rows to or from the client.
+    Copy(Copy),
     /// Everything else: queries, SET, SHOW of a variable, BEGIN, INSERT, …
     Sql(Box<ast::Statement>),
 }
@@ -112,9 +146,20 @@ impl fmt::Display for Statement {
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
             Self::Replay(statement) => statement.fmt(f),
             Self::Optimize(statement) => statement.fmt(f),
+            Self::Subscribe(statement) => statement.fmt(f),
             Self::Vacuum(statement) => statement.fmt(f),
             Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
             Self::RebuildQuery(statement) => statement.fmt(f),
+            Self::CreateRole(statement) => statement.fmt(f),
+            Self::AlterRole(statement) => statement.fmt(f),
+            Self::DropRole(statement) => statement.fmt(f),
+            Self::SetRole(statement) => statement.fmt(f),
+            Self::Grant(statement) => statement.fmt(f),
+            Self::GrantRole(statement) => statement.fmt(f),
+            Self::AlterOwner(statement) => statement.fmt(f),
+            Self::PutSecret(statement) => statement.fmt(f),
+            Self::DropSecret(statement) => statement.fmt(f),
+            Self::Copy(statement) => statement.fmt(f),
             Self::Sql(statement) => Canonical(statement.as_ref()).fmt(f),
         }
     }
@@ -143,17 +188,45 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     };
     match head.as_str() {
         "CREATE" => create(reader),
-        "DROP" => drop::parse(reader),
+        "ALTER" => alter(reader),
+        "DROP" => drop_any(reader),
+        "GRANT" | "REVOKE" => grant::parse(reader).map(Some),
+        "SET" | "RESET" => role::set(reader),
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
+        "COPY" => copy::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
+        "SUBSCRIBE" => subscribe::parse(reader).map(Some),
         "VACUUM" => vacuum::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
         "REPLAY" => replay::parse(reader).map(Some),
         "REBUILD" => rebuild::parse(reader).map(|rebuild| Some(Statement::RebuildQuery(rebuild))),
         _ => Ok(None),
     }
+}
+
+/// ALTER of what has no data of its own.
+fn alter(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    if reader.take(&["ALTER", "ROLE"]) || reader.take(&["ALTER", "USER"]) {
+        return role::alter(reader).map(|alter| Some(Statement::AlterRole(alter)));
+    }
+    if reader.take(&["ALTER", "SECRET"]) {
+        return secret::alter(reader).map(|put| Some(Statement::PutSecret(put)));
+    }
+    Ok(owner::parse(reader)?.map(Statement::AlterOwner))
+}
+
+fn drop_any(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
+    for word in ["ROLE", "USER", "GROUP"] {
+        if reader.take(&["DROP", word]) {
+            return role::drop(reader).map(|drop| Some(Statement::DropRole(drop)));
+        }
+    }
+    if reader.take(&["DROP", "SECRET"]) {
+        return secret::drop(reader).map(|drop| Some(Statement::DropSecret(drop)));
+    }
+    drop::parse(reader)
 }
 
 /// What stands between CREATE and the kind of thing created.
@@ -199,9 +272,31 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         start(reader, ahead + words, &mut head);
         return create_table::parse(reader, head).map(Some);
     }
+    let kept = [&["TEMP"], &["TEMPORARY"], &["UNLOGGED"]];
+    if kept.iter().any(|words| kind(reader, *words).is_some()) && reader.word_is(ahead + 1, "TABLE")
+    {
+        let at = reader.peek(ahead);
+        let word = at.token.to_string().to_ascii_uppercase();
+        return Err(
+            ParseError::unsupported(format!("{word} tables are not supported"), at.span)
+                .offending(word)
+                .hint("create a plain table and drop it, or name the query with WITH"),
+        );
+    }
     if let Some(words) = kind(reader, &["VIEW"]) {
         start(reader, ahead + words, &mut head);
         return create_view::parse(reader, head).map(|create| Some(Statement::CreateView(create)));
+    }
+    for word in ["ROLE", "USER", "GROUP"] {
+        if let Some(words) = kind(reader, &[word]).filter(|_| !head.or_replace) {
+            reader.skip(ahead + words);
+            return role::create(reader, word == "USER")
+                .map(|create| Some(Statement::CreateRole(create)));
+        }
+    }
+    if let Some(words) = kind(reader, &["SECRET"]).filter(|_| !head.or_replace) {
+        start(reader, ahead + words, &mut head);
+        return secret::create(reader, head).map(|put| Some(Statement::PutSecret(put)));
     }
     if let Some(words) = kind(reader, &["SCHEMA"]) {
         if head.or_replace {

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod canonical;
+mod copy;
 mod errors;
 mod hostile;
 mod properties;
+mod roles;
 mod spellings;
 
 use crate::{Parsed, Statement, parse};

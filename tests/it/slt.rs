@@ -134,6 +134,7 @@ files!(
     ddl,
     show,
     describe,
+    dml,
     errors,
     explain,
     maintenance,

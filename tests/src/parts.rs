@@ -1,5 +1,6 @@
 //! Real counterparts, one module each: install once, start on a free loopback port, wait until ready, stop by process id.
 
+pub mod certificates;
 pub mod feed;
 pub mod kafka;
 pub mod postgres;

@@ -105,10 +105,20 @@ impl Pg {
 
     /// Connects as somebody else, to something else.
     pub fn connect_as(port: u16, user: &str, database: &str) -> Result<Self, Refusal> {
+        Self::connect_by(&format!("port={port} user={user} dbname={database}"))
+    }
+
+    /// Connects to database `sluice` with a password.
+    pub fn connect_with(port: u16, user: &str, password: &str) -> Result<Self, Refusal> {
+        Self::connect_by(&format!(
+            "port={port} user={user} dbname=sluice password='{password}'"
+        ))
+    }
+
+    fn connect_by(parameters: &str) -> Result<Self, Refusal> {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&notices);
-        let config =
-            format!("host=127.0.0.1 port={port} user={user} dbname={database} connect_timeout=10");
+        let config = format!("host=127.0.0.1 connect_timeout=10 {parameters}");
         let client = block_on(async move {
             let (client, mut connection) = tokio_postgres::connect(&config, NoTls)
                 .await

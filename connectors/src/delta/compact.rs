@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc};
 use arrow::{
     array::{ArrayRef, RecordBatch, UInt32Array, new_null_array},
     compute::{LexicographicalComparator, SortColumn, cast, concat_batches, take_record_batch},
-    datatypes::{DataType, SchemaRef},
+    datatypes::{DataType, Field, SchemaRef},
 };
 use bytes::Bytes;
 use deltalake::table::state::DeltaTableState;
@@ -360,37 +360,41 @@ fn predicate(partition: &PartitionValues) -> String {
 }
 
 /// The rows of a data file in the table's columns.
-fn decode(bytes: Bytes, schema: &SchemaRef, path: &str) -> Result<Vec<RecordBatch>> {
+pub(super) fn decode(bytes: Bytes, schema: &SchemaRef, path: &str) -> Result<Vec<RecordBatch>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|error| parquet_error(&error))?;
     let mut batches = Vec::new();
     for batch in reader {
         let batch = batch?;
-        let columns = schema.fields().iter().map(|field| -> Result<ArrayRef> {
-            match batch.column_by_name(field.name()) {
-                Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
-                Some(column) if same_kind(column.data_type(), field.data_type()) => {
-                    Ok(cast(column, field.data_type())?)
-                }
-                // A file from before the column was added.
-                None if field.is_nullable() => {
-                    Ok(new_null_array(field.data_type(), batch.num_rows()))
-                }
-                found => Err(ConnectorError::Corrupt {
-                    message: format!(
-                        "column \"{}\" of {path} is {} and should be {}",
-                        field.name(),
-                        found.map_or("missing".into(), |column| column.data_type().to_string()),
-                        field.data_type()
-                    ),
-                }),
-            }
-        });
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| fitted(&batch, field, path));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         batches.push(RecordBatch::try_new(Arc::clone(schema), columns)?);
     }
     Ok(batches)
+}
+
+/// A column of a data file as the table has it.
+pub(super) fn fitted(batch: &RecordBatch, field: &Field, path: &str) -> Result<ArrayRef> {
+    match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) if same_kind(column.data_type(), field.data_type()) => {
+            Ok(cast(column, field.data_type())?)
+        }
+        // A file from before the column was added.
+        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        found => Err(ConnectorError::Corrupt {
+            message: format!(
+                "column \"{}\" of {path} is {} and should be {}",
+                field.name(),
+                found.map_or("missing".into(), |column| column.data_type().to_string()),
+                field.data_type()
+            ),
+        }),
+    }
 }
 
 /// All rows in one batch, sorted by the columns of `order` that can be; rows that are equal in these keep their order.

@@ -81,3 +81,25 @@ pub(super) fn lines(actions: &[Value]) -> Bytes {
     }
     text.into()
 }
+
+/// The `commitInfo` action of a statement that changed rows.
+pub(super) fn change_info(
+    id: &str,
+    operation: &str,
+    parameters: &Value,
+    metrics: &Value,
+    read_version: i64,
+) -> Value {
+    json!({ "commitInfo": {
+        "timestamp": Utc::now().timestamp_millis(),
+        "operation": operation,
+        "operationParameters": parameters,
+        "readVersion": read_version,
+        // Appends of others that came since the rows were read do not matter.
+        "isolationLevel": "WriteSerializable",
+        "isBlindAppend": false,
+        "operationMetrics": metrics,
+        "engineInfo": ENGINE,
+        "txnId": id,
+    }})
+}

@@ -206,16 +206,25 @@ impl Log {
             })
     }
 
+    /// One entry's text; `None` where there is none of that version.
+    pub(super) async fn bytes(&self, version: i64) -> Result<Option<Bytes>> {
+        let path = format!("{}/{}", self.path, entry_name(version));
+        self.root.read(&path).await
+    }
+
     /// One entry; `None` where there is none of that version.
     pub(super) async fn read(&self, version: i64) -> Result<Option<Entry>> {
-        let path = format!("{}/{}", self.path, entry_name(version));
-        let Some(bytes) = self.root.read(&path).await? else {
+        let Some(bytes) = self.bytes(version).await? else {
             return Ok(None);
         };
         Entry::parse(&bytes)
             .map(Some)
             .map_err(|error| ConnectorError::Corrupt {
-                message: format!("{path} is not a Delta log entry: {error}"),
+                message: format!(
+                    "{}/{} is not a Delta log entry: {error}",
+                    self.path,
+                    entry_name(version)
+                ),
             })
     }
 

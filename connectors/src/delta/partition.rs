@@ -27,13 +27,14 @@ const FOLDER_BYTES: usize = 120;
 /// Partition columns with their values, in the table's order of partition columns.
 pub(super) type Values = Vec<(String, Option<String>)>;
 
+/// Rows of one partition, each batch with the number of the one it is of.
+type Parts = Vec<(usize, RecordBatch)>;
+
 /// Splits rows by the values of the partition columns; the rows keep their order and all their columns.
-pub(super) fn split(
-    spec: &TableSpec,
-    rows: &[RecordBatch],
-) -> Result<Vec<(Values, Vec<RecordBatch>)>> {
+pub(super) fn split(spec: &TableSpec, rows: &[RecordBatch]) -> Result<Vec<(Values, Parts)>> {
     if spec.partition_columns.is_empty() {
-        return Ok(vec![(Vec::new(), rows.to_vec())]);
+        let all = rows.iter().cloned().enumerate();
+        return Ok(vec![(Vec::new(), all.collect())]);
     }
     let fields = spec
         .partition_columns
@@ -46,8 +47,8 @@ pub(super) fn split(
         .collect::<Result<Vec<_>>>()?;
     let converter = RowConverter::new(fields)?;
     // Ordered, so that the same rows give the same files in the same order.
-    let mut parts: BTreeMap<Vec<u8>, (Values, Vec<RecordBatch>)> = BTreeMap::new();
-    for batch in rows {
+    let mut parts: BTreeMap<Vec<u8>, (Values, Parts)> = BTreeMap::new();
+    for (number, batch) in rows.iter().enumerate() {
         let columns: Vec<ArrayRef> = spec
             .partition_columns
             .iter()
@@ -69,7 +70,7 @@ pub(super) fn split(
                 take_record_batch(batch, &UInt32Array::from(indices))?
             };
             match parts.get_mut(key) {
-                Some((_, batches)) => batches.push(part),
+                Some((_, batches)) => batches.push((number, part)),
                 None => {
                     let values = spec
                         .partition_columns
@@ -77,13 +78,13 @@ pub(super) fn split(
                         .zip(&columns)
                         .map(|(name, column)| Ok((name.clone(), text(column, first, name)?)))
                         .collect::<Result<Values>>()?;
-                    parts.insert(key.to_vec(), (values, vec![part]));
+                    parts.insert(key.to_vec(), (values, vec![(number, part)]));
                 }
             }
         }
     }
     // An empty string is a null to Delta: two keys may be one partition.
-    let mut merged: Vec<(Values, Vec<RecordBatch>)> = Vec::with_capacity(parts.len());
+    let mut merged: Vec<(Values, Parts)> = Vec::with_capacity(parts.len());
     for (values, mut batches) in parts.into_values() {
         match merged.iter_mut().find(|(other, _)| *other == values) {
             Some((_, into)) => into.append(&mut batches),

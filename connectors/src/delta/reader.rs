@@ -253,6 +253,22 @@ impl Snapshot {
         table_files(&self.state)
     }
 
+    /// The active files, for a statement that changes their rows.
+    ///
+    /// # Errors
+    /// `Conflict` where another engine has marked rows of a file as deleted without writing the file anew: that mark would be lost.
+    pub fn changeable_files(&self) -> Result<Vec<TableFile>> {
+        let marked = self.state.log_data();
+        let mut marked = marked.iter();
+        match marked.find(|file| file.deletion_vector_descriptor().is_some()) {
+            None => Ok(self.files()),
+            Some(file) => Err(ConnectorError::Conflict {
+                message: format!("{} has deleted rows in a vector", file.path()),
+                hint: Some("Have the engine that deletes rows purge them first.".into()),
+            }),
+        }
+    }
+
     /// Number and bytes of the active files.
     pub fn size(&self) -> (usize, i64) {
         let sizes = self.state.log_data();

@@ -8,7 +8,10 @@
 //! The cost of a commit does not grow with the table: the sink knows the version it has seen everything up to, and puts the next
 //! one. That the put succeeds proves that nobody else was there in between, so what it knows of transactions is complete.
 
+mod change;
 mod rewrite;
+
+pub use change::Change;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -170,6 +173,17 @@ impl DeltaSink {
     ///
     /// `tag` (query and epoch) becomes part of the files' names.
     pub async fn write_files(&self, rows: &[RecordBatch], tag: &str) -> Result<Vec<DataFile>> {
+        let rows = rows.iter().map(|batch| (None, batch));
+        write::write_files(&self.log.root, &self.log.path, &self.spec, rows, tag).await
+    }
+
+    /// The same of the epochs of a query, in their order: the files tell which rows are of which, for [`super::added_since`].
+    pub async fn write_epochs(
+        &self,
+        rows: &[(i64, RecordBatch)],
+        tag: &str,
+    ) -> Result<Vec<DataFile>> {
+        let rows = rows.iter().map(|(epoch, batch)| (Some(*epoch), batch));
         write::write_files(&self.log.root, &self.log.path, &self.spec, rows, tag).await
     }
 

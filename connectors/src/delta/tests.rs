@@ -1,7 +1,9 @@
 //! Exactly once into a Delta table, and readable by everybody.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod change;
 mod commit;
+mod epochs;
 mod faulty;
 mod interop;
 mod read;

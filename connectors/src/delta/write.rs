@@ -21,7 +21,7 @@ use parquet::{
 };
 use uuid::Uuid;
 
-use super::{DataFile, TableSpec, partition, stats::Gathered};
+use super::{DataFile, TableSpec, epochs::Epochs, partition, stats::Gathered};
 use crate::{
     error::{ConnectorError, Result},
     failpoint,
@@ -41,25 +41,26 @@ const STEP_ROWS: usize = 65_536;
 /// Files put at the same time: their syncs wait for the disk together.
 const PUTS: usize = 8;
 
-/// Writes rows as data files below `path`; all of them are durable on return.
+/// Writes rows as data files below `path`; all of them are durable on return. Where the rows are of epochs, the files say which of theirs
+/// are of which.
 pub(super) async fn write_files(
     root: &Root,
     path: &str,
     spec: &TableSpec,
-    rows: &[RecordBatch],
+    rows: impl Iterator<Item = (Option<i64>, &RecordBatch)>,
     tag: &str,
 ) -> Result<Vec<DataFile>> {
-    let rows: Vec<RecordBatch> = rows
-        .iter()
-        .filter(|batch| batch.num_rows() > 0)
-        .map(|batch| conform(batch, spec))
+    let rows = rows.filter(|(_, batch)| batch.num_rows() > 0);
+    let rows: Vec<(Option<i64>, RecordBatch)> = rows
+        .map(|(epoch, batch)| Ok((epoch, conform(batch, spec)?)))
         .collect::<Result<_>>()?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let (epochs, rows): (Vec<Option<i64>>, Vec<RecordBatch>) = rows.into_iter().unzip();
     let spec = spec.clone();
     let tag = file_tag(tag);
-    let encoded = blocking(path, move || encode(&spec, &rows, &tag)).await?;
+    let encoded = blocking(path, move || encode(&spec, &epochs, &rows, &tag)).await?;
     put_all(root, path, encoded).await
 }
 
@@ -76,7 +77,7 @@ pub(super) async fn rewrite_files(
     let (spec, values) = (spec.clone(), values.clone());
     let encoded = blocking(path, move || {
         let mut files = Files::new(&spec, level, "merged");
-        files.add(&values, std::iter::once(Ok(rows)))?;
+        files.add(&values, std::iter::once(Ok((None, rows))))?;
         Ok(files.done)
     })
     .await?;
@@ -196,7 +197,12 @@ fn file_tag(tag: &str) -> String {
         .collect()
 }
 
-fn encode(spec: &TableSpec, rows: &[RecordBatch], tag: &str) -> Result<Vec<(Add, Bytes)>> {
+fn encode(
+    spec: &TableSpec,
+    epochs: &[Option<i64>],
+    rows: &[RecordBatch],
+    tag: &str,
+) -> Result<Vec<(Add, Bytes)>> {
     let mut files = Files::new(spec, COMMIT_LEVEL, tag);
     let indices: Vec<usize> = files
         .schema
@@ -205,7 +211,10 @@ fn encode(spec: &TableSpec, rows: &[RecordBatch], tag: &str) -> Result<Vec<(Add,
         .map(|field| spec.schema.index_of(field.name()))
         .collect::<Result<_, _>>()?;
     for (values, batches) in partition::split(spec, rows)? {
-        let batches = batches.iter().map(|batch| Ok(batch.project(&indices)?));
+        let batches = batches.iter().map(|(number, batch)| {
+            let epoch = epochs.get(*number).copied().flatten();
+            Ok((epoch, batch.project(&indices)?))
+        });
         files.add(&values, batches)?;
     }
     Ok(files.done)
@@ -235,18 +244,18 @@ impl<'a> Files<'a> {
     fn add(
         &mut self,
         values: &partition::Values,
-        batches: impl Iterator<Item = Result<RecordBatch>>,
+        batches: impl Iterator<Item = Result<(Option<i64>, RecordBatch)>>,
     ) -> Result<()> {
         let mut open: Option<OpenFile> = None;
         for batch in batches {
-            let batch = batch?;
+            let (epoch, batch) = batch?;
             for start in (0..batch.num_rows()).step_by(STEP_ROWS) {
                 let step = batch.slice(start, STEP_ROWS.min(batch.num_rows() - start));
                 let mut file = match open.take() {
                     Some(file) => file,
                     None => OpenFile::begin(&self.schema, self.spec, self.level)?,
                 };
-                file.add(&step)?;
+                file.add(epoch, &step)?;
                 if file.bytes() < FILE_BYTES {
                     open = Some(file);
                 } else {
@@ -279,6 +288,7 @@ fn file_name(number: usize, tag: &str) -> String {
 struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
     stats: Gathered,
+    epochs: Epochs,
 }
 
 impl OpenFile {
@@ -301,11 +311,13 @@ impl OpenFile {
         Ok(Self {
             writer,
             stats: Gathered::new(schema.fields(), indexed),
+            epochs: Epochs::default(),
         })
     }
 
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn add(&mut self, epoch: Option<i64>, batch: &RecordBatch) -> Result<()> {
         self.stats.add(batch);
+        self.epochs.add(epoch, batch.num_rows());
         self.writer
             .write(batch)
             .map_err(|error| parquet_error(&error))
@@ -337,7 +349,7 @@ impl OpenFile {
             modification_time: chrono::Utc::now().timestamp_millis(),
             data_change: true,
             stats: Some(stats),
-            tags: None,
+            tags: self.epochs.to_tags(),
             deletion_vector: None,
             base_row_id: None,
             default_row_commit_version: None,

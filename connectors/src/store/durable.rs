@@ -14,6 +14,7 @@ use std::{
     fmt, fs, io,
     io::Write,
     ops::Range,
+    os::unix::fs::OpenOptionsExt,
     path::{Path as FsPath, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -89,6 +90,28 @@ impl fmt::Display for DurableLocal {
     }
 }
 
+/// In a put's extensions: the file is for the server's user alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Private;
+
+/// Who may read a file.
+#[derive(Clone, Copy)]
+enum Readers {
+    /// Whom the process's umask lets.
+    AsUsual,
+    /// The server's user alone.
+    Ourselves,
+}
+
+impl Readers {
+    fn mode(self) -> u32 {
+        match self {
+            Self::AsUsual => 0o666,
+            Self::Ourselves => 0o600,
+        }
+    }
+}
+
 /// How a finished file gets its name.
 #[derive(Clone, Copy)]
 pub(super) enum Naming {
@@ -111,6 +134,11 @@ impl Disk {
 
     /// Opens an unfinished file for `target`, making its folder.
     pub(super) fn stage(&self, target: &FsPath) -> Result<(fs::File, PathBuf)> {
+        self.stage_for(target, Readers::AsUsual)
+    }
+
+    /// As [`Disk::stage`], for these readers.
+    fn stage_for(&self, target: &FsPath, readers: Readers) -> Result<(fs::File, PathBuf)> {
         self.check()?;
         let folder = parent(target)?;
         self.ensure_folder(folder)?;
@@ -120,6 +148,7 @@ impl Disk {
                 .read(true)
                 .write(true)
                 .create_new(true)
+                .mode(readers.mode())
                 .open(&staged)
         };
         let file = match open() {
@@ -229,6 +258,10 @@ impl ObjectStore for DurableLocal {
                 });
             }
         };
+        let readers = match options.extensions.get::<Private>() {
+            Some(Private) => Readers::Ourselves,
+            None => Readers::AsUsual,
+        };
         let target = self.files.path_to_filesystem(location)?;
         let disk = Arc::clone(&self.disk);
         blocking(move || {
@@ -237,7 +270,7 @@ impl ObjectStore for DurableLocal {
                 let taken = io::Error::from(io::ErrorKind::AlreadyExists);
                 return Err(fault::generic(taken, &target));
             }
-            let (mut file, staged) = disk.stage(&target)?;
+            let (mut file, staged) = disk.stage_for(&target, readers)?;
             for part in &payload {
                 if let Err(error) = file.write_all(part) {
                     let _ = fs::remove_file(&staged);

@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 use sluice_connectors::store::Root;
 use sluice_sql::Statement;
 
-use super::{Catalog, Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject};
+use super::{
+    Catalog, Object, ObjectMeta, QualifiedName, SchemaAccess, StreamObject, TableObject,
+    ViewObject, fold,
+};
 use crate::{
+    access::{Acl, Target, apply_grants, grant_lines},
     error::{Error, Result},
     root::storage_error,
 };
@@ -16,6 +20,8 @@ use crate::{
 pub const GRACE_DAYS: i64 = 7;
 
 const HEADER: &str = "-- sluice ";
+/// What was given on the database.
+const DATABASE: &str = "catalog/database.sql";
 
 /// The first line of a catalog file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +73,8 @@ impl CatalogFiles {
             .map_err(storage_error)?
         {
             if let Some(name) = file.strip_suffix(".sql") {
-                catalog.put_schema(name);
+                let text = self.read(&format!("catalog/schemas/{file}")).await?;
+                catalog.put_schema(name, parse_schema(name, &text)?);
             }
         }
         let schemas = self.root.list_folders("catalog/objects").await;
@@ -76,11 +83,22 @@ impl CatalogFiles {
             for file in self.root.list(&folder).await.map_err(storage_error)? {
                 let path = format!("{folder}/{file}");
                 let text = self.read(&path).await?;
-                catalog.put_schema(&parse_header(&path, &text)?.name.schema);
+                catalog.keep_schema(&parse_header(&path, &text)?.name.schema);
                 catalog.put(std::sync::Arc::new(parse_object(&path, &text)?));
             }
         }
+        if let Some(text) = self.root.read_text(DATABASE).await.map_err(storage_error)? {
+            let mut acl = Acl::default();
+            grants(&mut acl, &text, Target::Database, DATABASE)?;
+            catalog.put_database_acl(acl);
+        }
+        self.load_roles(&mut catalog).await?;
         Ok(catalog)
+    }
+
+    /// The root.
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Writes an object's file.
@@ -132,12 +150,25 @@ impl CatalogFiles {
     }
 
     /// Writes a schema's file.
-    pub async fn put_schema(&self, schema: &str) -> Result<()> {
+    pub async fn put_schema(&self, schema: &str, access: &SchemaAccess) -> Result<()> {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let text = format!(
+            "CREATE SCHEMA {};\nALTER SCHEMA {} OWNER TO {};\n{}",
+            quoted(schema),
+            quoted(schema),
+            quoted(&access.owner),
+            grant_lines(&access.acl, &Target::Schema(schema).sql()),
+        );
         self.root
-            .put_text(
-                &format!("catalog/schemas/{schema}.sql"),
-                &format!("CREATE SCHEMA \"{}\";\n", schema.replace('"', "\"\"")),
-            )
+            .put_text(&format!("catalog/schemas/{schema}.sql"), &text)
+            .await
+            .map_err(storage_error)
+    }
+
+    /// Writes what was given on the database.
+    pub(crate) async fn put_database_acl(&self, acl: &Acl) -> Result<()> {
+        self.root
+            .put_text(DATABASE, &grant_lines(acl, &Target::Database.sql()))
             .await
             .map_err(storage_error)
     }
@@ -150,7 +181,7 @@ impl CatalogFiles {
             .map_err(storage_error)
     }
 
-    async fn read(&self, path: &str) -> Result<String> {
+    pub(crate) async fn read(&self, path: &str) -> Result<String> {
         self.root
             .read_text(path)
             .await
@@ -181,7 +212,8 @@ fn file_text(object: &Object, dropped_at: Option<&str>) -> Result<String> {
     };
     let header = serde_json::to_string(&header)
         .map_err(|error| Error::internal(format!("catalog header: {error}")))?;
-    Ok(format!("{HEADER}{header}\n{};\n", object.sql()))
+    let grants = grant_lines(&object.meta().acl, &Target::Relation(object).sql());
+    Ok(format!("{HEADER}{header}\n{};\n{grants}", object.sql()))
 }
 
 fn parse_header(path: &str, text: &str) -> Result<Header> {
@@ -199,11 +231,62 @@ fn parse_object(path: &str, text: &str) -> Result<Object> {
         continuous,
         ..
     } = parse_header(path, text)?;
-    let statement = sluice_sql::parse(text)
+    let mut statements = sluice_sql::parse(text)
         .map_err(|error| unreadable(path, &error.to_string()))?
         .into_iter()
-        .next()
         .map(|parsed| parsed.statement);
+    let statement = statements.next();
+    let object = created(path, statement, name, meta, continuous)?;
+    let mut meta = object.meta().clone();
+    let grants: Vec<Statement> = statements.collect();
+    apply_grants(
+        &mut meta.acl,
+        grants.iter(),
+        Target::Relation(&object).all(),
+    );
+    Ok(object.with_meta(meta))
+}
+
+/// Reads a schema's file.
+fn parse_schema(name: &str, text: &str) -> Result<SchemaAccess> {
+    let path = format!("catalog/schemas/{name}.sql");
+    let mut access = SchemaAccess::made_by(crate::access::OWNER);
+    let statements =
+        sluice_sql::parse(text).map_err(|error| unreadable(&path, &error.to_string()))?;
+    // A file of before there were privileges says nothing of them.
+    if statements.len() == 1 {
+        return Ok(SchemaAccess::of_before());
+    }
+    for parsed in &statements {
+        if let Statement::AlterOwner(alter) = &parsed.statement
+            && let Some(owner) = &alter.owner
+        {
+            access.owner = fold(owner);
+        }
+    }
+    let grants = statements.iter().map(|parsed| &parsed.statement);
+    apply_grants(&mut access.acl, grants, Target::Schema(name).all());
+    Ok(access)
+}
+
+fn grants(acl: &mut Acl, text: &str, on: Target<'_>, path: &str) -> Result<()> {
+    let statements =
+        sluice_sql::parse(text).map_err(|error| unreadable(path, &error.to_string()))?;
+    apply_grants(
+        acl,
+        statements.iter().map(|parsed| &parsed.statement),
+        on.all(),
+    );
+    Ok(())
+}
+
+fn created(
+    path: &str,
+    statement: Option<Statement>,
+    name: QualifiedName,
+    meta: ObjectMeta,
+    continuous: bool,
+) -> Result<Object> {
     match statement {
         Some(Statement::CreateStream(statement)) => Ok(Object::Stream(StreamObject {
             name,

@@ -1,11 +1,17 @@
 //! One thing that exists, with its statement and what the statement cannot say.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use sluice_sql::{CreateStream, CreateTable, CreateView, ast};
 
-use crate::error::{Error, Result, SqlState};
+use crate::{
+    access::{Acl, OWNER},
+    error::{Error, Result, SqlState},
+};
 
 /// `schema.name`, both given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +97,23 @@ pub struct ObjectMeta {
     /// For a table: its query is paused.
     #[serde(default)]
     pub paused: bool,
+    /// What COMMENT ON says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// And of its columns, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub column_comments: BTreeMap<String, String>,
+    /// Who owns it: whoever made it, or got it since.
+    #[serde(default = "first_owner")]
+    pub owner: String,
+    /// What others may do with it; in its file these are statements.
+    #[serde(skip)]
+    pub acl: Acl,
+}
+
+/// Who owns what was made before there were roles.
+fn first_owner() -> String {
+    OWNER.to_owned()
 }
 
 /// A stream.
@@ -153,12 +176,32 @@ impl Object {
         }
     }
 
+    /// The same with other facts that SQL cannot say.
+    pub fn with_meta(&self, meta: ObjectMeta) -> Self {
+        let mut object = self.clone();
+        match &mut object {
+            Self::Stream(stream) => stream.meta = meta,
+            Self::View(view) => view.meta = meta,
+            Self::Table(table) => table.meta = meta,
+        }
+        object
+    }
+
     /// What SQL cannot say of it.
     pub fn meta(&self) -> &ObjectMeta {
         match self {
             Self::Stream(stream) => &stream.meta,
             Self::View(view) => &view.meta,
             Self::Table(table) => &table.meta,
+        }
+    }
+
+    /// To be changed.
+    pub(crate) fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Stream(stream) => &mut stream.meta,
+            Self::View(view) => &mut view.meta,
+            Self::Table(table) => &mut table.meta,
         }
     }
 

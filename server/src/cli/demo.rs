@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use sluice_server::doors::guard::Guard;
 use sluice_server::engine::Engine;
 use sluice_server::error::{Error, Result, SqlState};
 use sluice_server::session::Session;
@@ -106,7 +107,7 @@ async fn open_doors(
     let http = usual_or_free("HTTP", &usual.http_listen).await?;
     let (pg_at, flight_at) = (serve::address(&pg)?, serve::address(&flight)?);
     let lines = connect_lines(pg_at, flight_at, root);
-    let mut doors = serve::open_doors(engine, pg, flight, http, shutdown);
+    let mut doors = serve::open_doors(engine, Guard::open(), pg, flight, http, shutdown);
     tokio::spawn(async move {
         while let Some(ended) = doors.join_next().await {
             if let Ok((door, Err(e))) = ended {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_server::doors;
+use sluice_server::doors::guard::{Guard, Passwords};
+use sluice_server::doors::tls::Tls;
 use sluice_server::engine::{Engine, EngineConfig};
 use sluice_server::error::{Error, Result, SqlState};
 use sluice_server::session::Sessions;
@@ -16,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::embedded::{runtime, stop_signal};
-use super::{Outcome, ServeArgs, logging, output};
+use super::{Outcome, ServeArgs, logging, output, owner};
 use crate::config::{self, Address, Overrides};
 
 /// Scripts rely on leaving within ten seconds of SIGTERM; this leaves a second for the rest.
@@ -35,6 +37,12 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
         query_memory: args.query_memory,
         scratch: args.scratch,
         root_lease: args.root_lease,
+        auth: args.auth,
+        tls_cert: args.tls_cert,
+        tls_key: args.tls_key,
+        tls_client_ca: args.tls_client_ca,
+        insecure: args.insecure,
+        owner_password_file: args.owner_password_file,
     };
     let config = config::load(args.config.as_deref(), &overrides)?;
     let runtime = runtime()?;
@@ -45,6 +53,10 @@ pub(super) fn run(args: ServeArgs) -> Outcome {
 }
 
 async fn serve(config: config::Config) -> Outcome {
+    // What is wrong with them costs nothing yet.
+    let entry = config::entry(&config)?;
+    let tls = entry.tls.map(Tls::load).transpose()?;
+    let guard = Guard::new(entry.passwords, tls.clone());
     let mut signal = stop_signal()?;
     let pg = listen("Postgres", "--pg-listen", &config.pg_listen).await?;
     let flight = listen("Flight SQL", "--flight-listen", &config.flight_listen).await?;
@@ -56,7 +68,7 @@ async fn serve(config: config::Config) -> Outcome {
     ];
     let engine_config = EngineConfig {
         root_options: config.root_options(),
-        root: config.root,
+        root: config.root.clone(),
         query_memory: config.query_memory.bytes,
         plan_only: false,
     };
@@ -64,9 +76,19 @@ async fn serve(config: config::Config) -> Outcome {
         engine = Engine::start(engine_config) => engine?,
         _ = signal.recv() => return Ok(()),
     };
+    let password = match entry.passwords {
+        Passwords::Asked => {
+            let file = config.owner_password_file.as_deref();
+            owner::first_password(&engine, file).await?
+        }
+        Passwords::Trusted => None,
+    };
     let shutdown = CancellationToken::new();
-    let mut doors = open_doors(&engine, pg, flight, http, &shutdown);
-    for line in &lines {
+    if let Some(tls) = tls {
+        tokio::spawn(tls.watch(shutdown.clone()));
+    }
+    let mut doors = open_doors(&engine, guard, pg, flight, http, &shutdown);
+    for line in lines.iter().chain(&password) {
         output::line(line)?;
     }
     let outcome = tokio::select! {
@@ -95,6 +117,7 @@ async fn serve(config: config::Config) -> Outcome {
 /// Starts the three doors.
 pub(super) fn open_doors(
     engine: &Arc<Engine>,
+    guard: Arc<Guard>,
     pg: TcpListener,
     flight: TcpListener,
     http: TcpListener,
@@ -103,13 +126,19 @@ pub(super) fn open_doors(
     let sessions: Arc<dyn Sessions> = Arc::new(Arc::clone(engine));
     let health: Arc<dyn doors::http::Health> = Arc::<Engine>::clone(engine);
     let mut doors = JoinSet::new();
-    let (pg_sessions, token) = (Arc::clone(&sessions), shutdown.clone());
-    doors.spawn(async move { ("Postgres", doors::pg::serve(pg, pg_sessions, token).await) });
+    let (pg_sessions, pg_guard) = (Arc::clone(&sessions), Arc::clone(&guard));
+    let token = shutdown.clone();
+    doors.spawn(async move {
+        (
+            "Postgres",
+            doors::pg::serve(pg, pg_sessions, pg_guard, token).await,
+        )
+    });
     let token = shutdown.clone();
     doors.spawn(async move {
         (
             "Flight SQL",
-            doors::flight::serve(flight, sessions, token).await,
+            doors::flight::serve(flight, sessions, guard, token).await,
         )
     });
     let token = shutdown.clone();

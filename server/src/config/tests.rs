@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use sluice_server::doors::guard::Passwords;
+
 use super::*;
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -47,7 +49,7 @@ fn unknown_keys_are_refused_by_name_and_line() {
     assert_eq!(message, "F:1: unknown configuration key \"kafka\"");
     assert_eq!(
         hint,
-        "There are: root, pg_listen, flight_listen, http_listen, query_memory, scratch, root_lease, storage."
+        "There are: root, pg_listen, flight_listen, http_listen, query_memory, scratch, root_lease, auth, tls_cert, tls_key, tls_client_ca, insecure, owner_password_file, storage."
     );
 }
 
@@ -143,4 +145,30 @@ fn the_file_in_the_page_about_stores_is_one() {
     assert_eq!(config.root, "s3://bucket/sluice");
     assert_eq!(config.storage.len(), 6);
     assert_eq!(config.root_options().lease, RootOptions::default().lease);
+}
+
+#[test]
+fn what_is_asked_of_those_who_come_follows_from_where_the_doors_are() {
+    let config = |text: &str| load(Some(file(text).path()), &Overrides::default()).unwrap();
+    let asked = |text: &str| entry(&config(text)).unwrap().passwords == Passwords::Asked;
+    let refused = |text: &str| entry(&config(text)).unwrap_err().to_string();
+    assert!(!asked(""));
+    assert!(!asked(
+        "pg_listen = 'localhost:1'\nflight_listen = '[::1]:1'\nhttp_listen = '0.0.0.0:1'"
+    ));
+    assert!(asked("auth = 'password'"));
+    let tls = "tls_cert = 'c'\ntls_key = 'k'\n";
+    assert!(asked(&format!("{tls}pg_listen = '0.0.0.0:1'")));
+    assert!(asked("insecure = true\nflight_listen = 'db.example.org:1'"));
+    assert!(!asked(
+        "insecure = true\nauth = 'trust'\npg_listen = '0.0.0.0:1'"
+    ));
+    assert!(refused("pg_listen = '0.0.0.0:1'").contains("without encryption"));
+    assert!(refused("flight_listen = '[::]:1'").contains("--flight-listen [::]:1"));
+    assert!(
+        refused(&format!("{tls}auth = 'trust'\npg_listen = '0.0.0.0:1'"))
+            .contains("lets anybody in")
+    );
+    assert!(refused("tls_key = 'k'").contains("--tls-cert is not"));
+    assert!(refused("tls_client_ca = 'k'").contains("--tls-cert is not"));
 }

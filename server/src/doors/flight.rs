@@ -8,12 +8,13 @@
 //! lead to the same execution, exactly once. It must never hold a whole result (rows are encoded as the client takes them), answer a call
 //! from another session's handle, or keep a stream running for a client that went away.
 //!
-//! Notices cannot be told over Flight SQL and are dropped. Passwords are not checked yet: [`crate::session::Sessions`] has none to check.
+//! Notices cannot be told over Flight SQL and are dropped.
 
 mod actions;
 mod auth;
 mod client;
 mod connection;
+mod ingest;
 mod metadata;
 mod parameters;
 mod registry;
@@ -30,12 +31,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+use super::guard::Guard;
 use crate::session::Sessions;
 use registry::Registry;
 use service::FlightDoor;
 
-/// The largest message taken from a client; bound parameters come in such messages.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// The largest message taken from a client; bound parameters and ingested batches come in such messages.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Calls one connection may have under way.
 const MAX_STREAMS: u32 = 256;
 /// How long a leaving server waits for calls that do not end by themselves, such as a client that stopped reading.
@@ -48,9 +50,14 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn serve(
     listener: TcpListener,
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let registry = Arc::new(Registry::new(sessions, shutdown.clone()));
+    let registry = Arc::new(Registry::new(
+        sessions,
+        Arc::clone(&guard),
+        shutdown.clone(),
+    ));
     let service = FlightServiceServer::new(FlightDoor::new(Arc::clone(&registry)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     let server = Server::builder()
@@ -60,7 +67,7 @@ pub async fn serve(
         .http2_adaptive_window(Some(true))
         .add_service(service)
         .serve_with_incoming_shutdown(
-            connection::incoming(listener),
+            connection::incoming(listener, guard, shutdown.clone()),
             shutdown.clone().cancelled_owned(),
         );
     tokio::select! {

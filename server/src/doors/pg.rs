@@ -9,10 +9,12 @@ mod catalog;
 mod columns;
 mod command;
 mod connection;
+mod copy;
 mod encode;
 mod extended;
 mod failure;
 mod frontend;
+mod login;
 mod parameters;
 mod perform;
 mod portal;
@@ -27,6 +29,7 @@ mod tests;
 
 use std::{
     io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -51,8 +54,13 @@ use self::{
     cancel::{Canceller, Registry},
     connection::Connection,
     failure::{Failure, Severity, Trouble},
+    login::Caller,
     startup::{Opening, Start},
     wire::Wire,
+};
+use super::{
+    guard::Guard,
+    tls::{Inside, Transport},
 };
 use crate::session::{Door, Sessions};
 
@@ -63,10 +71,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Sessions at a time.
     pub connections: usize,
-    /// Of these, kept for [`Limits::owner`].
+    /// Of these, kept for superusers.
     pub reserved: usize,
-    /// Who may use the reserve.
-    pub owner: String,
     /// How long a client may take to log in.
     pub startup_timeout: Duration,
 }
@@ -77,7 +83,6 @@ impl Default for Limits {
             message_bytes: 16 * 1024 * 1024,
             connections: 500,
             reserved: 3,
-            owner: "sluice".into(),
             startup_timeout: Duration::from_secs(30),
         }
     }
@@ -92,20 +97,23 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub async fn serve(
     listener: TcpListener,
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_with(listener, sessions, Limits::default(), shutdown).await
+    serve_with(listener, sessions, guard, Limits::default(), shutdown).await
 }
 
 /// Serves clients until `shutdown`.
 pub async fn serve_with(
     listener: TcpListener,
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     limits: Limits,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let house = Arc::new(House {
         sessions,
+        guard,
         limits,
         registry: Arc::default(),
         open: AtomicUsize::new(0),
@@ -116,9 +124,9 @@ pub async fn serve_with(
         tokio::select! {
             () = house.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < house.limits.connections + STRANGERS => {
+                Ok((stream, peer)) if connections.len() < house.limits.connections + STRANGERS => {
                     let house = Arc::clone(&house);
-                    connections.spawn(async move { house.receive(stream).await });
+                    connections.spawn(async move { house.receive(stream, peer.ip()).await });
                 }
                 Ok(_) => tracing::warn!("a connection was closed: too many have not logged in"),
                 // Out of file descriptors, most likely: those who leave give some back.
@@ -143,6 +151,7 @@ pub async fn serve_with(
 /// What all connections share.
 struct House {
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     limits: Limits,
     registry: Arc<Registry>,
     open: AtomicUsize,
@@ -150,32 +159,91 @@ struct House {
 }
 
 impl House {
-    async fn receive(&self, stream: TcpStream) {
+    async fn receive(&self, stream: TcpStream, peer: IpAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection ended early");
             return;
         }
-        let mut wire = Wire::new(stream, self.limits.message_bytes);
-        let greeting = timeout(self.limits.startup_timeout, startup::greet(&mut wire));
-        let opening = tokio::select! {
+        let arriving = timeout(self.limits.startup_timeout, self.arrive(stream, peer));
+        let arrived = tokio::select! {
             () = self.shutdown.cancelled() => return,
-            greeted = greeting => match greeted {
-                Ok(Ok(Start::Session(opening))) => opening,
-                Ok(Ok(Start::Cancel { process, key })) => {
-                    return self.registry.cancel(process, &key);
-                }
-                Ok(Ok(Start::Nothing)) | Err(_) => return,
-                Ok(Err(trouble)) => return turn_away(wire, trouble).await,
-            }
+            arrived = arriving => arrived,
         };
-        let served = self.serve(wire, &opening).await;
+        let Ok(Some(arrived)) = arrived else {
+            return;
+        };
+        let (wire, opening, superuser) = arrived;
+        let served = self.serve(wire, &opening, superuser).await;
         if let Err(error) = served {
             tracing::debug!(%error, user = opening.user, "a client went away");
         }
     }
 
-    async fn serve(&self, mut wire: Wire<TcpStream>, opening: &Opening) -> io::Result<()> {
-        let _slot = match self.slot(&opening.user) {
+    /// From the first byte to a client of whom is known who it is and whether it is a superuser; `None` for one that does not get that far.
+    async fn arrive(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+    ) -> Option<(Wire<Transport>, Opening, bool)> {
+        let mut wire = Wire::new(Transport::Plain(stream), self.limits.message_bytes);
+        let opening = loop {
+            let encrypted = wire.stream().is_encrypted();
+            let tls = self.guard.tls().filter(|_| !encrypted);
+            match startup::greet(&mut wire, tls.is_some()).await {
+                Ok(Start::Session(opening)) => break opening,
+                Ok(Start::Encrypt) => wire = self.encrypt(wire).await?,
+                Ok(Start::Cancel { process, key }) => {
+                    self.registry.cancel(process, &key);
+                    return None;
+                }
+                Ok(Start::Nothing) => return None,
+                Err(trouble) => {
+                    turn_away(wire, trouble).await;
+                    return None;
+                }
+            }
+        };
+        let caller = Caller {
+            user: &opening.user,
+            peer,
+            encrypted: wire.stream().is_encrypted(),
+            certificate: wire.stream().client_name(),
+        };
+        let login = self.sessions.login(&opening.user);
+        if let Err(trouble) = login::log_in(&mut wire, &self.guard, &login, &caller).await {
+            turn_away(wire, trouble).await;
+            return None;
+        }
+        Some((wire, opening, login.superuser))
+    }
+
+    async fn encrypt(&self, wire: Wire<Transport>) -> Option<Wire<Transport>> {
+        let tls = self.guard.tls()?;
+        let stream = match wire.into_stream() {
+            Ok(Transport::Plain(stream)) => stream,
+            Ok(Transport::Tls(_)) => return None,
+            Err(failure) => {
+                // Nothing can be told over a connection whose other end may not be who it seems.
+                tracing::warn!("{}", failure.message);
+                return None;
+            }
+        };
+        match tls.accept(stream, Inside::Postgres).await {
+            Ok(encrypted) => Some(Wire::new(encrypted, self.limits.message_bytes)),
+            Err(error) => {
+                tracing::debug!(%error, "a client did not encrypt");
+                None
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        mut wire: Wire<Transport>,
+        opening: &Opening,
+        superuser: bool,
+    ) -> io::Result<()> {
+        let _slot = match self.slot(superuser) {
             Ok(slot) => slot,
             Err(failure) => {
                 turn_away(wire, failure.into()).await;
@@ -203,22 +271,21 @@ impl House {
         connection.run(&self.shutdown).await
     }
 
-    fn slot(&self, user: &str) -> Result<Slot<'_>, Failure> {
+    fn slot(&self, superuser: bool) -> Result<Slot<'_>, Failure> {
         let slot = Slot(&self.open);
         let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
         let Limits {
             connections,
             reserved,
-            owner,
             ..
         } = &self.limits;
         if open > *connections {
             return Err(Failure::fatal("53300", "sorry, too many clients already"));
         }
-        if open + reserved > *connections && user != owner {
+        if open + reserved > *connections && !superuser {
             return Err(Failure::fatal(
                 "53300",
-                format!("remaining connection slots are reserved for \"{owner}\""),
+                "remaining connection slots are reserved for superusers",
             ));
         }
         Ok(slot)
@@ -235,7 +302,7 @@ impl Drop for Slot<'_> {
 }
 
 /// Tells a client that never got a session why, and closes.
-async fn turn_away(mut wire: Wire<TcpStream>, trouble: Trouble) {
+async fn turn_away(mut wire: Wire<Transport>, trouble: Trouble) {
     if let Trouble::Told(failure) = trouble {
         wire.put(&failure.with_severity(Severity::Fatal).error_response());
         // It may not be listening any more.

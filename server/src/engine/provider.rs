@@ -1,4 +1,6 @@
-//! The catalog as DataFusion sees it: names to relations, companions included.
+//! The catalog as DataFusion sees it: names to relations, companions included, for somebody who may see some of them.
+//!
+//! This is where SELECT is asked for, whatever the door and the statement: nobody gets at a relation but through here.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -6,14 +8,16 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider, TableProvider},
     common::Result,
-    datasource::ViewTable,
+    datasource::{TableType, ViewTable},
 };
 use parking_lot::RwLock;
 use sluice_connectors::delta::At;
 use sluice_planner::{AsOf, StreamTable};
+use sluice_sql::Privilege;
 
 use super::{Engine, RunningTable, peek::Peek};
 use crate::{
+    access::{Target, Viewer},
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
     system::{MomentTable, SystemSchema},
@@ -24,16 +28,18 @@ use crate::{
 pub struct SluiceCatalog {
     engine: Arc<Engine>,
     freshness: Freshness,
+    viewer: Viewer,
     /// Schemas that a door adds (`pg_catalog`).
     added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
 }
 
 impl SluiceCatalog {
-    /// Of this engine.
-    pub fn new(engine: Arc<Engine>, freshness: Freshness) -> Self {
+    /// Of this engine, for this viewer.
+    pub fn new(engine: Arc<Engine>, freshness: Freshness, viewer: Viewer) -> Self {
         Self {
             engine,
             freshness,
+            viewer,
             added: RwLock::default(),
         }
     }
@@ -59,13 +65,17 @@ impl CatalogProvider for SluiceCatalog {
             return Some(Arc::clone(added));
         }
         if name == "system" {
-            return Some(Arc::new(SystemSchema::new(Arc::clone(&self.engine))));
+            return Some(Arc::new(SystemSchema::new(
+                Arc::clone(&self.engine),
+                self.viewer.clone(),
+            )));
         }
         self.engine.catalog().has_schema(name).then(|| {
             Arc::new(UserSchema {
                 engine: Arc::clone(&self.engine),
                 name: name.to_owned(),
                 freshness: self.freshness,
+                viewer: self.viewer.clone(),
             }) as Arc<dyn SchemaProvider>
         })
     }
@@ -84,6 +94,7 @@ struct UserSchema {
     engine: Arc<Engine>,
     name: String,
     freshness: Freshness,
+    viewer: Viewer,
 }
 
 impl fmt::Debug for UserSchema {
@@ -96,8 +107,10 @@ impl fmt::Debug for UserSchema {
 impl SchemaProvider for UserSchema {
     fn table_names(&self) -> Vec<String> {
         let catalog = self.engine.catalog();
+        // What a role may not read it does not see listed, so that nothing that is listed is refused.
         catalog
             .objects(&self.name)
+            .filter(|object| self.viewer.lists(&catalog, object))
             .map(|object| object.name().name.clone())
             .collect()
     }
@@ -105,6 +118,15 @@ impl SchemaProvider for UserSchema {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let catalog = self.engine.catalog();
         let qualified = QualifiedName::new(&self.name, name);
+        // As in PostgreSQL, who may not use a schema does not hear what is in it.
+        self.viewer
+            .check(&catalog, Privilege::Usage, Target::Schema(&self.name))
+            .map_err(external)?;
+        if let Some(object) = catalog.readable(&qualified) {
+            self.viewer
+                .check(&catalog, Privilege::Select, Target::Relation(object))
+                .map_err(external)?;
+        }
         if let Some(object) = catalog.get(&qualified) {
             return self.relation(object).await;
         }
@@ -129,6 +151,16 @@ impl SchemaProvider for UserSchema {
             },
             _ => Ok(None),
         }
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        let catalog = self.engine.catalog();
+        let object = catalog.get(&QualifiedName::new(&self.name, name));
+        Ok(match object.map(Arc::as_ref) {
+            Some(Object::View(_)) => Some(TableType::View),
+            Some(_) => Some(TableType::Base),
+            None => self.table(name).await?.map(|table| table.table_type()),
+        })
     }
 
     fn table_exist(&self, name: &str) -> bool {
@@ -213,7 +245,9 @@ impl UserSchema {
 
     /// A view is its query, planned where it is used.
     async fn view(&self, view: &ViewObject) -> Result<Arc<dyn TableProvider>> {
-        let plan = crate::execute::view_plan(&self.engine, self.freshness, &view.statement)
+        let viewer = self.viewer.of_view(&view.meta.owner);
+        let context = self.engine.context_for(self.freshness, viewer);
+        let plan = crate::execute::view_plan(&context, &view.statement)
             .await
             .map_err(external)?;
         Ok(Arc::new(ViewTable::new(

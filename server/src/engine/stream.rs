@@ -9,6 +9,7 @@ use sluice_sql::{CreateStream, Statement};
 
 use super::Engine;
 use crate::{
+    access::without_values,
     catalog::{QualifiedName, StreamObject, fold},
     error::{Error, Result, SqlState},
     execute::plan_error,
@@ -40,7 +41,12 @@ pub struct StreamRuntime {
 impl StreamRuntime {
     /// From its statement; touches nothing outside.
     pub fn open(engine: &Engine, object: &StreamObject) -> Result<Self> {
-        let options = stream_options(&object.statement.options)?;
+        let known = match engine.plans_only() {
+            // Nothing is asked from outside: a secret that is elsewhere is not missed.
+            true => without_values(&object.statement.options),
+            false => engine.secrets().resolve(&object.statement.options)?,
+        };
+        let options = stream_options(&known)?;
         let (source, count) = open_source(&object.statement, &options)?;
         let sql = object.statement.redacted().to_string();
         let schema = source.schema();
@@ -105,7 +111,7 @@ pub(crate) fn source_of(sql: &str) -> Result<Arc<dyn Source>> {
     let parsed = sluice_sql::parse(sql).map_err(|error| unusable(error.message))?;
     match parsed.into_iter().next().map(|parsed| parsed.statement) {
         Some(Statement::CreateStream(statement)) => {
-            let options = stream_options(&statement.options)?;
+            let options = stream_options(&without_values(&statement.options))?;
             Ok(open_source(&statement, &options)?.0)
         }
         _ => Err(unusable("it is no CREATE STREAM".into())),

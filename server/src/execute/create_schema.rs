@@ -1,10 +1,11 @@
 //! `CREATE SCHEMA`.
 
-use sluice_sql::CreateSchema;
+use sluice_sql::{CreateSchema, Privilege};
 
 use super::Outcome;
 use crate::{
-    catalog::{RESERVED_SCHEMAS, schema_name},
+    access::Target,
+    catalog::{RESERVED_SCHEMAS, SchemaAccess, schema_name},
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -13,6 +14,7 @@ pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outc
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
     let name = schema_name(&create.name)?;
+    session.require(Privilege::Create, Target::Database)?;
     if RESERVED_SCHEMAS.contains(&name.as_str()) || engine.catalog().has_schema(&name) {
         let error = Error::user(
             SqlState::DuplicateSchema,
@@ -39,7 +41,8 @@ pub(super) async fn run(session: &Session, create: &CreateSchema) -> Result<Outc
         )
         .with_hint("Use up to 63 letters, digits, spaces, _ - or $."));
     }
-    engine.files().put_schema(&name).await?;
-    engine.change_catalog(|catalog| catalog.put_schema(&name));
+    let access = SchemaAccess::made_by(&session.role());
+    engine.files().put_schema(&name, &access).await?;
+    engine.change_catalog(|catalog| catalog.put_schema(&name, access));
     Ok(Outcome::Done("CREATE SCHEMA".into()))
 }

@@ -7,8 +7,9 @@ use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
 use sluice_connectors::source::{ReadRequest, SourceEvent, SplitInfo};
 use sluice_sql::CreateStream;
 
-use super::{Outcome, Taken, check_taken, new_meta, replace_stream};
+use super::{Outcome, Taken, check_taken, new_meta, replace_stream, secret};
 use crate::{
+    access::without_values,
     catalog::{Object, QualifiedName, StreamObject},
     engine::StreamRuntime,
     error::{Error, Result, SqlState},
@@ -44,16 +45,18 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
             {
                 return Ok(done());
             }
+            secret::check_options(session, &create.options)?;
             return replace_stream::run(session, &name, create).await;
         }
     }
+    secret::check_options(session, &create.options)?;
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;
     pin_defaults(&mut statement)?;
     let object = StreamObject {
         name: name.clone(),
-        meta: new_meta(engine),
+        meta: new_meta(session),
         statement,
     };
     let runtime = Arc::new(StreamRuntime::open(engine, &object)?);
@@ -77,12 +80,13 @@ pub(super) async fn run(session: &Session, create: &CreateStream) -> Result<Outc
 
 /// Writes defaults that depend on the clock into the statement, so that the catalog keeps them.
 pub(super) fn pin_defaults(statement: &mut CreateStream) -> Result<()> {
-    let options = stream_options(&statement.options)?;
+    // Which defaults there are does not hang on a secret.
+    let options = stream_options(&without_values(&statement.options))?;
     let resolved =
         sluice_connectors::resolve_options(&options.connector, &options.connector_options)
             .map_err(storage_error)?;
     for (key, value) in resolved {
-        if statement.options.get(&key).is_none() {
+        if statement.options.get(&key).is_none() && statement.options.secret(&key).is_none() {
             statement.options.0.push((key, value));
         }
     }

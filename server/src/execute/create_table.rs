@@ -17,7 +17,7 @@ use sluice_sql::{CreateTable, ast};
 
 use super::{
     Outcome, Taken, check_taken, continuous_plan, engine_error, new_meta, plan_error,
-    replace_refused, table_path,
+    replace_refused, secret, table_path,
 };
 use crate::{
     catalog::{Object, QualifiedName, TableObject, fold},
@@ -59,6 +59,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
             return Err(replace_refused(&name, "table"));
         }
     }
+    secret::check_options(session, &create.options)?;
     check_table_options(&create.options)?;
     maintenance_option(&create.options)?;
     if sketches_option(&create.options)? == Sketches::Kept && create.query.is_none() {
@@ -73,7 +74,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
     statement.if_not_exists = false;
     let mut object = TableObject {
         name: name.clone(),
-        meta: new_meta(engine),
+        meta: new_meta(session),
         statement,
         continuous: false,
     };

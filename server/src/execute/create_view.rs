@@ -9,7 +9,6 @@ use crate::{
     catalog::{Object, QualifiedName, ViewObject},
     error::Result,
     session::Session,
-    table::Freshness,
 };
 
 pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcome> {
@@ -17,7 +16,7 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
     let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE VIEW".into());
-    let mut meta = new_meta(engine);
+    let mut meta = new_meta(session);
     match check_taken(
         session,
         &name,
@@ -43,7 +42,7 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
             meta = found.meta().clone();
         }
     }
-    view_plan(engine, Freshness::Latest, create).await?;
+    view_plan(&session.context(), create).await?;
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;

@@ -7,6 +7,7 @@ use sluice_sql::{Drop, ObjectKind, ast};
 
 use super::Outcome;
 use crate::{
+    access::Target,
     catalog::{Object, QualifiedName, READY_MADE_SCHEMAS, RESERVED_SCHEMAS, schema_name},
     clock::rfc3339,
     engine::Engine,
@@ -65,6 +66,10 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
             object.kind()
         )));
     }
+    // Whoever owns the schema may remove what is in it, as in PostgreSQL.
+    if !session.owns(Target::Schema(&name.schema)) {
+        session.require_owner(Target::Relation(object))?;
+    }
     let dependents = all_dependents(engine, &name);
     if !dependents.is_empty() && !drop.cascade {
         return Err(still_needed(&format!("{kind} \"{name}\""), &dependents));
@@ -105,6 +110,7 @@ async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> 
         ));
         return Ok(());
     }
+    session.require_owner(Target::Schema(&schema))?;
     let mut objects: Vec<Arc<Object>> = Vec::new();
     for object in catalog.objects(&schema) {
         for found in

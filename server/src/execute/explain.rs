@@ -41,6 +41,9 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
                 (None, None) => return Err(nothing_to_explain()),
             }
         }
+        Statement::Sql(statement) if !matches!(statement.as_ref(), ast::Statement::Query(_)) => {
+            return Err(nothing_to_explain());
+        }
         Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
         _ => return Err(nothing_to_explain()),
     };

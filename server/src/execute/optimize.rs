@@ -13,7 +13,7 @@ use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
 use sluice_connectors::delta::{PartitionValues, Standing};
 use sluice_sql::{Optimize, ast};
 
-use super::{delta_table, engine_error, plan_error};
+use super::{delta_table_of_ours, engine_error, plan_error};
 use crate::{
     error::{Error, Result, SqlState},
     maintenance::{MaintenanceTask, compact},
@@ -23,7 +23,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, optimize: &Optimize) -> Result<RecordBatch> {
     let engine = session.engine();
-    let subject = delta_table(session, &optimize.name)?;
+    let subject = delta_table_of_ours(session, &optimize.name)?;
     if engine.plans_only() {
         return rows(None);
     }

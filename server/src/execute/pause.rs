@@ -6,12 +6,14 @@ use sluice_sql::ast::ObjectName;
 
 use super::Outcome;
 use crate::{
+    access::Target,
     catalog::{Object, QualifiedName},
-    engine::Engine,
     error::{Error, Result, SqlState},
+    session::Session,
 };
 
-pub(super) async fn run(engine: &Arc<Engine>, name: &ObjectName, pause: bool) -> Result<Outcome> {
+pub(super) async fn run(session: &Session, name: &ObjectName, pause: bool) -> Result<Outcome> {
+    let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(name)?;
     let catalog = engine.catalog();
@@ -26,6 +28,7 @@ pub(super) async fn run(engine: &Arc<Engine>, name: &ObjectName, pause: bool) ->
         )
         .with_hint("SHOW QUERIES lists the queries; a query's name is its table's."));
     };
+    session.require_owner(Target::Relation(object))?;
     let mut table = table.clone();
     table.meta.paused = pause;
     let object = Object::Table(table);

@@ -5,6 +5,7 @@ use sluice_sql::{RebuildFrom, RebuildQuery, ast::ObjectName};
 
 use super::Outcome;
 use crate::{
+    access::Target,
     catalog::{Object, QualifiedName, TableObject},
     error::{Error, Result, SqlState},
     job,
@@ -57,7 +58,10 @@ fn fed_table(session: &Session, name: &ObjectName) -> Result<TableObject> {
     let catalog = session.engine().catalog();
     let object = catalog.require(&name)?;
     match object.as_ref() {
-        Object::Table(table) if table.continuous => Ok(table.clone()),
+        Object::Table(table) if table.continuous => {
+            session.require_owner(Target::Relation(object))?;
+            Ok(table.clone())
+        }
         _ => Err(Error::user(
             SqlState::WrongObjectType,
             format!("no query feeds \"{name}\""),

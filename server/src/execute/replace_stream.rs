@@ -167,9 +167,10 @@ async fn check_plans(
     dependents: &[Arc<Object>],
     before: &[String],
 ) -> Result<()> {
+    let context = engine.context(Freshness::Latest);
     for object in dependents {
         if let Object::View(view) = object.as_ref() {
-            view_plan(engine, Freshness::Latest, &view.statement)
+            view_plan(&context, &view.statement)
                 .await
                 .map_err(|error| {
                     let name = &view.name;
@@ -180,7 +181,6 @@ async fn check_plans(
                 })?;
         }
     }
-    let context = engine.context(Freshness::Latest);
     for (table, before) in tables(dependents).zip(before) {
         let name = &table.name;
         let plan = continuous_plan(&context, name, &table.statement).await;

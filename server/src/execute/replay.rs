@@ -16,6 +16,7 @@ use sluice_sql::{Canonical, Replay, Statement};
 
 use super::{drop::all_dependents, engine_error, parse_error, plan_error};
 use crate::{
+    access::Target,
     catalog::{Object, QualifiedName},
     engine::StreamRuntime,
     error::{Error, Result, SqlState},
@@ -49,6 +50,9 @@ pub(super) async fn run(session: &Session, replay: &Replay) -> Result<RecordBatc
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
     let (name, stream) = stream(session, replay)?;
+    if let Some(object) = engine.catalog().get(&name) {
+        session.require_owner(Target::Relation(object))?;
+    }
     let letters = select(session, replay).await?;
     if engine.plans_only() {
         return rows(&[]);

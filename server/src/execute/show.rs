@@ -6,12 +6,13 @@ use arrow::{
     array::{ArrayRef, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use sluice_sql::{ObjectKind, Show, ShowFilter, ast::ObjectName};
+use sluice_sql::{ObjectKind, Privilege, Show, ShowFilter, ast::ObjectName};
 
 use crate::{
+    access::Target,
     catalog::{Object, QualifiedName, schema_name},
-    engine::Engine,
     error::{Error, Result, SqlState},
+    session::Session,
 };
 
 /// Columns of each kind of SHOW.
@@ -39,12 +40,13 @@ pub(super) fn schema(show: &Show) -> SchemaRef {
     ))
 }
 
-pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
+pub(super) fn run(session: &Session, show: &Show) -> Result<RecordBatch> {
+    let engine = session.engine();
     let rows = match show {
-        Show::Streams(filter) => objects(engine, filter, "stream")?,
-        Show::Tables(filter) => objects(engine, filter, "table")?,
-        Show::Views(filter) => objects(engine, filter, "view")?,
-        Show::Queries(filter) => queries(engine, filter),
+        Show::Streams(filter) => objects(session, filter, "stream")?,
+        Show::Tables(filter) => objects(session, filter, "table")?,
+        Show::Views(filter) => objects(session, filter, "view")?,
+        Show::Queries(filter) => queries(session, filter),
         Show::Schemas(filter) => {
             let catalog = engine.catalog();
             catalog
@@ -54,7 +56,7 @@ pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
                 .map(|name| vec![Some(name.to_owned())])
                 .collect()
         }
-        Show::Create { kind, name } => vec![create(engine, *kind, name)?],
+        Show::Create { kind, name } => vec![create(session, *kind, name)?],
     };
     let schema = schema(show);
     let columns = (0..schema.fields().len())
@@ -68,8 +70,8 @@ pub(super) fn run(engine: &Arc<Engine>, show: &Show) -> Result<RecordBatch> {
 
 type Row = Vec<Option<String>>;
 
-fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<Row>> {
-    let catalog = engine.catalog();
+fn objects(session: &Session, filter: &ShowFilter, kind: &str) -> Result<Vec<Row>> {
+    let catalog = session.engine().catalog();
     let in_schema = filter.schema.as_ref().map(schema_name).transpose()?;
     if let Some(schema) = in_schema
         .as_ref()
@@ -83,6 +85,7 @@ fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<
     Ok(catalog
         .all()
         .filter(|object| object.kind() == kind)
+        .filter(|object| session.sees(object))
         .filter(|object| {
             in_schema
                 .as_ref()
@@ -104,10 +107,12 @@ fn objects(engine: &Arc<Engine>, filter: &ShowFilter, kind: &str) -> Result<Vec<
         .collect())
 }
 
-fn queries(engine: &Arc<Engine>, filter: &ShowFilter) -> Vec<Row> {
-    engine
+fn queries(session: &Session, filter: &ShowFilter) -> Vec<Row> {
+    session
+        .engine()
         .query_statuses()
         .into_iter()
+        .filter(|status| session.sees_named(&status.name))
         .filter(|status| matches(filter, &status.name))
         .map(|status| {
             vec![
@@ -125,10 +130,11 @@ fn queries(engine: &Arc<Engine>, filter: &ShowFilter) -> Vec<Row> {
         .collect()
 }
 
-fn create(engine: &Arc<Engine>, kind: ObjectKind, name: &ObjectName) -> Result<Row> {
+fn create(session: &Session, kind: ObjectKind, name: &ObjectName) -> Result<Row> {
     let name = QualifiedName::from_sql(name)?;
-    let catalog = engine.catalog();
+    let catalog = session.engine().catalog();
     let object = catalog.require(&name)?;
+    session.require(Privilege::Select, Target::Relation(object))?;
     let wanted = match kind {
         ObjectKind::Stream => "stream",
         ObjectKind::View => "view",

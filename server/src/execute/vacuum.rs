@@ -9,7 +9,7 @@ use arrow::{
 use sluice_connectors::delta::{Removal, VacuumRules, Vacuumed};
 use sluice_sql::Vacuum;
 
-use super::{delta_table, engine_error};
+use super::{delta_table_of_ours, engine_error};
 use crate::{
     error::{Error, Result, SqlState},
     maintenance::{Done, MaintenanceTask, sweep},
@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) async fn run(session: &Session, vacuum: &Vacuum) -> Result<RecordBatch> {
     let engine = session.engine();
-    let subject = delta_table(session, &vacuum.name)?;
+    let subject = delta_table_of_ours(session, &vacuum.name)?;
     if engine.plans_only() {
         return rows(vacuum, &Vacuumed::default());
     }

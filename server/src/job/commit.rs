@@ -47,7 +47,7 @@ impl LogEntry for Manifest {
     }
 }
 
-/// What is to be committed: values taken between two epochs.
+/// What is to be committed: values taken between two epochs, rows with the epoch they are of.
 #[derive(Debug)]
 pub(super) struct CommitPoint {
     pub(super) epoch: i64,
@@ -57,9 +57,9 @@ pub(super) struct CommitPoint {
     pub(super) state: StateSnapshot,
     pub(super) totals: Totals,
     pub(super) decoders: Decoders,
-    pub(super) rows: Vec<RecordBatch>,
-    pub(super) late: Vec<RecordBatch>,
-    pub(super) dead: Vec<RecordBatch>,
+    pub(super) rows: Vec<(i64, RecordBatch)>,
+    pub(super) late: Vec<(i64, RecordBatch)>,
+    pub(super) dead: Vec<(i64, RecordBatch)>,
     pub(super) bad: Vec<BadRange>,
     /// The earliest start of a window that is still to come, microseconds.
     pub(super) earliest_start_us: Option<i64>,
@@ -256,7 +256,7 @@ impl Committer {
     async fn write_files(
         &mut self,
         table: &Arc<TableState>,
-        batches: &[RecordBatch],
+        batches: &[(i64, RecordBatch)],
         epoch: i64,
     ) -> Result<Vec<DataFile>> {
         self.open_sink(table).await?;
@@ -266,7 +266,9 @@ impl Committer {
             .ok_or_else(|| Error::internal(format!("no sink for {}", table.path())))?;
         let tag = format!("epoch-{epoch}");
         retry(&self.status, async || {
-            sink.write_files(batches, &tag).await.map_err(storage_error)
+            sink.write_epochs(batches, &tag)
+                .await
+                .map_err(storage_error)
         })
         .await
     }

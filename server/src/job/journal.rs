@@ -17,6 +17,9 @@ use sluice_connectors::{failpoint, source::SplitId};
 
 use super::shown;
 
+/// The file that says which lineage the epochs are of.
+const LINEAGE: &str = "lineage";
+
 /// What makes a journal replayable by this process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalHead {
@@ -217,12 +220,33 @@ pub fn last(folder: &Path, head: &JournalHead, checkpointed_epoch: i64) -> io::R
     Ok(records.map(|records| last(records).unwrap_or(checkpointed_epoch)))
 }
 
-/// Drops every journal file, and what was shown: their epochs are in a checkpoint, or cannot be replayed.
+/// Drops every journal file, and what was shown: their epochs are in a checkpoint, or cannot be replayed. What comes is another lineage.
 pub fn clear(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(LINEAGE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     for (_, path) in files(folder)? {
         fs::remove_file(path)?;
     }
     shown::clear(folder)
+}
+
+/// A number that the journal's epochs have in common, and no others: it goes with them.
+pub fn lineage(folder: &Path) -> io::Result<u64> {
+    let path = folder.join(LINEAGE);
+    let known = match fs::read_to_string(&path) {
+        Ok(text) => u64::from_str_radix(text.trim(), 16).ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let new: u64 = rand::random();
+    fs::create_dir_all(folder)?;
+    fs::write(&path, format!("{new:016x}\n"))?;
+    Ok(new)
 }
 
 fn file_name(first_epoch: i64) -> String {

@@ -147,7 +147,10 @@ async fn announced(
             let letters = announced_letters(engine.root(), id).await;
             return letters.map_err(unknown);
         }
-        Writer::None => return Ok(HashSet::new()),
+        Writer::None => {
+            let writings = engine.writings().of(subject.table.path());
+            return Ok(writings.files().await);
+        }
     };
     let folder = format!("{}/manifests", checkpoint_folder(id));
     let log: ManifestLog<Manifest> = ManifestLog::new(engine.root().clone(), folder);

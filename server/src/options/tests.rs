@@ -29,7 +29,7 @@ fn lengths_of_time() {
 
 #[test]
 fn an_unknown_table_option_is_refused_by_name() {
-    let options = Options(vec![("comit_interval".into(), "1 second".into())]);
+    let options = Options(vec![("comit_interval".into(), "1 second".into())], vec![]);
     let error = check_table_options(&options).unwrap_err();
     assert_eq!(error.message, "unknown option \"comit_interval\"");
     assert_eq!(
@@ -64,7 +64,10 @@ fn amounts_of_memory() {
 #[test]
 fn who_looks_after_a_table() {
     let of = |value: &str| {
-        maintenance_option(&Options(vec![("maintenance".to_owned(), value.to_owned())]))
+        maintenance_option(&Options(
+            vec![("maintenance".to_owned(), value.to_owned())],
+            vec![],
+        ))
     };
     assert_eq!(
         maintenance_option(&Options::default()).unwrap(),

@@ -73,6 +73,14 @@ pub(super) fn typed(
     Ok((typed.data, types))
 }
 
+/// As [`typed`], for a plan that shows all its parameters.
+pub(crate) fn typed_plan(
+    plan: LogicalPlan,
+    hints: &[Option<DataType>],
+) -> crate::error::Result<(LogicalPlan, Vec<Option<DataType>>)> {
+    typed(plan, hints, &Types::new()).map_err(crate::execute::engine_error)
+}
+
 /// The types that the plan tells: the planner's own, and those of casts (`$1::bigint`). A parameter used twice may be known at one place.
 fn inferred(plan: &LogicalPlan) -> Result<Types> {
     let mut types = Types::new();

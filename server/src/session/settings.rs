@@ -98,6 +98,17 @@ pub(super) fn shown_schema(statement: &ast::Statement) -> Option<Option<SchemaRe
     }
 }
 
+/// The parameter that a SHOW asks for, as it is called.
+pub(super) fn shown_name(statement: &ast::Statement) -> Option<String> {
+    match statement {
+        ast::Statement::ShowVariable { variable } => {
+            let name = variable_name(variable);
+            Some(find(&name).map_or(name, str::to_owned))
+        }
+        _ => None,
+    }
+}
+
 impl Settings {
     pub(super) fn new(user: &str) -> Self {
         Self {

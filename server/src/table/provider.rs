@@ -47,16 +47,35 @@ impl SluiceTable {
         Self { state, freshness }
     }
 
+    /// The table.
+    pub fn state(&self) -> &Arc<TableState> {
+        &self.state
+    }
+
+    /// Which rows of it are seen.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
     async fn cut(&self) -> Result<Cut> {
+        let state = self.state.newest();
+        if state.schema != self.state.schema {
+            let changed = "cached plan must not change result type";
+            let error = Error::user(SqlState::FeatureNotSupported, changed);
+            return Err(external(error.with_detail(format!(
+                "Table \"{}\" was altered since the statement was prepared.",
+                state.name
+            ))));
+        }
         if self.freshness == Freshness::Committed {
-            self.state.settle().await.map_err(external)?;
-            let mut cut = self.state.cut();
+            state.settle().await.map_err(external)?;
+            let mut cut = state.cut();
             cut.tail.clear();
             return Ok(cut);
         }
         let deadline = tokio::time::Instant::now() + RESTORE_WAIT;
         loop {
-            let cut = self.state.cut();
+            let cut = state.cut();
             if !cut.restoring {
                 return Ok(cut);
             }
@@ -64,7 +83,7 @@ impl SluiceTable {
                 return Err(external(
                     Error::outside(
                         SqlState::CannotConnectNow,
-                        format!("table \"{}\" is being restored", self.state.name),
+                        format!("table \"{}\" is being restored", state.name),
                     )
                     .with_hint("SELECT state, last_error FROM system.queries says what it waits for. What is committed can be read now: SET freshness = 'committed';"),
                 ));
@@ -107,6 +126,49 @@ impl TableProvider for SluiceTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cut = self.cut().await?;
         scan_cut(&self.state.schema, cut, session, projection, filters, limit).await
+    }
+}
+
+/// One cut of a table, whatever comes after it.
+#[derive(Debug)]
+pub struct CutTable {
+    schema: SchemaRef,
+    cut: Cut,
+}
+
+impl CutTable {
+    /// Of a table with these columns.
+    pub fn new(schema: SchemaRef, cut: Cut) -> Self {
+        Self { schema, cut }
+    }
+}
+
+#[async_trait]
+impl TableProvider for CutTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let cut = self.cut.clone();
+        scan_cut(&self.schema, cut, session, projection, filters, limit).await
     }
 }
 

@@ -83,3 +83,11 @@ fn plain_words_stand_for_what_is_written_for_them() {
         "a join in a continuous query is not supported",
     );
 }
+
+#[test]
+fn literals_are_found_by_their_value() {
+    let text = "INSERT INTO t VALUES (1, 'it''s'), (99, '99')";
+    assert_eq!(super::place_of_literal(text, "it's"), text.find("'it''s'"));
+    assert_eq!(super::place_of_literal(text, "99"), text.find("99"));
+    assert_eq!(super::place_of_literal(text, "t"), None);
+}

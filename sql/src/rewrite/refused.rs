@@ -15,10 +15,9 @@ struct Clause {
 }
 
 const KSQL: &str = "write FROM TUMBLE(events, ts, INTERVAL '1 minute') (or HOP, SESSION) and GROUP BY window_start, window_end";
-const READ: &str =
-    "poll the table, or name__live for open windows too: SELECT … FROM name WHERE window_start > …";
+const READ: &str = "write SUBSCRIBE name for rows as they become final (for many drivers: DECLARE c CURSOR FOR SUBSCRIBE name), or poll name__live for open windows too";
 
-const CLAUSES: [Clause; 7] = [
+const CLAUSES: [Clause; 6] = [
     Clause {
         words: &["WINDOW", "TUMBLING"],
         call: true,
@@ -45,11 +44,6 @@ const CLAUSES: [Clause; 7] = [
         hint: "say on the stream when a silent split no longer holds windows back: WITH (idle_timeout = '30 seconds')",
     },
     Clause {
-        words: &["FOR", "SUBSCRIBE"],
-        call: false,
-        hint: READ,
-    },
-    Clause {
         words: &["FOR", "TAIL"],
         call: false,
         hint: READ,
@@ -57,8 +51,7 @@ const CLAUSES: [Clause; 7] = [
 ];
 
 /// Statements by their first words.
-const HEADS: [(&[&str], &str); 6] = [
-    (&["SUBSCRIBE"], READ),
+const HEADS: [(&[&str], &str); 5] = [
     (&["TAIL"], READ),
     (
         &["CREATE", "SINK"],

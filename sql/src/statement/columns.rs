@@ -105,6 +105,13 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
             );
         }
     }
+    if let Some(word) = table_constraint(reader) {
+        return Err(
+            ParseError::unsupported(format!("constraint {word} is not supported"), at)
+                .offending(word)
+                .hint("leave it out: nothing would check it"),
+        );
+    }
     let name = reader.ident(COLUMN)?;
     if let Some(twin) = columns
         .columns
@@ -151,6 +158,18 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
     }
     columns.columns.push(column);
     Ok(())
+}
+
+/// The kind of a constraint that stands among the columns.
+fn table_constraint(reader: &Reader<'_>) -> Option<&'static str> {
+    if reader.word_is(0, "CONSTRAINT") {
+        let kinds = ["PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE"];
+        return kinds.into_iter().find(|kind| reader.word_is(2, kind));
+    }
+    let listed = reader.peek(1).token == Token::LParen;
+    let kinds = ["UNIQUE", "CHECK"].into_iter();
+    let mut kinds = kinds.filter(|kind| listed && reader.word_is(0, kind));
+    kinds.next()
 }
 
 fn add_watermark(

@@ -16,9 +16,9 @@ use crate::reader::Reader;
 /// What stands in place of a secret.
 pub const REDACTED: &str = "***";
 
-/// Options in the order they were written, each key once.
+/// Options in the order they were written, each key once; then those whose value is a secret's: key and name of the secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options(pub Vec<(String, String)>);
+pub struct Options(pub Vec<(String, String)>, pub Vec<(String, String)>);
 
 impl Options {
     /// The value of a key.
@@ -31,7 +31,23 @@ impl Options {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_empty() && self.1.is_empty()
+    }
+
+    /// The secret that a key takes its value from.
+    pub fn secret(&self, key: &str) -> Option<&str> {
+        self.1
+            .iter()
+            .find(|(found, _)| found == key)
+            .map(|(_, secret)| secret.as_str())
+    }
+
+    /// Keys whose values are secret and written out: what redaction would strike out.
+    pub fn bare_secrets(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(|(key, value)| holds_secret(key) || *value != without_password(value))
+            .map(|(key, _)| key.as_str())
     }
 
     /// The same options with `***` for every secret.
@@ -44,7 +60,7 @@ impl Options {
             };
             (key.clone(), value)
         };
-        Self(self.0.iter().map(redact).collect())
+        Self(self.0.iter().map(redact).collect(), self.1.clone())
     }
 
     /// Each option as it is printed.
@@ -52,11 +68,14 @@ impl Options {
         let item = |(key, value): &(String, String)| {
             format!("{} = '{}'", Key(key), value.replace('\'', "''"))
         };
-        self.0.iter().map(item).collect()
+        let secret =
+            |(key, name): &(String, String)| format!("{} = SECRET {}", Key(key), Key(name));
+        let items = self.0.iter().map(item);
+        items.chain(self.1.iter().map(secret)).collect()
     }
 
-    fn add(&mut self, key: String, value: String, at: Span) -> Result<(), ParseError> {
-        if self.get(&key).is_some() {
+    fn add(&mut self, key: String, value: Value, at: Span) -> Result<(), ParseError> {
+        if self.get(&key).is_some() || self.secret(&key).is_some() {
             return Err(ParseError::invalid(
                 format!("option \"{key}\" is given more than once"),
                 at,
@@ -64,9 +83,18 @@ impl Options {
             .offending(key)
             .hint("keep one of them; other spellings of the same option count as the same"));
         }
-        self.0.push((key, value));
+        match value {
+            Value::Text(text) => self.0.push((key, text)),
+            Value::Secret(name) => self.1.push((key, name)),
+        }
         Ok(())
     }
+}
+
+/// What stands after the equals sign.
+enum Value {
+    Text(String),
+    Secret(String),
 }
 
 /// A key, quoted where it is not a plain word.
@@ -110,6 +138,16 @@ pub fn is_secret(key: &str) -> bool {
         || lower.ends_with("auth.user.info")
 }
 
+/// Whether an option's value is a secret itself: not where it lies, nor what it is called.
+fn holds_secret(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    let beside = [
+        "location", "format", "type", "alias", "url", "endpoint", "method",
+    ];
+    let last = lower.rsplit(['.', '_', '-']).next().unwrap_or_default();
+    is_secret(key) && lower != "key" && !beside.contains(&last)
+}
+
 /// `scheme://user:password@host` with the password struck out.
 fn without_password(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else {
@@ -143,9 +181,18 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Options, ParseError> {
         if reader.at_token(&Token::RParen) {
             return Err(reader.unexpected("remove the comma before )"));
         }
-        option(reader, &mut written)?;
+        let secret = option(reader, &mut written)?;
         if reader.take_token(&Token::Comma) {
             continue;
+        }
+        let ends = bare || reader.at_token(&Token::RParen);
+        if secret && !ends && !matches!(reader.peek(0).token, Token::EOF | Token::Word(_)) {
+            // It may be the other half of the secret.
+            return Err(ParseError::invalid(
+                "syntax error after the value of a secret option",
+                reader.span(),
+            )
+            .hint("separate options with a comma and close the list with )"));
         }
         if !bare {
             reader.expect_token(
@@ -180,7 +227,7 @@ pub(super) fn format_tail(
     } else {
         encoding
     };
-    options.add("format".to_owned(), encoding, at)?;
+    options.add("format".to_owned(), Value::Text(encoding), at)?;
     if reader.take_token(&Token::LParen) {
         reader.expect_token(
             &Token::RParen,
@@ -192,17 +239,25 @@ pub(super) fn format_tail(
 
 /// Options before their spellings are brought to ours.
 #[derive(Default)]
-struct Written(Vec<(String, String, Span)>);
+struct Written(Vec<(String, Value, Span)>);
 
-fn option(reader: &mut Reader<'_>, written: &mut Written) -> Result<(), ParseError> {
+/// Reads one option; whether its value is secret.
+fn option(reader: &mut Reader<'_>, written: &mut Written) -> Result<bool, ParseError> {
     let at = reader.span();
     let key = key(reader)?;
     if !reader.take_token(&Token::Eq) {
         return Err(reader.unexpected(&format!("write {} = 'value'", Key(&key))));
     }
-    let value = value(reader)?;
+    let secret = is_secret(&key);
+    let value = value(reader).map_err(|error| match secret {
+        // What stands there may be the secret itself.
+        true => ParseError::invalid(format!("syntax error in the value of option \"{key}\""), at)
+            .offending(key.clone())
+            .hint("write SECRET name, of a secret made with CREATE SECRET name AS 'value'"),
+        false => error,
+    })?;
     written.0.push((key, value, at));
-    Ok(())
+    Ok(secret)
 }
 
 fn key(reader: &mut Reader<'_>) -> Result<String, ParseError> {
@@ -228,7 +283,20 @@ fn key(reader: &mut Reader<'_>) -> Result<String, ParseError> {
     Ok(key)
 }
 
-fn value(reader: &mut Reader<'_>) -> Result<String, ParseError> {
+fn value(reader: &mut Reader<'_>) -> Result<Value, ParseError> {
+    if reader.word_is(0, "SECRET") && matches!(reader.peek(1).token, Token::Word(_)) {
+        reader.skip(1);
+        let name = reader.ident("write SECRET name")?;
+        let name = match name.quote_style {
+            Some(_) => name.value,
+            None => name.value.to_lowercase(),
+        };
+        return Ok(Value::Secret(name));
+    }
+    text(reader).map(Value::Text)
+}
+
+fn text(reader: &mut Reader<'_>) -> Result<String, ParseError> {
     const VALUE: &str = "write the value in single quotes: key = 'value'";
     if reader.word_is(0, "INTERVAL") {
         let at = reader.span();
@@ -270,10 +338,24 @@ impl Written {
             .0
             .iter()
             .find(|(key, ..)| key == "scan.startup.timestamp-millis")
-            .map(|found| found.1.clone());
+            .and_then(|found| match &found.1 {
+                Value::Text(text) => Some(text.clone()),
+                Value::Secret(_) => None,
+            });
         let mut options = Options::default();
         let mut implied_kafka = false;
         for (key, value, at) in self.0 {
+            let value = match value {
+                Value::Text(text) => text,
+                Value::Secret(name) => {
+                    let key = match key.strip_prefix("properties.") {
+                        Some(property) => format!("kafka.{property}"),
+                        None => key,
+                    };
+                    options.add(key, Value::Secret(name), at)?;
+                    continue;
+                }
+            };
             let (key, value) = match key.as_str() {
                 "bootstrap.servers"
                 | "properties.bootstrap.servers"
@@ -324,7 +406,7 @@ impl Written {
                     None => (key, value),
                 },
             };
-            options.add(key, value, at)?;
+            options.add(key, Value::Text(value), at)?;
         }
         if implied_kafka && options.get("connector").is_none() {
             options

@@ -171,6 +171,15 @@ fn the_rest_of_ours() {
     becomes("DESCRIBE TABLE EXTENDED x", "DESCRIBE EXTENDED x");
     becomes("DESCRIBE QUERY x", "DESCRIBE x");
     becomes("DESCRIBE extended", "DESCRIBE extended");
+    becomes("subscribe to gold.x", "SUBSCRIBE gold.x");
+    becomes(
+        "SUBSCRIBE gold.x WITH (PROGRESS, snapshot = off) AS OF 'a'",
+        "SUBSCRIBE gold.x AS OF 'a' WITH (snapshot = false, progress = true)",
+    );
+    becomes(
+        "Subscribe (select a from gold.x where n>1) with snapshot",
+        "SUBSCRIBE (SELECT a FROM gold.x WHERE n > 1) WITH (snapshot = true)",
+    );
     becomes("PAUSE QUERY gold.x", "PAUSE QUERY gold.x");
     becomes("replay events__dead_letter", "REPLAY events__dead_letter");
     becomes(

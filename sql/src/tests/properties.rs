@@ -8,8 +8,8 @@ use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Described, Drop,
     Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
-    PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement, Vacuum,
-    Watermark, parse,
+    PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement, Subscribe,
+    SubscribedTo, Vacuum, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -54,7 +54,7 @@ fn options() -> impl Strategy<Value = Options> {
             .contains(&key.as_str())
     });
     prop::collection::btree_map(key, "[ -~é\n']{0,12}", 0..4)
-        .prop_map(|map| Options(map.into_iter().collect()))
+        .prop_map(|map| Options(map.into_iter().collect(), Vec::new()))
 }
 
 /// Types as they are printed.
@@ -275,6 +275,20 @@ fn statement() -> impl Strategy<Value = Statement> {
                 dry_run
             })
         ),
+        (
+            name(),
+            prop::option::of("[ -~é]{0,12}"),
+            prop::option::of(any::<bool>()),
+            any::<bool>()
+        )
+            .prop_map(|(name, as_of, snapshot, progress)| Statement::Subscribe(
+                Subscribe {
+                    to: SubscribedTo::Relation(name),
+                    as_of,
+                    snapshot,
+                    progress
+                }
+            )),
         name().prop_map(Statement::PauseQuery),
         name().prop_map(Statement::ResumeQuery),
         name().prop_map(|name| Statement::Replay(Replay {

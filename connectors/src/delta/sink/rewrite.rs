@@ -27,9 +27,22 @@ impl DeltaSink {
         parameters: Value,
         metrics: Value,
     ) -> Result<Option<i64>> {
-        self.check_head().await?;
         let id = Uuid::new_v4().to_string();
-        let mut actions = vec![rewrite_info(&id, parameters, metrics)];
+        let info = rewrite_info(&id, parameters, metrics);
+        self.replace_files(&id, info, removed, files).await
+    }
+
+    /// One entry that removes files and adds others, with `info` as its `commitInfo`; `None` when one of those is not live any more, or
+    /// the table was defined anew.
+    pub(super) async fn replace_files(
+        &mut self,
+        id: &str,
+        info: Value,
+        removed: &[Value],
+        files: &[DataFile],
+    ) -> Result<Option<i64>> {
+        self.check_head().await?;
+        let mut actions = vec![info];
         actions.extend(removed.iter().cloned());
         actions.extend(files.iter().map(|file| json!({ "add": file })));
         let paths: Vec<String> = actions
@@ -40,7 +53,7 @@ impl DeltaSink {
             })
             .collect();
         let attempt = Attempt {
-            id: &id,
+            id,
             txn: None,
             paths: &paths,
         };

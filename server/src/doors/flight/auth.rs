@@ -5,6 +5,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use sluice_sql::Hidden;
 use tonic::metadata::MetadataMap;
 
 use crate::error::{Error, Result, SqlState};
@@ -20,10 +21,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) enum Credentials {
     /// Nobody said.
     None,
-    /// A user name. The password is not kept: nothing can check it yet.
+    /// A user name and its password.
     Basic {
         /// The user.
         user: String,
+        /// The password; empty where none is asked.
+        password: Hidden,
     },
     /// A token a handshake gave.
     Bearer(String),
@@ -52,9 +55,10 @@ impl Credentials {
         }
         let decoded = BASE64.decode(rest.trim()).map_err(|_| malformed())?;
         let decoded = String::from_utf8(decoded).map_err(|_| malformed())?;
-        let (user, _password) = decoded.split_once(':').ok_or_else(malformed)?;
+        let (user, password) = decoded.split_once(':').ok_or_else(malformed)?;
         Ok(Self::Basic {
             user: user.to_owned(),
+            password: Hidden(password.to_owned()),
         })
     }
 }

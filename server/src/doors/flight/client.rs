@@ -27,6 +27,7 @@ pub(super) struct Client {
     /// The session.
     pub(super) session: Arc<Session>,
     handles: Mutex<Handles>,
+    opened: Instant,
     /// Ends every running result of this session.
     closed: CancellationToken,
     /// The server is leaving.
@@ -84,6 +85,7 @@ impl Client {
                 running: HashMap::new(),
                 used: Instant::now(),
             }),
+            opened: Instant::now(),
             closed: shutdown.child_token(),
             shutdown,
         }
@@ -102,6 +104,11 @@ impl Client {
         } else {
             Duration::ZERO
         }
+    }
+
+    /// How long ago it began.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
     }
 
     /// Forgets every handle and ends every result.

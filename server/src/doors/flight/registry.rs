@@ -6,8 +6,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
+use sluice_sql::Hidden;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, metadata::MetadataMap};
@@ -18,6 +20,7 @@ use super::{
     connection::Peer,
 };
 use crate::{
+    doors::guard::{self, Guard},
     error::{Error, Result, SqlState},
     session::{Door, Sessions},
 };
@@ -26,6 +29,8 @@ use crate::{
 pub(super) const DEFAULT_NAME: &str = "sluice";
 /// A token nobody used for this long is worth nothing any more: longer than a pool leaves a connection idle overnight would keep dead ones.
 pub(super) const TOKEN_IDLE: Duration = Duration::from_secs(8 * 3600);
+/// However much it is used, a token ends after this long; results under way go on.
+pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Sessions by token that exist at one time, and sessions of one connection.
 const MAX_TOKENS: usize = 1_000;
 const MAX_PER_CONNECTION: usize = 16;
@@ -35,28 +40,41 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// All sessions of this door.
 pub(super) struct Registry {
     sessions: Arc<dyn Sessions>,
+    guard: Arc<Guard>,
     shutdown: CancellationToken,
+    /// Made for this process: passwords that were right are remembered by it.
+    key: hmac::Key,
     tokens: Mutex<HashMap<String, Arc<Client>>>,
 }
 
 impl Registry {
-    pub(super) fn new(sessions: Arc<dyn Sessions>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(
+        sessions: Arc<dyn Sessions>,
+        guard: Arc<Guard>,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             sessions,
+            guard,
+            key: hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()),
             shutdown,
             tokens: Mutex::default(),
         }
     }
 
     /// Opens a session for the handshake's credentials and gives its token.
-    pub(super) fn log_in(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<String> {
-        let user = match Credentials::of(metadata)? {
-            Credentials::Basic { user } => user,
-            Credentials::None if loopback(extensions) => DEFAULT_NAME.to_owned(),
-            Credentials::None => return Err(nobody()),
+    pub(super) async fn log_in(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+    ) -> Result<String> {
+        let (user, password) = match Credentials::of(metadata)? {
+            Credentials::Basic { user, password } => (user, password),
+            Credentials::None => self.unnamed(extensions)?,
             // A client that shakes hands again with its token keeps its session.
             Credentials::Bearer(token) => return self.by_token(&token).map(|_| token),
         };
+        self.admit(&user, &password, peer(extensions)?).await?;
         self.drop_idle();
         if self.tokens.lock().len() >= MAX_TOKENS {
             return Err(too_many(MAX_TOKENS));
@@ -68,21 +86,51 @@ impl Registry {
     }
 
     /// The session a call belongs to.
-    pub(super) fn client(
+    pub(super) async fn client(
         &self,
         metadata: &MetadataMap,
         extensions: &Extensions,
     ) -> Result<Arc<Client>> {
         let client = match Credentials::of(metadata)? {
             Credentials::Bearer(token) => self.by_token(&token)?,
-            Credentials::Basic { user } => self.by_connection(&user, metadata, extensions)?,
-            Credentials::None if loopback(extensions) => {
-                self.by_connection(DEFAULT_NAME, metadata, extensions)?
+            Credentials::Basic { user, password } => {
+                self.by_connection(&user, &password, metadata, extensions)
+                    .await?
             }
-            Credentials::None => return Err(nobody()),
+            Credentials::None => {
+                let (user, password) = self.unnamed(extensions)?;
+                self.by_connection(&user, &password, metadata, extensions)
+                    .await?
+            }
         };
         client.touch();
         Ok(client)
+    }
+
+    /// Who comes without saying so: whom his certificate names, or on this machine, where everybody is believed, the first user.
+    fn unnamed(&self, extensions: &Extensions) -> Result<(String, Hidden)> {
+        let peer = peer(extensions)?;
+        let nothing = Hidden(String::new());
+        match &peer.certificate {
+            Some(name) => Ok((name.clone(), nothing)),
+            None if peer.is_loopback() && !self.guard.asks() => {
+                Ok((DEFAULT_NAME.to_owned(), nothing))
+            }
+            None => Err(nobody(self.guard.asks())),
+        }
+    }
+
+    /// Lets somebody in, or says why not.
+    async fn admit(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<()> {
+        let login = self.sessions.login(user);
+        let shown = self.guard.certificate(user, peer.certificate.as_deref())?;
+        if !shown && self.guard.asks() {
+            let Hidden(password) = password;
+            self.guard
+                .password(&login, user, password, peer.address)
+                .await?;
+        }
+        guard::may_log_in(&login, user)
     }
 
     /// Ends a session: its handles are forgotten, its running results end.
@@ -107,8 +155,9 @@ impl Registry {
     fn drop_idle(&self) {
         let now = Instant::now();
         self.tokens.lock().retain(|_, client| {
-            let keep = client.idle(now) < TOKEN_IDLE;
-            if !keep {
+            let keep = client.idle(now) < TOKEN_IDLE && client.age(now) < TOKEN_LIFE;
+            // A token that is old has no further calls; what one of them began goes on to its end.
+            if !keep && client.idle(now) >= TOKEN_IDLE {
                 client.close();
             }
             keep
@@ -116,42 +165,64 @@ impl Registry {
     }
 
     fn by_token(&self, token: &str) -> Result<Arc<Client>> {
-        self.tokens
-            .lock()
-            .get(token)
-            .filter(|client| client.idle(Instant::now()) < TOKEN_IDLE)
-            .cloned()
-            .ok_or_else(|| {
-                Error::user(
-                    SqlState::InvalidAuthorization,
-                    "the session of this token has ended",
+        let now = Instant::now();
+        let found = self.tokens.lock().get(token).cloned();
+        let alive = found.filter(|client| {
+            // A role that is gone, or may not log in any more, has no session either.
+            client.idle(now) < TOKEN_IDLE
+                && client.age(now) < TOKEN_LIFE
+                && guard::may_log_in(
+                    &self.sessions.login(client.session.user()),
+                    client.session.user(),
                 )
-                .with_detail(
-                    "It was closed, was not used for 8 hours, or the server was restarted.",
-                )
-                .with_hint("Connect again.")
-            })
+                .is_ok()
+        });
+        alive.ok_or_else(|| {
+            Error::user(
+                SqlState::InvalidAuthorization,
+                "the session of this token has ended",
+            )
+            .with_detail(
+                "It was closed, was not used for 8 hours, is older than a day, its role may not log in any more, or the server was restarted.",
+            )
+            .with_hint("Connect again.")
+        })
     }
 
-    fn by_connection(
+    async fn by_connection(
         &self,
         user: &str,
+        password: &Hidden,
         metadata: &MetadataMap,
         extensions: &Extensions,
     ) -> Result<Arc<Client>> {
-        let peer = extensions
-            .get::<Peer>()
-            .ok_or_else(|| Error::internal("call without a connection"))?;
+        let peer = peer(extensions)?;
+        let key = self.shown(user, password);
+        let login = self.sessions.login(user);
+        if let Some(client) = peer.clients.lock().get(&key) {
+            guard::may_log_in(&login, user)?;
+            return Ok(Arc::clone(client));
+        }
+        self.admit(user, password, peer).await?;
         let mut clients = peer.clients.lock();
-        if let Some(client) = clients.get(user) {
+        // Another call of the same connection may have been faster.
+        if let Some(client) = clients.get(&key) {
             return Ok(Arc::clone(client));
         }
         if clients.len() >= MAX_PER_CONNECTION {
             return Err(too_many(MAX_PER_CONNECTION));
         }
         let client = self.open(user, auth::database(metadata))?;
-        clients.insert(user.to_owned(), Arc::clone(&client));
+        clients.insert(key, Arc::clone(&client));
         Ok(client)
+    }
+
+    /// The user and what was shown for it, so that each call with the same password need not cost what a login costs; the password is not
+    /// in it, and nobody else can make it.
+    fn shown(&self, user: &str, password: &Hidden) -> String {
+        let Hidden(password) = password;
+        let tag = hmac::sign(&self.key, password.as_bytes());
+        format!("{user}\0{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
     fn open(&self, user: &str, database: &str) -> Result<Arc<Client>> {
@@ -160,16 +231,24 @@ impl Registry {
     }
 }
 
-fn loopback(extensions: &Extensions) -> bool {
-    extensions.get::<Peer>().is_some_and(|peer| peer.loopback)
+fn peer(extensions: &Extensions) -> Result<&Peer> {
+    extensions
+        .get::<Peer>()
+        .ok_or_else(|| Error::internal("call without a connection"))
 }
 
-fn nobody() -> Error {
-    Error::user(
+fn nobody(asked: bool) -> Error {
+    let error = Error::user(
         SqlState::InvalidAuthorization,
-        "no user name in a call from another machine",
-    )
-    .with_hint("Connect with a user name, for example \"sluice\".")
+        match asked {
+            true => "no user name and password in a call",
+            false => "no user name in a call from another machine",
+        },
+    );
+    error.with_hint(match asked {
+        true => "Connect with the user name and password of a role.",
+        false => "Connect with a user name, for example \"sluice\".",
+    })
 }
 
 fn too_many(limit: usize) -> Error {

@@ -18,12 +18,15 @@ use arrow_flight::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, future::ready, stream};
 use prost::Message;
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
+use tonic::{
+    Extensions, Request, Response, Status, Streaming,
+    metadata::{MetadataMap, MetadataValue},
+};
 
 use super::{
     actions,
     client::{Client, Statement},
-    metadata, parameters,
+    ingest, metadata, parameters,
     registry::Registry,
     statement::{self, Bound},
     wire,
@@ -48,9 +51,12 @@ impl FlightDoor {
         Self { registry }
     }
 
-    fn client<T>(&self, request: &Request<T>) -> crate::error::Result<Arc<Client>> {
-        self.registry
-            .client(request.metadata(), request.extensions())
+    async fn client(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+    ) -> crate::error::Result<Arc<Client>> {
+        self.registry.client(metadata, extensions).await
     }
 }
 
@@ -70,7 +76,8 @@ impl FlightService for FlightDoor {
     ) -> Reply<Self::HandshakeStream> {
         let token = self
             .registry
-            .log_in(request.metadata(), request.extensions())?;
+            .log_in(request.metadata(), request.extensions())
+            .await?;
         let header = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|e| Error::internal(e.to_string()))?;
         let answer = HandshakeResponse {
@@ -83,7 +90,9 @@ impl FlightService for FlightDoor {
     }
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Reply<FlightInfo> {
-        let client = self.client(&request)?;
+        let client = self
+            .client(request.metadata(), request.extensions())
+            .await?;
         let (schema, ticket) = match command(&request.get_ref().cmd)? {
             Command::CommandStatementQuery(query) => {
                 actions::refuse_transaction(query.transaction_id.as_ref())?;
@@ -106,7 +115,9 @@ impl FlightService for FlightDoor {
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Reply<SchemaResult> {
-        let client = self.client(&request)?;
+        let client = self
+            .client(request.metadata(), request.extensions())
+            .await?;
         let schema = match command(&request.get_ref().cmd)? {
             Command::CommandStatementQuery(query) => {
                 row_schema(&statement::prepare(&client.session, &query.query, &[]).await?)
@@ -122,7 +133,9 @@ impl FlightService for FlightDoor {
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Reply<Self::DoGetStream> {
-        let client = self.client(&request)?;
+        let client = self
+            .client(request.metadata(), request.extensions())
+            .await?;
         let redeemed = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => client.redeem(&ticket.statement_handle)?,
             Command::CommandPreparedStatementQuery(query) => {
@@ -145,7 +158,9 @@ impl FlightService for FlightDoor {
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Reply<Self::DoPutStream> {
-        let client = self.client(&request)?;
+        let client = self
+            .client(request.metadata(), request.extensions())
+            .await?;
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
@@ -169,6 +184,13 @@ impl FlightService for FlightDoor {
                 }
                 .encode_to_vec()
             }
+            Command::CommandStatementIngest(command) => {
+                let rows = ingest::ingest(&client.session, command, first, messages);
+                DoPutUpdateResult {
+                    record_count: rows.await?,
+                }
+                .encode_to_vec()
+            }
             other => return Err(unsupported("DoPut", other.type_url()).into()),
         };
         Ok(Response::new(one(PutResult {
@@ -177,7 +199,9 @@ impl FlightService for FlightDoor {
     }
 
     async fn do_action(&self, request: Request<Action>) -> Reply<Self::DoActionStream> {
-        let client = self.client(&request)?;
+        let client = self
+            .client(request.metadata(), request.extensions())
+            .await?;
         if request.get_ref().r#type == actions::CLOSE_SESSION {
             self.registry.close(&client, request.extensions());
         }

@@ -74,6 +74,11 @@ pub(super) async fn prepare(
 /// It runs in a task of its own: a client that goes away in the middle must not leave a statement half done.
 pub(super) async fn run_to_end(session: Arc<Session>, bound: Bound) -> Result<i64> {
     let task = tokio::spawn(async move {
+        if bound.rows.len() > 1 && bound.prepared.inserts() {
+            // All of them or none, and one commit.
+            let tag = session.execute_all(&bound.prepared, bound.rows).await?;
+            return Ok(affected(&tag));
+        }
         let mut total = 0;
         for row in bound.rows {
             match session.execute(&bound.prepared, row).await? {

@@ -4,7 +4,11 @@
 //! |---|---|
 //! | 42P01, 42703, 42883, 3F000, 3D000, 26000, 34000: something named does not exist | NOT_FOUND |
 //! | 42P07, 42P06: something named exists already | ALREADY_EXISTS |
-//! | any other 42, 22 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | 42501: a privilege is missing | PERMISSION_DENIED |
+//! | 42710: something named exists already | ALREADY_EXISTS |
+//! | 42704: a role or secret named does not exist | NOT_FOUND |
+//! | any other 42, 22, 23, 21 and 54001: the statement or a value in it | INVALID_ARGUMENT |
+//! | 40: somebody else was faster, try again | ABORTED |
 //! | 0A | UNIMPLEMENTED |
 //! | 2B, 25, 55: right statement, wrong moment | FAILED_PRECONDITION |
 //! | 28 | UNAUTHENTICATED |
@@ -31,12 +35,16 @@ const MAX_TEXT_BYTES: usize = 6_000;
 /// The gRPC code of a condition.
 fn code(state: SqlState) -> Code {
     match state.code() {
-        "42P01" | "42703" | "42883" | "3F000" | "3D000" | "26000" | "34000" => Code::NotFound,
-        "42P07" | "42P06" => Code::AlreadyExists,
+        "42P01" | "42703" | "42704" | "42883" | "3F000" | "3D000" | "26000" | "34000" => {
+            Code::NotFound
+        }
+        "42P07" | "42P06" | "42710" => Code::AlreadyExists,
         "54001" => Code::InvalidArgument,
         "57014" => Code::Cancelled,
+        "42501" => Code::PermissionDenied,
         other => match &other[..2] {
-            "42" | "22" => Code::InvalidArgument,
+            "42" | "22" | "23" | "21" => Code::InvalidArgument,
+            "40" => Code::Aborted,
             "0A" => Code::Unimplemented,
             "2B" | "25" | "55" => Code::FailedPrecondition,
             "28" => Code::Unauthenticated,

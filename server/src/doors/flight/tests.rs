@@ -76,7 +76,12 @@ async fn served_by(sessions: Arc<dyn Sessions>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(super::serve(listener, sessions, shutdown.clone()));
+    let task = tokio::spawn(super::serve(
+        listener,
+        sessions,
+        crate::doors::guard::Guard::open(),
+        shutdown.clone(),
+    ));
     Served {
         address,
         shutdown,
@@ -88,6 +93,14 @@ async fn served_by(sessions: Arc<dyn Sessions>) -> Served {
 /// A server over an engine of its own, with nothing in it.
 async fn served_by_engine() -> Served {
     let (engine, root) = crate::engine::fresh_for_tests();
+    engine.change_catalog(|catalog| {
+        let ada = crate::access::Role::new("ada", 20_000);
+        catalog.roles_mut().put(crate::access::Role {
+            login: true,
+            superuser: true,
+            ..ada
+        });
+    });
     let served = served_by(Arc::new(engine)).await;
     Served {
         _root: Some(root),

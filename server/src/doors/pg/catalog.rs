@@ -24,7 +24,7 @@ use datafusion::{
 };
 use datafusion_pg_catalog::pg_catalog::{
     self as upstream, PgCatalogStaticTables, array_bounds_udf, generate_series_arg_coercion,
-    has_privilege_udf, oid_type_planner, quote_ident_udf,
+    oid_type_planner, quote_ident_udf,
 };
 use sluice_sql::ast;
 
@@ -34,7 +34,12 @@ pub(super) use labels::shown as shown_label;
 pub(super) use names::shown_by_default as shown_oid;
 
 use super::spelling;
-use crate::error::{Error, Result};
+use crate::{
+    access::{Actor, OWNER},
+    catalog::{Catalog, Object, QualifiedName},
+    engine::Engine,
+    error::{Error, Result},
+};
 
 /// Looks a run-time parameter up by name.
 pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -48,6 +53,8 @@ pub type Size = Box<dyn Fn(&str, &str) -> Option<i64> + Send + Sync>;
 pub struct Facts {
     /// Who is on the other end.
     pub user: String,
+    /// What knows of roles, and whose rights hold.
+    pub access: Option<(Arc<Engine>, Arc<Actor>)>,
     /// A run-time parameter's value, as SHOW gives it.
     pub setting: Setting,
     /// A view's query.
@@ -66,6 +73,7 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             user: OWNER.into(),
+            access: None,
             setting: Box::new(|_| None),
             definition: Box::new(|_, _| None),
             size: Box::new(|_, _| None),
@@ -74,6 +82,30 @@ impl Default for Facts {
 }
 
 impl Facts {
+    /// What there is and whose it is, at this moment; where no engine is known, what there is from the start.
+    fn catalog(&self) -> Arc<Catalog> {
+        match &self.access {
+            Some((engine, _)) => engine.catalog(),
+            None => Arc::new(Catalog::new()),
+        }
+    }
+
+    /// The role whose rights hold.
+    fn role(&self) -> String {
+        match &self.access {
+            Some((_, actor)) => actor.current(),
+            None => self.user.clone(),
+        }
+    }
+
+    /// The object of this name, where the role may read it.
+    fn object(&self, schema: &str, name: &str) -> Option<Arc<Object>> {
+        let catalog = self.catalog();
+        let object = catalog.get(&QualifiedName::new(schema, name))?;
+        let listed = catalog.lists(&self.role(), object);
+        listed.then(|| Arc::clone(object))
+    }
+
     /// The schemas of the session's search path; the one of the user's name exists for nobody.
     fn schemas(&self) -> Vec<String> {
         let mut schemas = names::search_path(self);
@@ -82,8 +114,6 @@ impl Facts {
     }
 }
 
-/// Who owns everything.
-const OWNER: &str = "sluice";
 /// The one database.
 const DATABASE: &str = "sluice";
 
@@ -93,7 +123,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     let tables = static_tables()?;
     let facts = context.state().config().get_extension::<Facts>();
     let facts = facts.unwrap_or_default();
-    let listed = relations::Listed::new(context);
+    let listed = relations::Listed::new(context, &facts);
     let catalog = context
         .catalog(DATABASE)
         .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?;
@@ -148,12 +178,7 @@ fn static_tables() -> Result<Arc<PgCatalogStaticTables>> {
 
 /// As `setup_pg_catalog` registers them.
 fn upstream_functions() -> Vec<ScalarUDF> {
-    let privilege = has_privilege_udf::create_has_privilege_udf;
     vec![
-        privilege("has_table_privilege"),
-        privilege("has_schema_privilege"),
-        privilege("has_database_privilege"),
-        privilege("has_any_column_privilege"),
         upstream::create_pg_relation_is_publishable_udf(),
         upstream::create_pg_get_statisticsobjdef_columns_udf(),
         upstream::create_pg_stat_get_numscans(),

@@ -138,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.wire.flush().await?;
             }
             Frontend::Refused { failure, .. } => return Err(Trouble::Told(failure)),
-            Frontend::StrayCopy | Frontend::Terminate => {}
+            Frontend::CopyData(_)
+            | Frontend::CopyDone
+            | Frontend::CopyFail(_)
+            | Frontend::Terminate => {}
         }
         // Answers to pipelined messages are gathered until Flush or Sync, within reason.
         if self.wire.is_full() {

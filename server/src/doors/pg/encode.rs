@@ -16,7 +16,8 @@ use arrow::{
 };
 use bytes::{BufMut, BytesMut};
 use datafusion::error::DataFusionError;
-use values::Values;
+
+pub(super) use values::Values;
 
 use super::{
     columns::{Column, columns, format_of, pg_type},

@@ -47,6 +47,8 @@ pub(super) struct Failure {
     pub(super) message: String,
     pub(super) detail: Option<String>,
     pub(super) hint: Option<String>,
+    /// Where in what the client sent, in words.
+    pub(super) context: Option<String>,
     /// In characters from 1, in the text the client sent.
     pub(super) position: Option<usize>,
 }
@@ -59,6 +61,7 @@ impl Failure {
             message: message.into(),
             detail: None,
             hint: None,
+            context: None,
             position: None,
         }
     }
@@ -82,6 +85,11 @@ impl Failure {
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.context = Some(context.into());
         self
     }
 
@@ -112,7 +120,11 @@ impl Failure {
             (b'C', self.code.to_owned()),
             (b'M', without_nul(&self.message)),
         ];
-        for (key, value) in [(b'D', &self.detail), (b'H', &self.hint)] {
+        for (key, value) in [
+            (b'D', &self.detail),
+            (b'H', &self.hint),
+            (b'W', &self.context),
+        ] {
             if let Some(value) = value {
                 fields.push((key, without_nul(value)));
             }
@@ -145,6 +157,7 @@ impl From<Error> for Failure {
             message: error.message,
             detail: error.detail,
             hint: error.hint,
+            context: None,
             position: error.position,
         }
     }

@@ -41,8 +41,12 @@ pub(super) enum Frontend {
     Flush,
     Sync,
     Terminate,
-    /// CopyData, CopyDone and CopyFail outside a COPY: PostgreSQL overlooks them, as they may follow a COPY that failed.
-    StrayCopy,
+    /// Rows of a COPY. Outside of one PostgreSQL overlooks this message and the two after it, as they may follow a COPY that failed.
+    CopyData(Bytes),
+    /// All of a COPY's rows have been sent.
+    CopyDone,
+    /// The client gives a COPY up, and why.
+    CopyFail(String),
     /// A message that could be told apart from its neighbours and no more.
     Refused {
         tag: u8,
@@ -75,7 +79,10 @@ impl Frontend {
             b'H' => Ok(Self::Flush),
             b'S' => Ok(Self::Sync),
             b'X' => Ok(Self::Terminate),
-            b'd' | b'c' | b'f' => return Some(Self::StrayCopy),
+            b'd' => return Some(Self::CopyData(body.0)),
+            b'c' => return Some(Self::CopyDone),
+            // Whatever it is made of, it gives up.
+            b'f' => return Some(Self::CopyFail(body.text().unwrap_or_default())),
             b'p' => Err(Failure::protocol("password message outside authentication")),
             _ => return None,
         };

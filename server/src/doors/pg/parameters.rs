@@ -12,6 +12,9 @@ use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 use postgres_types::{Kind, Type};
 
+pub(super) use binary::decode as from_binary;
+pub(super) use text::decode as from_text;
+
 use super::{columns::to_arrow, failure::Failure};
 
 /// What the engine is told beforehand of a parameter whose type the client named.

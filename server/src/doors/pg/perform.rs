@@ -9,6 +9,7 @@ use pgwire::messages::{
     response::{CommandComplete, EmptyQueryResponse},
 };
 use postgres_types::Type;
+use sluice_sql::CopyDirection;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -43,6 +44,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Some(parsed) = piece.parsed else {
             return Ok(nothing(Kind::Empty));
         };
+        if let sluice_sql::Statement::Copy(copy) = &parsed.statement {
+            return Ok(nothing(Kind::Copy(Box::new((copy.clone(), parsed)))));
+        }
         let session = Arc::clone(&self.session);
         let planning = session.prepare(&parsed, hints);
         let prepared = running.wait(&mut self.wire, planning).await??;
@@ -72,6 +76,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Kind::Empty => Progress::Done(String::new()),
             Kind::Command(command) => {
                 Progress::Done(self.command(command, &portal.formats, running).await?)
+            }
+            Kind::Copy(copy) => {
+                let (copy, parsed) = copy.as_ref();
+                let tag = self.copy(copy, parsed, running).await?;
+                if copy.direction == CopyDirection::FromStdin {
+                    self.transaction.did(&tag);
+                }
+                Progress::Done(tag)
             }
             Kind::Engine(prepared) => {
                 self.open(prepared, values, &portal.formats, running)
@@ -105,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 for (name, value) in &parameters {
                     self.wire.put(&parameter_status(name, value));
                 }
+                self.transaction.did(&tag);
                 Progress::Done(tag)
             }
         })
@@ -174,7 +187,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     } else {
                         &cursor.formats
                     });
-                    sent = rows.send(&mut self.wire, running, *count, *silent).await?;
+                    // All of what never ends is all that there is.
+                    let count = count.or(rows.is_endless().then_some(u64::MAX));
+                    sent = rows.send(&mut self.wire, running, count, *silent).await?;
                     if !sent.suspended {
                         cursor.progress = Progress::Done(String::new());
                     }

@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
 use futures::{FutureExt, StreamExt};
 use postgres_types::Type;
+use sluice_sql::{Copy, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     failure::{Failure, Trouble},
     wire::Wire,
 };
-use crate::session::Prepared;
+use crate::session::{Prepared, SUBSCRIBE};
 
 /// A planned statement.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) enum Kind {
     Empty,
     Command(Command),
     Engine(Box<Prepared>),
+    Copy(Box<(Copy, Parsed)>),
 }
 
 impl Statement {
@@ -149,6 +151,11 @@ impl Rows {
         self.encoder.columns()
     }
 
+    /// Whether there is always more to come.
+    pub(super) fn is_endless(&self) -> bool {
+        self.tag == SUBSCRIBE
+    }
+
     pub(super) fn set_formats(&mut self, formats: &[i16]) {
         self.encoder.set_formats(formats);
     }
@@ -192,6 +199,13 @@ impl Rows {
                 Some(batch) => {
                     running.race(tokio::task::yield_now()).await?;
                     batch
+                }
+                // Who fetches from rows without end gets those there are.
+                None if self.is_endless() && limit.is_some() && rows > 0 => {
+                    return Ok(Sent {
+                        rows,
+                        suspended: true,
+                    });
                 }
                 None => {
                     running.race(wire.flush()).await??;

@@ -159,7 +159,7 @@ impl VisitorMut for Spelling {
             ),
             Expr::Identifier(name) if name.quote_style.is_none() => {
                 match name.value.to_lowercase().as_str() {
-                    "user" | "current_role" => expression("session_user"),
+                    "user" | "current_role" => expression("current_user"),
                     _ => None,
                 }
             }
@@ -302,7 +302,7 @@ fn of_function(function: &Function) -> Option<Expr> {
         return expression(&format!("CAST({function} AS INT)"));
     }
     if name == "user" && matches!(function.args, sluice_sql::ast::FunctionArguments::None) {
-        return expression("session_user");
+        return expression("current_user");
     }
     let arguments = match &function.args {
         sluice_sql::ast::FunctionArguments::List(list) => list

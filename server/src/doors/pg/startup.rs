@@ -1,4 +1,4 @@
-//! The start of a connection: encryption asked for and declined, a cancel request, or a session's parameters.
+//! The start of a connection: encryption asked for and given or declined, a cancel request, or a session's parameters.
 //!
 //! Everything here comes before any login, so packets are small, few and awaited for a limited time.
 
@@ -44,7 +44,12 @@ pub(super) const SERVER_VERSION: &str = concat!("15.18 (Sluice ", env!("CARGO_PK
 #[derive(Debug)]
 pub(super) enum Start {
     Session(Opening),
-    Cancel { process: i32, key: Bytes },
+    /// It has been told that it may encrypt, and will.
+    Encrypt,
+    Cancel {
+        process: i32,
+        key: Bytes,
+    },
     Nothing,
 }
 
@@ -58,9 +63,10 @@ pub(super) struct Opening {
     unknown_options: Vec<String>,
 }
 
-/// Reads up to the startup message.
+/// Reads up to the startup message, or up to a request for encryption where it is on offer.
 pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
+    offer: bool,
 ) -> Result<Start, Trouble> {
     // Each kind of encryption may be asked for once.
     for _ in 0..3 {
@@ -68,6 +74,11 @@ pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Start::Nothing);
         };
         match packet.get_u32() {
+            SSL if offer => {
+                wire.put_byte(b'S');
+                wire.flush().await?;
+                return Ok(Start::Encrypt);
+            }
             SSL | GSS => {
                 wire.put_byte(b'N');
                 wire.flush().await?;
@@ -214,10 +225,7 @@ impl Opening {
         }
         wire.put(&Authentication::Ok);
         for (name, otherwise) in REPORTED {
-            let value = match name {
-                "session_authorization" => Some(session.user().to_owned()),
-                _ => session.parameter(name),
-            };
+            let value = session.parameter(name);
             let value = value.as_deref().unwrap_or(otherwise);
             wire.put(&parameter_status(name, value));
         }

@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Transaction {
     state: State,
     savepoints: Vec<String>,
+    /// Something in the block has changed what is there.
+    wrote: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +58,26 @@ impl Transaction {
         }
     }
 
+    /// A statement of the engine's has been carried out; its completion tag.
+    pub(super) fn did(&mut self, tag: &str) {
+        const WRITES: [&str; 9] = [
+            "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", "CREATE", "DROP", "ALTER",
+        ];
+        let verb = tag.split(' ').next().unwrap_or_default();
+        self.wrote |= self.in_block() && WRITES.contains(&verb);
+    }
+
+    /// What a rollback does not do.
+    fn not_undone(&self) -> Option<Failure> {
+        self.wrote.then(|| {
+            Failure::new(
+                Severity::Warning,
+                "01000",
+                "what the transaction block has written stays: every statement takes effect at once",
+            )
+        })
+    }
+
     /// Refuses what may not run in a failed block; `command` is `None` for the engine's statements.
     pub(super) fn admit(&self, command: Option<&Command>) -> Result<(), Failure> {
         if self.state == State::Failed && !command.is_some_and(Command::ends_failed_block) {
@@ -86,7 +108,10 @@ impl Transaction {
                 let at = self.savepoint(name)?;
                 self.savepoints.truncate(at + 1);
                 self.state = State::Block;
-                Ok(done("ROLLBACK"))
+                Ok(Outcome {
+                    warning: self.not_undone(),
+                    ..done("ROLLBACK")
+                })
             }),
             Command::SetTransaction => Ok(done("SET")),
             _ => return None,
@@ -101,6 +126,7 @@ impl Transaction {
                 "there is already a transaction in progress",
             )
         });
+        self.wrote &= self.state != State::Idle;
         self.state = State::Block;
         Outcome {
             warning,
@@ -128,6 +154,11 @@ impl Transaction {
         } else {
             tag
         };
+        let warning = match tag {
+            "ROLLBACK" => warning.or_else(|| self.not_undone()),
+            _ => warning,
+        };
+        self.wrote = false;
         self.state = if chain { State::Block } else { State::Idle };
         self.savepoints.clear();
         Ok(Outcome {

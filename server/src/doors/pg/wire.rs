@@ -71,6 +71,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// The connection underneath, to be encrypted. What came unencrypted after the request for it would be taken for encrypted text.
+    pub(super) fn into_stream(self) -> Result<S, Failure> {
+        if self.inbox.is_empty() {
+            return Ok(self.stream);
+        }
+        Err(
+            Failure::fatal("08P01", "received unencrypted data after SSL request").with_detail(
+                "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+            ),
+        )
+    }
+
+    /// The connection underneath.
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// A message of the login: the body of the one kind there may be.
+    pub(super) async fn password_message(&mut self, limit: usize) -> Result<Bytes, Trouble> {
+        loop {
+            if let Some([tag, length @ ..]) = self.inbox.first_chunk::<5>() {
+                let (tag, length) = (*tag, u32::from_be_bytes(*length) as usize);
+                if tag != b'p' {
+                    let message = format!("expected SASL response, got message type {tag}");
+                    return Err(Failure::fatal("08P01", message).into());
+                }
+                if !(4..=limit).contains(&length) {
+                    return Err(Failure::fatal("08P01", "invalid message length").into());
+                }
+                if self.inbox.len() > length {
+                    self.inbox.advance(5);
+                    return Ok(self.inbox.split_to(length - 4).freeze());
+                }
+            }
+            if self.fill().await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
     /// The next message; `None` when the client has gone. Safe to drop while it waits.
     pub(super) async fn next(&mut self) -> Result<Option<Frontend>, Trouble> {
         if self.inbox.is_empty() && self.inbox.capacity() > KEEP {

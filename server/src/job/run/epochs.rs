@@ -56,9 +56,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// What waits for the next commit.
 #[derive(Debug, Default)]
 struct Uncommitted {
-    rows: Vec<RecordBatch>,
-    late: Vec<RecordBatch>,
-    dead: Vec<RecordBatch>,
+    rows: Vec<(i64, RecordBatch)>,
+    late: Vec<(i64, RecordBatch)>,
+    dead: Vec<(i64, RecordBatch)>,
     bad: Vec<BadRange>,
     bad_bytes: usize,
 }
@@ -105,6 +105,7 @@ impl<'a> Running<'a> {
         for table in [&tables.table, &tables.late, &tables.dead] {
             table.clear_tail(true);
         }
+        follow_lineage(parts)?;
         let mut head = JournalHead {
             fingerprint: parts.plan.fingerprint.clone(),
             build: parts.build.clone(),
@@ -160,6 +161,8 @@ impl<'a> Running<'a> {
                 }
             }
         }
+        // The journal may be another one now.
+        follow_lineage(parts)?;
         let state_memory = parts.options.state_memory;
         let query = parts.plan.start_within(restored.state, state_memory);
         let query = query.map_err(plan_error)?;
@@ -395,6 +398,16 @@ fn definitions(parts: &JobParts) -> impl Iterator<Item = &str> {
         .streams
         .iter()
         .map(|stream| stream.definition.as_str())
+}
+
+/// Tells the tables which run of decisions their uncommitted epochs are of.
+fn follow_lineage(parts: &JobParts) -> Result<()> {
+    let lineage = journal::lineage(&parts.journal).map_err(journal_error)?;
+    let tables = &parts.tables;
+    for table in [&tables.table, &tables.late, &tables.dead] {
+        table.set_lineage(lineage);
+    }
+    Ok(())
 }
 
 pub(in crate::job) fn journal_error(error: std::io::Error) -> Error {

@@ -732,7 +732,9 @@ impl<'a> Run<'a> {
                 }
                 None => Vec::new(),
             };
-            let (found, expected) = (lines_of(&found, expected), lines_of(expected, expected));
+            let expected: Vec<RecordBatch> =
+                expected.iter().map(|(_, batch)| batch.clone()).collect();
+            let (found, expected) = (lines_of(&found, &expected), lines_of(&expected, &expected));
             assert!(
                 found == expected,
                 "{}: {}",
@@ -802,17 +804,19 @@ struct Life {
     offsets: BTreeMap<SplitId, i64>,
     began: BTreeMap<SplitId, i64>,
     totals: Totals,
-    rows: Vec<RecordBatch>,
-    late: Vec<RecordBatch>,
-    dead: Vec<RecordBatch>,
+    rows: Vec<(i64, RecordBatch)>,
+    late: Vec<(i64, RecordBatch)>,
+    dead: Vec<(i64, RecordBatch)>,
     bad: Vec<BadRange>,
 }
 
 impl Life {
     fn keep(&mut self, output: EpochOutput, bad: Vec<BadRange>) {
-        self.rows.extend(output.rows);
-        self.late.extend(output.late);
-        self.dead.extend(output.dead);
+        let epoch = self.epoch;
+        let of_epoch = |rows: Vec<RecordBatch>| rows.into_iter().map(move |batch| (epoch, batch));
+        self.rows.extend(of_epoch(output.rows));
+        self.late.extend(of_epoch(output.late));
+        self.dead.extend(of_epoch(output.dead));
         self.bad.extend(bad);
     }
 

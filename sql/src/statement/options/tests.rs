@@ -37,16 +37,20 @@ fn secrets_are_whole_words_of_the_key() {
 
 #[test]
 fn redaction_keeps_order_and_length() {
-    let options = Options(vec![
-        ("a".into(), "1".into()),
-        ("b.password".into(), "x".into()),
-    ]);
+    let secrets = vec![("c.password".to_owned(), "pw".to_owned())];
+    let options = Options(
+        vec![("a".into(), "1".into()), ("b.password".into(), "x".into())],
+        secrets.clone(),
+    );
     assert_eq!(
         options.redacted(),
-        Options(vec![
-            ("a".into(), "1".into()),
-            ("b.password".into(), "***".into())
-        ])
+        Options(
+            vec![
+                ("a".into(), "1".into()),
+                ("b.password".into(), "***".into())
+            ],
+            secrets
+        )
     );
 }
 

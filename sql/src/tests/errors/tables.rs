@@ -230,3 +230,16 @@ fn tables() {
         ),
     ]);
 }
+
+#[test]
+fn tables_for_a_session_alone_are_refused() {
+    for (text, word) in [
+        ("CREATE TEMP TABLE t (a INT)", "TEMP"),
+        ("create temporary table t as select 1", "TEMPORARY"),
+        ("CREATE UNLOGGED TABLE t (a INT)", "UNLOGGED"),
+    ] {
+        let error = crate::parse(text).unwrap_err();
+        assert_eq!(error.message, format!("{word} tables are not supported"));
+        assert_eq!(error.offset, 7, "{text}");
+    }
+}

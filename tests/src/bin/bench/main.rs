@@ -2,7 +2,7 @@
 //!
 //! Scenarios: a preloaded topic drained as fast as it goes, by one query and by ten; a server killed with little and with much state; a trickle of 116 events a second, and ten thousand; and, with event time
 //! running fast, how long after the event that closes a window its rows can be read over the Postgres wire while commits are ten seconds
-//! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms. The first is checked against the oracle
+//! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms; and what a runaway query beside it does to that. The first is checked against the oracle
 //! before any figure is printed; figures without a right answer are worth nothing.
 //!
 //! `SLUICE_BENCH_EVENTS` (5 M), `SLUICE_BENCH_QUERIES` (10) and `SLUICE_BENCH_SECONDS` (60) make it shorter; `SLUICE_BENCH_CODEC` (none) compresses the preloaded topic.
@@ -34,6 +34,8 @@ const PARTITIONS: usize = 4;
 /// Events a second: what the job was asked for, and a hundred times as much.
 const RATES: [f64; 2] = [116.0, 10_000.0];
 const DELAY_MS: i64 = 10_000;
+/// A query that nobody will see the end of.
+const RUNAWAY: &str = "SELECT sum(a.v * b.v) FROM generate_series(1, 1000000) AS a(v), generate_series(1, 1000000) AS b(v)";
 
 fn main() -> ExitCode {
     let events = setting("SLUICE_BENCH_EVENTS", 5_000_000);
@@ -70,8 +72,15 @@ fn main() -> ExitCode {
         let trickle = trickle(&broker, rate, seconds);
         report_trickle(rate, seconds, &trickle);
         for (by, commit_interval) in [(By::Wire, "10 seconds"), (By::DeltaLog, "200 ms")] {
-            let freshness = freshness(&broker, rate, seconds, by, commit_interval);
+            let freshness = freshness(&broker, rate, seconds, by, commit_interval, None);
             report_freshness(by, commit_interval, freshness);
+        }
+    }
+    for by in [By::Subscription, By::Wire] {
+        for beside in [None, Some(RUNAWAY)] {
+            let freshness = freshness(&broker, RATES[1], seconds, by, "10 seconds", beside);
+            println!("beside {}", beside.unwrap_or("nothing"));
+            report_freshness(by, "10 seconds", freshness);
         }
     }
     eprintln!("[bench] load after: {}", load_average());
@@ -207,8 +216,10 @@ struct Freshness {
 /// Where rows are looked for.
 #[derive(Clone, Copy)]
 enum By {
-    /// The Postgres wire.
+    /// The Postgres wire, asked all the time.
     Wire,
+    /// The Postgres wire, by a subscription.
+    Subscription,
     /// The table's Delta log, as any reader of it finds them.
     DeltaLog,
 }
@@ -220,6 +231,7 @@ fn freshness(
     seconds: u64,
     by: By,
     commit_interval: &str,
+    beside: Option<&str>,
 ) -> Option<Freshness> {
     eprintln!(
         "[bench] freshness at {rate} events a second, event time 120 times as fast, commits every {commit_interval}, for {seconds} s"
@@ -233,10 +245,23 @@ fn freshness(
     let log = server
         .table_dir("gold", "real_time_metrics")
         .join("_delta_log");
+    if let By::Subscription = by {
+        pg.run(&format!(
+            "DECLARE s CURSOR WITH HOLD FOR SUBSCRIBE (SELECT window_start FROM {GOLD}) WITH (progress)"
+        ));
+    }
     let (stop, stopped) = mpsc::channel::<()>();
+    let runaway = beside.map(|sql| (server.connect(), sql));
     let mut closed: Vec<(i64, Instant)> = Vec::new();
     let mut latencies = Vec::new();
     thread::scope(|scope| {
+        if let Some((runaway, sql)) = &runaway {
+            let limit = seconds + 2;
+            scope.spawn(move || {
+                // It is stopped where all is measured; whatever it says.
+                let _ = runaway.try_run(&format!("SET statement_timeout = '{limit} s'; {sql}"));
+            });
+        }
         let reader = scope.spawn(move || {
             let mut seen: Vec<(i64, Instant)> = Vec::new();
             let mut known = BTreeSet::new();
@@ -246,6 +271,13 @@ fn freshness(
                     By::Wire => {
                         let sql = format!("SELECT max(window_start)::text FROM {GOLD}");
                         job::parse_time(&pg.value(&sql))
+                    }
+                    By::Subscription => {
+                        let rows = pg.run("FETCH 1000 FROM s");
+                        let starts = rows
+                            .iter()
+                            .filter_map(|row| job::parse_time(row[2].as_ref()?));
+                        starts.max()
                     }
                     By::DeltaLog => newest_in_log(&log, &mut version),
                 };
@@ -360,6 +392,7 @@ fn report_trickle(rate: f64, seconds: u64, trickle: &Trickle) {
 fn report_freshness(by: By, commit_interval: &str, freshness: Option<Freshness>) {
     let what = match by {
         By::Wire => "closing event to readable",
+        By::Subscription => "closing event to subscriber",
         By::DeltaLog => "closing event to Delta log",
     };
     match freshness {

@@ -29,7 +29,8 @@ const TEXTS: [(I, &str); 11] = [
     (I::SqlCatalogTerm, "database"),
 ];
 
-const YES: [I; 15] = [
+const YES: [I; 16] = [
+    I::FlightSqlServerBulkIngestion,
     I::FlightSqlServerSql,
     I::FlightSqlServerCancel,
     I::SqlDdlSchema,
@@ -47,10 +48,9 @@ const YES: [I; 15] = [
     I::SqlBatchUpdatesSupported,
 ];
 
-const NO: [I; 17] = [
+const NO: [I; 16] = [
     I::FlightSqlServerReadOnly,
     I::FlightSqlServerSubstrait,
-    I::FlightSqlServerBulkIngestion,
     I::FlightSqlServerIngestTransactionsSupported,
     I::SqlDdlCatalog,
     I::SqlSupportsDifferentTableCorrelationNames,

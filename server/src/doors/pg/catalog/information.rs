@@ -8,13 +8,15 @@ use datafusion::{
     catalog::{SchemaProvider, TableProvider},
     error::{DataFusionError, Result},
 };
+use sluice_sql::Privilege;
 
 use super::{
-    DATABASE, OWNER, builtin,
+    DATABASE, builtin,
     relations::{Described, Listed, definition, described, described_shape, lazy},
     rows::{self, Row, Value},
     shapes::{self, Shape},
 };
+use crate::access::{Rights, Target};
 
 /// The schema's name.
 pub(super) const NAME: &str = "information_schema";
@@ -52,7 +54,7 @@ async fn rows_of(shape: &Shape, listed: &Listed) -> Result<RecordBatch> {
     let rows: Vec<Row> = match shape.name {
         "columns" => columns(listed).await,
         "information_schema_catalog_name" => vec![Row::from([("catalog_name", DATABASE.into())])],
-        "enabled_roles" => vec![Row::from([("role_name", OWNER.into())])],
+        "enabled_roles" => roles(listed),
         "schemata" => schemata(listed),
         "tables" => tables(listed).await,
         "table_privileges" | "role_table_grants" => privileges(listed).await,
@@ -62,19 +64,27 @@ async fn rows_of(shape: &Shape, listed: &Listed) -> Result<RecordBatch> {
     rows::batch(shape, &rows)
 }
 
+/// Roles whose privileges the session has.
+fn roles(listed: &Listed) -> Vec<Row> {
+    let (catalog, role) = (listed.facts().catalog(), listed.facts().role());
+    let roles = catalog.roles();
+    let enabled = roles
+        .all()
+        .filter(|other| roles.is_superuser(&role) || roles.has_privileges_of(&role, &other.name));
+    let rows = enabled.map(|role| Row::from([("role_name", role.name.as_str().into())]));
+    rows.collect()
+}
+
 fn schemata(listed: &Listed) -> Vec<Row> {
     let theirs = ["pg_catalog", "pg_toast", NAME].map(str::to_owned);
     let names = listed.schemas().into_iter().chain(theirs);
+    let catalog = listed.facts().catalog();
     let rows = names.map(|name| {
-        let owner = if name == "public" {
-            "pg_database_owner"
-        } else {
-            OWNER
-        };
+        let owner = catalog.schema_owner(&name);
         Row::from([
             ("catalog_name", DATABASE.into()),
-            ("schema_name", name.into()),
             ("schema_owner", owner.into()),
+            ("schema_name", name.into()),
         ])
     });
     rows.collect()
@@ -127,34 +137,37 @@ async fn views(listed: &Listed) -> Vec<Row> {
     rows.collect()
 }
 
-/// The owner has every privilege on what there is.
+/// Who has which privileges on what there is: the owner every one, others what was given to them.
 async fn privileges(listed: &Listed) -> Vec<Row> {
-    const ALL: [&str; 7] = [
-        "INSERT",
-        "SELECT",
-        "UPDATE",
-        "DELETE",
-        "TRUNCATE",
-        "REFERENCES",
-        "TRIGGER",
-    ];
-    let relations = listed.relations().await;
-    let rows = relations.iter().flat_map(|relation| {
-        ALL.map(|privilege| {
-            let read = if privilege == "SELECT" { "YES" } else { "NO" };
-            Row::from([
-                ("grantor", OWNER.into()),
-                ("grantee", OWNER.into()),
-                ("table_catalog", DATABASE.into()),
-                ("table_schema", relation.schema.as_str().into()),
-                ("table_name", relation.name.as_str().into()),
-                ("privilege_type", privilege.into()),
-                ("is_grantable", "YES".into()),
-                ("with_hierarchy", read.into()),
-            ])
-        })
-    });
-    rows.collect()
+    let mut rows = Vec::new();
+    for relation in listed.relations().await {
+        let mut give = |grantee: &str, rights: Rights, grantable: Rights| {
+            rows.extend(rights.iter().map(|privilege| {
+                let yes = |yes: bool| Value::from(if yes { "YES" } else { "NO" });
+                Row::from([
+                    ("grantor", relation.owner.as_str().into()),
+                    ("grantee", grantee.into()),
+                    ("table_catalog", DATABASE.into()),
+                    ("table_schema", relation.schema.as_str().into()),
+                    ("table_name", relation.name.as_str().into()),
+                    ("privilege_type", privilege.word().into()),
+                    ("is_grantable", yes(grantable.has(privilege))),
+                    ("with_hierarchy", yes(privilege == Privilege::Select)),
+                ])
+            }));
+        };
+        let Some(object) = &relation.object else {
+            let read = Rights::of(&[Privilege::Select]);
+            give("PUBLIC", read, Rights::NONE);
+            continue;
+        };
+        let all = Target::Relation(object).all();
+        give(&relation.owner, all, all);
+        for (grantee, given) in object.meta().acl.iter() {
+            give(grantee.unwrap_or("PUBLIC"), given.rights, given.grantable);
+        }
+    }
+    rows
 }
 
 async fn columns(listed: &Listed) -> Vec<Row> {

@@ -6,6 +6,7 @@ use super::{
     Facts, builtin, oids,
     relations::{Listed, role, role_oid},
 };
+use crate::catalog::Catalog;
 
 /// Where unqualified names are looked for, `pg_catalog` first.
 pub(super) fn search_path(facts: &Facts) -> Vec<String> {
@@ -102,7 +103,7 @@ pub(super) fn oid_of(kind: &str, name: &str, facts: &Facts, listed: &Listed) -> 
         },
         "regtype" => builtin::type_oid(name),
         "regproc" => builtin::procedure_oid(&parts(name)?.join(".")),
-        "regrole" => role_oid(parts(name)?.first()?),
+        "regrole" => role_oid(&facts.catalog(), parts(name)?.first()?),
         _ => None,
     }
 }
@@ -114,7 +115,7 @@ pub(super) fn is_visible(oid: i32, path: &[String]) -> Option<bool> {
 }
 
 /// The text of an OID as this alias of `oid` shows it: the name where there is one, else the number.
-pub(super) fn shown(kind: &str, oid: i32, path: &[String]) -> String {
+pub(super) fn shown(kind: &str, oid: i32, path: &[String], catalog: &Catalog) -> String {
     if oid == 0 {
         return "-".into();
     }
@@ -128,7 +129,7 @@ pub(super) fn shown(kind: &str, oid: i32, path: &[String]) -> String {
         }),
         "regnamespace" => oids::schema(oid).map(|name| quoted(&name)),
         "regproc" => builtin::procedure(oid).map(str::to_owned),
-        "regrole" => role(oid).map(quoted),
+        "regrole" => role(catalog, oid).map(|name| quoted(&name)),
         "regtype" => builtin::type_of(oid).map(|_| builtin::format_type(oid, None)),
         _ => None,
     };
@@ -146,7 +147,7 @@ pub(in crate::doors::pg) fn shown_by_default(pg: &Type, oid: i32) -> Option<Stri
         _ => return None,
     };
     let path = ["pg_catalog", "public"].map(str::to_owned);
-    Some(shown(kind, oid, &path))
+    Some(shown(kind, oid, &path, &Catalog::new()))
 }
 
 /// `quote_ident`: quoted unless it could be nothing but a name.

@@ -8,7 +8,7 @@ mod objects;
 
 use std::sync::Arc;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{SchemaProvider, TableProvider, streaming::StreamingTable},
@@ -66,17 +66,24 @@ impl SchemaProvider for PgCatalog {
 /// What a relation holds now.
 async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Result<RecordBatch> {
     if let Some(batch) = builtin::table(shape)? {
-        return Ok(batch);
+        if shape.name != "pg_description" {
+            return Ok(batch);
+        }
+        let ours = rows::batch(shape, &objects::descriptions(&listed.relations().await))?;
+        return Ok(concat_batches(&batch.schema(), [&batch, &ours])?);
     }
+    let catalog = facts.catalog();
     let rows: Vec<Row> = match shape.name {
         "pg_attribute" => objects::attributes(&listed.relations().await),
-        "pg_authid" => cluster::roles(),
-        "pg_class" => objects::classes(&listed.relations().await),
-        "pg_database" => cluster::databases(),
-        "pg_namespace" => objects::namespaces(&listed.schemas()),
-        "pg_roles" => cluster::roles_without_passwords(),
+        "pg_auth_members" => cluster::members(&catalog),
+        "pg_authid" => cluster::roles(&catalog),
+        "pg_class" => objects::classes(&listed.relations().await, &catalog),
+        "pg_database" => cluster::databases(&catalog),
+        "pg_group" => cluster::groups(&catalog),
+        "pg_namespace" => objects::namespaces(&listed.schemas(), &catalog),
+        "pg_roles" => cluster::roles_without_passwords(&catalog),
         "pg_settings" => cluster::settings(facts),
-        "pg_shadow" | "pg_user" => cluster::users(),
+        "pg_shadow" | "pg_user" => cluster::users(&catalog),
         "pg_stat_all_tables"
         | "pg_stat_user_tables"
         | "pg_statio_all_tables"

@@ -17,7 +17,7 @@ use sluice_sql::ast::{
     SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::{answer::only_catalog, relations::NAME, shapes};
+use super::{answer::only_catalog, functions::SESSION_USER, relations::NAME, shapes};
 use crate::doors::pg::spelling::expression;
 
 /// Upstream's rules. Of these, one makes NULL of a subquery that names the row around it: a tool's question has another answer then, and
@@ -46,6 +46,7 @@ pub(super) fn upstream(statement: Statement) -> Statement {
 
 /// Before upstream's rules.
 pub(super) fn before(mut statement: Statement) -> Statement {
+    let _ = statement.visit(&mut SessionUser);
     if only_catalog(&statement) {
         if let Some(same) = type_tree(&statement) {
             return same;
@@ -62,6 +63,27 @@ pub(super) fn before(mut statement: Statement) -> Statement {
     let _ = statement.visit(&mut given);
     let _ = statement.visit(&mut Qualify(given.names));
     statement
+}
+
+/// `session_user` under a name of its own: upstream makes `current_user` of both.
+struct SessionUser;
+
+impl VisitorMut for SessionUser {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && matches!(function.args, FunctionArguments::None)
+            && function
+                .name
+                .to_string()
+                .eq_ignore_ascii_case("session_user")
+            && let Some(same) = expression(&format!("{SESSION_USER}()"))
+        {
+            *expr = same;
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// asyncpg's look at a type it does not know, down to what it is made of: a recursion with subqueries in it. Types here are made of no more

@@ -13,7 +13,11 @@ const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
 impl Values {
     /// Writes the value of a row, which must not be NULL.
-    pub(super) fn binary(&self, row: usize, out: &mut BytesMut) -> Result<(), Failure> {
+    pub(in crate::doors::pg) fn binary(
+        &self,
+        row: usize,
+        out: &mut BytesMut,
+    ) -> Result<(), Failure> {
         match self {
             Self::Null => {}
             Self::Bool(a) => out.put_u8(u8::from(a.value(row))),

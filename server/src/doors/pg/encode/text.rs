@@ -12,7 +12,12 @@ const DAY: i64 = 86_400_000_000;
 
 impl Values {
     /// Writes the value of a row, which must not be NULL.
-    pub(super) fn text(&self, row: usize, style: Style, out: &mut BytesMut) -> Result<(), Failure> {
+    pub(in crate::doors::pg) fn text(
+        &self,
+        row: usize,
+        style: Style,
+        out: &mut BytesMut,
+    ) -> Result<(), Failure> {
         match self {
             Self::Null => {}
             Self::Bool(a) => out.put_u8(if a.value(row) { b't' } else { b'f' }),

@@ -21,7 +21,7 @@ use crate::doors::pg::failure::Failure;
 
 /// The values of one column.
 #[derive(Debug)]
-pub(super) enum Values {
+pub(in crate::doors::pg) enum Values {
     Null,
     Bool(BooleanArray),
     Int2(Int16Array),
@@ -52,7 +52,7 @@ pub(super) enum Values {
 
 impl Values {
     /// The values of `array`, to be sent as `pg`.
-    pub(super) fn new(array: &ArrayRef, pg: &Type) -> Result<Self, Failure> {
+    pub(in crate::doors::pg) fn new(array: &ArrayRef, pg: &Type) -> Result<Self, Failure> {
         use DataType as D;
         let to = |target: D| -> Result<ArrayRef, Failure> { Ok(cast(array, &target)?) };
         let again = |target: D| Self::new(&to(target)?, pg);
@@ -137,7 +137,7 @@ impl Values {
     }
 
     /// Whether the value of a row is NULL.
-    pub(super) fn is_null(&self, row: usize) -> bool {
+    pub(in crate::doors::pg) fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Null => true,
             Self::Bool(a) => a.is_null(row),

@@ -13,7 +13,7 @@ const EPOCH_DAYS: i32 = 10_957;
 const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
 /// The value of these bytes.
-pub(super) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
+pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(element) = element_of(pg) {
         return array(element, bytes);
     }

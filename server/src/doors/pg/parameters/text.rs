@@ -8,7 +8,7 @@ use super::{element_of, interval, list, numeric, to_arrow};
 use crate::doors::pg::failure::Failure;
 
 /// The value of a text.
-pub(super) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
+pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
     if let Some(element) = element_of(pg) {
         return array(pg, element, text);
     }

@@ -82,7 +82,7 @@ fn other_escapes_limits_and_names_are_the_engines() {
             "SELECT a FROM t LIMIT $1 OFFSET $2",
             "SELECT a FROM t LIMIT CAST($1 AS BIGINT) OFFSET CAST($2 AS BIGINT)",
         ),
-        ("SELECT user", "SELECT session_user"),
+        ("SELECT user", "SELECT current_user"),
         ("SELECT a = ANY ($1)", "SELECT sluice_any(a, $1)"),
         (
             "SELECT g FROM generate_series(1, 3) AS g",

@@ -152,7 +152,14 @@ fn serve(listener: TcpListener, limits: Limits) -> Server {
     let sessions = Arc::new(Plain {
         made: Arc::clone(&made),
     });
-    tokio::spawn(serve_with(listener, sessions, limits, shutdown.clone()));
+    let guard = crate::doors::guard::Guard::open();
+    tokio::spawn(serve_with(
+        listener,
+        sessions,
+        guard,
+        limits,
+        shutdown.clone(),
+    ));
     Server {
         address,
         made,

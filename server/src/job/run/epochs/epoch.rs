@@ -139,6 +139,9 @@ impl Running<'_> {
         tables.late.push(self.epoch, &output.late);
         tables.dead.push(self.epoch, &output.dead);
         tables.table.push(self.epoch, &output.rows);
+        for table in [&tables.table, &tables.late, &tables.dead] {
+            table.end_epoch(self.epoch);
+        }
         let has_rows = output.rows.iter().any(|rows| rows.num_rows() > 0);
         let watermark_us = output.watermark_us;
         self.await_commit(output);
@@ -152,9 +155,11 @@ impl Running<'_> {
 
     /// The rows of an epoch go with the next commit.
     pub(super) fn await_commit(&mut self, output: EpochOutput) {
-        self.uncommitted.rows.extend(output.rows);
-        self.uncommitted.late.extend(output.late);
-        self.uncommitted.dead.extend(output.dead);
+        let epoch = self.epoch;
+        let of_epoch = |rows: Vec<RecordBatch>| rows.into_iter().map(move |batch| (epoch, batch));
+        self.uncommitted.rows.extend(of_epoch(output.rows));
+        self.uncommitted.late.extend(of_epoch(output.late));
+        self.uncommitted.dead.extend(of_epoch(output.dead));
     }
 
     /// Counts where the rows of an epoch went.

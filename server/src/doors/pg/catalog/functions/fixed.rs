@@ -1,7 +1,4 @@
-//! Functions that have one answer here, whatever they are asked: there are no roles to lack a privilege, no
-//! standby to be.
-
-use std::sync::Arc;
+//! Functions that have one answer here, whatever they are asked: there is no standby to be, nobody else's connection to lock out.
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::{
@@ -15,20 +12,19 @@ use datafusion::{
 
 use crate::doors::pg::{
     catalog::{
-        DATABASE, Facts,
+        DATABASE,
         shapes::{Mark, marked},
     },
     startup::SERVER_VERSION,
 };
 
-pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+pub(super) fn all() -> Vec<ScalarUDF> {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
     let null = || ScalarValue::Utf8(None);
     let truth = |truth| ScalarValue::Boolean(Some(truth));
     let version = format!("PostgreSQL {SERVER_VERSION}, compiled by rustc, 64-bit");
     let mut all = vec![
         Fixed::udf("version", text(&version)),
-        Fixed::name("session_user", &facts.user),
         Fixed::name("current_database", DATABASE),
         Fixed::name("getdatabaseencoding", "UTF8"),
         Fixed::name("pg_encoding_to_char", "UTF8"),
@@ -74,9 +70,6 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         "pg_ts_dict_is_visible",
         "pg_ts_parser_is_visible",
         "pg_ts_template_is_visible",
-        "pg_has_role",
-        "has_column_privilege",
-        "has_function_privilege",
         "has_sequence_privilege",
         "has_type_privilege",
         "has_tablespace_privilege",

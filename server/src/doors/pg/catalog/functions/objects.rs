@@ -12,7 +12,7 @@ use crate::{
         Facts, builtin,
         names::{self, parts},
         oids,
-        relations::{Listed, definition, role},
+        relations::{Listed, definition},
         rows::Value,
     },
     error::{Error, SqlState},
@@ -40,7 +40,7 @@ pub(in crate::doors::pg::catalog) const BACKWARD: [(&str, &str); 5] = [
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let mut all = casts(facts, listed);
     all.extend(visible(facts));
-    all.extend(described(facts));
+    all.extend(described(facts, listed));
     all
 }
 
@@ -77,7 +77,7 @@ fn casts(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         all.push(Called::strict(name, "text", move |arguments| {
             let path = names::search_path(&facts);
             Ok(oid(arguments, 0)
-                .map(|oid| names::shown(kind, oid, &path))
+                .map(|oid| names::shown(kind, oid, &path, &facts.catalog()))
                 .into())
         }));
     }
@@ -160,17 +160,11 @@ fn visible(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     all
 }
 
-fn described(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
+fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let viewed = Arc::clone(facts);
     let describing = Arc::clone(facts);
+    let listed = listed.clone();
     let mut all = vec![
-        Called::strict("pg_get_userbyid", "name", |arguments| {
-            let oid = oid(arguments, 0).unwrap_or_default();
-            Ok(match role(oid) {
-                Some(name) => name.into(),
-                None => format!("unknown (OID={})", oid.cast_unsigned()).into(),
-            })
-        }),
         Called::strict("pg_get_viewdef", "text", move |arguments| {
             let found = match (oid(arguments, 0), text(arguments, 0)) {
                 (Some(oid), _) => oids::relation(oid),
@@ -190,12 +184,15 @@ fn described(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
         Called::strict("obj_description", "text", move |arguments| {
             Ok(object_description(&describing, arguments).into())
         }),
-        Called::strict("col_description", "text", |arguments| {
+        Called::strict("col_description", "text", move |arguments| {
             let (Some(object), Some(column)) = (oid(arguments, 0), oid(arguments, 1)) else {
                 return Ok(Value::Null);
             };
             let class = builtin::class_oid("pg_class").unwrap_or_default();
-            Ok(builtin::description(object, class, column).into())
+            Ok(match builtin::description(object, class, column) {
+                Some(text) => text.into(),
+                None => column_description(&listed, object, column).into(),
+            })
         }),
     ];
     for name in [
@@ -208,18 +205,41 @@ fn described(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     all
 }
 
-fn object_description(_facts: &Facts, arguments: &[ScalarValue]) -> Option<&'static str> {
+/// What COMMENT ON said of a relation.
+fn comment(facts: &Facts, relation: i32) -> Option<String> {
+    let (schema, name) = oids::relation(relation)?;
+    facts.object(&schema, &name)?.meta().comment.clone()
+}
+
+/// What COMMENT ON said of a column.
+fn column_description(listed: &Listed, relation: i32, column: i32) -> Option<String> {
+    let (schema, name) = oids::relation(relation)?;
+    let object = listed.facts().object(&schema, &name)?;
+    let comments = &object.meta().column_comments;
+    if comments.is_empty() {
+        return None;
+    }
+    let at = usize::try_from(column).ok()?.checked_sub(1)?;
+    let columns = listed.columns(&schema, &name)?;
+    comments.get(columns.get(at)?.name()).cloned()
+}
+
+fn object_description(facts: &Facts, arguments: &[ScalarValue]) -> Option<String> {
     let object = oid(arguments, 0)?;
     if arguments.len() == 1 {
-        return None;
+        return comment(facts, object);
     }
     let class = text(arguments, 1)?;
     if class == "pg_namespace" {
-        return match oids::schema(object)?.as_str() {
+        let text = match oids::schema(object)?.as_str() {
             "public" => Some("standard public schema"),
             "pg_catalog" => Some("system catalog schema"),
             _ => None,
         };
+        return text.map(str::to_owned);
     }
-    builtin::description(object, builtin::class_oid(&class)?, 0)
+    match builtin::description(object, builtin::class_oid(&class)?, 0) {
+        None if class.ends_with("pg_class") => comment(facts, object),
+        text => text.map(str::to_owned),
+    }
 }

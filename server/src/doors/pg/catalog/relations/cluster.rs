@@ -1,50 +1,41 @@
 //! Relations about what is not in a schema: databases, roles, settings.
 
-use super::objects::{DATABASE_OWNER, OWNER};
-use crate::doors::pg::catalog::{
-    DATABASE, Facts, OWNER as OWNER_NAME, functions, oids,
-    rows::{Row, Value},
+use datafusion::scalar::ScalarValue;
+
+use super::listed::access_list;
+use crate::{
+    access::{OWNER_OID, Role, Target},
+    catalog::Catalog,
+    doors::pg::catalog::{
+        DATABASE, Facts, functions, oids,
+        rows::{Row, Value},
+    },
 };
 
-/// Roles that PostgreSQL is born with: nobody logs in as one, and privileges are given by their membership.
-pub(in crate::doors::pg::catalog) const PREDEFINED: [(i32, &str); 12] = [
-    (3373, "pg_monitor"),
-    (3374, "pg_read_all_settings"),
-    (3375, "pg_read_all_stats"),
-    (3377, "pg_stat_scan_tables"),
-    (4200, "pg_signal_backend"),
-    (4544, "pg_checkpoint"),
-    (4569, "pg_read_server_files"),
-    (4570, "pg_write_server_files"),
-    (4571, "pg_execute_server_program"),
-    (DATABASE_OWNER, "pg_database_owner"),
-    (6181, "pg_read_all_data"),
-    (6182, "pg_write_all_data"),
-];
+/// What is shown where there is a password: the verifier is in the root's files and nowhere else.
+const SHOWN: &str = "********";
 
 /// The name of a role.
-pub(in crate::doors::pg::catalog) fn role(oid: i32) -> Option<&'static str> {
-    if oid == OWNER {
-        return Some(OWNER_NAME);
-    }
-    let found = PREDEFINED.iter().find(|(known, _)| *known == oid);
-    found.map(|(_, name)| *name)
+pub(in crate::doors::pg::catalog) fn role(catalog: &Catalog, oid: i32) -> Option<String> {
+    let found = catalog.roles().all().find(|role| role.oid == oid);
+    found.map(|role| role.name.clone())
 }
 
 /// The OID of a role.
-pub(in crate::doors::pg::catalog) fn role_oid(name: &str) -> Option<i32> {
-    if name == OWNER_NAME {
-        return Some(OWNER);
-    }
-    let found = PREDEFINED.iter().find(|(_, known)| *known == name);
-    found.map(|(oid, _)| *oid)
+pub(in crate::doors::pg::catalog) fn role_oid(catalog: &Catalog, name: &str) -> Option<i32> {
+    catalog.roles().get(name).map(|role| role.oid)
 }
 
-pub(super) fn databases() -> Vec<Row> {
+/// The OID of the role that owns something.
+pub(in crate::doors::pg::catalog) fn owner_oid(catalog: &Catalog, name: &str) -> i32 {
+    role_oid(catalog, name).unwrap_or(OWNER_OID)
+}
+
+pub(super) fn databases(catalog: &Catalog) -> Vec<Row> {
     vec![Row::from([
         ("oid", oids::DATABASE.into()),
         ("datname", DATABASE.into()),
-        ("datdba", OWNER.into()),
+        ("datdba", OWNER_OID.into()),
         ("encoding", 6.into()),
         ("datlocprovider", "c".into()),
         ("datallowconn", true.into()),
@@ -52,50 +43,103 @@ pub(super) fn databases() -> Vec<Row> {
         ("dattablespace", 1663.into()),
         ("datcollate", "C.UTF-8".into()),
         ("datctype", "C.UTF-8".into()),
+        ("datacl", access_list(catalog, Target::Database).into()),
     ])]
 }
 
-/// `pg_roles` and `pg_authid`; nobody's password is shown.
-pub(super) fn roles() -> Vec<Row> {
-    let role = |oid: i32, name: &str, owner: bool| {
+/// `pg_authid`; of a password no more is told than that there is one.
+pub(super) fn roles(catalog: &Catalog) -> Vec<Row> {
+    let rows = catalog.roles().all().map(|role| {
         Row::from([
-            ("oid", oid.into()),
-            ("rolname", name.into()),
-            ("rolsuper", owner.into()),
-            ("rolinherit", true.into()),
-            ("rolcreaterole", owner.into()),
-            ("rolcreatedb", owner.into()),
-            ("rolcanlogin", owner.into()),
-            ("rolreplication", owner.into()),
-            ("rolbypassrls", owner.into()),
-            ("rolconnlimit", (-1).into()),
+            ("oid", role.oid.into()),
+            ("rolname", role.name.as_str().into()),
+            ("rolsuper", role.superuser.into()),
+            ("rolinherit", role.inherit.into()),
+            ("rolcreaterole", role.create_role.into()),
+            ("rolcreatedb", role.superuser.into()),
+            ("rolcanlogin", role.login.into()),
+            ("rolreplication", false.into()),
+            ("rolbypassrls", role.superuser.into()),
+            (
+                "rolconnlimit",
+                role.connection_limit.map_or(-1, i64::from).into(),
+            ),
+            ("rolpassword", role.verifier.as_ref().map(|_| SHOWN).into()),
+            ("rolvaliduntil", valid_until(role)),
         ])
-    };
-    let mut rows = vec![role(OWNER, OWNER_NAME, true)];
-    rows.extend(PREDEFINED.map(|(oid, name)| role(oid, name, false)));
-    rows
+    });
+    rows.collect()
 }
 
-/// `pg_roles` says that there is a password which it does not show.
-pub(super) fn roles_without_passwords() -> Vec<Row> {
-    let mut rows = roles();
+fn valid_until(role: &Role) -> Value {
+    role.valid_until.as_ref().map_or(Value::Null, |(_, end)| {
+        Value::Ready(ScalarValue::TimestampMicrosecond(
+            Some(*end),
+            Some("UTC".into()),
+        ))
+    })
+}
+
+/// `pg_roles` does not say whether there is a password.
+pub(super) fn roles_without_passwords(catalog: &Catalog) -> Vec<Row> {
+    let mut rows = roles(catalog);
     for row in &mut rows {
-        row.insert("rolpassword", "********".into());
+        row.insert("rolpassword", SHOWN.into());
     }
     rows
 }
 
 /// `pg_user` and `pg_shadow`: roles that may log in.
-pub(super) fn users() -> Vec<Row> {
-    vec![Row::from([
-        ("usename", OWNER_NAME.into()),
-        ("usesysid", OWNER.into()),
-        ("usecreatedb", true.into()),
-        ("usesuper", true.into()),
-        ("userepl", true.into()),
-        ("usebypassrls", true.into()),
-        ("passwd", "********".into()),
-    ])]
+pub(super) fn users(catalog: &Catalog) -> Vec<Row> {
+    let users = catalog.roles().all().filter(|role| role.login);
+    let rows = users.map(|role| {
+        Row::from([
+            ("usename", role.name.as_str().into()),
+            ("usesysid", role.oid.into()),
+            ("usecreatedb", role.superuser.into()),
+            ("usesuper", role.superuser.into()),
+            ("userepl", false.into()),
+            ("usebypassrls", role.superuser.into()),
+            ("passwd", SHOWN.into()),
+            ("valuntil", valid_until(role)),
+        ])
+    });
+    rows.collect()
+}
+
+/// `pg_group`: roles that nobody logs in as.
+pub(super) fn groups(catalog: &Catalog) -> Vec<Row> {
+    let roles = catalog.roles();
+    let rows = roles.all().filter(|role| !role.login).map(|group| {
+        let members = roles
+            .all()
+            .filter(|role| role.member_of.contains_key(&group.name));
+        Row::from([
+            ("groname", group.name.as_str().into()),
+            ("grosysid", group.oid.into()),
+            (
+                "grolist",
+                members.map(|role| role.oid).collect::<Vec<_>>().into(),
+            ),
+        ])
+    });
+    rows.collect()
+}
+
+/// `pg_auth_members`: who is a member of which role.
+pub(super) fn members(catalog: &Catalog) -> Vec<Row> {
+    let roles = catalog.roles();
+    let rows = roles.all().flat_map(|member| {
+        member.member_of.iter().filter_map(|(of, admin)| {
+            Some(Row::from([
+                ("roleid", roles.get(of)?.oid.into()),
+                ("member", member.oid.into()),
+                ("grantor", OWNER_OID.into()),
+                ("admin_option", (*admin).into()),
+            ]))
+        })
+    });
+    rows.collect()
 }
 
 /// `pg_settings`: of its many columns those that are asked for have values.

@@ -8,8 +8,13 @@ use datafusion::{
     datasource::TableType,
     prelude::SessionContext,
 };
+use futures::FutureExt;
 
-use crate::doors::pg::catalog::{DATABASE, oids};
+use crate::{
+    access::{OWNER, Target},
+    catalog::{Catalog, Object, QualifiedName},
+    doors::pg::catalog::{DATABASE, Facts, oids},
+};
 
 /// Schemas that are PostgreSQL's, which `shapes` tells of.
 const THEIRS: [&str; 2] = ["pg_catalog", "information_schema"];
@@ -25,20 +30,44 @@ pub(in crate::doors::pg::catalog) struct Relation {
     pub(in crate::doors::pg::catalog) columns: Vec<FieldRef>,
     /// The query of a view.
     pub(in crate::doors::pg::catalog) definition: Option<String>,
+    /// Who owns it.
+    pub(in crate::doors::pg::catalog) owner: String,
+    /// The catalog's object, where it is one.
+    pub(in crate::doors::pg::catalog) object: Option<Arc<Object>>,
 }
 
-/// The database. It holds the list of catalogs weakly, as it becomes part of it.
+/// The access list of a relation or a schema; `None` where nothing was given to anybody, as in PostgreSQL.
+pub(in crate::doors::pg::catalog) fn access_list(
+    catalog: &Catalog,
+    on: Target<'_>,
+) -> Option<Vec<String>> {
+    let acl = catalog.acl(on);
+    (!acl.is_empty()).then(|| acl.items(catalog.owner(on), on.all()))
+}
+
+/// The database, as a session sees it. It holds the list of catalogs weakly, as it becomes part of it.
 #[derive(Clone, Debug)]
-pub(in crate::doors::pg::catalog) struct Listed(Weak<dyn CatalogProviderList>);
+pub(in crate::doors::pg::catalog) struct Listed {
+    list: Weak<dyn CatalogProviderList>,
+    facts: Arc<Facts>,
+}
 
 impl Listed {
-    pub(in crate::doors::pg::catalog) fn new(context: &SessionContext) -> Self {
-        Self(Arc::downgrade(context.state().catalog_list()))
+    pub(in crate::doors::pg::catalog) fn new(context: &SessionContext, facts: &Arc<Facts>) -> Self {
+        Self {
+            list: Arc::downgrade(context.state().catalog_list()),
+            facts: Arc::clone(facts),
+        }
+    }
+
+    /// What is known of the session.
+    pub(in crate::doors::pg::catalog) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Names of the schemas that are not PostgreSQL's, in order.
     pub(in crate::doors::pg::catalog) fn schemas(&self) -> Vec<String> {
-        let database = self.0.upgrade().and_then(|list| list.catalog(DATABASE));
+        let database = self.list.upgrade().and_then(|list| list.catalog(DATABASE));
         let mut names = database.map_or_else(Vec::new, |database| database.schema_names());
         names.retain(|name| !THEIRS.contains(&name.as_str()));
         names.sort();
@@ -47,7 +76,7 @@ impl Listed {
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        self.0.upgrade()?.catalog(DATABASE)?.schema(name)
+        self.list.upgrade()?.catalog(DATABASE)?.schema(name)
     }
 
     /// Whether there is such a relation, one of PostgreSQL's included.
@@ -72,9 +101,21 @@ impl Listed {
         self.schemas().into_iter().flat_map(of_schema).collect()
     }
 
+    /// The columns of a relation that can be opened without waiting, as those are that bear comments.
+    pub(in crate::doors::pg::catalog) fn columns(
+        &self,
+        schema: &str,
+        name: &str,
+    ) -> Option<Vec<FieldRef>> {
+        let schema = self.schema(schema)?;
+        let table = schema.table(name).now_or_never()?.ok()??;
+        Some(table.schema().fields().iter().cloned().collect())
+    }
+
     /// All relations, by schema and name. One that cannot be opened is left out: it must not take the whole catalog with it.
     pub(in crate::doors::pg::catalog) async fn relations(&self) -> Vec<Relation> {
         let mut relations = Vec::new();
+        let catalog = self.facts.catalog();
         for schema_name in self.schemas() {
             let Some(schema) = self.schema(&schema_name) else {
                 continue;
@@ -85,7 +126,12 @@ impl Listed {
                 let Ok(Some(table)) = schema.table(&name).await else {
                     continue;
                 };
+                let object = catalog.get(&QualifiedName::new(&schema_name, &name));
                 relations.push(Relation {
+                    owner: object
+                        .map_or(OWNER, |object| &object.meta().owner)
+                        .to_owned(),
+                    object: object.cloned(),
                     oid: oids::of_relation(&schema_name, &name),
                     kind: if table.table_type() == TableType::View {
                         "v"

@@ -3,21 +3,24 @@
 use arrow::datatypes::Field;
 use postgres_types::{Kind, Type};
 
-use super::listed::Relation;
-use crate::doors::pg::{
-    catalog::{
-        builtin::{self, TypeRow},
-        oids,
-        rows::{Row, Value},
-        shapes::{self, Shape},
+use super::{
+    cluster::owner_oid,
+    listed::{Relation, access_list},
+};
+use crate::{
+    access::{OWNER, OWNER_OID, Target},
+    catalog::Catalog,
+    doors::pg::{
+        catalog::{
+            builtin::{self, TypeRow},
+            oids,
+            rows::{Row, Value},
+            shapes::{self, Shape},
+        },
+        columns::{modifier, pg_type},
     },
-    columns::{modifier, pg_type},
 };
 
-/// PostgreSQL's OID of the first role.
-pub(in crate::doors::pg::catalog) const OWNER: i32 = 10;
-/// Of the role that owns `public`: whoever owns the database.
-pub(in crate::doors::pg::catalog) const DATABASE_OWNER: i32 = 6171;
 /// Of the access method `heap`.
 const HEAP: i32 = 2;
 
@@ -36,8 +39,8 @@ const SHARED: [&str; 11] = [
     "pg_tablespace",
 ];
 
-pub(super) fn namespaces(schemas: &[String]) -> Vec<Row> {
-    let row = |name: &str, owner: i32, acl: Option<Vec<&str>>| {
+pub(super) fn namespaces(schemas: &[String], catalog: &Catalog) -> Vec<Row> {
+    let row = |name: &str, owner: i32, acl: Option<Vec<String>>| {
         Row::from([
             ("oid", oids::of_schema(name).into()),
             ("nspname", name.into()),
@@ -45,38 +48,31 @@ pub(super) fn namespaces(schemas: &[String]) -> Vec<Row> {
             ("nspacl", acl.into()),
         ])
     };
-    let everybody = || Some(vec!["sluice=UC/sluice", "=U/sluice"]);
+    let everybody = || Some(["sluice=UC/sluice", "=U/sluice"].map(str::to_owned).into());
     let mut rows = vec![
-        row("pg_catalog", OWNER, everybody()),
-        row("information_schema", OWNER, everybody()),
+        row("pg_catalog", OWNER_OID, everybody()),
+        row("information_schema", OWNER_OID, everybody()),
         Row::from([
             ("oid", 99.into()),
             ("nspname", "pg_toast".into()),
-            ("nspowner", OWNER.into()),
+            ("nspowner", OWNER_OID.into()),
         ]),
     ];
-    rows.extend(schemas.iter().map(|name| match name.as_str() {
-        "public" => row(
-            name,
-            DATABASE_OWNER,
-            Some(vec![
-                "pg_database_owner=UC/pg_database_owner",
-                "=U/pg_database_owner",
-            ]),
-        ),
-        _ => row(name, OWNER, None),
+    rows.extend(schemas.iter().map(|name| {
+        let owner = owner_oid(catalog, catalog.schema_owner(name));
+        row(name, owner, access_list(catalog, Target::Schema(name)))
     }));
     rows
 }
 
-pub(super) fn classes(relations: &[Relation]) -> Vec<Row> {
+pub(super) fn classes(relations: &[Relation], catalog: &Catalog) -> Vec<Row> {
     let row = |schema: &str, name: &str, oid: i32, kind: &str, columns: usize| {
         let table = kind == "r";
         Row::from([
             ("oid", oid.into()),
             ("relname", name.into()),
             ("relnamespace", oids::of_schema(schema).into()),
-            ("relowner", OWNER.into()),
+            ("relowner", OWNER_OID.into()),
             ("relam", (if table { HEAP } else { 0 }).into()),
             ("relfilenode", (if table { oid } else { 0 }).into()),
             ("reltuples", Value::Real(-1.0)),
@@ -104,13 +100,19 @@ pub(super) fn classes(relations: &[Relation]) -> Vec<Row> {
         })
         .collect();
     rows.extend(relations.iter().map(|relation| {
-        row(
+        let mut row = row(
             &relation.schema,
             &relation.name,
             relation.oid,
             relation.kind,
             relation.columns.len(),
-        )
+        );
+        row.insert("relowner", owner_oid(catalog, &relation.owner).into());
+        if let Some(object) = &relation.object {
+            let acl = access_list(catalog, Target::Relation(object));
+            row.insert("relacl", acl.into());
+        }
+        row
     }));
     rows
 }
@@ -175,11 +177,11 @@ fn attribute(relation: i32, i: usize, name: &str, oid: i32, not_null: bool) -> R
 }
 
 pub(super) fn tables(relations: &[Relation]) -> Vec<Row> {
-    let row = |schema: &str, name: &str| {
+    let row = |schema: &str, name: &str, owner: &str| {
         Row::from([
             ("schemaname", schema.into()),
             ("tablename", name.into()),
-            ("tableowner", "sluice".into()),
+            ("tableowner", owner.into()),
             ("hasindexes", false.into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
@@ -187,9 +189,11 @@ pub(super) fn tables(relations: &[Relation]) -> Vec<Row> {
         ])
     };
     let theirs = shapes::all().filter(|shape| shape.kind == "r");
-    let mut rows: Vec<Row> = theirs.map(|shape| row(shape.schema, shape.name)).collect();
+    let mut rows: Vec<Row> = theirs
+        .map(|shape| row(shape.schema, shape.name, OWNER))
+        .collect();
     let ours = relations.iter().filter(|relation| relation.kind == "r");
-    rows.extend(ours.map(|relation| row(&relation.schema, &relation.name)));
+    rows.extend(ours.map(|relation| row(&relation.schema, &relation.name, &relation.owner)));
     rows
 }
 
@@ -199,7 +203,7 @@ pub(super) fn views(relations: &[Relation]) -> Vec<Row> {
         Row::from([
             ("schemaname", view.schema.as_str().into()),
             ("viewname", view.name.as_str().into()),
-            ("viewowner", "sluice".into()),
+            ("viewowner", view.owner.as_str().into()),
             (
                 "definition",
                 view.definition.as_deref().map(definition).into(),
@@ -207,6 +211,31 @@ pub(super) fn views(relations: &[Relation]) -> Vec<Row> {
         ])
     });
     ours.collect()
+}
+
+/// What COMMENT ON said of relations and their columns, for `pg_description`.
+pub(super) fn descriptions(relations: &[Relation]) -> Vec<Row> {
+    let class = builtin::class_oid("pg_class").unwrap_or_default();
+    let row = |relation: &Relation, column: usize, text: &str| {
+        Row::from([
+            ("objoid", relation.oid.into()),
+            ("classoid", class.into()),
+            ("objsubid", Value::Int(column as i64)),
+            ("description", text.into()),
+        ])
+    };
+    let mut rows = Vec::new();
+    for relation in relations {
+        let Some(meta) = relation.object.as_ref().map(|object| object.meta()) else {
+            continue;
+        };
+        rows.extend(meta.comment.iter().map(|text| row(relation, 0, text)));
+        for (i, field) in relation.columns.iter().enumerate() {
+            let text = meta.column_comments.get(field.name());
+            rows.extend(text.map(|text| row(relation, i + 1, text)));
+        }
+    }
+    rows
 }
 
 /// A view's query as `pg_get_viewdef` ends it.

@@ -1,0 +1,133 @@
+//! Whose rights a name is looked up with.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sluice_sql::Privilege;
+
+use super::{OWNER, Target};
+use crate::{
+    catalog::{Catalog, Object, QualifiedName},
+    error::Result,
+};
+
+/// A session's user, and the role whose rights it has at the moment.
+#[derive(Debug)]
+pub struct Actor {
+    login: String,
+    roles: RwLock<(String, String)>,
+}
+
+impl Actor {
+    /// Somebody who came in as `user`.
+    pub fn new(user: &str) -> Arc<Self> {
+        Arc::new(Self {
+            login: user.to_owned(),
+            roles: RwLock::new((user.to_owned(), user.to_owned())),
+        })
+    }
+
+    /// Who logged in.
+    pub fn login(&self) -> &str {
+        &self.login
+    }
+
+    /// `session_user`.
+    pub fn session_user(&self) -> String {
+        self.roles.read().0.clone()
+    }
+
+    /// `current_user`: whose rights hold.
+    pub fn current(&self) -> String {
+        self.roles.read().1.clone()
+    }
+
+    /// SET ROLE.
+    pub fn set_role(&self, role: &str) {
+        role.clone_into(&mut self.roles.write().1);
+    }
+
+    /// SET SESSION AUTHORIZATION.
+    pub fn set_session_user(&self, user: &str) {
+        *self.roles.write() = (user.to_owned(), user.to_owned());
+    }
+}
+
+/// Who looks a name up.
+#[derive(Clone, Debug)]
+pub enum Viewer {
+    /// The server itself, which sees everything.
+    Server,
+    /// A session.
+    Session(Arc<Actor>),
+    /// The owner of a view.
+    Owner(String),
+}
+
+impl Viewer {
+    /// The role whose rights hold.
+    pub fn role(&self) -> String {
+        match self {
+            Self::Server => OWNER.to_owned(),
+            Self::Session(actor) => actor.current(),
+            Self::Owner(role) => role.clone(),
+        }
+    }
+
+    /// Whoever owns a view sees what it reads; the server sees everything as before.
+    pub fn of_view(&self, owner: &str) -> Self {
+        match self {
+            Self::Server => Self::Server,
+            _ => Self::Owner(owner.to_owned()),
+        }
+    }
+
+    /// Whether a privilege is there.
+    pub fn may(&self, catalog: &Catalog, privilege: Privilege, on: Target<'_>) -> bool {
+        match self {
+            Self::Server => true,
+            _ => catalog.may(&self.role(), privilege, on),
+        }
+    }
+
+    /// Whether an object is listed.
+    pub fn lists(&self, catalog: &Catalog, object: &Object) -> bool {
+        match self {
+            Self::Server => true,
+            _ => catalog.lists(&self.role(), object),
+        }
+    }
+
+    /// As [`Viewer::may`], with PostgreSQL's error.
+    pub fn check(&self, catalog: &Catalog, privilege: Privilege, on: Target<'_>) -> Result<()> {
+        match self {
+            Self::Server => Ok(()),
+            _ => catalog.check(&self.role(), privilege, on),
+        }
+    }
+
+    /// Whether it hears what the process tells of the relation of this name, as it prints (`x`, `gold.x`).
+    pub fn hears_of(&self, catalog: &Catalog, name: &str) -> bool {
+        if self.monitors(catalog) {
+            return true;
+        }
+        let name = match name.split_once('.') {
+            Some((schema, name)) => QualifiedName::new(schema, name),
+            None => QualifiedName::new("public", name),
+        };
+        catalog
+            .readable(&name)
+            .is_some_and(|object| self.may(catalog, Privilege::Select, Target::Relation(object)))
+    }
+
+    /// Whether it sees what the process knows of everybody.
+    pub fn monitors(&self, catalog: &Catalog) -> bool {
+        match self {
+            Self::Server => true,
+            _ => {
+                let (roles, role) = (catalog.roles(), self.role());
+                roles.is_superuser(&role) || roles.has_privileges_of(&role, "pg_monitor")
+            }
+        }
+    }
+}

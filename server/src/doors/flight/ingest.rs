@@ -1,0 +1,208 @@
+//! Bulk ingest: record batches of a client's into a table, in one commit at the end of the stream.
+//!
+//! The batches' columns find the table's by name, and take their types as an INSERT's would. A table that ingest makes is made before the
+//! first row comes, and goes again when the rows cannot be had.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, new_null_array},
+    compute::{CastOptions, cast_with_options},
+    datatypes::{Schema, SchemaRef},
+};
+use arrow_flight::{
+    FlightData,
+    decode::FlightRecordBatchStream,
+    error::FlightError,
+    sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption},
+};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tonic::Status;
+
+use super::{actions::refuse_transaction, service::unsupported};
+use crate::{
+    catalog::QualifiedName,
+    error::{Error, Result, SqlState},
+    execute::dml::assignable,
+    session::Session,
+    write::{Action, Append, Target, column_error, declared_columns, ident, value_error},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Writes what the client sends into the table that its command names; how many rows they were.
+pub(super) async fn ingest(
+    session: &Arc<Session>,
+    command: CommandStatementIngest,
+    first: FlightData,
+    rest: impl Stream<Item = std::result::Result<FlightData, Status>> + Send + 'static,
+) -> Result<i64, Status> {
+    refuse_transaction(command.transaction_id.as_ref())?;
+    if command.temporary {
+        return Err(unsupported("ingest into", "temporary tables").into());
+    }
+    // The command may come with the schema, or ahead of it.
+    let head = (!first.data_header.is_empty()).then_some(Ok(first));
+    let messages = stream::iter(head).chain(rest).map_err(FlightError::from);
+    let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
+    let mut next = batches.try_next().await.map_err(unreadable)?;
+    let Some(schema) = batches.schema().cloned() else {
+        return Err(Error::user(
+            SqlState::InvalidParameterValue,
+            "the rows to be ingested came without a schema",
+        )
+        .into());
+    };
+    let name = QualifiedName::new(
+        command
+            .schema
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .unwrap_or("public"),
+        &command.table,
+    );
+    let made = prepare_table(session, &command, &name, &schema).await?;
+    let written = async {
+        let target = Target::named(session, name.clone(), Action::Insert)?;
+        let mut append = Append::begin(target).await?;
+        let table = append.schema();
+        while let Some(batch) = next {
+            append.push(fitted(&batch, &table, &name)?).await?;
+            next = batches.try_next().await.map_err(unreadable)?;
+        }
+        append.flush().await?;
+        // A client that goes away now does not know what became of its rows; the table must.
+        let rows = tokio::spawn(append.finish()).await;
+        let rows =
+            rows.map_err(|error| Error::internal(format!("the commit ended early: {error}")))??;
+        Ok::<_, Status>(rows)
+    };
+    match written.await {
+        Ok(rows) => Ok(i64::try_from(rows).unwrap_or(i64::MAX)),
+        Err(status) => {
+            if made {
+                let dropped = run(session, &format!("DROP TABLE {}", quoted(&name))).await;
+                if let Err(error) = dropped {
+                    tracing::warn!("table {name}, made for an ingest that failed, stays: {error}");
+                }
+            }
+            Err(status)
+        }
+    }
+}
+
+/// Makes the table, or not, as the command asks; whether it was made.
+async fn prepare_table(
+    session: &Arc<Session>,
+    command: &CommandStatementIngest,
+    name: &QualifiedName,
+    schema: &Schema,
+) -> Result<bool> {
+    let options = command.table_definition_options.unwrap_or_default();
+    let there = session.engine().catalog().get(name).is_some();
+    if there {
+        match options.if_exists() {
+            TableExistsOption::Append => return Ok(false),
+            TableExistsOption::Replace => {
+                // What cannot be written to cannot be replaced either.
+                Target::named(session, name.clone(), Action::Insert)?;
+                create_text(name, schema)?;
+                run(session, &format!("DROP TABLE {}", quoted(name))).await?;
+            }
+            TableExistsOption::Fail | TableExistsOption::Unspecified => {
+                return Err(Error::user(
+                    SqlState::DuplicateTable,
+                    format!("relation \"{name}\" already exists"),
+                )
+                .with_hint("Ingest with the mode \"append\", \"create_append\" or \"replace\"."));
+            }
+        }
+    } else if options.if_not_exist() != TableNotExistOption::Create {
+        return Err(session.engine().catalog().undefined(name));
+    }
+    run(session, &create_text(name, schema)?).await?;
+    Ok(true)
+}
+
+async fn run(session: &Session, text: &str) -> Result<()> {
+    for parsed in session.parse(text)? {
+        let prepared = session.prepare(&parsed, &[]).await?;
+        session.execute(&prepared, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+fn quoted(name: &QualifiedName) -> String {
+    format!("{}.{}", ident(&name.schema), ident(&name.name))
+}
+
+/// The statement that makes a table of these columns.
+fn create_text(name: &QualifiedName, schema: &Schema) -> Result<String> {
+    // What comes without a null now may come with one next time.
+    let fields = schema.fields().iter();
+    let fields: Vec<_> = fields
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    let columns = declared_columns(&Schema::new(fields))?;
+    Ok(format!("CREATE TABLE {} ({columns})", quoted(name)))
+}
+
+/// A batch in all columns of the table.
+fn fitted(batch: &RecordBatch, table: &SchemaRef, name: &QualifiedName) -> Result<RecordBatch> {
+    let given = batch.schema();
+    if let Some(unknown) = given
+        .fields()
+        .iter()
+        .find(|field| table.index_of(field.name()).is_err())
+    {
+        return Err(Error::user(
+            SqlState::UndefinedColumn,
+            format!(
+                "column \"{}\" of relation \"{}\" does not exist",
+                unknown.name(),
+                name.name
+            ),
+        ));
+    }
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let columns = table.fields().iter().map(|field| -> Result<ArrayRef> {
+        let Some(column) = batch.column_by_name(field.name()) else {
+            return Ok(new_null_array(field.data_type(), batch.num_rows()));
+        };
+        let (from, to) = (column.data_type(), field.data_type());
+        if from == to {
+            return Ok(Arc::clone(column));
+        }
+        if !assignable(from, to, false) {
+            return Err(column_error(field.name(), to, from));
+        }
+        cast_with_options(column, to, &strict).map_err(|error| {
+            value_error(Error::user(SqlState::DataException, error.to_string()))
+                .with_detail(format!("In column \"{}\".", field.name()))
+        })
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let fields: Vec<_> = table
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| Error::internal(format!("ingested rows: {error}")))
+}
+
+/// What the client sent cannot be read; an error of the connection itself passes as it is.
+fn unreadable(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        other => Error::user(
+            SqlState::InvalidParameterValue,
+            format!("the rows to be ingested cannot be read: {other}"),
+        )
+        .into(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Where ad-hoc queries run: on threads of their own, which give way to those of the streams.
+//!
+//! A query that somebody types may want all of every processor, for as long as it likes. On the streams' threads it would keep epochs
+//! waiting between any two of its batches; on threads of a lower priority it gets what streams leave, and they are not late by more than a
+//! switch of threads. When very many run at a time the others wait for a turn: one that has given a batch and not got rid of it (a slow
+//! client, a cursor) gives its turn away meanwhile.
+
+use std::{sync::Arc, thread};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use datafusion::{
+    common::{DataFusionError, Result},
+    execution::SendableRecordBatchStream,
+    logical_expr::LogicalPlan,
+    physical_plan::stream::RecordBatchStreamAdapter,
+    prelude::SessionContext,
+};
+use futures::StreamExt;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{
+        Semaphore,
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    task::JoinHandle,
+};
+
+use crate::{
+    error::{Error, SqlState},
+    table::external,
+};
+
+/// Nice value of the threads: to the kernel, a tenth of what a stream's thread is worth.
+const NICE: libc::c_int = 10;
+
+/// Threads for each processor: a short query need not wait until a long one has got rid of a batch, for the kernel divides the processor.
+const THREADS: usize = 4;
+
+/// Queries that run at a time, for each processor.
+const RUNNING: usize = 16;
+
+/// Batches on their way to whoever asked.
+const AHEAD: usize = 2;
+
+/// As the program's own threads: planning recurses.
+const STACK_BYTES: usize = 16 << 20;
+
+/// The threads.
+#[derive(Debug)]
+pub(crate) struct AdHoc {
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+    turns: Arc<Semaphore>,
+}
+
+impl AdHoc {
+    /// Starts them.
+    pub(super) fn new() -> std::result::Result<Self, Error> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(processors * THREADS)
+            .thread_name("ad-hoc")
+            .thread_stack_size(STACK_BYTES)
+            .on_thread_start(give_way)
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Error::outside(
+                    SqlState::OutOfMemory,
+                    format!("the threads of ad-hoc queries cannot be started: {error}"),
+                )
+            })?;
+        Ok(Self {
+            runtime: Some(runtime),
+            turns: Arc::new(Semaphore::new(processors * RUNNING)),
+        })
+    }
+
+    /// Runs a plan; its rows. They end with the stream that this gives.
+    pub(crate) async fn run(
+        &self,
+        context: SessionContext,
+        plan: LogicalPlan,
+    ) -> Result<SendableRecordBatchStream> {
+        let Some(runtime) = &self.runtime else {
+            return Err(ended());
+        };
+        let (begun, begins) = oneshot::channel();
+        let (out, rows) = mpsc::channel(AHEAD);
+        let turns = Arc::clone(&self.turns);
+        let task = runtime.spawn(run(context, plan, turns, begun, out));
+        let task = Task(task);
+        let schema = begins.await.map_err(|_| ended())??;
+        let rows = futures::stream::unfold((rows, task), |(mut rows, mut task)| async move {
+            if let Some(batch) = rows.recv().await {
+                return Some((batch, (rows, task)));
+            }
+            // All rows were given, unless it broke down.
+            let failed = (&mut task.0).await.is_err();
+            failed.then(|| (Err(ended()), (rows, task)))
+        });
+        // One that broke down says so once.
+        let rows = rows.scan(false, |over, batch| {
+            let was = std::mem::replace(over, batch.is_err());
+            std::future::ready((!was).then_some(batch))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+impl Drop for AdHoc {
+    fn drop(&mut self) {
+        // Whoever drops it may be a task that must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A query's task, which ends with whoever reads its rows.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(
+    context: SessionContext,
+    plan: LogicalPlan,
+    turns: Arc<Semaphore>,
+    begun: oneshot::Sender<Result<SchemaRef>>,
+    out: mpsc::Sender<Result<RecordBatch>>,
+) {
+    // Nobody closes the semaphore.
+    let mut turn = turns.acquire().await.ok();
+    let started = async {
+        context
+            .execute_logical_plan(plan)
+            .await?
+            .execute_stream()
+            .await
+    };
+    let mut stream = match started.await {
+        Ok(stream) => stream,
+        Err(error) => {
+            let _ = begun.send(Err(error));
+            return;
+        }
+    };
+    let _ = begun.send(Ok(stream.schema()));
+    while let Some(batch) = stream.next().await {
+        match out.try_send(batch) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => return,
+            Err(TrySendError::Full(batch)) => {
+                drop(turn);
+                if out.send(batch).await.is_err() {
+                    return;
+                }
+                turn = turns.acquire().await.ok();
+            }
+        }
+    }
+}
+
+/// Makes the calling thread worth less than others.
+fn give_way() {
+    // SAFETY: takes numbers alone; 0 is the calling thread.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0;
+    if failed {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!("ad-hoc queries run at the priority of streams: {error}");
+    }
+}
+
+fn ended() -> DataFusionError {
+    external(Error::internal("the query has broken down"))
+}

@@ -1,0 +1,146 @@
+//! `COMMENT ON TABLE | VIEW | COLUMN … IS '…'`: kept in the catalog, and in the Delta table's own description where no query feeds it.
+//!
+//! A table that a query feeds keeps its description out of the log: to define it anew would be to disturb its writer.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use sluice_sql::ast::{CommentObject, Ident, ObjectName, ObjectNamePart};
+
+use super::alter_table::{put, redefine};
+use crate::{
+    catalog::{Object, QualifiedName, fold},
+    error::{Error, Result, SqlState},
+    session::Session,
+    write::{Action, Target},
+};
+
+pub(super) async fn run(
+    session: &Session,
+    kind: &CommentObject,
+    name: &ObjectName,
+    comment: Option<String>,
+) -> Result<String> {
+    // PostgreSQL takes an empty comment for none.
+    let comment = comment.filter(|text| !text.is_empty());
+    let (relation, column) = match kind {
+        CommentObject::Table | CommentObject::View | CommentObject::MaterializedView => {
+            (QualifiedName::from_sql(name)?, None)
+        }
+        CommentObject::Column => {
+            let (relation, column) = of_column(name)?;
+            (relation, Some(column))
+        }
+        other => {
+            return Err(Error::user(
+                SqlState::FeatureNotSupported,
+                format!("COMMENT ON {other} is not supported"),
+            )
+            .with_hint("Comments are for tables, views and their columns."));
+        }
+    };
+    let engine = session.engine();
+    let _ddl = engine.begin_ddl().await?;
+    let catalog = engine.catalog();
+    let mut object = Object::clone(catalog.require(&relation)?);
+    session.require_owner(crate::access::Target::Relation(&object))?;
+    let wanted = match kind {
+        CommentObject::View => "view",
+        CommentObject::Table | CommentObject::MaterializedView => "table",
+        _ => object.kind(),
+    };
+    if object.kind() != wanted {
+        return Err(Error::user(
+            SqlState::WrongObjectType,
+            format!("\"{relation}\" is not a {wanted}"),
+        ));
+    }
+    if let Some(column) = &column {
+        let columns = columns_of(session, &relation).await?;
+        if !columns.contains(column) {
+            return Err(Error::user(
+                SqlState::UndefinedColumn,
+                format!(
+                    "column \"{column}\" of relation \"{}\" does not exist",
+                    relation.name
+                ),
+            ));
+        }
+    }
+    let meta = object.meta_mut();
+    match (&column, &comment) {
+        (None, comment) => meta.comment.clone_from(comment),
+        (Some(column), Some(comment)) => {
+            meta.column_comments.insert(column.clone(), comment.clone());
+        }
+        (Some(column), None) => drop(meta.column_comments.remove(column)),
+    }
+    match object {
+        Object::Table(table) if !table.continuous => {
+            let target = Target::named(session, relation, Action::Alter)?;
+            let _turn = target.table.queue().lock().await;
+            if let Some(mut sink) = target.table.sink().await? {
+                let mut spec = sink.spec().clone();
+                match &column {
+                    None => spec.description = comment,
+                    Some(column) => spec.schema = described(&spec.schema, column, comment),
+                }
+                redefine(&target, &mut sink, &spec, "SET DESCRIPTION").await?;
+            }
+            put(session, table).await?;
+        }
+        other => {
+            engine.files().put(&other).await?;
+            engine.change_catalog(|catalog| catalog.put(Arc::new(other)));
+        }
+    }
+    Ok("COMMENT".into())
+}
+
+/// `schema.relation.column`.
+fn of_column(name: &ObjectName) -> Result<(QualifiedName, String)> {
+    match name.0.split_last() {
+        Some((ObjectNamePart::Identifier(column), relation)) if !relation.is_empty() => {
+            let relation = QualifiedName::from_sql(&ObjectName(relation.to_vec()))?;
+            Ok((relation, column_name(column)))
+        }
+        _ => Err(
+            Error::user(SqlState::SyntaxError, "column name must be qualified")
+                .with_hint("Write COMMENT ON COLUMN relation.column IS '…'."),
+        ),
+    }
+}
+
+fn column_name(column: &Ident) -> String {
+    fold(column)
+}
+
+async fn columns_of(session: &Session, relation: &QualifiedName) -> Result<Vec<String>> {
+    let table = session
+        .context()
+        .table_provider(datafusion::common::TableReference::full(
+            "sluice",
+            relation.schema.as_str(),
+            relation.name.as_str(),
+        ))
+        .await
+        .map_err(super::engine_error)?;
+    let schema = table.schema();
+    let names = schema.fields().iter().map(|field| field.name().clone());
+    Ok(names.collect())
+}
+
+/// The columns with another comment at one of them.
+fn described(schema: &Schema, column: &str, comment: Option<String>) -> Arc<Schema> {
+    let fields = schema.fields().iter().map(|field| {
+        if field.name() != column {
+            return Arc::clone(field);
+        }
+        let metadata = comment
+            .iter()
+            .map(|text| ("comment".to_owned(), text.clone()));
+        let field = Field::new(field.name(), field.data_type().clone(), field.is_nullable());
+        Arc::new(field.with_metadata(metadata.collect()))
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}

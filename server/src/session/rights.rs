@@ -1,0 +1,125 @@
+//! Whose rights a session has, and what is asked of them.
+
+use std::sync::Arc;
+
+use sluice_sql::Privilege;
+
+use super::Session;
+use crate::{
+    access::{Actor, Role, Target, Verifier, Viewer},
+    catalog::Object,
+    engine::Engine,
+    error::Result,
+};
+
+/// What a door must know of a user before it lets anybody in as it.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Whether a role of that name is there.
+    pub known: bool,
+    /// Whether one may log in as it.
+    pub login: bool,
+    /// Whether it may use what is kept back.
+    pub superuser: bool,
+    /// What the password is checked against; one that nothing fits where there is none to check.
+    pub verifier: Verifier,
+    /// Whether any password may do, now.
+    pub password_holds: bool,
+}
+
+impl Login {
+    /// Of a role.
+    pub(crate) fn of(role: &Role, secret: &[u8], now_us: i64) -> Self {
+        let holds = role
+            .valid_until
+            .as_ref()
+            .is_none_or(|(_, end)| now_us < *end);
+        Self {
+            known: true,
+            login: role.login,
+            superuser: role.superuser,
+            password_holds: holds && role.verifier.is_some(),
+            verifier: match &role.verifier {
+                Some(verifier) => verifier.clone(),
+                None => Verifier::mock(secret, &role.name),
+            },
+        }
+    }
+
+    /// Of a name that no role has.
+    pub(crate) fn nobody(secret: &[u8], user: &str) -> Self {
+        Self {
+            known: false,
+            login: false,
+            superuser: false,
+            verifier: Verifier::mock(secret, user),
+            password_holds: false,
+        }
+    }
+}
+
+impl Session {
+    /// Who is on the other end, and whose rights hold.
+    pub(crate) fn actor(&self) -> &Arc<Actor> {
+        &self.actor
+    }
+
+    /// `current_user`.
+    pub fn role(&self) -> String {
+        self.actor.current()
+    }
+
+    /// `session_user`.
+    pub(crate) fn session_user(&self) -> String {
+        self.actor.session_user()
+    }
+
+    /// What relations are looked up under at this moment.
+    pub(super) fn seen(&self) -> (u64, String) {
+        (self.engine.catalog_changes(), self.role())
+    }
+
+    /// Refuses, with PostgreSQL's error, unless the session's role has a privilege.
+    pub(crate) fn require(&self, privilege: Privilege, on: Target<'_>) -> Result<()> {
+        self.engine.catalog().check(&self.role(), privilege, on)
+    }
+
+    /// Whether the session's role owns a thing.
+    pub(crate) fn owns(&self, on: Target<'_>) -> bool {
+        self.engine.catalog().owns(&self.role(), on)
+    }
+
+    /// Refuses, with PostgreSQL's error, unless the session's role owns a thing.
+    pub(crate) fn require_owner(&self, on: Target<'_>) -> Result<()> {
+        self.engine.catalog().check_owner(&self.role(), on)
+    }
+
+    /// Whether an object is listed for the session's role.
+    pub(crate) fn sees(&self, object: &Object) -> bool {
+        let catalog = self.engine.catalog();
+        catalog.may(&self.role(), Privilege::Select, Target::Relation(object))
+    }
+
+    /// Whether what is told of the object of this name, as it prints, is told to the session's role.
+    pub(crate) fn sees_named(&self, name: &str) -> bool {
+        let viewer = Viewer::Session(Arc::clone(&self.actor));
+        viewer.hears_of(&self.engine.catalog(), name)
+    }
+}
+
+/// Parameters that follow from whose rights hold.
+pub(super) fn about_roles(engine: &Engine, actor: &Actor, name: &str) -> Option<String> {
+    match name.to_ascii_lowercase().as_str() {
+        "is_superuser" => {
+            let catalog = engine.catalog();
+            let on = catalog.roles().is_superuser(&actor.current());
+            Some(if on { "on" } else { "off" }.to_owned())
+        }
+        "session_authorization" => Some(actor.session_user()),
+        "role" => match (actor.current(), actor.session_user()) {
+            (role, user) if role == user => Some("none".to_owned()),
+            (role, _) => Some(role),
+        },
+        _ => None,
+    }
+}

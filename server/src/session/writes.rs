@@ -1,0 +1,96 @@
+//! What statements that write rows need of a session.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::scalar::ScalarValue;
+use sluice_sql::{Parsed, ast};
+use tokio_util::sync::CancellationToken;
+
+use super::{Door, Planned, Prepared, Session};
+use crate::{
+    doors::pg,
+    error::{Error, Result, SqlState},
+    execute::{
+        self,
+        dml::{self, Dml},
+    },
+};
+
+impl Prepared {
+    /// Whether it adds rows to a table and does nothing else.
+    pub(crate) fn inserts(&self) -> bool {
+        matches!(&self.plan, Some(Planned::Write(Dml::Insert(..))))
+    }
+}
+
+impl Session {
+    /// Plans a statement that writes rows or changes what exists; `None` for any other.
+    pub(super) async fn prepare_write(
+        &self,
+        statement: &ast::Statement,
+        parsed: &Parsed,
+        hints: &[Option<DataType>],
+    ) -> Result<Option<Prepared>> {
+        let prepared = |plan, parameters| Prepared {
+            parsed: parsed.clone(),
+            schema: None,
+            parameters,
+            plan: Some(plan),
+            seen: self.seen(),
+        };
+        if execute::defines(statement) {
+            let plan = Planned::Define(Arc::new(statement.clone()));
+            return Ok(Some(prepared(plan, Vec::new())));
+        }
+        let planned = dml::prepare(self, statement, hints).await?;
+        Ok(planned.map(|(dml, parameters)| prepared(Planned::Write(dml), parameters)))
+    }
+
+    /// A query as the engine is given it.
+    pub(crate) fn as_planned(&self, statement: ast::Statement) -> ast::Statement {
+        match self.door {
+            Door::Postgres => pg::rewrite(statement),
+            Door::FlightSql | Door::Embedded => statement,
+        }
+    }
+
+    /// Runs a statement that [`Prepared::inserts`] for many values, as one; its completion tag.
+    pub(crate) async fn execute_all(
+        &self,
+        prepared: &Prepared,
+        rows: Vec<Vec<ScalarValue>>,
+    ) -> Result<String> {
+        let Some(Planned::Write(dml)) = &prepared.plan else {
+            return Err(Error::internal("only what inserts runs for many values"));
+        };
+        let token = CancellationToken::new();
+        *self.running.lock() = token.clone();
+        let done = Box::pin(dml::run_all(self, dml, rows, &token)).await;
+        let done = done.map_err(|error| error.placed(&prepared.parsed));
+        self.engine
+            .metrics()
+            .statement_ended(self.door, done.as_ref().err());
+        done
+    }
+
+    /// A statement that a door carried out by itself has ended.
+    pub(crate) fn copied(&self, well: bool) {
+        let error = Error::user(SqlState::DataException, "COPY failed");
+        let error = (!well).then_some(&error);
+        self.engine.metrics().statement_ended(self.door, error);
+    }
+}
+
+/// `X is not supported`.
+pub(super) fn not_offered(text: &str) -> Error {
+    let word = text
+        .split_whitespace()
+        .next()
+        .unwrap_or("this")
+        .to_uppercase();
+    Error::user(
+        SqlState::FeatureNotSupported,
+        format!("{word} is not supported"),
+    )
+}
