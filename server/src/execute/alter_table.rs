@@ -184,7 +184,7 @@ fn set(spec: &mut TableSpec, object: &mut TableObject, options: &[SqlOption]) ->
             },
             other => other.to_string(),
         };
-        check_table_options(&Options(vec![(key.clone(), value.clone())]))?;
+        check_table_options(&Options(vec![(key.clone(), value.clone())], Vec::new()))?;
         if !SETTABLE.contains(&key.as_str()) {
             return Err(Error::user(
                 SqlState::InvalidParameterValue,
@@ -195,7 +195,8 @@ fn set(spec: &mut TableSpec, object: &mut TableObject, options: &[SqlOption]) ->
         all.retain(|(known, _)| *known != key);
         all.push((key, value));
     }
-    object.statement.options = Options(all);
+    let secrets = std::mem::take(&mut object.statement.options.1);
+    object.statement.options = Options(all, secrets);
     maintenance_option(&object.statement.options)?;
     let history = plain_history(&object.statement.options)?;
     spec.properties.extend(history_properties(history));

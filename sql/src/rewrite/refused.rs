@@ -15,8 +15,7 @@ struct Clause {
 }
 
 const KSQL: &str = "write FROM TUMBLE(events, ts, INTERVAL '1 minute') (or HOP, SESSION) and GROUP BY window_start, window_end";
-const READ: &str =
-    "write SUBSCRIBE name for rows as they become final (for many drivers: DECLARE c CURSOR FOR SUBSCRIBE name), or poll name__live for open windows too";
+const READ: &str = "write SUBSCRIBE name for rows as they become final (for many drivers: DECLARE c CURSOR FOR SUBSCRIBE name), or poll name__live for open windows too";
 
 const CLAUSES: [Clause; 6] = [
     Clause {
