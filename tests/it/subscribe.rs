@@ -226,8 +226,9 @@ fn what_comes_first_and_what_is_left_out() {
         format!("AS OF '{token}' WITH (progress)"),
     ] {
         let pg = server.connect();
+        pg.run("BEGIN");
         pg.run(&format!(
-            "BEGIN; DECLARE c CURSOR FOR SUBSCRIBE gold.counted {more}"
+            "DECLARE c CURSOR FOR SUBSCRIBE gold.counted {more}"
         ));
         let rows = pg.run("FETCH ALL FROM c");
         assert!(

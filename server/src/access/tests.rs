@@ -21,6 +21,8 @@ fn view(schema: &str, name: &str, owner: &str) -> Object {
             paused: false,
             owner: owner.to_owned(),
             acl: Acl::default(),
+            comment: None,
+            column_comments: Default::default(),
         },
         statement,
     })

@@ -5,6 +5,8 @@
 //!
 //! Key and bucket are pure functions of the value (see `grain.rs`) and merging is addition, so a sketch depends on the multiset of its
 //! values and on nothing else: no order of rows, batches or merges may ever show in an answer.
+//!
+//! long because counts, where they lie and what they answer are one structure.
 
 use std::ops::ControlFlow;
 

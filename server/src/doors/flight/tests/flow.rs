@@ -147,5 +147,8 @@ async fn closing_a_session_ends_what_runs_in_it() {
     closing.do_action(close).await.unwrap();
     let error = status(rows.try_for_each(|_| async { Ok(()) }).await.unwrap_err());
     assert_eq!(error.code(), Code::Cancelled);
-    assert_eq!(springs.open.load(Ordering::SeqCst), 0);
+    eventually("the query's stream is dropped", || {
+        springs.open.load(Ordering::SeqCst) == 0
+    })
+    .await;
 }
