@@ -92,6 +92,30 @@ fn page() -> (String, String) {
 }
 
 #[test]
+fn comments_are_told_of_relations_and_columns() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE gold.told AS SELECT 1 AS a, 'x' AS b");
+    pg.run("COMMENT ON TABLE gold.told IS 'what is told'");
+    pg.run("COMMENT ON COLUMN gold.told.b IS 'a letter'");
+    for (question, answer) in [
+        (
+            "obj_description('gold.told'::regclass, 'pg_class')",
+            "what is told",
+        ),
+        ("col_description('gold.told'::regclass, 2)", "a letter"),
+    ] {
+        assert_eq!(pg.value(&format!("SELECT {question}")), answer);
+    }
+    assert_eq!(
+        pg.run(
+            "SELECT objsubid, description FROM pg_description WHERE objoid = 'gold.told'::regclass ORDER BY 1"
+        ),
+        [["0", "what is told"], ["2", "a letter"]].map(|row| row.map(|text| Some(text.to_owned())))
+    );
+}
+
+#[test]
 fn answers_are_postgresqls_but_for_what_is_listed() {
     let server = Server::start();
     server.connect().run(&postgres::schema());

@@ -365,6 +365,10 @@ fn the_catalog_tells_the_truth_about_roles() {
         ("has_table_privilege('gold.plain', 'INSERT, SELECT')", "t"),
         ("has_table_privilege('bob', 'gold.plain', 'SELECT')", "f"),
         ("has_table_privilege('bob', 'gold.both', 'SELECT')", "t"),
+        // By number, as psql asks.
+        ("has_table_privilege('gold.plain'::regclass, 'SELECT')", "t"),
+        ("has_table_privilege('gold.other'::regclass, 'SELECT')", "f"),
+        ("has_table_privilege('pg_class', 'SELECT')", "t"),
         ("has_schema_privilege('silver', 'CREATE')", "t"),
         ("has_schema_privilege('gold', 'CREATE')", "f"),
         ("has_schema_privilege('closed', 'USAGE')", "f"),

@@ -32,6 +32,10 @@ pub(in crate::doors::pg::catalog) fn owner_oid(catalog: &Catalog, name: &str) ->
 }
 
 pub(super) fn databases(catalog: &Catalog) -> Vec<Row> {
+    // NULL where nothing but what everybody has from the start was given.
+    let changed = catalog.database_acl() != Catalog::new().database_acl();
+    let datacl = changed.then(|| access_list(catalog, Target::Database));
+    let datacl = datacl.flatten();
     vec![Row::from([
         ("oid", oids::DATABASE.into()),
         ("datname", DATABASE.into()),
@@ -43,7 +47,7 @@ pub(super) fn databases(catalog: &Catalog) -> Vec<Row> {
         ("dattablespace", 1663.into()),
         ("datcollate", "C.UTF-8".into()),
         ("datctype", "C.UTF-8".into()),
-        ("datacl", access_list(catalog, Target::Database).into()),
+        ("datacl", datacl.into()),
     ])]
 }
 
