@@ -1,6 +1,8 @@
 //! The engine: the root it holds, what exists in it, and the jobs that run.
 //!
 //! One engine per root. DDL is one statement at a time behind a lock; readers see the catalog as one immutable value.
+//!
+//! long because what an engine holds is started, told of and ended in one place.
 
 mod ad_hoc;
 mod health;
