@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sluice_tests::{delta_log::DeltaLog, parts::python, pg::Pg, server::Server};
+use sluice_tests::{delta_log::DeltaLog, parts::python, pg::Pg, server::Server, wait::wait_for};
 
 use crate::{places::preloaded, support::SOON};
 
@@ -152,11 +152,22 @@ fn a_foreign_restore_stops_the_query_and_a_rebuild_makes_the_rows_again() {
     assert_eq!(rows[0][2].as_deref(), Some("60"), "{rows:?}");
 }
 
+/// Removes a folder that somebody is writing to meanwhile.
+fn remove_all(folder: &Path) {
+    wait_for("the folder to be gone", SOON, || {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => None,
+            _ => Some(()),
+        }
+    })
+    .unwrap();
+}
+
 #[test]
 fn one_query_of_eight_whose_folder_is_removed_stops_and_the_seven_go_on() {
     let names = ["a", "b", "c", "d", "e8", "f", "g", "h"];
     let (mut server, _) = started(&names);
-    fs::remove_dir_all(server.table_dir("gold", "c")).unwrap();
+    remove_all(&server.table_dir("gold", "c"));
     wait_failed(&server, "c", &["tables/gold/c"]);
     for table in names.iter().filter(|name| **name != "c") {
         wait_commits(&server, table, 2);
