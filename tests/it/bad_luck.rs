@@ -147,6 +147,11 @@ fn a_foreign_restore_stops_the_query_and_a_rebuild_makes_the_rows_again() {
     // RESUME would go on behind it, without the rows that were taken out.
     pg.run("REBUILD QUERY gold.t FROM BEGINNING");
     wait_commits(&server, "t", 3);
+    // A table that was emptied has its first rows again when they are read again.
+    wait_for("rows after the rebuild", SOON, || {
+        (pg.number("SELECT count(*) FROM gold.t") > 1).then_some(())
+    })
+    .unwrap();
     let rows = pg.run("SELECT count(*), count(DISTINCT window_start), min(n) FROM gold.t WHERE window_start > (SELECT min(window_start) FROM gold.t)");
     assert_eq!(rows[0][0], rows[0][1], "{rows:?}");
     assert_eq!(rows[0][2].as_deref(), Some("60"), "{rows:?}");

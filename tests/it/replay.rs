@@ -229,7 +229,7 @@ fn what_cannot_be_replayed_says_why() {
     );
     pg.refused(
         "REPLAY events__dead_letter WHERE count(*) > 1",
-        "42P17",
+        "42803",
         &["WHERE"],
     );
     pg.run("PAUSE QUERY bronze.copied");
