@@ -322,6 +322,11 @@ fn what_cannot_be_subscribed_to_says_why() {
             "nothing",
         ),
         (
+            "SUBSCRIBE gold.counted AS OF '1-0-0' WITH (snapshot)",
+            "22023",
+            "Leave out either",
+        ),
+        (
             "SUBSCRIBE gold.counted AS OF 'yesterday'",
             "22023",
             "_token",

@@ -95,6 +95,13 @@ impl SubscriptionPlan {
             )
             .with_hint("Write the values into the query."));
         }
+        if subscribe.as_of.is_some() && subscribe.snapshot == Some(true) {
+            return Err(Error::user(
+                SqlState::InvalidParameterValue,
+                "a subscription AS OF a token begins without the rows there are",
+            )
+            .with_hint("Leave out either AS OF or WITH (snapshot)."));
+        }
         let config = context.copied_config().with_target_partitions(1);
         let in_order = SessionStateBuilder::new_from_existing(context.state()).with_config(config);
         Ok(Self {

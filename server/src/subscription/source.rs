@@ -79,12 +79,10 @@ impl Followed {
             changes.mark_unchanged();
             if self.freshness == Freshness::Committed {
                 state.settle().await.map_err(external)?;
-                let (mut cut, mut mark) = state.cut_at();
-                cut.tail.clear();
-                mark.epoch = state.committed_epoch().unwrap_or(i64::MIN).min(mark.epoch);
+                let (cut, mark) = state.cut_at(self.freshness);
                 return Ok((state, cut, mark));
             }
-            let (cut, mark) = state.cut_at();
+            let (cut, mark) = state.cut_at(self.freshness);
             if !cut.restoring {
                 return Ok((state, cut, mark));
             }

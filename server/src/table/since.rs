@@ -6,7 +6,7 @@
 use arrow::array::RecordBatch;
 use tokio::sync::watch;
 
-use super::{Cut, TableState};
+use super::{Cut, Freshness, TableState};
 
 /// How far somebody has come: an epoch, and which run of decisions it is of.
 ///
@@ -93,10 +93,14 @@ impl TableState {
         Since::Tail(epochs, to(until))
     }
 
-    /// One consistent view, and the epoch up to which it has all rows.
-    pub fn cut_at(&self) -> (Cut, Mark) {
+    /// One consistent view, of committed rows alone where these are asked for, and the epoch up to which it has all rows.
+    pub fn cut_at(&self, freshness: Freshness) -> (Cut, Mark) {
         let rows = self.rows.read();
-        let epoch = rows.committed_epoch.max(rows.ended.unwrap_or(i64::MIN));
+        let ended = match freshness {
+            Freshness::Latest => rows.ended.unwrap_or(i64::MIN),
+            Freshness::Committed => i64::MIN,
+        };
+        let epoch = rows.committed_epoch.max(ended);
         let lineage = rows.lineage.unwrap_or_default();
         let tail = rows.tail.iter().filter(|(other, _)| *other <= epoch);
         let cut = Cut {
