@@ -123,14 +123,7 @@ pub enum Answer {
 /// Where doors get sessions from.
 pub trait Sessions: Send + Sync {
     /// What is known of a user; takes the same time for everybody.
-    fn login(&self, user: &str) -> Login {
-        Login {
-            known: true,
-            login: true,
-            superuser: user == crate::access::OWNER,
-            ..Login::nobody(b"", user)
-        }
-    }
+    fn login(&self, user: &str) -> Login;
 
     /// A new session for `user`, or why there is none (57P03 while the server starts, 3D000 for another database).
     fn open(&self, user: &str, database: &str, door: Door) -> Result<Arc<Session>>;
@@ -217,6 +210,8 @@ impl Session {
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        // Noted first: what changes meanwhile is looked at again.
+        let seen = self.seen();
         if let Statement::Subscribe(subscribe) = &parsed.statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
@@ -226,7 +221,7 @@ impl Session {
                 schema: Some(plan.schema()),
                 parameters: Vec::new(),
                 plan: Some(Planned::Subscription(Arc::new(plan))),
-                seen: self.seen(),
+                seen,
             });
         }
         let Statement::Sql(statement) = &parsed.statement else {
@@ -235,7 +230,7 @@ impl Session {
                 parsed: parsed.clone(),
                 parameters: Vec::new(),
                 plan: None,
-                seen: self.seen(),
+                seen,
             });
         };
         if let Some(schema) = settings::shown_schema(statement) {
@@ -244,14 +239,18 @@ impl Session {
                 schema,
                 parameters: Vec::new(),
                 plan: None,
-                seen: self.seen(),
+                seen,
             });
         }
-        if let Some(prepared) = self.prepare_write(statement, parsed, hints).await? {
-            return Ok(prepared);
+        if let Some((plan, parameters)) = self.prepare_write(statement, hints).await? {
+            return Ok(Prepared {
+                parsed: parsed.clone(),
+                schema: None,
+                parameters,
+                plan: Some(plan),
+                seen,
+            });
         }
-        // Noted first: what changes meanwhile is looked at again.
-        let seen = self.seen();
         let mut statement = self.to_plan(statement, &parsed.text)?;
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
@@ -367,8 +366,11 @@ impl Session {
         let answer = match &prepared.plan {
             // It stops at the token by itself, as long as it may.
             Some(Planned::Write(dml)) => {
-                let done = Box::pin(dml::run(self, dml, parameters, &token)).await;
-                done.map(|tag| Answer::Done {
+                let done = Box::pin(async {
+                    self.look_again(prepared).await?;
+                    dml::run(self, dml, parameters, &token).await
+                });
+                done.await.map(|tag| Answer::Done {
                     tag,
                     parameters: Vec::new(),
                 })
@@ -392,14 +394,8 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: CancellationToken,
     ) -> Result<Answer> {
-        if let (Some(Planned::Subscription(plan)), Statement::Subscribe(subscribe)) =
-            (&prepared.plan, &prepared.parsed.statement)
-        {
-            if prepared.seen != self.seen() {
-                let query = subscription::query_of(subscribe)?;
-                self.plan(&self.to_plan(&query, &prepared.parsed.text)?)
-                    .await?;
-            }
+        self.look_again(prepared).await?;
+        if let Some(Planned::Subscription(plan)) = &prepared.plan {
             let stream = plan.start().await.map_err(engine_error)?;
             return Ok(Answer::Rows {
                 tag: SUBSCRIBE.into(),
@@ -434,14 +430,7 @@ impl Session {
             Some(Planned::Subscription(_)) => {
                 return Err(Error::internal("a subscription came the wrong way"));
             }
-            Some(Planned::Whole(plan)) => {
-                // The plan has its relations; whether they may still be read is asked where names are looked up.
-                if prepared.seen != self.seen() {
-                    self.plan(&self.to_plan(statement, &prepared.parsed.text)?)
-                        .await?;
-                }
-                LogicalPlan::clone(plan)
-            }
+            Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
                 parameters::fill_in_table_functions(&mut statement, &parameters);

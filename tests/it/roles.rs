@@ -28,10 +28,13 @@ const SETUP: &str = "
     GRANT SELECT ON gold.both TO readers;
     GRANT SELECT ON STREAM clicks TO readers;
     GRANT SELECT ON closed.inside TO eve;
+    CREATE TABLE gold.written (a INT);
+    GRANT SELECT, INSERT ON gold.written TO ann;
+    GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON gold.written TO readers;
 ";
 
 /// Each statement with what ann, bob and eve are told: `ok` or a SQLSTATE.
-const MATRIX: [(&str, [&str; 3]); 25] = [
+const MATRIX: [(&str, [&str; 3]); 34] = [
     ("SELECT * FROM gold.plain", ["ok", DENIED, DENIED]),
     ("SELECT * FROM gold.other", [DENIED, DENIED, DENIED]),
     // A view reads with its owner's rights.
@@ -73,6 +76,37 @@ const MATRIX: [(&str, [&str; 3]); 25] = [
     ("CREATE SCHEMA mine", [DENIED, DENIED, DENIED]),
     ("DROP TABLE gold.plain", [DENIED, DENIED, DENIED]),
     ("OPTIMIZE gold.plain", [DENIED, DENIED, DENIED]),
+    // What is written asks for its own privilege, and what is read for it for that of reading.
+    (
+        "INSERT INTO gold.written SELECT 1 WHERE false",
+        ["ok", "ok", DENIED],
+    ),
+    (
+        "INSERT INTO gold.written SELECT a FROM gold.other",
+        [DENIED, DENIED, DENIED],
+    ),
+    (
+        "UPDATE gold.written SET a = 2 WHERE a = 1",
+        [DENIED, "ok", DENIED],
+    ),
+    (
+        "DELETE FROM gold.written WHERE a = 1",
+        [DENIED, "ok", DENIED],
+    ),
+    (
+        "MERGE INTO gold.written w USING (SELECT 1 AS a) s ON w.a = s.a WHEN MATCHED THEN DELETE",
+        [DENIED, "ok", DENIED],
+    ),
+    ("TRUNCATE gold.written", [DENIED, "ok", DENIED]),
+    (
+        "ALTER TABLE gold.written ADD COLUMN b INT",
+        [DENIED, DENIED, DENIED],
+    ),
+    (
+        "COMMENT ON TABLE gold.written IS 'x'",
+        [DENIED, DENIED, DENIED],
+    ),
+    ("SUBSCRIBE gold.other", [DENIED, DENIED, DENIED]),
     (
         "GRANT SELECT ON gold.plain TO eve",
         [DENIED, DENIED, DENIED],
@@ -294,6 +328,16 @@ fn rights_hold_from_the_moment_they_are_given_until_they_are_taken() {
     owner.run("REVOKE SELECT ON gold.plain FROM PUBLIC");
     let error = sluice_tests::pg::block_on(eve.client().query(&prepared, &[])).unwrap_err();
     assert_eq!(error.code().map(|code| code.code()), Some(DENIED));
+    // So is one that writes what it reads.
+    owner.run("GRANT SELECT ON gold.other TO ann");
+    let writer = connect(&server, "ann");
+    let copy = "INSERT INTO gold.written SELECT a FROM gold.other";
+    let prepared = sluice_tests::pg::block_on(writer.client().prepare(copy)).unwrap();
+    let run = || sluice_tests::pg::block_on(writer.client().execute(&prepared, &[]));
+    assert_eq!(run().unwrap(), 1);
+    owner.run("REVOKE SELECT ON gold.other FROM ann");
+    let error = run().unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some(DENIED));
     // Membership, with and without inheritance.
     owner.run("GRANT readers TO eve");
     assert_eq!(eve.number("SELECT a FROM gold.both"), 1);
@@ -392,13 +436,16 @@ fn the_catalog_tells_the_truth_about_roles() {
     );
     // Only what may be read is listed, at both doors.
     let listed = "SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_schema IN ('gold', 'closed', 'public') ORDER BY 1";
-    assert_eq!(ann.run(listed), [[Some("gold.plain".to_owned())]]);
+    assert_eq!(
+        ann.run(listed),
+        ["gold.plain", "gold.written"].map(|name| [Some(name.to_owned())])
+    );
     assert_eq!(
         ann.run("SHOW TABLES")
             .into_iter()
             .map(|row| row[1].clone())
             .collect::<Vec<_>>(),
-        [Some("plain".to_owned())]
+        ["plain", "written"].map(|name| Some(name.to_owned()))
     );
     let owners = "SELECT c.relname, pg_get_userbyid(c.relowner) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'silver'";
     ann.run("CREATE VIEW silver.mine AS SELECT 1 AS a");

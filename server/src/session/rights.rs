@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use sluice_sql::Privilege;
+use sluice_sql::{Privilege, Statement};
 
-use super::Session;
+use super::{Planned, Prepared, Session};
 use crate::{
     access::{Actor, Role, Target, Verifier, Viewer},
     catalog::Object,
     engine::Engine,
     error::Result,
+    execute::dml,
+    subscription,
 };
 
 /// What a door must know of a user before it lets anybody in as it.
@@ -46,6 +48,17 @@ impl Login {
         }
     }
 
+    /// Of whoever comes to a door that is being tested.
+    #[cfg(test)]
+    pub(crate) fn trusted(user: &str) -> Self {
+        Self {
+            known: true,
+            login: true,
+            superuser: user == crate::access::OWNER,
+            ..Self::nobody(b"", user)
+        }
+    }
+
     /// Of a name that no role has.
     pub(crate) fn nobody(secret: &[u8], user: &str) -> Self {
         Self {
@@ -77,6 +90,28 @@ impl Session {
     /// What relations are looked up under at this moment.
     pub(super) fn seen(&self) -> (u64, String) {
         (self.engine.catalog_changes(), self.role())
+    }
+
+    /// Refuses a statement whose plan has relations that may not be read any more: whether they may is asked where names are looked up.
+    pub(super) async fn look_again(&self, prepared: &Prepared) -> Result<()> {
+        if prepared.seen == self.seen() {
+            return Ok(());
+        }
+        let text = &prepared.parsed.text;
+        match (&prepared.plan, &prepared.parsed.statement) {
+            (Some(Planned::Subscription(_)), Statement::Subscribe(subscribe)) => {
+                let query = subscription::query_of(subscribe)?;
+                self.plan(&self.to_plan(&query, text)?).await.map(drop)
+            }
+            (Some(Planned::Whole(_)), Statement::Sql(statement)) => {
+                self.plan(&self.to_plan(statement, text)?).await.map(drop)
+            }
+            (Some(Planned::Write(_)), Statement::Sql(statement)) => {
+                let types = &prepared.parameters;
+                dml::prepare(self, statement, types).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses, with PostgreSQL's error, unless the session's role has a privilege.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
-use sluice_sql::{Parsed, ast};
+use sluice_sql::ast;
 use tokio_util::sync::CancellationToken;
 
 use super::{Door, Planned, Prepared, Session};
@@ -25,26 +25,18 @@ impl Prepared {
 }
 
 impl Session {
-    /// Plans a statement that writes rows or changes what exists; `None` for any other.
+    /// Plans a statement that writes rows or changes what exists, and gives its parameters' types; `None` for any other.
     pub(super) async fn prepare_write(
         &self,
         statement: &ast::Statement,
-        parsed: &Parsed,
         hints: &[Option<DataType>],
-    ) -> Result<Option<Prepared>> {
-        let prepared = |plan, parameters| Prepared {
-            parsed: parsed.clone(),
-            schema: None,
-            parameters,
-            plan: Some(plan),
-            seen: self.seen(),
-        };
+    ) -> Result<Option<(Planned, Vec<Option<DataType>>)>> {
         if execute::defines(statement) {
             let plan = Planned::Define(Arc::new(statement.clone()));
-            return Ok(Some(prepared(plan, Vec::new())));
+            return Ok(Some((plan, Vec::new())));
         }
         let planned = dml::prepare(self, statement, hints).await?;
-        Ok(planned.map(|(dml, parameters)| prepared(Planned::Write(dml), parameters)))
+        Ok(planned.map(|(dml, parameters)| (Planned::Write(dml), parameters)))
     }
 
     /// A query as the engine is given it.
@@ -64,6 +56,7 @@ impl Session {
         let Some(Planned::Write(dml)) = &prepared.plan else {
             return Err(Error::internal("only what inserts runs for many values"));
         };
+        self.look_again(prepared).await?;
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
         let done = Box::pin(dml::run_all(self, dml, rows, &token)).await;

@@ -60,6 +60,10 @@ struct Springs {
 }
 
 impl Sessions for Springs {
+    fn login(&self, user: &str) -> Login {
+        Login::trusted(user)
+    }
+
     fn open(&self, user: &str, _: &str, door: Door) -> Result<Arc<Session>> {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
         let spring = Spring {
