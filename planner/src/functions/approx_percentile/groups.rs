@@ -4,7 +4,7 @@
 //! values of all small groups lie in one pair of columns (group, key) in order of arrival and are laid out by group only when groups leave.
 //! A group of more than a few values gets a place of its own; its first values stay behind in the columns as stale rows and are moved over
 //! together once they are half of them, so a row is touched a constant number of times on average. Beyond the exact limit a group counts in
-//! buckets, and its place of its own becomes a short list of values that are still to be counted: a whole list at a time is counted with
+//! buckets, and its place of its own becomes a list of values that are still to be counted: a whole list at a time is counted with
 //! everything at hand, where a value at a time would look for its group's buckets, and wait for each step of the way.
 //! Nothing here may take time proportional to the number of groups per batch.
 //!
@@ -29,7 +29,7 @@ use super::sketch::{Buckets, EXACT_LIMIT};
 const FEW: u32 = 32;
 /// … and from here on, where its own place is.
 const FIRST_OWN: u32 = FEW + 1;
-/// How many values wait to be counted together.
+/// How many values wait to be counted together, at least: a group that has kept its values has more room.
 const WAITING: usize = 128;
 
 /// The accumulator.
@@ -52,9 +52,8 @@ pub(in crate::functions) struct PercentileGroups {
 /// What a group of more than a few values has to itself.
 #[derive(Debug, Default)]
 struct Own {
-    /// Room for values: the first `count` are all there are or, where there are buckets, those that are not counted yet.
+    /// All values or, where there are buckets, those that are not counted yet. Its capacity is the room there is.
     keys: Vec<u64>,
-    count: usize,
     /// There from value number [`EXACT_LIMIT`] + 1 on.
     buckets: Option<Box<Buckets>>,
 }
@@ -76,40 +75,31 @@ impl Own {
     /// Takes a value; `false`, and nothing else, where there is no room.
     #[inline(always)]
     fn push(&mut self, key: u64) -> bool {
-        match self.keys.get_mut(self.count) {
-            Some(place) => {
-                *place = key;
-                self.count += 1;
-                true
-            }
-            None => false,
+        let room = self.keys.len() < self.keys.capacity();
+        if room {
+            self.keys.push(key);
         }
+        room
     }
 
     /// Takes as many of some values as there is room for.
     fn fill(&mut self, keys: &mut impl Iterator<Item = u64>) {
-        let room = self.keys.get_mut(self.count..).unwrap_or_default();
-        for (place, key) in room.iter_mut().zip(keys) {
-            *place = key;
-            self.count += 1;
-        }
+        let room = self.keys.capacity() - self.keys.len();
+        self.keys.extend(keys.take(room));
     }
 
     /// Makes room for at least one more value, and at best for so many.
     #[cold]
     fn make_room(&mut self, grain: Grain, more: usize) {
-        let room = self.keys.len();
-        if self.buckets.is_none() && room < EXACT_LIMIT {
-            let room = (room * 2).max(self.count + more);
+        let count = self.keys.len();
+        if self.buckets.is_none() && count < EXACT_LIMIT {
+            let room = (count * 2).max(count + more);
             let room = room.clamp(2 * FEW as usize, EXACT_LIMIT);
-            self.keys.reserve_exact(room - self.keys.len());
-            self.keys.resize(room, 0);
+            self.keys.reserve_exact(room - count);
             return;
         }
         self.counted(grain);
-        if room != WAITING {
-            self.keys = vec![0; WAITING];
-        }
+        self.keys.reserve_exact(WAITING);
     }
 
     /// The buckets, all values counted.
@@ -117,8 +107,8 @@ impl Own {
         let buckets = self
             .buckets
             .get_or_insert_with(|| Box::new(Buckets::new(grain)));
-        buckets.add_all(&self.keys[..self.count]);
-        self.count = 0;
+        buckets.add_all(&self.keys);
+        self.keys.clear();
         buckets
     }
 
@@ -346,7 +336,7 @@ impl Emitted {
                 return internal_err!("approx_percentile: a group has lost its values");
             };
             match own.buckets {
-                None => then(Held::Exact(&mut own.keys[..own.count]))?,
+                None => then(Held::Exact(&mut own.keys))?,
                 Some(_) => then(Held::Buckets(own.counted(grain)))?,
             }
         }

@@ -192,6 +192,10 @@ impl Buckets {
 
     /// Whether the counts from the smallest to the largest fit a byte each, in no more bytes than twice the buckets that have values.
     pub(super) fn fit_a_row(&self) -> bool {
+        // Values on both sides of 0, or at it, lie too far apart: no need to look at every count.
+        if u64::from(self.width()) > 2 * self.count {
+            return false;
+        }
         let (mut all, mut there) = (0, 0);
         match self.all_near() {
             // Without a jump, so that many are looked at at once.
@@ -240,6 +244,15 @@ impl Buckets {
             .bucket_of(self.min)
             .checked_sub(self.near_first)? as usize;
         self.near.get(at..at + self.width() as usize)
+    }
+
+    /// The near counts up to the largest value's, where that is one of them: what lies above all others.
+    fn near_below_max(&self) -> Option<&[u32]> {
+        let last = self
+            .grain
+            .bucket_of(self.max)
+            .checked_sub(self.near_first)?;
+        self.near.get(..=last as usize)
     }
 
     /// How many buckets there are from the smallest value's to the largest's.
@@ -389,16 +402,15 @@ impl Buckets {
     /// The bucket in which the value of a rank lies, looked for from the end that is nearer where that is easy.
     fn bucket_at(&self, rank: u64) -> Option<u32> {
         if rank > self.count / 2
-            && let Some(counts) = self.all_near()
+            && let Some(counts) = self.near_below_max()
         {
             let mut above = self.count - rank;
-            for (bucket, count) in counts.iter().enumerate().rev() {
+            for (at, count) in counts.iter().enumerate().rev() {
                 match above.checked_sub(u64::from(*count)) {
                     Some(left) => above = left,
-                    None => return Some(self.grain.bucket_of(self.min) + bucket as u32),
+                    None => return Some(self.near_first + at as u32),
                 }
             }
-            return None;
         }
         let mut below = 0;
         let found = self.visit(|bucket, count| {
