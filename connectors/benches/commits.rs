@@ -7,7 +7,7 @@
 //! An hour is sealed once, in the step after it; to say how even commits are, what that costs is spread over the commits whose rows it writes.
 //!
 //! `SLUICE_BENCH_COMMITS` (2,000) of ours, `SLUICE_BENCH_STOCK` (1,000) of delta-rs'; `SLUICE_BENCH_TABLE` keeps the table in that folder.
-//! CPU is the process's own, from `/proc/self/stat`.
+//! CPU is the process's own, user and system.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{fs, path::PathBuf, sync::Arc, time::Instant};
@@ -389,17 +389,16 @@ fn log_size(root: &Root, path: &str) -> LogSize {
     size
 }
 
-/// CPU of this process so far, user and system: hundredths of a second, which many small pieces add up rightly from.
+/// CPU of this process so far, user and system.
 fn cpu_ms() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let ticks: f64 = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<f64>().unwrap())
-        .sum();
-    ticks * 10.0
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the clock is written to a place of ours that lives as long as the call.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    assert_eq!(failed, 0);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 fn resident_mib() -> f64 {

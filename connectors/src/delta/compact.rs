@@ -26,7 +26,7 @@ use super::{
     DataFile, DeltaSink, Snapshot, TableFile, TableSpec,
     partition::Values,
     reader::table_files,
-    write::{self, COMMIT_LEVEL, FILE_BYTES, REWRITE_LEVEL, blocking, parquet_error, same_kind},
+    write::{self, FILE_BYTES, Packing, blocking, parquet_error, same_kind},
 };
 use crate::{
     error::{ConnectorError, Result},
@@ -191,10 +191,10 @@ impl Compactor {
         let mut written: Vec<DataFile> = Vec::new();
         let mut round = Round::default();
         let mut rows = 0;
-        let level = match merge.sealed {
-            true => REWRITE_LEVEL,
+        let packing = match merge.sealed {
+            true => Packing::Tight,
             // It is written again soon.
-            false => COMMIT_LEVEL,
+            false => Packing::Quick,
         };
         let paths: Vec<String> = merge
             .files
@@ -233,13 +233,13 @@ impl Compactor {
             }
             if round.bytes >= ROUND_BYTES {
                 written.extend(
-                    self.write(&spec, &values, &schema, order, level, &mut round)
+                    self.write(&spec, &values, &schema, order, packing, &mut round)
                         .await?,
                 );
             }
         }
         written.extend(
-            self.write(&spec, &values, &schema, order, level, &mut round)
+            self.write(&spec, &values, &schema, order, packing, &mut round)
                 .await?,
         );
         let merged = Merged {
@@ -322,7 +322,7 @@ impl Compactor {
         values: &Values,
         schema: &SchemaRef,
         order: &[String],
-        level: i32,
+        packing: Packing,
         round: &mut Round,
     ) -> Result<Vec<DataFile>> {
         let Round { batches, .. } = std::mem::take(round);
@@ -332,7 +332,7 @@ impl Compactor {
         let path = self.sink.path();
         let (schema, order) = (Arc::clone(schema), order.to_vec());
         let rows = blocking(path, move || sorted(&schema, &batches, &order)).await?;
-        write::rewrite_files(&self.root, path, spec, values, rows, level).await
+        write::rewrite_files(&self.root, path, spec, values, rows, packing).await
     }
 }
 

@@ -18,6 +18,7 @@ use deltalake::{
     delta_datafusion::{DeltaScanConfig, DeltaScanNext},
     table::state::DeltaTableState,
 };
+use futures::StreamExt;
 use serde_json::{Map, Value};
 
 use super::{
@@ -34,6 +35,12 @@ const START_OVER: usize = 8;
 
 /// Versions after which it does so at the latest.
 const START_OVER_VERSIONS: i64 = 1_000;
+
+/// Versions after which it does so where there is a new checkpoint, from which that costs least.
+const START_OVER_AT_CHECKPOINT: i64 = 100;
+
+/// Entries read at the same time.
+const READS: usize = 16;
 
 /// Reads a table, again and again.
 #[derive(Debug)]
@@ -129,6 +136,11 @@ impl DeltaReader {
         if self.followed >= START_OVER || version - self.whole_at >= START_OVER_VERSIONS {
             return None;
         }
+        let checkpoint = self.log.last_checkpoint().await.ok()?;
+        let checkpoint = checkpoint.map_or(0, |checkpoint| checkpoint.version);
+        if checkpoint - self.whole_at >= START_OVER_AT_CHECKPOINT {
+            return None;
+        }
         // A table that was deleted and made anew must not be mixed with the old one, whatever version it has come to.
         let stamp = self.log.stamp(version).await.ok()??;
         if self.stamp.as_ref() != Some(&stamp) {
@@ -144,15 +156,14 @@ impl DeltaReader {
 
     /// Looks at the transactions of the entries after `from` up to `to`; `None` where one of them cannot be read any more.
     async fn see(&mut self, from: i64, to: i64) -> Option<()> {
-        for version in from + 1..=to {
-            let entry = self.log.read(version).await.ok()??;
-            let transactions = Arc::make_mut(&mut self.transactions);
-            transactions.extend(
-                entry
-                    .transactions
-                    .into_iter()
-                    .map(|txn| (txn.app_id, txn.version)),
-            );
+        let log = &self.log;
+        let mut entries = futures::stream::iter(from + 1..=to)
+            .map(|version| log.read(version))
+            .buffered(READS);
+        let transactions = Arc::make_mut(&mut self.transactions);
+        while let Some(entry) = entries.next().await {
+            let seen = entry.ok()??.transactions.into_iter();
+            transactions.extend(seen.map(|txn| (txn.app_id, txn.version)));
         }
         Some(())
     }

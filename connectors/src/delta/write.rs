@@ -17,7 +17,7 @@ use parquet::{
     arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions},
     basic::{Compression, ZstdLevel},
     errors::ParquetError,
-    file::properties::WriterProperties,
+    file::properties::{EnabledStatistics, WriterProperties},
 };
 use uuid::Uuid;
 
@@ -31,9 +31,19 @@ use crate::{
 /// Encoded bytes after which a file ends and the next begins.
 pub(super) const FILE_BYTES: usize = 64 << 20;
 
-/// Zstandard's level for files of a commit, which are small and in a hurry, and for those that take the place of many.
-pub(super) const COMMIT_LEVEL: i32 = 1;
-pub(super) const REWRITE_LEVEL: i32 = 3;
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// So few rows that starting Zstandard for each column would cost more than all else: merged soon, read often until then.
+    Few,
+    /// In a hurry: a large commit, or a merge that is merged again.
+    Quick,
+    /// For good.
+    Tight,
+}
+
+/// Rows in memory up to which they are [`Packing::Few`], and encoded where they are: to hand them to another thread would cost as much.
+const FEW_BYTES: usize = 256 << 10;
 
 /// Rows between two looks at a file's size.
 const STEP_ROWS: usize = 65_536;
@@ -58,9 +68,17 @@ pub(super) async fn write_files(
         return Ok(Vec::new());
     }
     let (epochs, rows): (Vec<Option<i64>>, Vec<RecordBatch>) = rows.into_iter().unzip();
-    let spec = spec.clone();
     let tag = file_tag(tag);
-    let encoded = blocking(path, move || encode(&spec, &epochs, &rows, &tag)).await?;
+    let bytes: usize = rows.iter().map(RecordBatch::get_array_memory_size).sum();
+    let encoded = if bytes <= FEW_BYTES {
+        encode(spec, Packing::Few, &epochs, &rows, &tag)?
+    } else {
+        let spec = spec.clone();
+        blocking(path, move || {
+            encode(&spec, Packing::Quick, &epochs, &rows, &tag)
+        })
+        .await?
+    };
     put_all(root, path, encoded).await
 }
 
@@ -72,11 +90,11 @@ pub(super) async fn rewrite_files(
     spec: &TableSpec,
     values: &partition::Values,
     rows: RecordBatch,
-    level: i32,
+    packing: Packing,
 ) -> Result<Vec<DataFile>> {
     let (spec, values) = (spec.clone(), values.clone());
     let encoded = blocking(path, move || {
-        let mut files = Files::new(&spec, level, "merged");
+        let mut files = Files::new(&spec, packing, "merged");
         files.add(&values, std::iter::once(Ok((None, rows))))?;
         Ok(files.done)
     })
@@ -199,11 +217,12 @@ fn file_tag(tag: &str) -> String {
 
 fn encode(
     spec: &TableSpec,
+    packing: Packing,
     epochs: &[Option<i64>],
     rows: &[RecordBatch],
     tag: &str,
 ) -> Result<Vec<(Add, Bytes)>> {
-    let mut files = Files::new(spec, COMMIT_LEVEL, tag);
+    let mut files = Files::new(spec, packing, tag);
     let indices: Vec<usize> = files
         .schema
         .fields()
@@ -224,17 +243,17 @@ fn encode(
 struct Files<'a> {
     spec: &'a TableSpec,
     schema: SchemaRef,
-    level: i32,
+    packing: Packing,
     tag: &'a str,
     done: Vec<(Add, Bytes)>,
 }
 
 impl<'a> Files<'a> {
-    fn new(spec: &'a TableSpec, level: i32, tag: &'a str) -> Self {
+    fn new(spec: &'a TableSpec, packing: Packing, tag: &'a str) -> Self {
         Self {
             spec,
             schema: Arc::new(spec.file_schema()),
-            level,
+            packing,
             tag,
             done: Vec::new(),
         }
@@ -253,7 +272,7 @@ impl<'a> Files<'a> {
                 let step = batch.slice(start, STEP_ROWS.min(batch.num_rows() - start));
                 let mut file = match open.take() {
                     Some(file) => file,
-                    None => OpenFile::begin(&self.schema, self.spec, self.level)?,
+                    None => OpenFile::begin(&self.schema, self.spec, self.packing)?,
                 };
                 file.add(epoch, &step)?;
                 if file.bytes() < FILE_BYTES {
@@ -271,17 +290,42 @@ impl<'a> Files<'a> {
 
     fn end(&mut self, file: OpenFile, values: &partition::Values) -> Result<()> {
         let folder = partition::folder(values);
-        let name = format!("{folder}{}", file_name(self.done.len(), self.tag));
+        let name = file_name(self.done.len(), self.tag, self.packing);
+        let name = format!("{folder}{name}");
         self.done.push(file.finish(name, values)?);
         Ok(())
     }
 }
 
-fn file_name(number: usize, tag: &str) -> String {
+fn file_name(number: usize, tag: &str, packing: Packing) -> String {
+    let codec = match packing {
+        Packing::Few => "snappy",
+        Packing::Quick | Packing::Tight => "zstd",
+    };
     format!(
-        "part-{number:05}-{tag}-{}.zstd.parquet",
+        "part-{number:05}-{tag}-{}.{codec}.parquet",
         Uuid::new_v4().simple()
     )
+}
+
+impl Packing {
+    fn properties(self) -> Result<WriterProperties> {
+        let zstandard = |level| {
+            let level = ZstdLevel::try_new(level).map_err(|error| parquet_error(&error))?;
+            Ok::<_, ConnectorError>(Compression::ZSTD(level))
+        };
+        let properties = WriterProperties::builder().set_created_by(super::log::ENGINE.to_owned());
+        let properties = match self {
+            // A column is one page: what the page's index would say, the column's statistics do.
+            Self::Few => properties
+                .set_compression(Compression::SNAPPY)
+                .set_statistics_enabled(EnabledStatistics::Chunk)
+                .set_offset_index_disabled(true),
+            Self::Quick => properties.set_compression(zstandard(1)?),
+            Self::Tight => properties.set_compression(zstandard(3)?),
+        };
+        Ok(properties.build())
+    }
 }
 
 /// A file being encoded.
@@ -292,14 +336,9 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn begin(schema: &SchemaRef, spec: &TableSpec, level: i32) -> Result<Self> {
-        let level = ZstdLevel::try_new(level).map_err(|error| parquet_error(&error))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_created_by(super::log::ENGINE.to_owned())
-            .build();
+    fn begin(schema: &SchemaRef, spec: &TableSpec, packing: Packing) -> Result<Self> {
         let options = ArrowWriterOptions::new()
-            .with_properties(properties)
+            .with_properties(packing.properties()?)
             // Every reader takes the types from the table; the copy of the Arrow schema would only cost bytes.
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)
