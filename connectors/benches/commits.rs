@@ -29,9 +29,9 @@ use sluice_connectors::{
 };
 use tokio::sync::Mutex;
 
-/// As the server has it: a commit allocates much in little pieces.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// The server's.
+#[path = "../../server/src/allocator.rs"]
+mod allocator;
 
 const ROWS: i64 = 200;
 const PACE_US: i64 = 200_000;
@@ -43,7 +43,6 @@ const STEPS: i64 = 10;
 const REFRESH_SHARE: u32 = 800;
 
 fn main() {
-    decline_huge_pages();
     let commits = setting("SLUICE_BENCH_COMMITS", 2_000);
     let stock = setting("SLUICE_BENCH_STOCK", 1_000);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -74,13 +73,6 @@ fn main() {
             );
         }
     });
-}
-
-/// As the server does, before it allocates anything to speak of.
-fn decline_huge_pages() {
-    let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
-    // SAFETY: this option takes a flag and three zeros; it reads and writes no memory of ours.
-    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
 }
 
 fn ratio(when: &str, ours: f64, theirs: f64) {

@@ -32,8 +32,8 @@ use sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
 use tokio::runtime::Runtime;
 
 /// The server's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../../server/src/allocator.rs"]
+mod allocator;
 
 /// 2026-03-01T00:00:00Z.
 const START_US: i64 = 1_772_323_200_000_000;

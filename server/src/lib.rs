@@ -7,6 +7,8 @@
 //! ```
 
 pub mod access;
+#[cfg(test)]
+mod allocator;
 pub mod catalog;
 pub mod clock;
 mod companions;
@@ -25,8 +27,3 @@ pub mod subscription;
 mod system;
 mod table;
 mod write;
-
-/// Tests run with the allocator that the program has.
-#[cfg(test)]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
