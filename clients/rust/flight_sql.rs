@@ -32,9 +32,17 @@ async fn main() -> Done {
     gold(&mut client).await?;
     parameters(&mut client).await?;
     tables(&mut client).await?;
-    let error = client.execute("SELECT * FROM gold.nowhere".into(), None).await;
-    let told = error.err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(told.contains("relation \"gold.nowhere\" does not exist"), "{told}");
+    let error = client
+        .execute("SELECT * FROM gold.nowhere".into(), None)
+        .await;
+    let told = error
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    assert!(
+        told.contains("relation \"gold.nowhere\" does not exist"),
+        "{told}"
+    );
     println!("arrow-flight");
     Ok(())
 }
@@ -52,7 +60,9 @@ async fn read(client: &mut Client, info: FlightInfo) -> Result<Vec<RecordBatch>,
 
 /// The sum of a column of whole numbers.
 fn total(batches: &[RecordBatch], column: &str) -> i64 {
-    let columns = batches.iter().filter_map(|batch| batch.column_by_name(column));
+    let columns = batches
+        .iter()
+        .filter_map(|batch| batch.column_by_name(column));
     columns
         .filter_map(|column| sum(column.as_primitive::<Int64Type>()))
         .sum()

@@ -94,7 +94,10 @@ async fn copied(client: &Client) -> Done {
     sink.send("1,one\n2,\n".into()).await?;
     assert_eq!(sink.finish().await?, 2);
     let back: Vec<_> = client
-        .query_raw::<_, i64, _>("SELECT note FROM public.from_rust WHERE id <= $1 ORDER BY id", [2])
+        .query_raw::<_, i64, _>(
+            "SELECT note FROM public.from_rust WHERE id <= $1 ORDER BY id",
+            [2],
+        )
         .await?
         .map_ok(|row| row.get::<_, Option<String>>(0))
         .try_collect()

@@ -118,9 +118,8 @@ fn the_examples_work_as_they_are() {
     });
     let [pg_port, flight_port] = [server.pg_port(), server.flight_port()].map(|p| p.to_string());
     let folder = server.table_dir("gold", "real_time_metrics");
-    let print = |example: &str, argument: &str| {
-        python::print(&path("python").join(example), &[argument])
-    };
+    let print =
+        |example: &str, argument: &str| python::print(&path("python").join(example), &[argument]);
     let newest = print("newest_windows.py", &pg_port);
     assert_eq!(newest.lines().count(), 10, "{newest}");
     let total = pg.number("SELECT sum(event_count) FROM gold.real_time_metrics");

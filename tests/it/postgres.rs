@@ -274,7 +274,11 @@ fn sqlalchemy_reflects_the_schema() {
     exercised(&Exercised {
         test: "sqlalchemy_reflects_the_schema",
         client: "SQLAlchemy with psycopg 3 and psycopg2",
-        version: &format!("{}, psycopg2 {}", version("SQLAlchemy"), version("psycopg2-binary")),
+        version: &format!(
+            "{}, psycopg2 {}",
+            version("SQLAlchemy"),
+            version("psycopg2-binary")
+        ),
         what: "the inspector: schemas, tables, views, columns and types; a view's definition; rows",
         but: "",
     });

@@ -81,7 +81,10 @@ async fn check_columns(session: &Session, old: &CreateView, new: &CreateView) ->
                 other.name()
             ),
             Some(other) if other.data_type() != field.data_type() => {
-                format!("cannot change data type of view column \"{}\"", field.name())
+                format!(
+                    "cannot change data type of view column \"{}\"",
+                    field.name()
+                )
             }
             Some(_) => continue,
         };

@@ -188,7 +188,8 @@ fn odbc() {
     let client = "psqlODBC with pyodbc";
     example("odbc", client, "psqlODBC", what, &mut command);
     // the driver manager's own program, as its users type it
-    let isql = "printf 'SELECT sum(event_count) FROM gold.real_time_metrics\\n' | isql -b -d, -k \"$0\"";
+    let isql =
+        "printf 'SELECT sum(event_count) FROM gold.real_time_metrics\\n' | isql -b -d, -k \"$0\"";
     let connection = format!(
         "Driver=PostgreSQL Unicode;Server=127.0.0.1;Port={};Database=sluice;Uid=sluice",
         server.pg_port()

@@ -51,15 +51,21 @@ fn the_table_lists_only_what_has_a_test() {
         let [client, version, what, verdict, test] = cells[..] else {
             panic!("not five cells: {row}");
         };
-        assert!(client.len() > 2 && !version.is_empty() && !what.is_empty(), "{row}");
-        assert!(verdict == "works" || verdict.starts_with("works, but "), "{row}");
+        assert!(
+            client.len() > 2 && !version.is_empty() && !what.is_empty(),
+            "{row}"
+        );
+        assert!(
+            verdict == "works" || verdict.starts_with("works, but "),
+            "{row}"
+        );
         let test = test.trim_start_matches('`').trim_end_matches("` |");
         assert!(tests.contains(test), "no test is called {test}: {row}");
         assert!(seen.insert(client), "twice: {row}");
-        for link in row.split("](").skip(1) {
-            let target = link.split(')').next().unwrap();
-            assert!(path(target).exists(), "{target} is not there: {row}");
-        }
+    }
+    for link in page.split("](").skip(1) {
+        let target = link.split(')').next().unwrap();
+        assert!(path(target).exists(), "{target} is not there");
     }
     assert!(seen.len() >= 10, "only {} clients", seen.len());
 }
