@@ -40,7 +40,7 @@ async fn main() -> Done {
         .map(|error| error.to_string())
         .unwrap_or_default();
     assert!(
-        told.contains("relation \"gold.nowhere\" does not exist"),
+        told.contains("does not exist") && told.contains("42P01"),
         "{told}"
     );
     println!("arrow-flight");
