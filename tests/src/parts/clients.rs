@@ -98,7 +98,7 @@ pub fn node() -> Result<PathBuf, String> {
         fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
     };
     let [package, lock, script] =
-        ["package.json", "package-lock.json", "node_postgres.js"].map(|name| read(name));
+        ["package.json", "package-lock.json", "node_postgres.js"].map(read);
     let (package, lock, script) = (package?, lock?, script?);
     let dir = cache::part("node-clients", &format!("{package}{lock}"), |dir| {
         let npm = install::program("npm", "npm")?;
