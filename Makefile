@@ -58,12 +58,16 @@ bench: needs ## Figures of an optimised build: CPU per million events, memory, r
 	@echo "== the decoder alone, beside arrow-json; windows in memory, beside the engine alone; commits, beside delta-rs' own"
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
-test-clients: build parts ## Larger readers (Spark with Delta), PostgreSQL beside ours, the main job with a million events, a million open sessions
-	@$(PARTS) install spark postgres
+test-clients: build parts ## Every client of clients/ and its table, PostgreSQL beside ours, the main job with a million events, a million open sessions
+	@$(PARTS) install spark postgres clients
+	@rm -rf $(CARGO_TARGET_DIR)/tmp/clients
 	@$(TEST) --test it postgres:: -- --test-threads=1 --include-ignored
+	@$(TEST) --test it copy::psycopg -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
 	@SLUICE_TEST_SESSIONS=1000000 $(TEST) --test it memory:: -- --test-threads=1
-	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored
+	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored --skip clients::table::is_written
+	@echo "== the table of clients/README.md, of what has just passed"
+	@$(TEST) --test it clients::table::is_written -- --include-ignored --exact
 
 capture: build ## What clients send to PostgreSQL and what it answers, written anew (tests/postgres); needs Java
 	@$(PARTS) postgres -- "{python}" tests/python/postgres_replay.py "{port}" --write $(wildcard tests/postgres/statements/*.sql)

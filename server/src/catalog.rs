@@ -244,10 +244,14 @@ impl Catalog {
         self.access.remove(schema);
     }
 
-    /// Objects whose definition reads `name`.
+    /// Objects that need `name` as long as they are there: not a table whose query ran once, which has its rows.
     pub fn dependents(&self, name: &QualifiedName) -> Vec<Arc<Object>> {
+        let needs = |object: &Object| match object {
+            Object::Table(table) => table.continuous,
+            Object::Stream(_) | Object::View(_) => true,
+        };
         self.all()
-            .filter(|object| object.reads().contains(name))
+            .filter(|object| needs(object) && object.reads().contains(name))
             .cloned()
             .collect()
     }

@@ -47,6 +47,8 @@ pub enum SqlState {
     DatatypeMismatch,
     /// 42P10
     InvalidColumnReference,
+    /// 42P16
+    InvalidTableDefinition,
     /// 42P17
     InvalidObjectDefinition,
     /// 42602
@@ -171,6 +173,7 @@ impl SqlState {
             Self::WrongObjectType => "42809",
             Self::DatatypeMismatch => "42804",
             Self::InvalidColumnReference => "42P10",
+            Self::InvalidTableDefinition => "42P16",
             Self::InvalidObjectDefinition => "42P17",
             Self::InvalidName => "42602",
             Self::ReservedName => "42939",

@@ -1,6 +1,12 @@
-//! Real drivers, and Spark as an independent reader (`make test-clients`).
+//! Real drivers and tools, and Spark as an independent reader. The larger ones run in `make test-clients` alone, which also writes what each
+//! was seen to do into `clients/README.md`.
 
-use std::fs;
+mod drivers;
+mod grafana;
+mod table;
+mod tools;
+
+use std::{fs, path::PathBuf};
 
 use sluice_tests::{
     job::{self, COLUMNS},
@@ -10,7 +16,26 @@ use sluice_tests::{
     server::Server,
 };
 
-use crate::support::{DRAIN, SOON, Watched, rows_of_json, setting};
+use crate::support::{
+    DRAIN, Exercised, SOON, Watched, exercised, python_version, rows_of_json, setting,
+};
+
+/// A file of `clients/`.
+fn path(name: &str) -> PathBuf {
+    sluice_tests::folder().join("../clients").join(name)
+}
+
+/// A server that has what `clients/sql/known.sql` makes.
+fn known() -> Server {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(&fs::read_to_string(path("sql/known.sql")).unwrap());
+    server.wait("the known events to be read", DRAIN, || {
+        let state = pg.value("SELECT state FROM system.queries");
+        (state == "finished").then_some(())
+    });
+    server
+}
 
 /// One value of each type, next to nulls.
 const TYPES: &str = "SELECT true AS b, CAST(7 AS SMALLINT) AS i2, CAST(7 AS INT) AS i4, CAST(7 AS BIGINT) AS i8, \
@@ -28,6 +53,13 @@ fn psycopg_reads_every_type_as_text_and_binary_alike() {
         "ts": "2026-03-01 10:11:12.123456", "nothing": null,
     }]);
     assert_eq!(rows, expected);
+    exercised(&Exercised {
+        test: "psycopg_reads_every_type_as_text_and_binary_alike",
+        client: "psycopg 3",
+        version: &python_version(&python::install().unwrap(), "psycopg"),
+        what: "[example](python/newest_windows.py): every type as text and binary, parameters, prepared statements, COPY both ways",
+        but: "",
+    });
 }
 
 #[test]
@@ -64,13 +96,19 @@ fn adbc_prepares_with_parameters_and_gets_real_errors() {
         "{error}"
     );
     assert_eq!(answer["after"], 1);
+    exercised(&Exercised {
+        test: "adbc_prepares_with_parameters_and_gets_real_errors",
+        client: "ADBC Flight SQL → pyarrow",
+        version: &python_version(&python::install().unwrap(), "adbc-driver-flightsql"),
+        what: "[example](python/gold_to_arrow.py): every type, parameters, schemas, the catalog, errors",
+        but: "",
+    });
 }
 
 /// The files under `clients/`, as a person runs them.
 #[test]
 fn the_examples_work_as_they_are() {
-    let clients = sluice_tests::folder().join("../clients");
-    let script = fs::read_to_string(clients.join("sql/generated_metrics.sql")).unwrap();
+    let script = fs::read_to_string(path("sql/generated_metrics.sql")).unwrap();
     let server = Server::start();
     let pg = server.connect();
     pg.run(&script);
@@ -80,9 +118,8 @@ fn the_examples_work_as_they_are() {
     });
     let [pg_port, flight_port] = [server.pg_port(), server.flight_port()].map(|p| p.to_string());
     let folder = server.table_dir("gold", "real_time_metrics");
-    let print = |example: &str, argument: &str| {
-        python::print(&clients.join("python").join(example), &[argument])
-    };
+    let print =
+        |example: &str, argument: &str| python::print(&path("python").join(example), &[argument]);
     let newest = print("newest_windows.py", &pg_port);
     assert_eq!(newest.lines().count(), 10, "{newest}");
     let total = pg.number("SELECT sum(event_count) FROM gold.real_time_metrics");
@@ -97,10 +134,17 @@ fn the_examples_work_as_they_are() {
     assert_eq!(events(&delta), total, "{delta}");
     assert!(delta.contains("partitioned by date, hour"), "{delta}");
     // The script for a broker differs from it in the stream's options alone.
-    let kafka = fs::read_to_string(clients.join("sql/real_time_metrics.sql")).unwrap();
+    let kafka = fs::read_to_string(path("sql/real_time_metrics.sql")).unwrap();
     let view = |text: &str| text[text.find("CREATE VIEW").unwrap()..].to_owned();
     assert_eq!(view(&script), view(&kafka));
     assert!(kafka.contains(&job::create_stream("events", "127.0.0.1:9092", "events")));
+    exercised(&Exercised {
+        test: "the_examples_work_as_they_are",
+        client: "delta-rs (Python)",
+        version: &python_version(&python::install().unwrap(), "deltalake"),
+        what: "[example](python/plain_delta.py): gold's folder as plain Delta, without Sluice",
+        but: "",
+    });
 }
 
 #[test]
@@ -124,4 +168,11 @@ fn spark_reads_gold_as_plain_delta() {
     );
     let rows = job::gold_of(&rows_of_json(&answer["rows"], COLUMNS)).unwrap();
     oracle::compare(&job::read_gold(&it.pg, gold), &rows).unwrap();
+    exercised(&Exercised {
+        test: "spark_reads_gold_as_plain_delta",
+        client: "Spark with Delta",
+        version: &python_version(&spark::install().unwrap().0, "pyspark"),
+        what: "[example](spark/read_gold.py): gold's folder as plain Delta, every row against an independent computation",
+        but: "",
+    });
 }

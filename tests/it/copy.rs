@@ -15,6 +15,8 @@ use sluice_tests::{
     server::Server,
 };
 
+use crate::support::{Exercised, exercised, python_version};
+
 const TABLE: &str = "CREATE TABLE t (id INT NOT NULL, name TEXT, price NUMERIC(10, 2), seen TIMESTAMPTZ, raw BYTEA)";
 
 /// Sends data in pieces and gives the server's refusal, or the number of rows.
@@ -362,6 +364,13 @@ fn psycopg_and_asyncpg_copy_and_write() {
         python::run_with(&asyncpg, "copy_asyncpg.py", &[&port]),
         json!({ "records": "COPY 3", "table": "COPY 2", "query": "1,one\n2,\n", "rows": [[1, "one", 1.5], [2, null, null], [3, "three", 0.25]] })
     );
+    exercised(&Exercised {
+        test: "psycopg_and_asyncpg_copy_and_write",
+        client: "asyncpg",
+        version: &python_version(&asyncpg, "asyncpg"),
+        what: "binary COPY of records and of a file, a query copied out, writing and reading",
+        but: "",
+    });
 }
 
 #[test]

@@ -15,6 +15,8 @@ use sluice_tests::{
     server::Server,
 };
 
+use crate::support::{Exercised, exercised, python_version, said};
+
 /// A statement whose answer is not PostgreSQL's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Difference {
@@ -206,6 +208,14 @@ fn psql_shows_what_there_is() {
     assert!(shown(r"\dv").contains("public | order_totals | view | sluice"));
     assert!(shown(r"\sv order_totals").contains("sum(amount)"));
     assert!(shown(r"\dt *.*__files").is_empty() || !shown(r"\dt *.*").contains("__files"));
+    let version = said(psql::command(server.pg_port()).arg("--version"));
+    exercised(&Exercised {
+        test: "psql_shows_what_there_is",
+        client: "psql",
+        version: version.split_whitespace().nth(2).unwrap(),
+        what: "`\\d`, `\\dt`, `\\dv`, `\\sv`, and what some fifty other commands ask, beside PostgreSQL",
+        but: "[differences](../docs/sql/postgres.md) are listed",
+    });
 }
 
 /// SQLAlchemy's inspector, by both drivers, says the same of ours as of PostgreSQL.
@@ -260,4 +270,16 @@ fn sqlalchemy_reflects_the_schema() {
             "{driver}"
         );
     }
+    let version = |package| python_version(&interpreter, package);
+    exercised(&Exercised {
+        test: "sqlalchemy_reflects_the_schema",
+        client: "SQLAlchemy with psycopg 3 and psycopg2",
+        version: &format!(
+            "{}, psycopg2 {}",
+            version("SQLAlchemy"),
+            version("psycopg2-binary")
+        ),
+        what: "the inspector: schemas, tables, views, columns and types; a view's definition; rows",
+        but: "",
+    });
 }

@@ -1,6 +1,11 @@
 //! What several modules need.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::Value;
 use sluice_tests::{
@@ -126,4 +131,58 @@ pub(crate) fn check_conservation(
         "{found} is not produced {produced}\n{}",
         server.system_tables()
     );
+}
+
+/// What a test says of a client, for the table of `clients/README.md`.
+pub(crate) struct Exercised<'a> {
+    /// The test's own name: it is the row's, and a row without a test is refused.
+    pub(crate) test: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) what: &'a str,
+    /// What does not work, in a few words; empty where all that was tried does.
+    pub(crate) but: &'a str,
+}
+
+/// Where rows of the table of clients wait until it is written: a file for each test that has passed.
+pub(crate) fn exercised_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients")
+}
+
+/// Keeps a row of the table. Called last: a test that fails has none.
+pub(crate) fn exercised(row: &Exercised<'_>) {
+    let verdict = if row.but.is_empty() {
+        "works".to_owned()
+    } else {
+        format!("works, but {}", row.but)
+    };
+    let line = format!(
+        "| {} | {} | {} | {verdict} | `{}` |\n",
+        row.client, row.version, row.what, row.test
+    );
+    let folder = exercised_folder();
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(row.test), line).unwrap();
+}
+
+/// The version of a package of Python.
+pub(crate) fn python_version(interpreter: &Path, package: &str) -> String {
+    let script = format!("from importlib.metadata import version; print(version('{package}'))");
+    said(Command::new(interpreter).args(["-c", &script]))
+}
+
+/// Runs a program that must leave well; the last line that it printed.
+pub(crate) fn said(command: &mut Command) -> String {
+    let output = command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{command:?} left with {}:\n{out}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    out.trim_end().lines().last().unwrap_or_default().to_owned()
 }

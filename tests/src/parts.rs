@@ -1,6 +1,7 @@
 //! Real counterparts, one module each: install once, start on a free loopback port, wait until ready, stop by process id.
 
 pub mod certificates;
+pub mod clients;
 pub mod feed;
 pub mod kafka;
 pub mod postgres;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use sluice_sql::CreateView;
 
-use super::{Outcome, Taken, check_taken, new_meta, replace_refused, view_plan};
+use super::{
+    Outcome, Taken, check_taken, drop::all_dependents, new_meta, replace_refused, view_plan,
+};
 use crate::{
     catalog::{Object, QualifiedName, ViewObject},
-    error::Result,
+    error::{Error, Result, SqlState},
     session::Session,
 };
 
@@ -36,8 +38,15 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
                 return Ok(done());
             }
             // A running query keeps the plan it has; its state would not fit another one.
-            if !catalog.dependents(&name).is_empty() {
+            let dependents = all_dependents(engine, &name);
+            let runs = |object: &Arc<Object>| matches!(object.as_ref(), Object::Table(_));
+            if dependents.iter().any(runs) {
                 return Err(replace_refused(&name, "view"));
+            }
+            if let Object::View(view) = found.as_ref()
+                && !dependents.is_empty()
+            {
+                check_columns(session, &view.statement, create).await?;
             }
             meta = found.meta().clone();
         }
@@ -54,4 +63,36 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
     engine.files().put(&object).await?;
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())
+}
+
+/// Views read this one, so it keeps the columns that it has, as PostgreSQL asks of every view; others may come after them.
+async fn check_columns(session: &Session, old: &CreateView, new: &CreateView) -> Result<()> {
+    let context = session.context();
+    let Ok(old) = view_plan(&context, old).await else {
+        return Ok(()); // it cannot be read any more as it is
+    };
+    let new = view_plan(&context, new).await?;
+    for (index, field) in old.schema().fields().iter().enumerate() {
+        let problem = match new.schema().fields().get(index) {
+            None => "cannot drop columns from view".to_owned(),
+            Some(other) if other.name() != field.name() => format!(
+                "cannot change name of view column \"{}\" to \"{}\"",
+                field.name(),
+                other.name()
+            ),
+            Some(other) if other.data_type() != field.data_type() => {
+                format!(
+                    "cannot change data type of view column \"{}\"",
+                    field.name()
+                )
+            }
+            Some(_) => continue,
+        };
+        return Err(
+            Error::user(SqlState::InvalidTableDefinition, problem).with_hint(
+                "Other views read it: drop them first, or put new columns after those that are there.",
+            ),
+        );
+    }
+    Ok(())
 }

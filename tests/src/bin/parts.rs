@@ -1,11 +1,12 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
+//! `parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite|clients]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
 //! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
 //! Ctrl-C. `parts postgres -- COMMAND…` starts PostgreSQL with the schema of the tests, for a COMMAND with `{port}`, `{log}`, `{python}` and
 //! `{jars}` in its arguments.
 
 use std::{
+    path::PathBuf,
     process::{Command, ExitCode},
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -13,7 +14,7 @@ use std::{
 
 use sluice_tests::{
     install,
-    parts::{feed, kafka, postgres, python, spark, stores},
+    parts::{clients, feed, kafka, postgres, python, spark, stores},
     ports,
 };
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
         Some("postgres") => run_postgres(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...] | parts postgres -- COMMAND...".into()),
+        _ => Err("usage: parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite|clients]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...] | parts postgres -- COMMAND...".into()),
     };
     match done {
         Ok(code) => code,
@@ -49,11 +50,24 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
             "spark" => spark::install()?.1,
             "versitygw" => stores::install_versitygw()?,
             "azurite" => stores::install_azurite()?,
+            "clients" => install_clients()?,
             other => return Err(format!("no part is called {other}")),
         };
         println!("{name}: {}", place.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the examples of `clients/` need.
+fn install_clients() -> Result<PathBuf, String> {
+    postgres::jdbc()?;
+    clients::flight_jdbc()?;
+    clients::node()?;
+    install::program("go", "golang")?;
+    clients::dbt()?;
+    clients::airflow()?;
+    clients::superset()?;
+    clients::odbc()
 }
 
 /// What `parts kafka` was asked for.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::DataType};
 use datafusion::scalar::ScalarValue;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
+use sluice_sql::Parsed;
 
 use super::{client::Redeemed, status::from_engine};
 use crate::{
@@ -54,7 +55,7 @@ pub(super) async fn prepare(
     text: &str,
     hints: &[Option<DataType>],
 ) -> Result<Prepared> {
-    let parsed = session.parse(text)?;
+    let parsed = parse(session, text)?;
     match parsed.as_slice() {
         [statement] => session.prepare(statement, hints).await,
         [] => Err(Error::user(
@@ -67,6 +68,16 @@ pub(super) async fn prepare(
         )
         .with_hint("Send them one by one.")),
     }
+}
+
+/// JDBC's `?` is a parameter, where a text cannot be read otherwise: its Flight SQL driver sends what it is given.
+fn parse(session: &Session, text: &str) -> Result<Vec<Parsed>> {
+    session.parse(text).or_else(|error| {
+        let numbered = sluice_sql::numbered(text).filter(|_| error.state == SqlState::SyntaxError);
+        numbered
+            .and_then(|text| session.parse(&text).ok())
+            .ok_or(error)
+    })
 }
 
 /// Runs a statement to its end and says how many rows it changed (-1 when nobody knows).
