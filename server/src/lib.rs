@@ -7,6 +7,7 @@
 //! ```
 
 pub mod access;
+mod arithmetic;
 pub mod catalog;
 pub mod clock;
 mod companions;
