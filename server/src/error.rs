@@ -63,12 +63,20 @@ pub enum SqlState {
     CardinalityViolation,
     /// 22007
     InvalidDatetimeFormat,
+    /// 22008
+    DatetimeFieldOverflow,
     /// 22011
     SubstringError,
     /// 2201B
     InvalidRegularExpression,
+    /// 2201E
+    InvalidArgumentForLogarithm,
     /// 2201F
     InvalidArgumentForPower,
+    /// 42725
+    AmbiguousFunction,
+    /// 42P20
+    WindowingError,
     /// 2201W
     InvalidRowCountInLimit,
     /// 2201X
@@ -162,9 +170,13 @@ impl SqlState {
             Self::GroupingError => "42803",
             Self::CardinalityViolation => "21000",
             Self::InvalidDatetimeFormat => "22007",
+            Self::DatetimeFieldOverflow => "22008",
             Self::SubstringError => "22011",
             Self::InvalidRegularExpression => "2201B",
+            Self::InvalidArgumentForLogarithm => "2201E",
             Self::InvalidArgumentForPower => "2201F",
+            Self::AmbiguousFunction => "42725",
+            Self::WindowingError => "42P20",
             Self::InvalidRowCountInLimit => "2201W",
             Self::InvalidRowCountInOffset => "2201X",
             Self::DuplicateTable => "42P07",
@@ -306,6 +318,7 @@ impl Error {
             self.state,
             SqlState::InvalidTextRepresentation
                 | SqlState::InvalidDatetimeFormat
+                | SqlState::DatetimeFieldOverflow
                 | SqlState::NumericValueOutOfRange
         );
         if self.position.is_none()

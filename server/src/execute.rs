@@ -65,7 +65,7 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
         }),
         Statement::Optimize(_) => Some(optimize::schema()),
         Statement::Vacuum(vacuum) => Some(vacuum::schema(vacuum)),
-        Statement::Explain(_) => Some(explain::schema()),
+        Statement::Explain(explain) => Some(explain::schema(explain.format)),
         Statement::Replay(_) => Some(replay::schema()),
         _ => None,
     }
@@ -330,6 +330,7 @@ fn find_ours(error: &DataFusionError) -> Option<Error> {
 pub fn parse_error(error: sluice_sql::ParseError) -> Error {
     let state = match error.kind {
         sluice_sql::ParseErrorKind::Syntax => SqlState::SyntaxError,
+        sluice_sql::ParseErrorKind::InvalidValue => SqlState::InvalidParameterValue,
         sluice_sql::ParseErrorKind::Unsupported => SqlState::FeatureNotSupported,
         sluice_sql::ParseErrorKind::TooDeep | sluice_sql::ParseErrorKind::TooLong => {
             SqlState::StatementTooComplex

@@ -9,6 +9,7 @@
 pub mod access;
 #[cfg(test)]
 mod allocator;
+mod arithmetic;
 pub mod catalog;
 pub mod clock;
 mod companions;

@@ -30,6 +30,7 @@ pub use self::rights::Login;
 use self::{rights::about_roles, settings::Settings};
 use crate::{
     access::{Actor, Viewer},
+    arithmetic::{self, CheckedArithmetic},
     catalog::{Object, QualifiedName},
     doors::pg::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
@@ -179,6 +180,7 @@ impl Session {
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
+        context.add_analyzer_rule(Arc::new(CheckedArithmetic));
         Self {
             context,
             freshness: Mutex::default(),
@@ -215,7 +217,8 @@ impl Session {
         if let Statement::Subscribe(subscribe) = &parsed.statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
-            let plan = SubscriptionPlan::new(&self.engine, &self.context, plan, subscribe)?;
+            let endless = arithmetic::without(&self.context);
+            let plan = SubscriptionPlan::new(&self.engine, &endless, plan, subscribe)?;
             return Ok(Prepared {
                 parsed: parsed.clone(),
                 schema: Some(plan.schema()),
@@ -543,6 +546,12 @@ impl Session {
     /// The session's query context: its catalogs, functions and settings.
     pub fn context(&self) -> SessionContext {
         self.context.clone()
+    }
+
+    /// A context that plans continuous queries as a restart does: what a door adds to its sessions is not there then.
+    pub(crate) fn continuous_context(&self) -> SessionContext {
+        let viewer = Viewer::Session(Arc::clone(&self.actor));
+        self.engine.context_for(Freshness::Latest, viewer)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) const END_OF_INPUT: &str = "syntax error at end of input";
 pub enum ParseErrorKind {
     /// It is not a statement of the dialect (42601).
     Syntax,
+    /// An option has a value that it does not take (22023).
+    InvalidValue,
     /// It is understood and not offered (0A000).
     Unsupported,
     /// It is nested too deeply, or chains too many operators, to be handled safely (54001).
@@ -96,6 +98,11 @@ impl ParseError {
     /// Something understood and not offered.
     pub(crate) fn unsupported(message: impl Into<String>, at: Span) -> Self {
         Self::new(ParseErrorKind::Unsupported, message, at.start)
+    }
+
+    /// A value that an option does not take.
+    pub(crate) fn invalid_value(message: impl Into<String>, at: Span) -> Self {
+        Self::new(ParseErrorKind::InvalidValue, message, at.start)
     }
 
     /// Something that parses and cannot mean anything.

@@ -37,7 +37,7 @@ pub use create_view::CreateView;
 pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
-pub use explain::Explain;
+pub use explain::{Explain, ExplainFormat};
 pub use grant::{Grant, GrantOn, GrantRole, Grantee, Privilege};
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};

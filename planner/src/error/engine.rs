@@ -115,6 +115,22 @@ fn undefined_column(field: &Column, valid: &[Column]) -> PlanError {
         Some(relation) => format!("{}.{}", relation.table(), field.name),
         None => field.name.clone(),
     };
+    if let Some(relation) = &field.relation
+        && !valid.is_empty()
+        && !valid.iter().any(|column| {
+            let known = column.relation.as_ref();
+            known.is_none_or(|known| known.table() == relation.table())
+        })
+    {
+        return PlanError::new(
+            PlanErrorKind::UndefinedTable,
+            format!(
+                "missing FROM-clause entry for table \"{}\"",
+                relation.table()
+            ),
+        )
+        .hint("name a relation of FROM by its alias, where it has one");
+    }
     let names: BTreeSet<&str> = valid.iter().map(|column| column.name.as_str()).collect();
     let error = PlanError::new(
         PlanErrorKind::UndefinedColumn,

@@ -1,17 +1,18 @@
 //! `payload -> 'a'` and `payload ->> 'a'` on JSON text, as PostgreSQL has them: the first gives JSON, the second text. A step is a member's
 //! name or an element's number, from the end where it is negative. NULL where there is nothing, and where the text is no JSON: a bad row
-//! must not end a query.
+//! must not end a query. The other operators (`#>`, `@>`, `?`) and what JSON is asked by name are in `json/read.rs`.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, StringArray},
-    datatypes::{DataType, Int64Type},
+    datatypes::{DataType, Field, FieldRef, Int64Type},
 };
 use datafusion::{
     common::{DFSchema, Result, plan_err},
     logical_expr::{
-        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+        ScalarUDFImpl, Signature, Volatility,
         expr::ScalarFunction,
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
@@ -20,11 +21,22 @@ use datafusion::{
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+mod read;
 #[cfg(test)]
 mod tests;
+mod value;
 
-/// The functions behind the operators, by name.
-pub(super) fn functions() -> [ScalarUDF; 2] {
+pub use value::{Json, JsonError};
+
+/// Field metadata that says which of PostgreSQL's types a text carries (`json`, `jsonb`). A door marks its columns so; no stream has it.
+pub const PG_TYPE: &str = "pg.type";
+
+/// The functions behind the operators, by name, and those that are called by name.
+pub(super) fn functions() -> Vec<ScalarUDF> {
+    steps().into_iter().chain(read::functions()).collect()
+}
+
+fn steps() -> [ScalarUDF; 2] {
     [false, true].map(|as_text| {
         ScalarUDF::from(Step {
             as_text,
@@ -33,7 +45,19 @@ pub(super) fn functions() -> [ScalarUDF; 2] {
     })
 }
 
-/// Plans the two operators.
+/// A part of JSON is of the type that the whole is of.
+fn part_of(name: &str, whole: &FieldRef) -> FieldRef {
+    let part = Field::new(name, DataType::Utf8, true);
+    let mark = whole.metadata().get(PG_TYPE);
+    match mark.filter(|mark| ["json", "jsonb"].contains(&mark.as_str())) {
+        Some(mark) => part
+            .with_metadata([(PG_TYPE.to_owned(), mark.clone())].into())
+            .into(),
+        None => part.into(),
+    }
+}
+
+/// Plans the operators.
 #[derive(Debug)]
 pub(super) struct JsonOperators;
 
@@ -41,17 +65,44 @@ impl ExprPlanner for JsonOperators {
     fn plan_binary_op(
         &self,
         expr: RawBinaryExpr,
-        _schema: &DFSchema,
+        schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        let [json, text] = functions();
+        let [json, text] = steps();
         let function = match expr.op {
             BinaryOperator::Arrow => json,
             BinaryOperator::LongArrow => text,
+            BinaryOperator::HashArrow => read::Read::udf(read::Question::Path),
+            BinaryOperator::HashLongArrow => read::Read::udf(read::Question::PathText),
+            BinaryOperator::Question => read::Read::udf(read::Question::Key),
+            BinaryOperator::QuestionPipe => read::Read::udf(read::Question::AnyKey),
+            BinaryOperator::QuestionAnd => read::Read::udf(read::Question::AllKeys),
+            // Lists have these two as well, and the engine's own.
+            BinaryOperator::AtArrow | BinaryOperator::ArrowAt
+                if is_text(&expr.left, schema) && is_text(&expr.right, schema) =>
+            {
+                let contains = read::Read::udf(read::Question::Contains);
+                let sides = match expr.op {
+                    BinaryOperator::AtArrow => vec![expr.left, expr.right],
+                    _ => vec![expr.right, expr.left],
+                };
+                return Ok(PlannerResult::Planned(call(contains, sides)));
+            }
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        let call = ScalarFunction::new_udf(Arc::new(function), vec![expr.left, expr.right]);
-        Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+        Ok(PlannerResult::Planned(call(
+            function,
+            vec![expr.left, expr.right],
+        )))
     }
+}
+
+fn call(function: ScalarUDF, arguments: Vec<Expr>) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), arguments))
+}
+
+fn is_text(expr: &Expr, schema: &DFSchema) -> bool {
+    let data_type = expr.get_type(schema);
+    data_type.is_ok_and(|data_type| data_type.is_string() || data_type.is_null())
 }
 
 /// One step into JSON.
@@ -96,6 +147,13 @@ impl ScalarUDFImpl for Step {
         Ok(DataType::Utf8)
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        Ok(match args.arg_fields.first() {
+            Some(json) if !self.as_text => part_of(self.name(), json),
+            _ => Field::new(self.name(), DataType::Utf8, true).into(),
+        })
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [json, steps] = args.args.as_slice() else {
             return plan_err!("{} takes JSON and a step into it", self.name());
@@ -118,6 +176,18 @@ impl ScalarUDFImpl for Step {
             .collect();
         Ok(ColumnarValue::Array(Arc::new(found)))
     }
+}
+
+/// What a step of a path leads to: a member's name, or the number of an element.
+fn step(json: &str, step: &str) -> Option<String> {
+    let is_array = json.trim_start().starts_with('[');
+    let wanted = match step.parse() {
+        Ok(number) if is_array => Wanted::Element(number),
+        _ => Wanted::Member(step),
+    };
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let found = wanted.deserialize(&mut reader).ok()??;
+    Some(found.get().to_owned())
 }
 
 /// What `->>` makes of a value.

@@ -6,7 +6,7 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 31] = [
+const MEANT: [(&str, SqlState); 34] = [
     (
         "must appear in the GROUP BY clause",
         SqlState::GroupingError,
@@ -54,6 +54,12 @@ const MEANT: [(&str, SqlState); 31] = [
     (
         "queries have different number of columns",
         SqlState::SyntaxError,
+    ),
+    ("unsupported SQL type", SqlState::UndefinedObject),
+    ("is not defined: it takes", SqlState::UndefinedFunction),
+    (
+        "unary operator '-' only supports",
+        SqlState::AmbiguousFunction,
     ),
     ("with non-boolean predicate", SqlState::DatatypeMismatch),
     (

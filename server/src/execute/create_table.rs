@@ -78,7 +78,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         statement,
         continuous: false,
     };
-    let context = session.context();
+    let context = session.continuous_context();
     let plan = continuous_plan(&context, &name, create).await?;
     let tag = match (&plan, &create.query) {
         (Some(plan), _) => {

@@ -1,13 +1,16 @@
 //! `EXPLAIN`: the plan of a query, or of the continuous query that a CREATE TABLE would start.
 
-use std::sync::Arc;
+mod json;
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use arrow::{
     array::{RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::physical_plan::{collect, display::DisplayableExecutionPlan, displayable};
-use sluice_sql::{Explain, Statement, ast};
+use sluice_planner::functions::PG_TYPE;
+use sluice_sql::{Explain, ExplainFormat, Statement, ast};
 
 use super::{continuous_plan, engine_error};
 use crate::{
@@ -17,12 +20,15 @@ use crate::{
 };
 
 /// One column, as PostgreSQL has it.
-pub(super) fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new(
-        "QUERY PLAN",
-        DataType::Utf8,
-        false,
-    )]))
+pub(super) fn schema(format: ExplainFormat) -> SchemaRef {
+    let plan = Field::new("QUERY PLAN", DataType::Utf8, false);
+    let plan = match format {
+        ExplainFormat::Text => plan,
+        ExplainFormat::Json => {
+            plan.with_metadata(HashMap::from([(PG_TYPE.to_owned(), "json".to_owned())]))
+        }
+    };
+    Arc::new(Schema::new(vec![plan]))
 }
 
 pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBatch> {
@@ -30,11 +36,11 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         Statement::CreateTable(create) => {
             let name = QualifiedName::from_sql(&create.name)?;
             match (
-                continuous_plan(&session.context(), &name, create).await?,
+                continuous_plan(&session.continuous_context(), &name, create).await?,
                 &create.query,
             ) {
                 (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
-                (Some(plan), _) => plan.explain(),
+                (Some(plan), _) => continuous(explain, plan.explain()),
                 (None, Some(query)) => {
                     query_plan(session, explain, ast::Statement::Query(query.clone())).await?
                 }
@@ -47,9 +53,12 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
         _ => return Err(nothing_to_explain()),
     };
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = match explain.format {
+        ExplainFormat::Text => text.lines().collect(),
+        ExplainFormat::Json => vec![text.as_str()],
+    };
     let lines = StringArray::from(lines);
-    RecordBatch::try_new(schema(), vec![Arc::new(lines)])
+    RecordBatch::try_new(schema(explain.format), vec![Arc::new(lines)])
         .map_err(|error| Error::internal(error.to_string()))
 }
 
@@ -60,6 +69,8 @@ async fn query_plan(
 ) -> Result<String> {
     let context = session.context();
     let state = context.state();
+    let statement = session.as_planned(statement);
+    let begun = Instant::now();
     let plan = sluice_planner::bound_plan(&state, &statement)
         .await
         .map_err(engine_error)?;
@@ -68,6 +79,17 @@ async fn query_plan(
         .create_physical_plan(&optimized)
         .await
         .map_err(engine_error)?;
+    let planning = begun.elapsed();
+    if explain.format == ExplainFormat::Json {
+        let begun = Instant::now();
+        if explain.analyze {
+            collect(Arc::clone(&physical), context.task_ctx())
+                .await
+                .map_err(engine_error)?;
+        }
+        let took = explain.analyze.then(|| begun.elapsed());
+        return Ok(json::document(physical.as_ref(), planning, took));
+    }
     if explain.analyze {
         collect(Arc::clone(&physical), context.task_ctx())
             .await
@@ -81,6 +103,14 @@ async fn query_plan(
         optimized.display_indent(),
         shown.indent(explain.verbose)
     ))
+}
+
+/// The text of a continuous query's plan in the form that was asked for.
+fn continuous(explain: &Explain, text: String) -> String {
+    match explain.format {
+        ExplainFormat::Text => text,
+        ExplainFormat::Json => json::continuous(&text),
+    }
 }
 
 fn cannot_analyze() -> Error {

@@ -1,6 +1,7 @@
 //! `EXPLAIN [ANALYZE] [VERBOSE] statement`, of a query or of a CREATE TABLE … AS.
 //!
-//! PostgreSQL's parenthesised options are accepted where they change nothing we print.
+//! Of PostgreSQL's parenthesised options ANALYZE, VERBOSE and FORMAT TEXT or JSON say something; the others are accepted where they change
+//! nothing we print.
 
 use std::fmt;
 
@@ -13,6 +14,16 @@ use crate::reader::Reader;
 const SHAPE: &str =
     "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, or of a CREATE TABLE … AS SELECT …";
 
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExplainFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON document, shaped as PostgreSQL's.
+    Json,
+}
+
 /// EXPLAIN of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explain {
@@ -20,6 +31,8 @@ pub struct Explain {
     pub analyze: bool,
     /// VERBOSE: every plan, with schemas.
     pub verbose: bool,
+    /// FORMAT: how it is written.
+    pub format: ExplainFormat,
     /// What is explained.
     pub statement: Box<Statement>,
 }
@@ -36,6 +49,15 @@ impl Explain {
 
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.format == ExplainFormat::Json {
+            let analyze = if self.analyze { "ANALYZE, " } else { "" };
+            let verbose = if self.verbose { "VERBOSE, " } else { "" };
+            return write!(
+                f,
+                "EXPLAIN ({analyze}{verbose}FORMAT JSON) {}",
+                self.statement
+            );
+        }
         let analyze = if self.analyze { "ANALYZE " } else { "" };
         let verbose = if self.verbose { "VERBOSE " } else { "" };
         write!(f, "EXPLAIN {analyze}{verbose}{}", self.statement)
@@ -47,12 +69,13 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     reader.skip(1);
     let mut analyze = false;
     let mut verbose = false;
+    let mut format = ExplainFormat::default();
     if reader.at_token(&Token::LParen)
         && !["SELECT", "WITH", "VALUES"]
             .iter()
             .any(|word| reader.word_is(1, word))
     {
-        utility_options(reader, &mut analyze, &mut verbose)?;
+        utility_options(reader, &mut analyze, &mut verbose, &mut format)?;
     } else {
         loop {
             if reader.take(&["ANALYZE"]) || reader.take(&["ANALYSE"]) {
@@ -85,6 +108,7 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     Ok(Statement::Explain(Explain {
         analyze,
         verbose,
+        format,
         statement: Box::new(statement),
     }))
 }
@@ -94,6 +118,7 @@ fn utility_options(
     reader: &mut Reader<'_>,
     analyze: &mut bool,
     verbose: &mut bool,
+    format: &mut ExplainFormat,
 ) -> Result<(), ParseError> {
     reader.skip(1);
     loop {
@@ -114,8 +139,17 @@ fn utility_options(
         match (option.as_str(), value.as_deref()) {
             ("ANALYZE" | "ANALYSE", _) => *analyze = on,
             ("VERBOSE", _) => *verbose = on,
-            ("FORMAT", Some("TEXT"))
-            | (
+            ("FORMAT", Some("TEXT")) => *format = ExplainFormat::Text,
+            ("FORMAT", Some("JSON")) => *format = ExplainFormat::Json,
+            ("FORMAT", Some(other)) if !["XML", "YAML"].contains(&other) => {
+                let other = other.to_lowercase();
+                return Err(ParseError::invalid_value(
+                    format!("unrecognized value for EXPLAIN option \"format\": \"{other}\""),
+                    at,
+                )
+                .hint("write FORMAT TEXT or FORMAT JSON"));
+            }
+            (
                 "COSTS" | "BUFFERS" | "TIMING" | "SUMMARY" | "SETTINGS" | "WAL" | "GENERIC_PLAN"
                 | "MEMORY",
                 _,

@@ -7,7 +7,7 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Described, Drop,
-    Emit, Explain, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
+    Emit, Explain, ExplainFormat, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
     PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement, Subscribe,
     SubscribedTo, Vacuum, Watermark, parse,
 };
@@ -311,6 +311,7 @@ fn statement() -> impl Strategy<Value = Statement> {
             Statement::Explain(Explain {
                 analyze,
                 verbose,
+                format: ExplainFormat::default(),
                 statement: Box::new(statement),
             })
         });

@@ -29,11 +29,12 @@ use datafusion_pg_catalog::pg_catalog::{
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
-pub(super) use functions::ANY;
+pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
 pub(super) use labels::shown as shown_label;
 pub(super) use names::shown_by_default as shown_oid;
+pub(super) use rules::{is_correlated, plain_select, wrap};
 
-use super::spelling;
+use super::{operators, single, spelling};
 use crate::{
     access::{Actor, OWNER},
     catalog::{Catalog, Object, QualifiedName},
@@ -140,6 +141,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
         .map_err(trouble)?;
     let mut state = SessionStateBuilder::new_from_existing(context.state())
         .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
+        .with_expr_planners(operators::before(context.state().expr_planners()))
         .build();
     // Switched on, the engine's own would go before ours.
     state.config_mut().options_mut().catalog.information_schema = false;
@@ -150,6 +152,7 @@ pub fn install(context: &SessionContext) -> Result<()> {
     for function in upstream_functions() {
         context.register_udf(function);
     }
+    context.register_udaf(single::function());
     for function in functions::all(&facts, &listed) {
         context.register_udf(function);
     }
@@ -159,7 +162,8 @@ pub fn install(context: &SessionContext) -> Result<()> {
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.
 pub fn rewrite(statement: ast::Statement) -> ast::Statement {
     let statement = labels::keep(statement);
-    let statement = spelling::rewrite(statement);
+    let about_the_catalog = answer::only_catalog(&statement);
+    let statement = spelling::rewrite(statement, about_the_catalog);
     let statement = casts::rewrite(statement);
     let statement = rules::before(statement);
     rules::after(rules::upstream(statement))

@@ -15,7 +15,7 @@ use super::{
 /// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
 pub(super) const OID_ALIAS: &str = "pg.oid_alias";
 /// Field metadata that names another type of PostgreSQL's, which an Arrow type carries: `name`, `xid`, `oidvector`.
-pub(super) const TYPE: &str = "pg.type";
+pub(super) const TYPE: &str = sluice_planner::functions::PG_TYPE;
 
 /// A result column as the client sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +109,7 @@ fn named(name: &str) -> Option<Type> {
         "character varying" => Type::VARCHAR,
         "inet" => Type::INET,
         "json" => Type::JSON,
+        "jsonb" => Type::JSONB,
         "uuid" => Type::UUID,
         "void" => Type::VOID,
         "int2vector" => Type::INT2_VECTOR,

@@ -6,18 +6,28 @@
 //! All of it is rewriting of the syntax tree, for statements of this door alone. Names of columns were given before (`labels`), so that
 //! nothing here shows in a result.
 
+mod called;
+mod lateral;
+mod ranked;
+mod subqueries;
+
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
     BinaryOperator, DataType, Expr, Function, Ident, LimitClause, ObjectName, ObjectNamePart,
     Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
-    Value, VisitMut, VisitorMut,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
-use super::catalog::ANY;
+use super::catalog::{ANY, AT_TIME_ZONE};
 
-/// Rewrites a statement.
-pub(super) fn rewrite(mut statement: Statement) -> Statement {
+/// Rewrites a statement; questions `about_the_catalog` alone have rules of their own for subqueries.
+pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Statement {
+    if !about_the_catalog {
+        lateral::rewrite(&mut statement);
+        ranked::rewrite(&mut statement);
+        subqueries::rewrite(&mut statement);
+    }
     let _ = statement.visit(&mut Spelling);
     if let Statement::Query(query) = &mut statement {
         integers(&mut query.body);
@@ -157,9 +167,36 @@ impl VisitorMut for Spelling {
                 pattern,
                 &escape.value,
             ),
+            Expr::Like {
+                negated,
+                any: true,
+                expr,
+                pattern,
+                escape_char: None,
+            } => {
+                let op = match negated {
+                    true => BinaryOperator::PGNotLikeMatch,
+                    false => BinaryOperator::PGLikeMatch,
+                };
+                like_any(expr, op, pattern)
+            }
+            Expr::ILike {
+                negated,
+                any: true,
+                expr,
+                pattern,
+                escape_char: None,
+            } => {
+                let op = match negated {
+                    true => BinaryOperator::PGNotILikeMatch,
+                    false => BinaryOperator::PGILikeMatch,
+                };
+                like_any(expr, op, pattern)
+            }
             Expr::Identifier(name) if name.quote_style.is_none() => {
                 match name.value.to_lowercase().as_str() {
                     "user" | "current_role" => expression("current_user"),
+                    "current_schema" => expression("current_schema()"),
                     _ => None,
                 }
             }
@@ -167,7 +204,47 @@ impl VisitorMut for Spelling {
                 expr: inner,
                 data_type,
                 ..
-            } => literal_cast(inner, data_type),
+            } => {
+                if is_whole(data_type)
+                    && let Expr::Value(value) = inner.as_ref()
+                    && let Some(number) = called::rounded(&value.value)
+                {
+                    **inner = number;
+                }
+                literal_cast(inner, data_type)
+            }
+            Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => expression(&format!("{AT_TIME_ZONE}({time_zone}, {timestamp})")),
+            Expr::Substring {
+                expr: inner,
+                substring_from: Some(from),
+                substring_for: None,
+                special: false,
+                ..
+            } if matches!(from.as_ref(), Expr::Value(value) if text_of(&value.value).is_some()) => {
+                expression(&format!("(regexp_match({inner}, {from}))[1]"))
+            }
+            Expr::Interval(interval) => {
+                if interval.leading_field.is_none()
+                    && let Expr::Value(value) = interval.value.as_mut()
+                    && let Some(written) = text_of(&value.value)
+                    && let Some(other) = called::years_and_months(&written)
+                {
+                    value.value = Value::SingleQuotedString(other);
+                }
+                None
+            }
+            Expr::UnaryOp { op, expr: inner } => {
+                let function = match op {
+                    UnaryOperator::PGSquareRoot => "sqrt",
+                    UnaryOperator::PGCubeRoot => "cbrt",
+                    UnaryOperator::PGAbs => "abs",
+                    _ => return ControlFlow::Continue(()),
+                };
+                expression(&format!("{function}({inner})"))
+            }
             Expr::TypedString(typed) => {
                 if let Some(text) = text_of(&typed.value.value)
                     && is_moment(&typed.data_type)
@@ -201,6 +278,7 @@ impl VisitorMut for Spelling {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        called::step_of_series(factor);
         if let Some(other) = set_in_from(factor).or_else(|| numbered(factor)) {
             *factor = other;
         }
@@ -249,6 +327,11 @@ fn limits(query: &mut Query) {
     }
 }
 
+/// `x LIKE ANY (list)`.
+fn like_any(expr: &Expr, op: BinaryOperator, list: &Expr) -> Option<Expr> {
+    Some(compared(expr, &op, elements(list)?, false))
+}
+
 /// The engine knows no other escape than the backslash.
 fn other_escape(expr: &Expr, like: &str, pattern: &Expr, escape: &Value) -> Option<Expr> {
     let escape = text_of(escape)?;
@@ -279,6 +362,19 @@ fn literal_cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         }
         _ => None,
     }
+}
+
+fn is_whole(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int(_)
+            | DataType::Integer(_)
+            | DataType::Int4(_)
+            | DataType::BigInt(_)
+            | DataType::Int8(_)
+            | DataType::SmallInt(_)
+            | DataType::Int2(_)
+    )
 }
 
 fn is_moment(data_type: &DataType) -> bool {
@@ -312,10 +408,12 @@ fn of_function(function: &Function) -> Option<Expr> {
             .collect::<Vec<_>>(),
         _ => return None,
     };
+    if let Some(other) = called::other(&name, function, &arguments) {
+        return Some(other);
+    }
     let same = match (name.as_str(), arguments.as_slice()) {
         ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => "now()".into(),
         ("gen_random_uuid", []) => "uuid()".into(),
-        ("timezone", [zone, time]) => format!("(({time}) AT TIME ZONE {zone})"),
         ("age", [time]) => format!("age(CAST(current_date AS TIMESTAMP), {time})"),
         ("every", _) => {
             let mut every = function.clone();
@@ -337,6 +435,13 @@ fn set_of(name: &str, arguments: &[String]) -> Option<String> {
         )),
         ("regexp_split_to_table", _) => Some(format!("regexp_split_to_array({all})")),
         ("string_to_table", _) => Some(format!("string_to_array({all})")),
+        ("json_array_elements" | "jsonb_array_elements", _) => {
+            Some(format!("sluice_json_elements({all})"))
+        }
+        ("json_array_elements_text" | "jsonb_array_elements_text", _) => {
+            Some(format!("sluice_json_elements_text({all})"))
+        }
+        ("json_object_keys" | "jsonb_object_keys", _) => Some(format!("sluice_json_keys({all})")),
         _ => None,
     }
 }
@@ -361,12 +466,20 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
         _ => return None,
     };
     let name = name_of(name)?;
-    if !["regexp_split_to_table", "string_to_table"].contains(&name.as_str()) {
+    let known = ["regexp_split_to_table", "string_to_table"].contains(&name.as_str());
+    if !known && !name.starts_with("json") {
         return None;
     }
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
     let unnest = TableFactor::UNNEST {
-        alias: Some(alias.clone().unwrap_or_else(|| alias_of(&name, &[&name]))),
+        alias: Some(alias.clone().unwrap_or_else(|| {
+            let column = if name.contains("elements") {
+                "value"
+            } else {
+                &name
+            };
+            alias_of(&name, &[column])
+        })),
         array_exprs: vec![expression(&set_of(&name, &arguments)?)?],
         with_offset: false,
         with_offset_alias: None,
@@ -635,13 +748,17 @@ fn text(text: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(text.to_owned()).into())
 }
 
+/// A statement of our own words.
+fn statement_of(text: &str) -> Option<Statement> {
+    match sluice_sql::parse(text).ok()?.pop()?.statement {
+        sluice_sql::Statement::Sql(statement) => Some(*statement),
+        _ => None,
+    }
+}
+
 /// The body of a query of our own words.
 fn body_of(text: &str) -> Option<Box<SetExpr>> {
-    let sluice_sql::Statement::Sql(statement) = sluice_sql::parse(text).ok()?.pop()?.statement
-    else {
-        return None;
-    };
-    match *statement {
+    match statement_of(text)? {
         Statement::Query(query) => Some(query.body),
         _ => None,
     }

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement, Value, VisitMut, VisitorMut,
 };
 
 use super::{
@@ -40,7 +40,9 @@ impl VisitorMut for Casts {
             return ControlFlow::Continue(());
         };
         let target = type_name(data_type);
-        if let Some((function, _)) = FORWARD.iter().find(|(_, kind)| *kind == target) {
+        if let Some(function) = json(&target) {
+            *expr = call(function, as_text(inner));
+        } else if let Some((function, _)) = FORWARD.iter().find(|(_, kind)| *kind == target) {
             *expr = call(function, inner.as_ref().clone());
         } else if ["text", "varchar", "name"].contains(&target.as_str()) {
             // The text of an OID is its name.
@@ -66,11 +68,36 @@ impl VisitorMut for Casts {
     }
 }
 
+/// The function that reads a text as a type of JSON.
+fn json(target: &str) -> Option<&'static str> {
+    match target {
+        "json" => Some("sluice_json"),
+        "jsonb" => Some("sluice_jsonb"),
+        _ => None,
+    }
+}
+
+/// A parameter that becomes JSON is a text: nothing else would say so.
+fn as_text(inner: &Expr) -> Expr {
+    match inner {
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(inner.clone()),
+            data_type: DataType::Text,
+            array: false,
+            format: None,
+        },
+        other => other.clone(),
+    }
+}
+
 /// The type's name without schema and length, in lower case.
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Regclass => "regclass".into(),
         DataType::Text => "text".into(),
+        DataType::JSON => "json".into(),
+        DataType::JSONB => "jsonb".into(),
         DataType::Varchar(None) | DataType::CharacterVarying(None) => "varchar".into(),
         DataType::Custom(name, modifiers) if modifiers.is_empty() => {
             let last = name.0.last().and_then(ObjectNamePart::as_ident);

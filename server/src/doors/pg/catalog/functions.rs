@@ -2,12 +2,17 @@
 
 mod called;
 mod fixed;
+mod json;
+mod lists;
 mod objects;
+mod patterns;
 mod roles;
 mod scalar;
 mod session;
 mod sizes;
 mod texts;
+mod times;
+mod zones;
 
 use std::sync::Arc;
 
@@ -19,6 +24,8 @@ pub(super) use objects::{BACKWARD, FORWARD};
 pub(super) use roles::SESSION_USER;
 pub(super) use session::settings;
 pub(in crate::doors::pg) use texts::ANY;
+pub(in crate::doors::pg) use times::interval_times;
+pub(in crate::doors::pg) use zones::AT_TIME_ZONE;
 
 /// All of them, for a session of which these facts are known.
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
@@ -28,6 +35,11 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(session::all(facts));
     all.extend(scalar::all());
     all.extend(texts::all(facts));
+    all.extend(json::all());
+    all.extend(lists::all());
+    all.extend(patterns::all(facts));
+    all.extend(times::all(facts));
+    all.extend(zones::all());
     all.extend(sizes::all(facts, listed));
     all
 }

@@ -52,7 +52,8 @@ fn name_select(body: &mut SetExpr) {
         };
         let special = |name: &Ident| {
             name.quote_style.is_none()
-                && ["user", "current_role"].contains(&name.value.to_lowercase().as_str())
+                && ["user", "current_role", "current_schema"]
+                    .contains(&name.value.to_lowercase().as_str())
         };
         match expr {
             Expr::Identifier(name) if special(name) => {}

@@ -408,7 +408,9 @@ fn array_of(query: &mut Query) -> Option<()> {
 }
 
 /// The select of a query that has no more than an order beside it, and its order, which is taken out.
-fn plain_select(query: &mut Query) -> Option<(&mut Select, Vec<OrderByExpr>)> {
+pub(in crate::doors::pg) fn plain_select(
+    query: &mut Query,
+) -> Option<(&mut Select, Vec<OrderByExpr>)> {
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
         return None;
     }
@@ -435,7 +437,7 @@ fn plain_select(query: &mut Query) -> Option<(&mut Select, Vec<OrderByExpr>)> {
     Some((select, order_by))
 }
 
-fn wrap(item: &mut SelectItem, name: &str, order_by: Vec<OrderByExpr>) {
+pub(in crate::doors::pg) fn wrap(item: &mut SelectItem, name: &str, order_by: Vec<OrderByExpr>) {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
         return;
     };
@@ -473,7 +475,7 @@ fn null_array() -> Expr {
 }
 
 /// Whether a condition of the subquery names a relation that it does not have.
-fn is_correlated(query: &Query) -> bool {
+pub(in crate::doors::pg) fn is_correlated(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else {
         return false;
     };

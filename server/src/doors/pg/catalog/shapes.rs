@@ -149,6 +149,10 @@ pub(super) fn carried(pg: &'static str) -> (DataType, Mark) {
         "numeric" => (DataType::Decimal128(38, 6), Mark::None),
         "text" => (DataType::Utf8, Mark::None),
         "bytea" => (DataType::Binary, Mark::None),
+        "date" => (DataType::Date32, Mark::None),
+        "timestamp without time zone" => {
+            (DataType::Timestamp(TimeUnit::Microsecond, None), Mark::None)
+        }
         "timestamp with time zone" => (
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Mark::None,
@@ -159,7 +163,7 @@ pub(super) fn carried(pg: &'static str) -> (DataType, Mark) {
         }
         "xid" => (DataType::Int32, Mark::Type(pg)),
         // Their values are texts that look so.
-        "json" | "uuid" | "void" => (DataType::Utf8, Mark::Type(pg)),
+        "json" | "jsonb" | "uuid" | "void" => (DataType::Utf8, Mark::Type(pg)),
         "text[]" => (list(DataType::Utf8), Mark::None),
         "boolean[]" => (list(DataType::Boolean), Mark::None),
         "smallint[]" => (list(DataType::Int16), Mark::None),

@@ -3,7 +3,12 @@
 use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 
-use super::{Length, number::Decimal, text::bounds, values::Values};
+use super::{
+    Length,
+    number::Decimal,
+    text::bounds,
+    values::{Values, days_of},
+};
 use crate::doors::pg::failure::Failure;
 
 /// Days from 1970 to 2000.
@@ -31,6 +36,10 @@ impl Values {
                 Decimal::new(&a.value(row).to_string(), *scale).binary(out)
             }
             Self::Text(a) => out.put_slice(a.value(row).as_bytes()),
+            Self::Jsonb(a) => {
+                out.put_u8(1);
+                out.put_slice(a.value(row).as_bytes());
+            }
             Self::Char(a) => out.put_u8(a.value(row).bytes().next().unwrap_or_default()),
             Self::LargeText(a) => out.put_slice(a.value(row).as_bytes()),
             Self::TextView(a) => out.put_slice(a.value(row).as_bytes()),
@@ -47,8 +56,10 @@ impl Values {
                 out.put_i32(v.months);
             }
             Self::Duration(a) => {
-                out.put_i64(a.value(row));
-                out.put_i64(0);
+                let (days, micros) = days_of(a.value(row));
+                out.put_i64(micros);
+                out.put_i32(days);
+                out.put_i32(0);
             }
             Self::List(a, element, values) | Self::Vector(a, element, values) => {
                 let first = i32::from(matches!(self, Self::List(..)));

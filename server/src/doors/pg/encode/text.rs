@@ -5,7 +5,11 @@ use std::fmt::Write;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Offset, TimeZone};
 
-use super::{Style, float, number::Decimal, values::Values};
+use super::{
+    Style, float,
+    number::Decimal,
+    values::{Values, days_of},
+};
 use crate::doors::pg::{catalog::shown_oid, failure::Failure};
 
 const DAY: i64 = 86_400_000_000;
@@ -34,7 +38,9 @@ impl Values {
             Self::LongNumeric(a, scale) => {
                 Decimal::new(&a.value(row).to_string(), *scale).text(out)
             }
-            Self::Text(a) | Self::Char(a) => out.put_slice(a.value(row).as_bytes()),
+            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) => {
+                out.put_slice(a.value(row).as_bytes());
+            }
             Self::LargeText(a) => out.put_slice(a.value(row).as_bytes()),
             Self::TextView(a) => out.put_slice(a.value(row).as_bytes()),
             Self::Bytea(a) => hex(a.value(row), out),
@@ -52,7 +58,10 @@ impl Values {
                 let v = a.value(row);
                 interval(v.months, v.days, v.nanoseconds / 1000, out);
             }
-            Self::Duration(a) => interval(0, 0, a.value(row), out),
+            Self::Duration(a) => {
+                let (days, micros) = days_of(a.value(row));
+                interval(0, days, micros, out);
+            }
             Self::List(a, _, values) => {
                 let offsets = a.value_offsets();
                 let (start, end) = bounds(offsets, row);

@@ -36,6 +36,8 @@ pub(in crate::doors::pg) enum Values {
     Numeric(Decimal128Array, i8),
     LongNumeric(Decimal256Array, i8),
     Text(StringArray),
+    /// Sent in binary with its version before it.
+    Jsonb(StringArray),
     LargeText(LargeStringArray),
     TextView(StringViewArray),
     Bytea(BinaryArray),
@@ -82,6 +84,7 @@ impl Values {
                 again(D::Decimal128(*precision, *scale))?
             }
             D::Utf8 if *pg == Type::CHAR => Self::Char(array.as_string().clone()),
+            D::Utf8 if *pg == Type::JSONB => Self::Jsonb(array.as_string().clone()),
             D::Utf8 => Self::Text(array.as_string().clone()),
             D::LargeUtf8 => Self::LargeText(array.as_string().clone()),
             D::Utf8View => Self::TextView(array.as_string_view().clone()),
@@ -148,7 +151,7 @@ impl Values {
             Self::Float8(a) => a.is_null(row),
             Self::Numeric(a, _) => a.is_null(row),
             Self::LongNumeric(a, _) => a.is_null(row),
-            Self::Text(a) | Self::Char(a) => a.is_null(row),
+            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) => a.is_null(row),
             Self::LargeText(a) => a.is_null(row),
             Self::TextView(a) => a.is_null(row),
             Self::Bytea(a) => a.is_null(row),
@@ -159,6 +162,15 @@ impl Values {
             Self::Duration(a) => a.is_null(row),
             Self::List(a, _, _) | Self::Vector(a, _, _) => a.is_null(row),
         }
+    }
+}
+
+/// Whole days and the rest of a duration: what lies between two moments is an interval of days there.
+pub(super) fn days_of(micros: i64) -> (i32, i64) {
+    const DAY: i64 = 86_400_000_000;
+    match i32::try_from(micros / DAY) {
+        Ok(days) => (days, micros % DAY),
+        Err(_) => (0, micros),
     }
 }
 

@@ -22,9 +22,12 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::doors::pg::catalog::{
-    rows::{Value, scalar},
-    shapes::{carried, marked},
+use crate::doors::pg::{
+    catalog::{
+        rows::{Value, scalar},
+        shapes::{carried, marked},
+    },
+    columns::TYPE,
 };
 
 type Call = dyn Fn(&[ScalarValue]) -> Result<Value> + Send + Sync;
@@ -101,7 +104,12 @@ impl ScalarUDFImpl for Called {
         Ok(marked(Field::new(self.name, data_type, true), mark).into())
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        for (argument, field) in args.args.iter_mut().zip(&args.arg_fields) {
+            if is_json(field) {
+                *argument = argument.cast_to(&DataType::LargeUtf8, None)?;
+            }
+        }
         let constant = args
             .args
             .iter()
@@ -129,6 +137,13 @@ impl ScalarUDFImpl for Called {
         }
         Ok(ColumnarValue::Array(ScalarValue::iter_to_array(values)?))
     }
+}
+
+/// JSON comes to a function as a [`ScalarValue::LargeUtf8`], by which it is told from other texts.
+fn is_json(field: &Field) -> bool {
+    let mark = field.metadata().get(TYPE);
+    field.data_type() == &DataType::Utf8
+        && mark.is_some_and(|mark| ["json", "jsonb"].contains(&mark.as_str()))
 }
 
 /// The argument at this place as a text.

@@ -1,4 +1,4 @@
-//! Functions of values that PostgreSQL has and the engine has not: JSON out of arguments, quoting, formats, ages.
+//! Functions of values that PostgreSQL has and the engine has not: quoting, formats, ages.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime};
 use datafusion::{
@@ -7,7 +7,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use super::called::{Called, number, text, truth};
+use super::called::{Called, number, text};
 use crate::{
     doors::pg::catalog::{names, rows::Value},
     error::{Error, SqlState},
@@ -15,13 +15,6 @@ use crate::{
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     let mut all = vec![
-        Called::lax("json_build_object", "json", |arguments| {
-            Ok(object(arguments).into())
-        }),
-        Called::lax("json_build_array", "json", |arguments| {
-            let values: Vec<String> = arguments.iter().map(json).collect();
-            Ok(format!("[{}]", values.join(", ")).into())
-        }),
         Called::strict("quote_ident", "text", |arguments| {
             Ok(text(arguments, 0).map(|name| names::quoted(&name)).into())
         }),
@@ -61,29 +54,6 @@ pub(super) fn all() -> Vec<ScalarUDF> {
 
 fn nulls(arguments: &[ScalarValue]) -> i64 {
     arguments.iter().filter(|value| value.is_null()).count() as i64
-}
-
-/// A value as JSON.
-fn json(value: &ScalarValue) -> String {
-    if value.is_null() {
-        return "null".into();
-    }
-    let shown = text(std::slice::from_ref(value), 0).unwrap_or_default();
-    match value {
-        ScalarValue::Boolean(_) => truth(std::slice::from_ref(value), 0).to_string(),
-        _ if value.data_type().is_numeric() => shown,
-        _ => serde_json::Value::String(shown).to_string(),
-    }
-}
-
-/// PostgreSQL's spacing: `{"a" : 1, "b" : "x"}`.
-fn object(arguments: &[ScalarValue]) -> String {
-    let pairs = arguments.chunks(2).map(|pair| {
-        let key = text(pair, 0).unwrap_or_default();
-        let value = pair.get(1).map_or_else(|| "null".to_owned(), json);
-        format!("{} : {value}", serde_json::Value::String(key))
-    });
-    format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
 }
 
 fn literal(text: &str) -> String {

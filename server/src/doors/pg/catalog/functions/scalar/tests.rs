@@ -1,7 +1,7 @@
 //! Values as PostgreSQL gives them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{age, formatted, justified, like_escape, literal, object};
+use super::{age, formatted, justified, like_escape, literal};
 use crate::doors::pg::catalog::rows::Value;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::scalar::ScalarValue;
@@ -65,11 +65,4 @@ fn texts_are_quoted_and_escaped() {
         unreachable!("a text");
     };
     assert_eq!(text, "a-\"B c\"-'d'%");
-    let pairs = [
-        ScalarValue::from("a"),
-        ScalarValue::Int64(Some(1)),
-        ScalarValue::from("b"),
-        ScalarValue::Utf8(None),
-    ];
-    assert_eq!(object(&pairs), "{\"a\" : 1, \"b\" : null}");
 }

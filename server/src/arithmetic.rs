@@ -1,0 +1,221 @@
+//! Arithmetic as PostgreSQL has it, for queries that people ask: what leaves its type is an error, and what becomes a whole number is
+//! rounded. Parts of a moment are read on the clock of the session's time zone.
+//!
+//! The engine's own wraps a sum around, gives infinity for a division by zero and cuts fractions off. A rule puts functions of ours in the
+//! place of such operators once the types are known. Hard here: an error must come only where PostgreSQL would have one, so that what
+//! stands after an AND is looked at only where what stands before it holds.
+//!
+//! It must never be part of a continuous query: there a bad row is NULL or a dead letter, not the end ([`without`]).
+
+mod cast;
+mod clock;
+mod dates;
+mod domain;
+mod operator;
+mod span;
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{
+        DFSchema, DataFusionError, Result,
+        config::ConfigOptions,
+        tree_node::{Transformed, TreeNode},
+    },
+    execution::SessionStateBuilder,
+    logical_expr::{
+        BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, Operator,
+        expr::ScalarFunction,
+        expr_rewriter::NamePreserver,
+        utils::{conjunction, merge_schema, split_conjunction_owned},
+    },
+    optimizer::AnalyzerRule,
+    prelude::{SessionContext, lit, when},
+    scalar::ScalarValue,
+};
+
+use crate::{
+    error::{Error, SqlState},
+    table::external,
+};
+
+/// What the rule is called.
+const NAME: &str = "checked_arithmetic";
+
+/// The rule.
+#[derive(Debug)]
+pub(crate) struct CheckedArithmetic;
+
+/// The same context for rows without end: one of them must not end it.
+pub(crate) fn without(context: &SessionContext) -> SessionContext {
+    let state = context.state();
+    let rules = state.analyzer().rules.iter();
+    let kept = rules.filter(|rule| rule.name() != NAME).cloned().collect();
+    let state = SessionStateBuilder::new_from_existing(state.clone())
+        .with_analyzer_rules(kept)
+        .build();
+    SessionContext::new_with_state(state)
+}
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+        let zone = clock::of_session(options);
+        let plan = plan.transform_up_with_subqueries(|plan| checked(plan, zone))?;
+        Ok(plan.data)
+    }
+}
+
+fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalPlan>> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        let table =
+            DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?;
+        schema.merge(&table);
+    }
+    if let LogicalPlan::Filter(filter) = &plan
+        && has_window(&filter.predicate)
+    {
+        return Err(external(
+            Error::user(
+                SqlState::WindowingError,
+                "window functions are not allowed in WHERE",
+            )
+            .with_hint("Compute it in a subquery, and filter that."),
+        ));
+    }
+    let names = NamePreserver::new(&plan);
+    let mut changed = false;
+    let plan = plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone))?;
+        changed |= expr.transformed;
+        Ok(expr.update_data(|expr| name.restore(expr)))
+    })?;
+    if !changed {
+        return Ok(plan);
+    }
+    let plan = plan.data.recompute_schema()?;
+    Ok(Transformed::yes(match plan {
+        LogicalPlan::Filter(filter) => LogicalPlan::Filter(in_order(filter)?),
+        other => other,
+    }))
+}
+
+/// An expression in the place of one that the engine would answer wrongly.
+fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transformed<Expr>> {
+    let function = match &expr {
+        Expr::BinaryExpr(binary) => {
+            let BinaryExpr { left, op, right } = binary;
+            let (Ok(one), Ok(other)) = (left.get_type(schema), right.get_type(schema)) else {
+                // What has no type yet is none of ours.
+                return Ok(Transformed::no(expr));
+            };
+            if let Some(compared) = span::compared(binary, &one, &other) {
+                return Ok(Transformed::yes(compared));
+            }
+            let function = (one == other).then(|| operator::of(*op, &one)).flatten();
+            function.map(|function| {
+                (
+                    function,
+                    vec![left.as_ref().clone(), right.as_ref().clone()],
+                )
+            })
+        }
+        Expr::Cast(written) => {
+            if let Expr::Literal(ScalarValue::Utf8(Some(text)), metadata) = written.expr.as_ref() {
+                let Some(other) = dates::literal(text, written.field.data_type(), zone)? else {
+                    return Ok(Transformed::no(expr));
+                };
+                let mut cast = written.clone();
+                cast.expr = Box::new(Expr::Literal(
+                    ScalarValue::Utf8(Some(other)),
+                    metadata.clone(),
+                ));
+                return Ok(Transformed::yes(Expr::Cast(cast)));
+            }
+            match written.expr.get_type(schema) {
+                Ok(from) => {
+                    if let Some(dated) = clock::dated(written, &from, zone) {
+                        return Ok(Transformed::yes(dated));
+                    }
+                    cast::of(&from, written.field.data_type())
+                }
+                Err(_) => None,
+            }
+            .map(|function| (function, vec![written.expr.as_ref().clone()]))
+        }
+        Expr::ScalarFunction(call) => {
+            if let Some(zone) = zone
+                && let Some(read) = clock::read(call, schema, zone)
+            {
+                return Ok(Transformed::yes(read));
+            }
+            return domain::guarded(call, schema, expr.clone());
+        }
+        _ => None,
+    };
+    Ok(match function {
+        Some((function, arguments)) => Transformed::yes(Expr::ScalarFunction(
+            ScalarFunction::new_udf(Arc::new(function), arguments),
+        )),
+        None => Transformed::no(expr),
+    })
+}
+
+/// `a AND b`, where `b` may fail: `a AND CASE WHEN a THEN b ELSE false END`. The engine is free to look at both for all rows.
+fn in_order(filter: Filter) -> Result<Filter> {
+    let parts = split_conjunction_owned(filter.predicate);
+    let mut kept: Vec<Expr> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let before = conjunction(kept.clone());
+        kept.push(match before {
+            Some(before) if may_fail(&part) => when(before, part).otherwise(lit(false))?,
+            _ => part,
+        });
+    }
+    let predicate = conjunction(kept).unwrap_or_else(|| lit(true));
+    Filter::try_new(predicate, filter.input)
+}
+
+fn has_window(expr: &Expr) -> bool {
+    let found = expr.exists(|expr| Ok(matches!(expr, Expr::WindowFunction(_))));
+    found.unwrap_or(false)
+}
+
+/// Whether it divides, or leaves the domain of a function: sums leave their type too seldom to keep a filter from the files for.
+fn may_fail(expr: &Expr) -> bool {
+    let found = expr.exists(|expr| {
+        Ok(match expr {
+            Expr::ScalarFunction(call) => {
+                operator::divides(call.name()) || call.name() == domain::NAME
+            }
+            Expr::BinaryExpr(BinaryExpr { op, .. }) => {
+                matches!(op, Operator::Divide | Operator::Modulo)
+            }
+            _ => false,
+        })
+    });
+    found.unwrap_or(false)
+}
+
+/// `bigint out of range`.
+fn out_of_range(data_type: &DataType) -> DataFusionError {
+    let name = match data_type {
+        DataType::Int8 | DataType::Int16 => "smallint",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "bigint",
+        _ => "value",
+    };
+    external(Error::user(
+        SqlState::NumericValueOutOfRange,
+        format!("{name} out of range"),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Values as JSON.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use datafusion::scalar::ScalarValue;
+
+use super::{array, json, jsonb, object};
+
+#[test]
+fn values_are_written_as_postgresql_writes_them() {
+    let text = ScalarValue::Utf8(Some("a\"b".into()));
+    assert_eq!(json(&text), r#""a\"b""#);
+    assert_eq!(json(&ScalarValue::Float64(Some(1.5))), "1.5");
+    assert_eq!(json(&ScalarValue::Float64(Some(f64::NAN))), r#""NaN""#);
+    assert_eq!(json(&ScalarValue::Utf8(None)), "null");
+    let moment = ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into()));
+    assert_eq!(json(&moment), r#""1970-01-01T00:00:00+00:00""#);
+    let pair = [
+        ScalarValue::Utf8(Some("a".into())),
+        ScalarValue::Int64(Some(1)),
+    ];
+    assert_eq!(object(&pair).unwrap(), r#"{"a" : 1}"#);
+    assert!(object(&pair[..1]).is_err());
+    assert_eq!(array(&pair), r#"["a", 1]"#);
+}
+
+#[test]
+fn jsonb_keeps_what_a_text_says() {
+    assert_eq!(
+        jsonb(r#"{"bb":1,"a":[1,2],"a":{"c":null},"n":1.50}"#).unwrap(),
+        r#"{"a": {"c": null}, "n": 1.50, "bb": 1}"#
+    );
+    assert!(jsonb("{").is_err());
+    assert_eq!(jsonb(" 12 ").unwrap(), "12");
+}
