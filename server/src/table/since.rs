@@ -106,7 +106,8 @@ impl TableState {
         let cut = Cut {
             committed: rows.snapshot.as_ref().map(|snapshot| snapshot.provider()),
             version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
-            tail: tail.map(|(_, batch)| batch.clone()).collect(),
+            snapshot: rows.snapshot.clone(),
+            tail: Arc::new(tail.map(|(_, batch)| batch.clone()).collect()),
             restoring: rows.restoring,
         };
         (cut, Mark { epoch, lineage })
