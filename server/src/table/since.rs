@@ -3,6 +3,8 @@
 //! Uncommitted epochs are in the tail, committed ones in the table's log. Nothing is kept for a subscriber: one that is slow finds its next
 //! rows committed and reads them there.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use tokio::sync::watch;
 
