@@ -39,10 +39,10 @@ use crate::{
     execute::plan_error,
     job::{JobHandle, JobTables, QueryStatus},
     maintenance::{self, Maintenance},
-    metrics::Metrics,
+    metrics::{LoginMetrics, Metrics},
     root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Login, Session, Sessions},
-    table::{Freshness, TableState},
+    table::{Freshness, ReadSnapshot, RowCache, TableState},
     write::Writings,
 };
 
@@ -81,6 +81,7 @@ pub struct Engine {
     metrics: Metrics,
     maintenance: Maintenance,
     ad_hoc: AdHoc,
+    row_cache: Arc<RowCache>,
     writings: Writings,
     ready: AtomicBool,
     stopping: AtomicBool,
@@ -115,6 +116,7 @@ impl Engine {
         let plan_only = config.plan_only;
         let secrets = Secrets::load(&held.root, plan_only).await?;
         let runtime = memory::runtime(&held, config.query_memory).await?;
+        let row_cache = Arc::new(RowCache::new(&runtime.memory_pool, config.query_memory));
         let config = sluice_planner::session_config()
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
@@ -138,6 +140,7 @@ impl Engine {
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
             ad_hoc: AdHoc::new()?,
+            row_cache,
             writings: Writings::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -233,6 +236,11 @@ impl Engine {
     /// Where ad-hoc queries run.
     pub(crate) fn ad_hoc(&self) -> &AdHoc {
         &self.ad_hoc
+    }
+
+    /// Decoded rows of tables.
+    pub(crate) fn row_cache(&self) -> &Arc<RowCache> {
+        &self.row_cache
     }
 
     /// How the tables are looked after.
@@ -344,6 +352,11 @@ impl Engine {
         &self.metrics
     }
 
+    /// The counters of logins, for the doors.
+    pub fn login_metrics(&self) -> LoginMetrics {
+        self.metrics.logins()
+    }
+
     /// What happened.
     pub fn events(&self) -> &Events {
         &self.events
@@ -408,17 +421,19 @@ impl Engine {
 
     /// A query context with our catalog as the server itself sees it, with this freshness.
     pub fn context(self: &Arc<Self>, freshness: Freshness) -> SessionContext {
-        self.context_for(freshness, Viewer::Server)
+        self.context_for(freshness, Viewer::Server, None)
     }
 
-    /// A query context with our catalog, as somebody with this freshness sees it.
+    /// A query context with our catalog, as somebody with this freshness sees it, whose transaction reads `snapshot`.
     pub(crate) fn context_for(
         self: &Arc<Self>,
         freshness: Freshness,
         viewer: Viewer,
+        snapshot: Option<Arc<ReadSnapshot>>,
     ) -> SessionContext {
         let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
-        let catalog = Arc::new(SluiceCatalog::new(Arc::clone(self), freshness, viewer));
+        let engine = Arc::clone(self);
+        let catalog = Arc::new(SluiceCatalog::new(engine, freshness, viewer, snapshot));
         datafusion::catalog::CatalogProviderList::register_catalog(
             &catalogs,
             "sluice".to_owned(),

@@ -137,6 +137,10 @@ pub enum SqlState {
     InvalidCursorName,
     /// 25P02
     InFailedSqlTransaction,
+    /// 25001
+    ActiveSqlTransaction,
+    /// 25006
+    ReadOnlySqlTransaction,
     /// 28000
     InvalidAuthorization,
     /// 3D000
@@ -218,6 +222,8 @@ impl SqlState {
             Self::InvalidSqlStatementName => "26000",
             Self::InvalidCursorName => "34000",
             Self::InFailedSqlTransaction => "25P02",
+            Self::ActiveSqlTransaction => "25001",
+            Self::ReadOnlySqlTransaction => "25006",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",
             Self::InsufficientPrivilege => "42501",

@@ -40,6 +40,8 @@ pub struct Metrics {
     sessions: Family<DoorLabel, Gauge>,
     statements: Family<StatementLabels, Counter>,
     catalog_questions: Counter,
+    logins: Family<LoginLabels, Counter>,
+    row_cache: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +53,22 @@ struct DoorLabel {
 struct StatementLabels {
     door: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginLabels {
+    outcome: &'static str,
+}
+
+/// What is counted of logins.
+#[derive(Clone, Debug, Default)]
+pub struct LoginMetrics {
+    /// A password, a proof or a certificate was right.
+    pub admitted: Counter,
+    /// One was wrong.
+    pub failed: Counter,
+    /// One was not looked at, for so many before it were wrong.
+    pub held_back: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +108,18 @@ impl Metrics {
             "Questions of tools about the catalog that could not be planned and were answered with no rows",
             catalog_questions.clone(),
         );
+        let logins = Family::default();
+        registry.register(
+            "logins",
+            "Logins with a password, by outcome (admitted, failed, held_back after many that failed)",
+            logins.clone(),
+        );
+        let row_cache = Gauge::default();
+        registry.register(
+            "row_cache_bytes",
+            "Decoded rows of small tables that are kept for lookups",
+            row_cache.clone(),
+        );
         registry.register_collector(Box::new(Process::new()));
         Self {
             registry,
@@ -98,7 +128,24 @@ impl Metrics {
             sessions,
             statements,
             catalog_questions,
+            logins,
+            row_cache,
         }
+    }
+
+    /// The counters of logins.
+    pub fn logins(&self) -> LoginMetrics {
+        let of = |outcome| self.logins.get_or_create(&LoginLabels { outcome }).clone();
+        LoginMetrics {
+            admitted: of("admitted"),
+            failed: of("failed"),
+            held_back: of("held_back"),
+        }
+    }
+
+    /// Bytes of decoded rows that are kept.
+    pub fn set_row_cache_bytes(&self, bytes: usize) {
+        self.row_cache.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// The series of a query, made when asked for the first time; keep them instead of asking again for each row.

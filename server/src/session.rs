@@ -5,12 +5,17 @@
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
+mod generic_plan;
 mod parameters;
 mod rights;
 mod settings;
+mod transaction;
 mod writes;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arrow::{
     array::{RecordBatch, StringArray},
@@ -25,9 +30,12 @@ use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-pub use self::rights::Login;
+pub use self::{
+    rights::Login,
+    transaction::{Isolation, Modes},
+};
 
-use self::{rights::about_roles, settings::Settings};
+use self::{generic_plan::GenericPlan, rights::about_roles, settings::Settings};
 use crate::{
     access::{Actor, Viewer},
     arithmetic::{self, CheckedArithmetic},
@@ -41,7 +49,7 @@ use crate::{
         engine_error, parse_error,
     },
     subscription::{self, SubscriptionPlan},
-    table::{Freshness, external},
+    table::{Freshness, ReadSnapshot, external},
 };
 
 /// Tag of the one statement whose rows do not end.
@@ -65,6 +73,10 @@ pub struct Session {
     /// What the context's catalog was made for.
     freshness: Mutex<Freshness>,
     settings: Arc<Mutex<Settings>>,
+    /// How often they have changed.
+    setting_changes: AtomicU64,
+    /// What its transaction reads.
+    snapshot: Arc<ReadSnapshot>,
     actor: Arc<Actor>,
     door: Door,
     running: Mutex<CancellationToken>,
@@ -81,8 +93,9 @@ pub struct Prepared {
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
     plan: Option<Planned>,
-    /// What its relations were looked up under: how often the catalog had changed, and whose rights held.
-    seen: (u64, String),
+    /// What its relations were last looked up under: how often the catalog had changed, and whose rights held.
+    seen: Arc<Mutex<(u64, String)>>,
+    generic: Arc<GenericPlan>,
 }
 
 pub(crate) use parameters::typed_plan;
@@ -141,8 +154,10 @@ impl Session {
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
         let actor = Actor::new(user);
         let viewer = Viewer::Session(Arc::clone(&actor));
-        let context = engine.context_for(Freshness::Latest, viewer);
-        let session = Self::for_actor(engine, context, actor, door);
+        let snapshot = Arc::new(ReadSnapshot::default());
+        let reading = Some(Arc::clone(&snapshot));
+        let context = engine.context_for(Freshness::Latest, viewer, reading);
+        let session = Self::for_actor(engine, context, actor, snapshot, door);
         if door == Door::Postgres {
             let settings = Arc::clone(&session.settings);
             let (engine, actor) = (Arc::clone(&session.engine), Arc::clone(&session.actor));
@@ -170,13 +185,14 @@ impl Session {
         user: &str,
         door: Door,
     ) -> Self {
-        Self::for_actor(engine, context, Actor::new(user), door)
+        Self::for_actor(engine, context, Actor::new(user), Arc::default(), door)
     }
 
     fn for_actor(
         engine: Arc<Engine>,
         context: SessionContext,
         actor: Arc<Actor>,
+        snapshot: Arc<ReadSnapshot>,
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
@@ -186,6 +202,8 @@ impl Session {
             freshness: Mutex::default(),
             engine,
             settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
+            setting_changes: AtomicU64::new(0),
+            snapshot,
             actor,
             door,
             running: Mutex::new(CancellationToken::new()),
@@ -213,18 +231,19 @@ impl Session {
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         // Noted first: what changes meanwhile is looked at again.
-        let seen = self.seen();
+        let seen = Arc::new(Mutex::new(self.seen()));
         if let Statement::Subscribe(subscribe) = &parsed.statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
             let endless = arithmetic::without(&self.context);
-            let plan = SubscriptionPlan::new(&self.engine, &endless, plan, subscribe)?;
+            let plan = SubscriptionPlan::new(&self.engine, &endless, query, plan, subscribe)?;
             return Ok(Prepared {
                 parsed: parsed.clone(),
                 schema: Some(plan.schema()),
                 parameters: Vec::new(),
                 plan: Some(Planned::Subscription(Arc::new(plan))),
                 seen,
+                generic: Arc::default(),
             });
         }
         let Statement::Sql(statement) = &parsed.statement else {
@@ -234,6 +253,7 @@ impl Session {
                 parameters: Vec::new(),
                 plan: None,
                 seen,
+                generic: Arc::default(),
             });
         };
         if let Some(schema) = settings::shown_schema(statement) {
@@ -243,6 +263,7 @@ impl Session {
                 parameters: Vec::new(),
                 plan: None,
                 seen,
+                generic: Arc::default(),
             });
         }
         if let Some((plan, parameters)) = self.prepare_write(statement, hints).await? {
@@ -252,6 +273,7 @@ impl Session {
                 parameters,
                 plan: Some(plan),
                 seen,
+                generic: Arc::default(),
             });
         }
         let mut statement = self.to_plan(statement, &parsed.text)?;
@@ -267,6 +289,7 @@ impl Session {
                 false => Planned::Late(Arc::new(written)),
             }),
             seen,
+            generic: Arc::default(),
         })
     }
 
@@ -367,6 +390,7 @@ impl Session {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
         let answer = match &prepared.plan {
+            _ if let Err(error) = self.admit(prepared) => Err(error),
             // It stops at the token by itself, as long as it may.
             Some(Planned::Write(dml)) => {
                 let done = Box::pin(async {
@@ -384,6 +408,7 @@ impl Session {
                 answer = self.execute_until(prepared, parameters, token.clone()) => answer,
             },
         };
+        self.has_written(prepared);
         let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
@@ -433,7 +458,17 @@ impl Session {
             Some(Planned::Subscription(_)) => {
                 return Err(Error::internal("a subscription came the wrong way"));
             }
-            Some(Planned::Whole(plan)) => LogicalPlan::clone(plan),
+            Some(Planned::Whole(plan)) => {
+                let generic = self.run_generic(prepared, plan, &parameters).await;
+                if let Some(rows) = generic.map_err(engine_error)? {
+                    return Ok(Answer::Rows {
+                        tag: "SELECT".into(),
+                        schema: rows.schema(),
+                        stream: cancellable(rows, token),
+                    });
+                }
+                LogicalPlan::clone(plan)
+            }
             Some(Planned::Late(statement)) => {
                 let mut statement = ast::Statement::clone(statement);
                 parameters::fill_in_table_functions(&mut statement, &parameters);
@@ -485,6 +520,11 @@ impl Session {
                     self.actor.set_session_user(&login);
                 }
                 self.fit_context(freshness, zone)?;
+                // A parameter may be of the transaction's modes.
+                let modes = self.settings.lock().transaction();
+                if let Some(modes) = modes.filter(|_| !self.snapshot.has_read()) {
+                    self.begin(modes);
+                }
                 Ok(Answer::Done { tag, parameters })
             }
             settings::Effect::Nothing { tag } => Ok(Answer::Done {
@@ -496,6 +536,7 @@ impl Session {
 
     /// Settings that planning depends on are part of the context.
     fn fit_context(&self, freshness: Freshness, zone: String) -> Result<()> {
+        self.setting_changes.fetch_add(1, Ordering::AcqRel);
         {
             let state = self.context.state_ref();
             let mut state = state.write();
@@ -504,13 +545,18 @@ impl Session {
         let was = std::mem::replace(&mut *self.freshness.lock(), freshness);
         if was != freshness {
             let viewer = Viewer::Session(Arc::clone(&self.actor));
-            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer);
+            let reading = Some(Arc::clone(&self.snapshot));
+            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer, reading);
             self.context.register_catalog("sluice", Arc::new(catalog));
             if self.door == Door::Postgres {
                 pg::install(&self.context)?;
             }
         }
         Ok(())
+    }
+
+    fn setting_changes(&self) -> u64 {
+        self.setting_changes.load(Ordering::Acquire)
     }
 
     /// Cancels what runs now; harmless when nothing does.

@@ -74,11 +74,15 @@ struct Subscription {
     /// Rows on their way; the last of an epoch is not among them before its token is known.
     ready: VecDeque<RecordBatch>,
     told: Instant,
+    /// How often the catalog had changed when its right was last asked for.
+    seen: u64,
 }
 
 impl SubscriptionPlan {
     /// Begins: an endless stream of [`SubscriptionPlan::schema`].
     pub async fn start(self: &Arc<Self>) -> Result<SendableRecordBatchStream> {
+        // Noted first: what changes meanwhile is looked at again.
+        let seen = self.engine.catalog_changes();
         let table = Followed::new(self);
         let (at, snapshot) = self.beginning(&table).await?;
         let subscription = Subscription {
@@ -92,6 +96,7 @@ impl SubscriptionPlan {
             until: at,
             ready: VecDeque::new(),
             told: Instant::now(),
+            seen,
         };
         let rows = futures::stream::try_unfold(subscription, |mut subscription| async move {
             let batch = subscription.next().await?;
@@ -123,6 +128,10 @@ impl Subscription {
     /// The next rows, however long it takes.
     async fn next(&mut self) -> Result<RecordBatch> {
         loop {
+            let changes = self.plan.engine.catalog_changes();
+            if std::mem::replace(&mut self.seen, changes) != changes {
+                self.plan.look_again().await?;
+            }
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(batch);
             }

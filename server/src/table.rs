@@ -3,10 +3,16 @@
 //! Rows stay in the tail until the *reader's* snapshot holds them: the snapshot is swapped and the tail shortened under one lock, so a
 //! scan sees every row exactly once, however a commit falls.
 
+mod cache;
+mod cached_scan;
 mod provider;
+mod read_snapshot;
 mod since;
 
+pub use cache::{RowCache, fits};
+pub use cached_scan::CachedTable;
 pub use provider::{CutTable, Freshness, LiveTable, SluiceTable, external, no_versions};
+pub use read_snapshot::ReadSnapshot;
 pub use since::{Mark, Since};
 
 use std::{
@@ -74,6 +80,8 @@ struct Rows {
     snapshot: Option<Arc<Snapshot>>,
     committed_epoch: i64,
     tail: Vec<(i64, RecordBatch)>,
+    /// The same without the epochs, once somebody has read it.
+    tail_read: OnceLock<Arc<Vec<RecordBatch>>>,
     tail_bytes: usize,
     /// The tail is being rebuilt after a restart: `latest` reads must wait.
     restoring: bool,
@@ -92,8 +100,10 @@ pub struct Cut {
     pub committed: Option<Arc<dyn TableProvider>>,
     /// Delta version of `committed`.
     pub version: Option<i64>,
+    /// What `committed` reads.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// Final rows that are not in `committed`.
-    pub tail: Vec<RecordBatch>,
+    pub tail: Arc<Vec<RecordBatch>>,
     /// The tail is not complete yet.
     pub restoring: bool,
 }
@@ -175,6 +185,7 @@ impl TableState {
         if rows.shown_before.is_some_and(|until| epoch <= until) {
             return;
         }
+        rows.tail_read.take();
         for batch in batches {
             rows.tail_bytes += batch.get_array_memory_size();
             rows.tail.push((epoch, batch.clone()));
@@ -187,6 +198,7 @@ impl TableState {
         let mut rows = self.rows.write();
         rows.shown_before = epochs.last().map(|(epoch, _)| *epoch);
         rows.ended = rows.shown_before;
+        rows.tail_read.take();
         for (epoch, batches) in epochs {
             for batch in batches {
                 rows.tail_bytes += batch.get_array_memory_size();
@@ -207,6 +219,7 @@ impl TableState {
     pub fn clear_tail(&self, restoring: bool) {
         let mut rows = self.rows.write();
         rows.tail.clear();
+        rows.tail_read.take();
         rows.tail_bytes = 0;
         rows.shown_before = None;
         rows.ended = None;
@@ -296,6 +309,7 @@ impl TableState {
         let mut rows = self.rows.write();
         rows.snapshot = Some(snapshot);
         rows.committed_epoch = committed_epoch;
+        rows.tail_read.take();
         rows.tail.retain(|(epoch, _)| *epoch > committed_epoch);
         rows.tail_bytes = rows
             .tail
@@ -326,7 +340,11 @@ impl TableState {
         Cut {
             committed: rows.snapshot.as_ref().map(|snapshot| snapshot.provider()),
             version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
-            tail: rows.tail.iter().map(|(_, batch)| batch.clone()).collect(),
+            snapshot: rows.snapshot.clone(),
+            tail: Arc::clone(rows.tail_read.get_or_init(|| {
+                let tail = rows.tail.iter().map(|(_, batch)| batch.clone());
+                Arc::new(tail.collect())
+            })),
             restoring: rows.restoring,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use sluice_tests::{
     job,
     parts::{kafka::Broker, python},
-    pg::{Pg, Rows},
+    pg::{Pg, Rows, block_on},
     server::Server,
 };
 
@@ -361,4 +361,69 @@ fn over_flight_it_is_an_endless_stream() {
     job::wait_committed(&server, &pg, "gold.counted", SOON);
     let all = pg.number("SELECT count(*) FROM gold.counted");
     assert!(rows.len() as i64 <= all);
+}
+
+#[test]
+fn a_subscription_ends_when_its_right_or_its_table_goes() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(SMALL);
+    pg.run(COUNTED);
+    pg.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN; CREATE VIEW gold.v AS SELECT * FROM gold.counted; GRANT SELECT ON gold.counted TO ann; GRANT SELECT ON gold.v TO bob");
+    let follow = |user: &str, what: &str| {
+        let client = Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+        client.run(&format!(
+            "DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE {what} WITH (progress)"
+        ));
+        client.run("FETCH 1 FROM c");
+        client
+    };
+    // As long as it may, it is told; then why it is not.
+    let ended = |client: &Pg| {
+        let end = Instant::now() + SOON;
+        loop {
+            match client.try_run("FETCH 100 FROM c") {
+                Ok(_) => assert!(Instant::now() < end, "it goes on"),
+                Err(refusal) => break refusal.state,
+            }
+        }
+    };
+    let (ann, bob, owner) = (
+        follow("ann", "gold.counted"),
+        follow("bob", "gold.v"),
+        follow("sluice", "gold.counted"),
+    );
+    pg.run("CREATE TABLE something (a INT)");
+    ann.run("FETCH 1 FROM c");
+    pg.run("REVOKE SELECT ON gold.counted FROM ann");
+    assert_eq!(ended(&ann), "42501");
+    bob.run("FETCH 1 FROM c");
+    pg.run("REVOKE SELECT ON gold.v FROM bob; DROP ROLE bob");
+    assert_eq!(ended(&bob), "42501");
+    owner.run("FETCH 1 FROM c");
+    pg.run("DROP TABLE gold.counted CASCADE");
+    assert_eq!(ended(&owner), "42P01");
+}
+
+#[test]
+fn copy_gives_the_rows_of_a_subscription_as_they_come() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(SMALL);
+    pg.run(COUNTED);
+    let copied = block_on(async {
+        use futures::StreamExt;
+        let sql = "COPY (SUBSCRIBE (SELECT event_type, n FROM gold.counted)) TO STDOUT WITH (FORMAT csv)";
+        let rows = pg.client().copy_out(sql).await.unwrap();
+        let mut rows = std::pin::pin!(rows);
+        let mut lines = Vec::new();
+        while lines.len() < 100 {
+            let line = tokio::time::timeout(SOON, rows.next()).await;
+            let line = line.expect("a row in time").unwrap().unwrap();
+            lines.push(String::from_utf8(line.to_vec()).unwrap());
+        }
+        lines
+    });
+    assert!(copied.iter().all(|line| line.split(',').count() == 3), "{copied:?}");
+    assert!(copied.iter().any(|line| !line.starts_with(',')), "no token");
 }

@@ -142,6 +142,11 @@ impl Pg {
         &self.client
     }
 
+    /// The client itself and nothing else, for what changes it (a transaction).
+    pub fn into_client(self) -> Client {
+        self.client
+    }
+
     /// Runs a text of any number of statements by the simple protocol; the rows of the last one that gave rows.
     pub fn try_run(&self, sql: &str) -> Result<Rows, Refusal> {
         self.try_run_within(sql, STATEMENT_LIMIT)

@@ -196,18 +196,7 @@ impl Snapshot {
         transactions: Arc<HashMap<String, i64>>,
     ) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
-        // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
-        let config = DeltaScanConfig {
-            schema_force_view_types: false,
-            wrap_partition_values: false,
-            ..DeltaScanConfig::new()
-        };
-        let provider = DeltaScanNext::new(state.snapshot().clone(), config).map_err(|error| {
-            ConnectorError::Conflict {
-                message: format!("cannot read the Delta table in {}: {error}", log.path),
-                hint: None,
-            }
-        })?;
+        let provider = scan(&log, &state)?;
         Ok(Self {
             version: state.version().cast_signed(),
             spec,
@@ -241,6 +230,19 @@ impl Snapshot {
     /// The rows, for a DataFusion session that has the root's store for the root's scheme (every session has the local one).
     pub fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::clone(&self.provider)
+    }
+
+    /// The rows of one of the active files, as [`Snapshot::provider`] gives those of all.
+    pub fn provider_of(&self, file: &str) -> Result<Arc<dyn TableProvider>> {
+        let scan = scan(&self.log, &self.state)?;
+        Ok(Arc::new(scan.with_file_paths([file.to_owned()])))
+    }
+
+    /// Whether another engine has marked rows of a file as deleted without writing the file anew.
+    pub fn has_deletion_vectors(&self) -> bool {
+        let files = self.state.log_data();
+        let mut files = files.iter();
+        files.any(|file| file.deletion_vector_descriptor().is_some())
     }
 
     /// The newest transaction of an application in this version.
@@ -315,6 +317,19 @@ impl Snapshot {
         }
         Ok(history)
     }
+}
+
+fn scan(log: &Log, state: &DeltaTableState) -> Result<DeltaScanNext> {
+    // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
+    let config = DeltaScanConfig {
+        schema_force_view_types: false,
+        wrap_partition_values: false,
+        ..DeltaScanConfig::new()
+    };
+    DeltaScanNext::new(state.snapshot().clone(), config).map_err(|error| ConnectorError::Conflict {
+        message: format!("cannot read the Delta table in {}: {error}", log.path),
+        hint: None,
+    })
 }
 
 /// The active files of a state.

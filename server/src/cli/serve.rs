@@ -76,6 +76,7 @@ async fn serve(config: config::Config) -> Outcome {
         engine = Engine::start(engine_config) => engine?,
         _ = signal.recv() => return Ok(()),
     };
+    guard.count(engine.login_metrics());
     let password = match entry.passwords {
         Passwords::Asked => {
             let file = config.owner_password_file.as_deref();

@@ -5,14 +5,19 @@
 
 mod backoff;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 use self::backoff::Backoff;
 use super::tls::Tls;
 use crate::{
     error::{Error, Result, SqlState},
+    metrics::LoginMetrics,
     session::Login,
 };
 
@@ -31,6 +36,8 @@ pub struct Guard {
     passwords: Passwords,
     tls: Option<Arc<Tls>>,
     backoff: Backoff,
+    /// There once the engine that counts is.
+    counters: OnceLock<LoginMetrics>,
 }
 
 impl Guard {
@@ -40,7 +47,20 @@ impl Guard {
             passwords,
             tls,
             backoff: Backoff::default(),
+            counters: OnceLock::new(),
         })
+    }
+
+    /// Counts logins from now on.
+    pub fn count(&self, counters: LoginMetrics) {
+        // Whoever was first counts.
+        let _ = self.counters.set(counters);
+    }
+
+    fn counted(&self, counter: impl FnOnce(&LoginMetrics) -> &Counter) {
+        if let Some(counters) = self.counters.get() {
+            counter(counters).inc();
+        }
     }
 
     /// Asks nothing.
@@ -83,11 +103,14 @@ impl Guard {
                 tokio::time::sleep(wait).await;
                 Ok(())
             }
-            Err(wait) => Err(Error::user(
-                SqlState::InvalidAuthorization,
-                format!("too many failed logins for user \"{user}\""),
-            )
-            .with_hint(format!("Try again in {} s.", wait.as_secs().max(1)))),
+            Err(wait) => {
+                self.counted(|counters| &counters.held_back);
+                Err(Error::user(
+                    SqlState::InvalidAuthorization,
+                    format!("too many failed logins for user \"{user}\""),
+                )
+                .with_hint(format!("Try again in {} s.", wait.as_secs().max(1))))
+            }
         }
     }
 
@@ -95,8 +118,10 @@ impl Guard {
     pub(super) fn tried(&self, user: &str, peer: IpAddr, right: bool) -> Result<()> {
         self.backoff.tried(user, peer, right, Instant::now());
         if right {
+            self.counted(|counters| &counters.admitted);
             return Ok(());
         }
+        self.counted(|counters| &counters.failed);
         tracing::warn!(user, %peer, "a login failed");
         Err(Error::user(
             SqlState::InvalidPassword,

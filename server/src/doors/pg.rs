@@ -39,6 +39,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -83,7 +84,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 16 * 1024 * 1024,
-            connections: 500,
+            connections: 1_000,
             reserved: 3,
             startup_timeout: Duration::from_secs(30),
         }
@@ -92,6 +93,12 @@ impl Default for Limits {
 
 /// Connections that have not logged in, beyond those that have.
 const STRANGERS: usize = 200;
+/// Silence of a client after which its machine is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How often it is asked,
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// and how often in vain.
+const PROBES: u32 = 6;
 /// How long connections have to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -162,7 +169,7 @@ struct House {
 
 impl House {
     async fn receive(&self, stream: TcpStream, peer: IpAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
+        if let Err(error) = prepared(&stream) {
             tracing::debug!(%error, "a connection ended early");
             return;
         }
@@ -292,6 +299,20 @@ impl House {
         }
         Ok(slot)
     }
+}
+
+/// Sends at once, and notices a client whose machine or network is gone without a word.
+fn prepared(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(PROBE_EVERY)
+        .with_retries(PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE + PROBE_EVERY * PROBES))?;
+    Ok(())
 }
 
 /// One of the connections that may be open.

@@ -83,13 +83,25 @@ impl AdHoc {
         context: SessionContext,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream> {
+        let start = async move {
+            let frame = context.execute_logical_plan(plan).await?;
+            frame.execute_stream().await
+        };
+        self.run_with(start).await
+    }
+
+    /// Runs what gives rows when it is started.
+    pub(crate) async fn run_with(
+        &self,
+        start: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
+    ) -> Result<SendableRecordBatchStream> {
         let Some(runtime) = &self.runtime else {
             return Err(ended());
         };
         let (begun, begins) = oneshot::channel();
         let (out, rows) = mpsc::channel(AHEAD);
         let turns = Arc::clone(&self.turns);
-        let task = runtime.spawn(run(context, plan, turns, begun, out));
+        let task = runtime.spawn(run(start, turns, begun, out));
         let task = Task(task);
         let schema = begins.await.map_err(|_| ended())??;
         let rows = futures::stream::unfold((rows, task), |(mut rows, mut task)| async move {
@@ -128,22 +140,14 @@ impl Drop for Task {
 }
 
 async fn run(
-    context: SessionContext,
-    plan: LogicalPlan,
+    start: impl Future<Output = Result<SendableRecordBatchStream>> + Send,
     turns: Arc<Semaphore>,
     begun: oneshot::Sender<Result<SchemaRef>>,
     out: mpsc::Sender<Result<RecordBatch>>,
 ) {
     // Nobody closes the semaphore.
     let mut turn = turns.acquire().await.ok();
-    let started = async {
-        context
-            .execute_logical_plan(plan)
-            .await?
-            .execute_stream()
-            .await
-    };
-    let mut stream = match started.await {
+    let mut stream = match start.await {
         Ok(stream) => stream,
         Err(error) => {
             let _ = begun.send(Err(error));

@@ -12,6 +12,7 @@ impl Health for Engine {
         for status in self.query_statuses() {
             self.publish(&status);
         }
+        self.metrics.set_row_cache_bytes(self.row_cache.bytes());
         self.metrics.encode()
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
     system::{MomentTable, SystemSchema},
-    table::{Freshness, LiveTable, SluiceTable, TableState, external, no_versions},
+    table::{Freshness, LiveTable, ReadSnapshot, SluiceTable, TableState, external, no_versions},
 };
 
 /// Our one catalog, as a session with this freshness sees it.
@@ -29,17 +29,25 @@ pub struct SluiceCatalog {
     engine: Arc<Engine>,
     freshness: Freshness,
     viewer: Viewer,
+    /// What the session's transaction reads.
+    snapshot: Option<Arc<ReadSnapshot>>,
     /// Schemas that a door adds (`pg_catalog`).
     added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
 }
 
 impl SluiceCatalog {
     /// Of this engine, for this viewer.
-    pub fn new(engine: Arc<Engine>, freshness: Freshness, viewer: Viewer) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        freshness: Freshness,
+        viewer: Viewer,
+        snapshot: Option<Arc<ReadSnapshot>>,
+    ) -> Self {
         Self {
             engine,
             freshness,
             viewer,
+            snapshot,
             added: RwLock::default(),
         }
     }
@@ -76,6 +84,7 @@ impl CatalogProvider for SluiceCatalog {
                 name: name.to_owned(),
                 freshness: self.freshness,
                 viewer: self.viewer.clone(),
+                snapshot: self.snapshot.clone(),
             }) as Arc<dyn SchemaProvider>
         })
     }
@@ -95,6 +104,7 @@ struct UserSchema {
     name: String,
     freshness: Freshness,
     viewer: Viewer,
+    snapshot: Option<Arc<ReadSnapshot>>,
 }
 
 impl fmt::Debug for UserSchema {
@@ -240,13 +250,19 @@ impl UserSchema {
     }
 
     fn plain(&self, table: &Arc<crate::table::TableState>) -> Arc<dyn TableProvider> {
-        Arc::new(SluiceTable::new(Arc::clone(table), self.freshness))
+        let snapshot = self.snapshot.clone();
+        Arc::new(SluiceTable::new(
+            Arc::clone(table),
+            self.freshness,
+            snapshot,
+        ))
     }
 
     /// A view is its query, planned where it is used.
     async fn view(&self, view: &ViewObject) -> Result<Arc<dyn TableProvider>> {
         let viewer = self.viewer.of_view(&view.meta.owner);
-        let context = self.engine.context_for(self.freshness, viewer);
+        let snapshot = self.snapshot.clone();
+        let context = self.engine.context_for(self.freshness, viewer, snapshot);
         let plan = crate::execute::view_plan(&context, &view.statement)
             .await
             .map_err(external)?;

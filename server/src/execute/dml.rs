@@ -68,6 +68,13 @@ pub(crate) struct Rewritten {
     pub(super) everything: bool,
 }
 
+impl Rewritten {
+    /// The table whose rows change.
+    pub(crate) fn table(&self) -> &QualifiedName {
+        &self.name
+    }
+}
+
 /// Plans a statement that writes rows, and gives its parameters' types; `None` for any other.
 pub(crate) async fn prepare(
     session: &Session,

@@ -94,11 +94,12 @@ impl Session {
 
     /// Refuses a statement whose plan has relations that may not be read any more: whether they may is asked where names are looked up.
     pub(super) async fn look_again(&self, prepared: &Prepared) -> Result<()> {
-        if prepared.seen == self.seen() {
+        let seen = self.seen();
+        if *prepared.seen.lock() == seen {
             return Ok(());
         }
         let text = &prepared.parsed.text;
-        match (&prepared.plan, &prepared.parsed.statement) {
+        let looked = match (&prepared.plan, &prepared.parsed.statement) {
             (Some(Planned::Subscription(_)), Statement::Subscribe(subscribe)) => {
                 let query = subscription::query_of(subscribe)?;
                 self.plan(&self.to_plan(&query, text)?).await.map(drop)
@@ -111,7 +112,11 @@ impl Session {
                 dml::prepare(self, statement, types).await.map(drop)
             }
             _ => Ok(()),
+        };
+        if looked.is_ok() {
+            *prepared.seen.lock() = seen;
         }
+        looked
     }
 
     /// Refuses, with PostgreSQL's error, unless the session's role has a privilege.

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sluice_sql::ast;
 
+use super::{Isolation, Modes};
 use crate::{
     error::{Error, Result, SqlState},
     table::Freshness,
 };
 
 /// Parameters with their defaults: (name, default, whether SET may change it, whether the client is told of changes).
-const KNOWN: [(&str, &str, bool, bool); 30] = [
+const KNOWN: [(&str, &str, bool, bool); 31] = [
     ("application_name", "", true, true),
     ("bytea_output", "hex", true, false),
     ("client_encoding", "UTF8", true, true),
@@ -47,6 +48,15 @@ const KNOWN: [(&str, &str, bool, bool); 30] = [
     ("synchronous_commit", "on", true, false),
     ("TimeZone", "UTC", true, true),
     ("transaction_isolation", "read committed", true, false),
+    ("transaction_read_only", "off", true, false),
+];
+
+/// What may be said of isolation, PostgreSQL's four; what they mean here are two.
+const LEVELS: [&str; 4] = [
+    "read uncommitted",
+    "read committed",
+    "repeatable read",
+    "serializable",
 ];
 
 /// A session's parameters.
@@ -56,6 +66,8 @@ pub(super) struct Settings {
     changed: BTreeMap<&'static str, String>,
     /// `a.b` parameters, which PostgreSQL lets anybody make up.
     custom: BTreeMap<String, String>,
+    /// How the transaction block was begun, where there is one.
+    transaction: Option<Modes>,
 }
 
 /// What a statement about parameters does.
@@ -115,7 +127,44 @@ impl Settings {
             user: user.to_owned(),
             changed: BTreeMap::new(),
             custom: BTreeMap::new(),
+            transaction: None,
         }
+    }
+
+    /// A transaction block begins, or is of other modes.
+    pub(super) fn begin(&mut self, modes: Modes) {
+        self.transaction = Some(modes);
+    }
+
+    /// The block is over; its modes.
+    pub(super) fn end(&mut self) -> Option<Modes> {
+        self.transaction.take()
+    }
+
+    /// The modes of the block, where there is one.
+    pub(super) fn transaction(&self) -> Option<Modes> {
+        self.transaction
+    }
+
+    /// What statements read: a block is for reading the same, and outside of one there is a statement alone.
+    pub(super) fn isolation(&self) -> Isolation {
+        let asked = self.transaction.and_then(|modes| modes.isolation);
+        let otherwise = self.changed.get("default_transaction_isolation");
+        match (asked, otherwise) {
+            (Some(isolation), _) => isolation,
+            (None, Some(name)) => Isolation::named(name),
+            (None, None) if self.transaction.is_some() => Isolation::RepeatableRead,
+            (None, None) => Isolation::ReadCommitted,
+        }
+    }
+
+    /// Whether statements may only read.
+    pub(super) fn read_only(&self) -> bool {
+        let asked = self.transaction.and_then(|modes| modes.read_only);
+        asked.unwrap_or_else(|| {
+            let otherwise = self.changed.get("default_transaction_read_only");
+            otherwise.is_some_and(|value| is_on(value))
+        })
     }
 
     /// A parameter's value; names in any case.
@@ -124,6 +173,11 @@ impl Settings {
             return Some(self.user.clone());
         }
         match find(name) {
+            Some("transaction_isolation") => Some(self.isolation().name().to_owned()),
+            Some("transaction_read_only") => {
+                let on = if self.read_only() { "on" } else { "off" };
+                Some(on.to_owned())
+            }
             Some(known) => self
                 .changed
                 .get(known)
@@ -235,7 +289,11 @@ impl Settings {
                 format!("parameter \"{known}\" cannot be changed"),
             ));
         }
-        if value.eq_ignore_ascii_case("default") {
+        if let Some(modes) = modes_of(known, value) {
+            check(known, value)?;
+            // Outside of a block it would be over with the statement.
+            self.transaction = self.transaction.map(|before| before.then(modes));
+        } else if value.eq_ignore_ascii_case("default") {
             self.changed.remove(known);
         } else {
             check(known, value)?;
@@ -259,6 +317,27 @@ impl Settings {
             .filter_map(|(name, ..)| Some(((*name).to_owned(), self.get(name)?)))
             .collect()
     }
+}
+
+/// The transaction's modes that a parameter stands for.
+fn modes_of(name: &str, value: &str) -> Option<Modes> {
+    match name {
+        "transaction_isolation" => Some(Modes {
+            isolation: Some(Isolation::named(value)),
+            read_only: None,
+        }),
+        "transaction_read_only" => Some(Modes {
+            isolation: None,
+            read_only: Some(is_on(value)),
+        }),
+        _ => None,
+    }
+}
+
+fn is_on(value: &str) -> bool {
+    ["on", "true", "yes", "1"]
+        .iter()
+        .any(|on| value.eq_ignore_ascii_case(on))
 }
 
 fn find(name: &str) -> Option<&'static str> {
@@ -318,6 +397,11 @@ fn check(name: &str, value: &str) -> Result<()> {
         }
         "TimeZone" if value.parse::<arrow::array::timezone::Tz>().is_err() => {
             refuse("Use a name such as 'Europe/Madrid' or an offset such as '+02:00'.")
+        }
+        "transaction_isolation" | "default_transaction_isolation"
+            if !LEVELS.contains(&value.to_lowercase().as_str()) =>
+        {
+            refuse("Use 'read committed' or 'repeatable read'.")
         }
         "client_encoding"
             if !["utf8", "utf-8", "unicode"]

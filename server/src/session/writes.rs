@@ -56,6 +56,7 @@ impl Session {
         let Some(Planned::Write(dml)) = &prepared.plan else {
             return Err(Error::internal("only what inserts runs for many values"));
         };
+        self.admit(prepared)?;
         self.look_again(prepared).await?;
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();

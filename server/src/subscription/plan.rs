@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     error::{self, Error, SqlState},
     execute::{engine_error, parse_error},
-    table::{Cut, CutTable, Freshness, SluiceTable, TableState},
+    table::{Cut, CutTable, Freshness, SluiceTable, TableState, external},
 };
 
 /// A subscription that was planned.
@@ -35,6 +35,8 @@ pub struct SubscriptionPlan {
     pub(super) snapshot: bool,
     pub(super) progress: bool,
     plan: LogicalPlan,
+    /// What was planned: whether it may still be read is asked where its names are looked up.
+    query: ast::Statement,
     context: SessionContext,
     /// The same on one thread: rows of an epoch stay in their order.
     in_order: SessionContext,
@@ -68,6 +70,7 @@ impl SubscriptionPlan {
     pub(crate) fn new(
         engine: &Arc<Engine>,
         context: &SessionContext,
+        query: ast::Statement,
         plan: LogicalPlan,
         subscribe: &Subscribe,
     ) -> error::Result<Self> {
@@ -113,6 +116,7 @@ impl SubscriptionPlan {
             progress: subscribe.progress,
             schema: schema_of(plan.schema().as_arrow(), subscribe.progress),
             plan,
+            query,
             context: context.clone(),
             in_order: SessionContext::new_with_state(in_order.build()),
         })
@@ -121,6 +125,17 @@ impl SubscriptionPlan {
     /// Columns of its rows: `_token`, `_progress` where it was asked for, and those of the query.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// Refuses a subscriber who may not read the table any more.
+    pub(super) async fn look_again(&self) -> Result<()> {
+        let state = self.context.state();
+        let planned = sluice_planner::bound_plan(&state, &self.query).await;
+        match planned.map_err(engine_error) {
+            Err(error) if error.state == SqlState::InsufficientPrivilege => Err(external(error)),
+            // What else may be wrong is told by the table itself.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The columns of the table.
@@ -146,7 +161,8 @@ impl SubscriptionPlan {
         let cut = Cut {
             committed: None,
             version: None,
-            tail: rows,
+            snapshot: None,
+            tail: Arc::new(rows),
             restoring: false,
         };
         let plan = over(

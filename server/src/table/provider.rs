@@ -16,7 +16,9 @@ use datafusion::{
     physical_plan::{ExecutionPlan, union::UnionExec},
 };
 
-use super::{Cut, TableState};
+use sluice_connectors::delta::Snapshot;
+
+use super::{Cut, ReadSnapshot, TableState};
 use crate::{
     error::{Error, SqlState},
     job::JobHandle,
@@ -36,15 +38,26 @@ pub enum Freshness {
 }
 
 /// A table under its own name.
+#[derive(Clone)]
 pub struct SluiceTable {
     state: Arc<TableState>,
     freshness: Freshness,
+    /// What the session's transaction reads; `None` for the server's own reading.
+    snapshot: Option<Arc<ReadSnapshot>>,
 }
 
 impl SluiceTable {
     /// The table as a session with this freshness sees it.
-    pub fn new(state: Arc<TableState>, freshness: Freshness) -> Self {
-        Self { state, freshness }
+    pub fn new(
+        state: Arc<TableState>,
+        freshness: Freshness,
+        snapshot: Option<Arc<ReadSnapshot>>,
+    ) -> Self {
+        Self {
+            state,
+            freshness,
+            snapshot,
+        }
     }
 
     /// The table.
@@ -57,7 +70,14 @@ impl SluiceTable {
         self.freshness
     }
 
-    async fn cut(&self) -> Result<Cut> {
+    /// Whether this is the newest version of the table that was read.
+    pub(super) fn is_newest(&self, snapshot: &Arc<Snapshot>) -> bool {
+        let newest = self.state.newest().snapshot();
+        newest.is_some_and(|newest| Arc::ptr_eq(&newest, snapshot))
+    }
+
+    /// The table's state now; an error where its columns are others since the statement was planned.
+    fn newest(&self) -> Result<Arc<TableState>> {
         let state = self.state.newest();
         if state.schema != self.state.schema {
             let changed = "cached plan must not change result type";
@@ -67,17 +87,51 @@ impl SluiceTable {
                 state.name
             ))));
         }
+        Ok(state)
+    }
+
+    /// What the transaction reads of the table, where it has read it before.
+    fn kept(&self) -> Option<Cut> {
+        let snapshot = self.snapshot.as_ref()?;
+        snapshot.get(self.state.path(), &self.state.schema)
+    }
+
+    fn keep(&self, cut: Cut) -> Cut {
+        match &self.snapshot {
+            Some(snapshot) => snapshot.keep(self.state.path(), &self.state.schema, cut),
+            None => cut,
+        }
+    }
+
+    /// The cut, where it need not be waited for.
+    pub(super) fn cut_now(&self) -> Result<Option<Cut>> {
+        let state = self.newest()?;
+        if let Some(cut) = self.kept() {
+            return Ok(Some(cut));
+        }
+        if self.freshness == Freshness::Committed {
+            return Ok(None);
+        }
+        let cut = state.cut();
+        Ok((!cut.restoring).then(|| self.keep(cut)))
+    }
+
+    pub(super) async fn cut(&self) -> Result<Cut> {
+        let state = self.newest()?;
+        if let Some(cut) = self.kept() {
+            return Ok(cut);
+        }
         if self.freshness == Freshness::Committed {
             state.settle().await.map_err(external)?;
             let mut cut = state.cut();
-            cut.tail.clear();
-            return Ok(cut);
+            cut.tail = Arc::default();
+            return Ok(self.keep(cut));
         }
         let deadline = tokio::time::Instant::now() + RESTORE_WAIT;
         loop {
             let cut = state.cut();
             if !cut.restoring {
-                return Ok(cut);
+                return Ok(self.keep(cut));
             }
             if tokio::time::Instant::now() >= deadline {
                 return Err(external(
@@ -173,7 +227,7 @@ impl TableProvider for CutTable {
 }
 
 /// Plans `committed ∪ tail`.
-async fn scan_cut(
+pub(super) async fn scan_cut(
     schema: &SchemaRef,
     cut: Cut,
     session: &dyn Session,
@@ -263,7 +317,7 @@ fn flagged(batch: &RecordBatch, schema: &SchemaRef, provisional: bool) -> Result
 }
 
 /// Rows of a query as rows of its table: lists and maps name what lies in them differently.
-fn stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(super) fn stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch.clone());
     }

@@ -3,6 +3,8 @@
 //! Uncommitted epochs are in the tail, committed ones in the table's log. Nothing is kept for a subscriber: one that is slow finds its next
 //! rows committed and reads them there.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use tokio::sync::watch;
 
@@ -106,7 +108,8 @@ impl TableState {
         let cut = Cut {
             committed: rows.snapshot.as_ref().map(|snapshot| snapshot.provider()),
             version: rows.snapshot.as_ref().map(|snapshot| snapshot.version()),
-            tail: tail.map(|(_, batch)| batch.clone()).collect(),
+            snapshot: rows.snapshot.clone(),
+            tail: Arc::new(tail.map(|(_, batch)| batch.clone()).collect()),
             restoring: rows.restoring,
         };
         (cut, Mark { epoch, lineage })

@@ -1,4 +1,4 @@
-//! `COPY { name [(columns)] | (query) } { TO STDOUT | FROM STDIN } [[WITH] options]`, in PostgreSQL's new spelling of options and its old one.
+//! `COPY { name [(columns)] | (query) | (SUBSCRIBE …) } { TO STDOUT | FROM STDIN } [[WITH] options]`, in PostgreSQL's new spelling of options and its old one.
 //!
 //! The data themselves are the protocol's business. A server's files are nobody's to read or write through SQL, so a file name or a
 //! program is refused here.
@@ -8,12 +8,12 @@ use std::fmt;
 use sqlparser::ast::{Ident, ObjectName, Query};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::Statement;
+use super::{Statement, Subscribe, subscribe};
 use crate::canonical::{Canonical, inline};
 use crate::error::ParseError;
 use crate::reader::Reader;
 
-const SHAPE: &str = "write COPY name [(a, …)] FROM STDIN [WITH (FORMAT csv, …)], or COPY { name | (query) } TO STDOUT [WITH (…)]";
+const SHAPE: &str = "write COPY name [(a, …)] FROM STDIN [WITH (FORMAT csv, …)], or COPY { name | (query) | (SUBSCRIBE …) } TO STDOUT [WITH (…)]";
 const OPTIONS: &str = "options are FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE, FORCE_QUOTE, FORCE_NOT_NULL, FORCE_NULL, ENCODING";
 
 /// COPY.
@@ -39,6 +39,8 @@ pub enum CopyWhat {
     },
     /// The rows of a query.
     Query(Box<Query>),
+    /// Rows as they become final.
+    Subscribe(Box<Subscribe>),
 }
 
 /// Which way rows go.
@@ -121,6 +123,7 @@ impl fmt::Display for Copy {
                 }
             }
             CopyWhat::Query(query) => write!(f, "({})", Canonical(query.as_ref()))?,
+            CopyWhat::Subscribe(subscribe) => write!(f, "({subscribe})")?,
         }
         f.write_str(match self.direction {
             CopyDirection::ToStdout => " TO STDOUT",
@@ -180,9 +183,12 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
         options.format = CopyFormat::Binary;
     }
     let what = if reader.take_token(&Token::LParen) {
-        let query = reader.query()?;
+        let what = match reader.at(&["SUBSCRIBE"]) {
+            true => CopyWhat::Subscribe(Box::new(subscribe::inner(reader)?)),
+            false => CopyWhat::Query(reader.query()?),
+        };
         reader.expect_token(&Token::RParen, SHAPE)?;
-        CopyWhat::Query(query)
+        what
     } else {
         let name = reader.name(SHAPE)?;
         CopyWhat::Table {
@@ -202,7 +208,7 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
         end(reader, "STDIN")?;
         CopyDirection::FromStdin
     };
-    if direction == CopyDirection::FromStdin && matches!(what, CopyWhat::Query(_)) {
+    if direction == CopyDirection::FromStdin && !matches!(what, CopyWhat::Table { .. }) {
         return Err(ParseError::invalid("COPY FROM needs a table", way)
             .offending("FROM")
             .hint(SHAPE));

@@ -58,6 +58,13 @@ impl fmt::Display for Subscribe {
 
 /// Reads a whole SUBSCRIBE.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    let statement = inner(reader)?;
+    reader.finish(SHAPE)?;
+    Ok(Statement::Subscribe(statement))
+}
+
+/// Reads one that may stand inside of another statement.
+pub(super) fn inner(reader: &mut Reader<'_>) -> Result<Subscribe, ParseError> {
     reader.skip(1);
     reader.take(&["TO"]);
     let to = if reader.at_token(&Token::LParen) {
@@ -87,8 +94,7 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
             break;
         }
     }
-    reader.finish(SHAPE)?;
-    Ok(Statement::Subscribe(statement))
+    Ok(statement)
 }
 
 /// Reads `(snapshot, progress = false)`; the brackets may be left out around one of them.

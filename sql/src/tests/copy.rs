@@ -110,3 +110,15 @@ fn what_is_not_ours_is_refused_where_it_stands() {
         assert_eq!(error.message, message);
     }
 }
+
+#[test]
+fn copy_of_a_subscription() {
+    becomes(
+        "copy (subscribe gold.t with progress) to stdout",
+        "COPY (SUBSCRIBE gold.t WITH (progress = true)) TO STDOUT",
+    );
+    becomes(
+        "COPY (SUBSCRIBE (SELECT a FROM t) AS OF 'x') TO STDOUT WITH (FORMAT csv)",
+        "COPY (SUBSCRIBE (SELECT a FROM t) AS OF 'x') TO STDOUT WITH (FORMAT csv)",
+    );
+}

@@ -163,6 +163,24 @@ impl Postgres {
         self.port
     }
 
+    /// Seconds of processor time that its sessions have used so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        let postmaster = self.process.id();
+        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.unwrap_or_default();
+        let ticks = children.split_whitespace().map(|child| {
+            let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            let fields = stat.rsplit(") ").next().unwrap_or_default();
+            let fields = fields.split(' ').skip(11).take(2);
+            fields
+                .filter_map(|ticks| ticks.parse::<f64>().ok())
+                .sum::<f64>()
+        });
+        // SAFETY: sysconf has no preconditions.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+        ticks.sum::<f64>() / per_second as f64
+    }
+
     /// Where it logs every statement, a JSON object a line.
     pub fn log(&self) -> PathBuf {
         self.dir.path().join("data/log/statements.json")

@@ -4,6 +4,7 @@
 //! `DECLARE … SCROLL`), and none of them has anything in it but keywords and a name.
 
 use super::failure::Failure;
+use crate::session::{Isolation, Modes};
 
 mod words;
 
@@ -15,6 +16,7 @@ pub(super) enum Command {
     /// BEGIN, or START TRANSACTION.
     Begin {
         tag: &'static str,
+        modes: Modes,
     },
     /// COMMIT, or END.
     Commit {
@@ -27,8 +29,10 @@ pub(super) enum Command {
     Savepoint(String),
     Release(String),
     RollbackTo(String),
-    /// SET TRANSACTION and SET SESSION CHARACTERISTICS: there is one isolation level, so there is nothing to set.
-    SetTransaction,
+    /// SET TRANSACTION.
+    SetTransaction(Modes),
+    /// SET SESSION CHARACTERISTICS AS TRANSACTION.
+    SetCharacteristics(Modes),
     Declare {
         name: String,
         binary: bool,
@@ -127,28 +131,36 @@ impl Command {
 
 fn begin(words: &mut Words<'_>, tag: &'static str) -> Result<Command, Failure> {
     words.eat_any(&["WORK", "TRANSACTION"]);
-    modes(words)?;
-    Ok(Command::Begin { tag })
+    let modes = modes(words)?;
+    Ok(Command::Begin { tag, modes })
 }
 
-/// Isolation level, access mode and deferrability: read and let be.
-fn modes(words: &mut Words<'_>) -> Result<(), Failure> {
+/// Isolation level, access mode and deferrability.
+fn modes(words: &mut Words<'_>) -> Result<Modes, Failure> {
+    let mut modes = Modes::default();
     loop {
         if words.eat("ISOLATION") {
             words.require("LEVEL")?;
-            if words.eat("READ") {
+            modes.isolation = Some(if words.eat("READ") {
                 words.expect_any(&["COMMITTED", "UNCOMMITTED"])?;
+                Isolation::ReadCommitted
             } else if words.eat("REPEATABLE") {
                 words.require("READ")?;
+                Isolation::RepeatableRead
             } else {
                 words.require("SERIALIZABLE")?;
-            }
+                Isolation::RepeatableRead
+            });
         } else if words.eat("READ") {
-            words.expect_any(&["ONLY", "WRITE"])?;
+            let only = words.eat("ONLY");
+            if !only {
+                words.require("WRITE")?;
+            }
+            modes.read_only = Some(only);
         } else if words.eat("NOT") {
             words.require("DEFERRABLE")?;
         } else if !words.eat("DEFERRABLE") {
-            return Ok(());
+            return Ok(modes);
         }
         words.eat_symbol(',');
     }
@@ -164,7 +176,8 @@ fn chain(words: &mut Words<'_>) -> Result<bool, Failure> {
 }
 
 fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
-    if words.eat("SESSION") {
+    let session = words.eat("SESSION");
+    if session {
         if !words.eat("CHARACTERISTICS") {
             return None;
         }
@@ -180,8 +193,11 @@ fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
             return None;
         }
     }
-    let rest = modes(&mut words).and_then(|()| words.end());
-    Some(rest.map(|()| Command::SetTransaction))
+    let modes = modes(&mut words).and_then(|modes| words.end().map(|()| modes));
+    Some(modes.map(|modes| match session {
+        true => Command::SetCharacteristics(modes),
+        false => Command::SetTransaction(modes),
+    }))
 }
 
 fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {

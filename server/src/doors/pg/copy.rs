@@ -18,6 +18,7 @@ use std::{io, sync::Arc};
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
 use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse};
 use sluice_sql::{Copy, CopyDirection, CopyFormat, CopyWhat, Parsed, Statement, ast};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -100,9 +101,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         ));
         writer.begin(self.wire.out());
         loop {
-            let batch = {
-                use futures::StreamExt;
-                running.wait(&mut self.wire, stream.next()).await?
+            // What has come is sent before anything is waited for: rows of a subscription show at once.
+            let batch = match stream.next().now_or_never() {
+                Some(batch) => batch,
+                None => {
+                    running.race(self.wire.flush()).await??;
+                    running.wait(&mut self.wire, stream.next()).await?
+                }
             };
             let Some(batch) = batch else { break };
             let page = writer.page(&batch?)?;
@@ -125,8 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         parsed: &Parsed,
         running: &Running,
     ) -> std::result::Result<u64, Trouble> {
+        self.session.admit_writing("COPY FROM")?;
         let (target, names) =
             target_of(&self.session, copy).map_err(|error| error.placed(parsed))?;
+        let relation = target.name.clone();
         let name = target.name.name.clone();
         let beginning = Append::begin(target);
         let mut append = running.wait(&mut self.wire, beginning).await??;
@@ -174,7 +181,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         running.race(append.push(rows.columns.batch()?)).await??;
         running.race(append.flush()).await??;
-        Ok(running.see_through(append.finish()).await?)
+        let rows = running.see_through(append.finish()).await?;
+        if let Some(table) = self.session.engine().table(&relation) {
+            self.session.wrote(table.tables.table.path());
+        }
+        Ok(rows)
     }
 }
 
@@ -191,6 +202,9 @@ fn query_of(session: &Session, copy: &Copy) -> Result<Statement> {
         CopyWhat::Query(query) => {
             let query = ast::Statement::Query(query.clone());
             return Ok(Statement::Sql(Box::new(query)));
+        }
+        CopyWhat::Subscribe(subscribe) => {
+            return Ok(Statement::Subscribe(subscribe.as_ref().clone()));
         }
         CopyWhat::Table { name, columns } => (name, columns),
     };
@@ -228,7 +242,7 @@ fn target_of(session: &Session, copy: &Copy) -> Result<(Target, Vec<String>)> {
             let target = Target::of(session, name, Action::CopyFrom)?;
             Ok((target, columns.iter().map(fold).collect()))
         }
-        CopyWhat::Query(_) => Err(Error::user(
+        CopyWhat::Query(_) | CopyWhat::Subscribe(_) => Err(Error::user(
             SqlState::SyntaxError,
             "COPY FROM needs a table",
         )),

@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let (copy, parsed) = copy.as_ref();
                 let tag = self.copy(copy, parsed, running).await?;
                 if copy.direction == CopyDirection::FromStdin {
-                    self.transaction.did(&tag);
+                    self.did(&tag);
                 }
                 Progress::Done(tag)
             }
@@ -117,10 +117,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 for (name, value) in &parameters {
                     self.wire.put(&parameter_status(name, value));
                 }
-                self.transaction.did(&tag);
+                self.did(&tag);
                 Progress::Done(tag)
             }
         })
+    }
+
+    fn did(&mut self, tag: &str) {
+        if let Some(notice) = self.transaction.did(tag) {
+            self.notice(&notice);
+        }
+    }
+
+    /// A transaction command has been carried out; `began` where a block was open before it.
+    async fn tell_session(&mut self, command: &Command, began: bool) -> Result<(), Trouble> {
+        let session = Arc::clone(&self.session);
+        match command {
+            Command::Begin { modes, .. } if began => session.set_transaction(*modes)?,
+            Command::Begin { modes, .. } => session.begin(*modes),
+            Command::SetTransaction(modes) if began => session.set_transaction(*modes)?,
+            Command::Commit { chain } | Command::Rollback { chain } => {
+                let modes = session.end();
+                if *chain {
+                    session.begin(modes);
+                }
+            }
+            Command::SetCharacteristics(modes) => {
+                if let Some(isolation) = modes.isolation {
+                    let level = isolation.name();
+                    run(
+                        &session,
+                        &format!("SET default_transaction_isolation = '{level}'"),
+                    )
+                    .await?;
+                }
+                if let Some(only) = modes.read_only {
+                    let value = if only { "on" } else { "off" };
+                    run(
+                        &session,
+                        &format!("SET default_transaction_read_only = '{value}'"),
+                    )
+                    .await?;
+                    self.wire
+                        .put(&parameter_status("default_transaction_read_only", value));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Sends what a portal has, up to `limit` rows, and how it went.
@@ -162,8 +206,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         formats: &[i16],
         running: &Running,
     ) -> Result<String, Trouble> {
+        let began = self.transaction.in_block();
         if let Some(outcome) = self.transaction.run(command) {
             let outcome = outcome?;
+            self.tell_session(command, began).await?;
             if outcome.ended {
                 self.portals.end_transaction();
             }
@@ -245,7 +291,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             | Command::Savepoint(_)
             | Command::Release(_)
             | Command::RollbackTo(_)
-            | Command::SetTransaction => String::new(),
+            | Command::SetTransaction(_)
+            | Command::SetCharacteristics(_) => String::new(),
         })
     }
 

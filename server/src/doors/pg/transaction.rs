@@ -1,7 +1,7 @@
 //! Transaction blocks as clients see them.
 //!
-//! Statements take effect at once here, whatever block they stand in; the block is kept because drivers open one around everything and
-//! rely on its states: after an error nothing runs until it is ended.
+//! Statements take effect at once here, whatever block they stand in. The block is for what is read ([`crate::session::Modes`]), and for
+//! drivers, which open one around everything and rely on its states: after an error nothing runs until it is ended.
 
 use pgwire::messages::response::TransactionStatus;
 
@@ -58,13 +58,19 @@ impl Transaction {
         }
     }
 
-    /// A statement of the engine's has been carried out; its completion tag.
-    pub(super) fn did(&mut self, tag: &str) {
-        const WRITES: [&str; 9] = [
+    /// A statement of the engine's has been carried out; its completion tag. The first of a block that writes is told of.
+    pub(super) fn did(&mut self, tag: &str) -> Option<Failure> {
+        const WRITES: [&str; 11] = [
             "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", "CREATE", "DROP", "ALTER",
+            "GRANT", "REVOKE",
         ];
         let verb = tag.split(' ').next().unwrap_or_default();
-        self.wrote |= self.in_block() && WRITES.contains(&verb);
+        if self.wrote || !self.in_block() || !WRITES.contains(&verb) {
+            return None;
+        }
+        self.wrote = true;
+        let message = format!("{tag} has taken effect, and ROLLBACK will not take it back");
+        Some(Failure::new(Severity::Notice, "00000", message))
     }
 
     /// What a rollback does not do.
@@ -92,7 +98,7 @@ impl Transaction {
     /// Does a transaction command; `None` when it is not one.
     pub(super) fn run(&mut self, command: &Command) -> Option<Result<Outcome, Failure>> {
         Some(match command {
-            Command::Begin { tag } => Ok(self.begin(tag)),
+            Command::Begin { tag, .. } => Ok(self.begin(tag)),
             Command::Commit { chain } => self.end(*chain, "COMMIT"),
             Command::Rollback { chain } => self.end(*chain, "ROLLBACK"),
             Command::Savepoint(name) => self.in_a_block("SAVEPOINT").map(|()| {
@@ -113,7 +119,17 @@ impl Transaction {
                     ..done("ROLLBACK")
                 })
             }),
-            Command::SetTransaction => Ok(done("SET")),
+            Command::SetTransaction(_) => Ok(Outcome {
+                warning: (!self.in_block()).then(|| {
+                    Failure::new(
+                        Severity::Warning,
+                        "25P01",
+                        "SET TRANSACTION can only be used in transaction blocks",
+                    )
+                }),
+                ..done("SET")
+            }),
+            Command::SetCharacteristics(_) => Ok(done("SET")),
             _ => return None,
         })
     }

@@ -2,14 +2,17 @@
 //!
 //! Scenarios: a preloaded topic drained as fast as it goes, by one query and by ten; a server killed with little and with much state; a trickle of 116 events a second, and ten thousand; and, with event time
 //! running fast, how long after the event that closes a window its rows can be read over the Postgres wire while commits are ten seconds
-//! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms; and what a runaway query beside it does to that. The first is checked against the oracle
+//! apart, and how long until they stand in the Delta log where commits are asked for every 200 ms; and what a runaway query beside it does to that; and point queries by a
+//! prepared statement beside PostgreSQL. The first is checked against the oracle
 //! before any figure is printed; figures without a right answer are worth nothing.
 //!
+//! `SLUICE_BENCH_ONLY` names the scenarios to run, with commas between: `drain`, `many`, `recovery`, `trickle`, `runaway`, `serving`.
 //! `SLUICE_BENCH_EVENTS` (5 M), `SLUICE_BENCH_QUERIES` (10) and `SLUICE_BENCH_SECONDS` (60) make it shorter; `SLUICE_BENCH_CODEC` (none) compresses the preloaded topic.
 //! `SLUICE_BIN` names another binary.
 
 mod many;
 mod recovery;
+mod serving;
 
 use std::{
     collections::BTreeSet,
@@ -42,49 +45,74 @@ fn main() -> ExitCode {
     let seconds = setting("SLUICE_BENCH_SECONDS", 60) as u64;
     eprintln!("[bench] {} on {}", binary().display(), machine());
     eprintln!("[bench] load before: {}", load_average());
-    let broker = match Broker::start() {
-        Ok(broker) => broker,
-        Err(e) => {
-            eprintln!("bench: {e}");
-            return ExitCode::from(3);
-        }
-    };
-    let drained = match drain(&broker, events) {
-        Ok(drained) => drained,
-        Err(e) => {
-            eprintln!("bench: the answer is wrong, so there are no figures: {e}");
-            return ExitCode::from(1);
-        }
-    };
-    report_drain(&drained);
-    let queries = setting("SLUICE_BENCH_QUERIES", 10);
-    match many::drain(&broker, events / 2, queries) {
-        Ok(many) => many::report(queries, &many),
-        Err(e) => {
-            eprintln!("bench: the answer is wrong, so there are no figures: {e}");
-            return ExitCode::from(1);
+    if wanted("serving") {
+        match serving::measure(seconds.min(15)) {
+            Ok(served) => serving::report(&served),
+            Err(e) => return wrong(&e),
         }
     }
-    for groups in [20_000, setting("SLUICE_BENCH_GROUPS", 6_000_000)] {
-        recovery::report(&recovery::measure(&broker, groups));
-    }
-    for rate in RATES {
-        let trickle = trickle(&broker, rate, seconds);
-        report_trickle(rate, seconds, &trickle);
-        for (by, commit_interval) in [(By::Wire, "10 seconds"), (By::DeltaLog, "200 ms")] {
-            let freshness = freshness(&broker, rate, seconds, by, commit_interval, None);
-            report_freshness(by, commit_interval, freshness);
-        }
-    }
-    for by in [By::Subscription, By::Wire] {
-        for beside in [None, Some(RUNAWAY)] {
-            let freshness = freshness(&broker, RATES[1], seconds, by, "10 seconds", beside);
-            println!("beside {}", beside.unwrap_or("nothing"));
-            report_freshness(by, "10 seconds", freshness);
+    let on_a_broker = ["drain", "many", "recovery", "trickle", "runaway"];
+    if on_a_broker.iter().any(|scenario| wanted(scenario)) {
+        let broker = match Broker::start() {
+            Ok(broker) => broker,
+            Err(e) => {
+                eprintln!("bench: {e}");
+                return ExitCode::from(3);
+            }
+        };
+        if let Err(e) = streams(&broker, events, seconds) {
+            return wrong(&e);
         }
     }
     eprintln!("[bench] load after: {}", load_average());
     ExitCode::SUCCESS
+}
+
+/// Whether a scenario is asked for; all are where none is named.
+fn wanted(scenario: &str) -> bool {
+    std::env::var("SLUICE_BENCH_ONLY")
+        .map_or(true, |only| only.split(',').any(|name| name == scenario))
+}
+
+fn wrong(e: &str) -> ExitCode {
+    eprintln!("bench: the answer is wrong, so there are no figures: {e}");
+    ExitCode::from(1)
+}
+
+/// The scenarios on a broker.
+fn streams(broker: &Broker, events: usize, seconds: u64) -> Result<(), String> {
+    if wanted("drain") {
+        report_drain(&drain(broker, events)?);
+    }
+    if wanted("many") {
+        let queries = setting("SLUICE_BENCH_QUERIES", 10);
+        many::report(queries, &many::drain(broker, events / 2, queries)?);
+    }
+    if wanted("recovery") {
+        for groups in [20_000, setting("SLUICE_BENCH_GROUPS", 6_000_000)] {
+            recovery::report(&recovery::measure(broker, groups));
+        }
+    }
+    if wanted("trickle") {
+        for rate in RATES {
+            let trickle = trickle(broker, rate, seconds);
+            report_trickle(rate, seconds, &trickle);
+            for (by, commit_interval) in [(By::Wire, "10 seconds"), (By::DeltaLog, "200 ms")] {
+                let freshness = freshness(broker, rate, seconds, by, commit_interval, None);
+                report_freshness(by, commit_interval, freshness);
+            }
+        }
+    }
+    if wanted("runaway") {
+        for by in [By::Subscription, By::Wire] {
+            for beside in [None, Some(RUNAWAY)] {
+                let freshness = freshness(broker, RATES[1], seconds, by, "10 seconds", beside);
+                println!("beside {}", beside.unwrap_or("nothing"));
+                report_freshness(by, "10 seconds", freshness);
+            }
+        }
+    }
+    Ok(())
 }
 
 struct Drained {

@@ -1,0 +1,178 @@
+//! What a transaction block means to a session: what its statements read, and whether they may write.
+//!
+//! Statements take effect at once, whatever block they stand in; a block groups what is read. The door that has blocks tells the session
+//! where they begin and end.
+
+use sluice_sql::Statement;
+
+use super::{Planned, Prepared, Session};
+use crate::{
+    error::{Error, Result, SqlState},
+    execute::dml::Dml,
+};
+
+/// What statements of a block read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each what is newest.
+    ReadCommitted,
+    /// All of them each table as the first of them read it.
+    RepeatableRead,
+}
+
+/// How a block was begun; `None` where nothing was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// ISOLATION LEVEL.
+    pub isolation: Option<Isolation>,
+    /// READ ONLY, or READ WRITE.
+    pub read_only: Option<bool>,
+}
+
+impl Isolation {
+    /// As SHOW says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read committed",
+            Self::RepeatableRead => "repeatable read",
+        }
+    }
+
+    /// The level of this name.
+    pub(super) fn named(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "read committed" | "read uncommitted" => Self::ReadCommitted,
+            _ => Self::RepeatableRead,
+        }
+    }
+}
+
+impl Modes {
+    /// With what `later` says in its place.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            isolation: later.isolation.or(self.isolation),
+            read_only: later.read_only.or(self.read_only),
+        }
+    }
+}
+
+impl Session {
+    /// A block begins.
+    pub fn begin(&self, modes: Modes) {
+        let isolation = {
+            let mut settings = self.settings.lock();
+            settings.begin(modes);
+            settings.isolation()
+        };
+        match isolation {
+            Isolation::RepeatableRead => self.snapshot.begin(),
+            Isolation::ReadCommitted => self.snapshot.end(),
+        }
+    }
+
+    /// The block, which has just begun, is of these modes.
+    pub fn set_transaction(&self, modes: Modes) -> Result<()> {
+        let read = self.snapshot.has_read();
+        let late = |what: &str| {
+            let message = format!("{what} must be set before any query");
+            Err(Error::user(SqlState::ActiveSqlTransaction, message))
+        };
+        let (isolation, read_only, before) = {
+            let settings = self.settings.lock();
+            let before = settings.transaction();
+            (settings.isolation(), settings.read_only(), before)
+        };
+        if read && modes.isolation.is_some_and(|level| level != isolation) {
+            return late("transaction isolation level");
+        }
+        if read && read_only && modes.read_only == Some(false) {
+            return late("transaction read-write mode");
+        }
+        let modes = before.unwrap_or_default().then(modes);
+        self.settings.lock().begin(modes);
+        if !read {
+            self.begin(modes);
+        }
+        Ok(())
+    }
+
+    /// The block is over; its modes.
+    pub fn end(&self) -> Modes {
+        self.snapshot.end();
+        self.settings.lock().end().unwrap_or_default()
+    }
+
+    /// Refuses what changes something where a transaction only reads.
+    pub(super) fn admit(&self, prepared: &Prepared) -> Result<()> {
+        match prepared.writes() && self.settings.lock().read_only() {
+            true => Err(read_only(&prepared.parsed.text)),
+            false => Ok(()),
+        }
+    }
+
+    /// As for a statement that a door carries out by itself: `COPY FROM`.
+    pub(crate) fn admit_writing(&self, command: &str) -> Result<()> {
+        match self.settings.lock().read_only() {
+            true => Err(refused(command)),
+            false => Ok(()),
+        }
+    }
+
+    /// A table was written to by this session: its transaction reads what is newest there.
+    pub(crate) fn wrote(&self, path: &str) {
+        self.snapshot.wrote(path);
+    }
+
+    /// After a statement that may have changed something.
+    pub(super) fn has_written(&self, prepared: &Prepared) {
+        let names = match &prepared.plan {
+            Some(Planned::Write(Dml::Insert(name, _))) => vec![name],
+            Some(Planned::Write(Dml::Change(rewritten))) => vec![rewritten.table()],
+            Some(Planned::Write(Dml::Truncate(names))) => names.iter().collect(),
+            _ if prepared.writes() => return self.snapshot.forget(),
+            _ => return,
+        };
+        for table in names.into_iter().filter_map(|name| self.engine.table(name)) {
+            self.wrote(table.tables.table.path());
+        }
+    }
+}
+
+impl Prepared {
+    /// Whether it changes rows, what exists, or who may what.
+    pub(crate) fn writes(&self) -> bool {
+        match (&self.plan, &self.parsed.statement) {
+            (Some(Planned::Write(_) | Planned::Define(_)), _) => true,
+            (_, statement) => !matches!(
+                statement,
+                Statement::Sql(_)
+                    | Statement::Show(_)
+                    | Statement::Describe(_)
+                    | Statement::Explain(_)
+                    | Statement::Subscribe(_)
+                    | Statement::SetRole(_)
+                    | Statement::Copy(_)
+            ),
+        }
+    }
+}
+
+/// The command of a statement, by its first words.
+fn read_only(text: &str) -> Error {
+    let mut words = text.split_whitespace().map(str::to_uppercase);
+    let verb = words.next().unwrap_or_default();
+    let two = ["CREATE", "ALTER", "DROP", "REBUILD", "PAUSE", "RESUME"];
+    match words.next() {
+        Some(object) if two.contains(&verb.as_str()) => refused(&format!("{verb} {object}")),
+        _ => refused(&verb),
+    }
+}
+
+fn refused(command: &str) -> Error {
+    Error::user(
+        SqlState::ReadOnlySqlTransaction,
+        format!("cannot execute {command} in a read-only transaction"),
+    )
+}
