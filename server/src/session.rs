@@ -597,7 +597,7 @@ impl Session {
     /// A context that plans continuous queries as a restart does: what a door adds to its sessions is not there then.
     pub(crate) fn continuous_context(&self) -> SessionContext {
         let viewer = Viewer::Session(Arc::clone(&self.actor));
-        self.engine.context_for(Freshness::Latest, viewer)
+        self.engine.context_for(Freshness::Latest, viewer, None)
     }
 }
 
