@@ -99,14 +99,9 @@ fn aggregates_sorts_and_limits_run_again_and_again() {
 #[test]
 fn two_portals_of_a_statement_have_their_own_values() {
     let server = Server::start();
-    let pg = server.connect();
-    pg.run(TABLE);
-    let all = prepared(&pg, "SELECT n FROM gold.t WHERE n >= $1");
-    for _ in 0..3 {
-        numbers(&pg, &all, &[&990_i64]);
-    }
+    server.connect().run(TABLE);
+    let mut client = server.connect().into_client();
     block_on(async {
-        let mut client = Pg::connect(server.pg_port()).unwrap().into_client();
         let statement = client
             .prepare("SELECT n FROM gold.t WHERE n >= $1")
             .await

@@ -413,7 +413,8 @@ fn copy_gives_the_rows_of_a_subscription_as_they_come() {
     pg.run(COUNTED);
     let copied = block_on(async {
         use futures::StreamExt;
-        let sql = "COPY (SUBSCRIBE (SELECT event_type, n FROM gold.counted)) TO STDOUT WITH (FORMAT csv)";
+        let sql =
+            "COPY (SUBSCRIBE (SELECT event_type, n FROM gold.counted)) TO STDOUT WITH (FORMAT csv)";
         let rows = pg.client().copy_out(sql).await.unwrap();
         let mut rows = std::pin::pin!(rows);
         let mut lines = Vec::new();
@@ -424,6 +425,9 @@ fn copy_gives_the_rows_of_a_subscription_as_they_come() {
         }
         lines
     });
-    assert!(copied.iter().all(|line| line.split(',').count() == 3), "{copied:?}");
+    assert!(
+        copied.iter().all(|line| line.split(',').count() == 3),
+        "{copied:?}"
+    );
     assert!(copied.iter().any(|line| !line.starts_with(',')), "no token");
 }

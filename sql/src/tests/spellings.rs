@@ -414,7 +414,7 @@ fn subscriptions() {
             ),
             (
                 "COPY (SUBSCRIBE TO g) TO STDOUT",
-                No("SUBSCRIBE is not supported", hint),
+                Is("COPY (SUBSCRIBE g) TO STDOUT"),
             ),
             (
                 "SELECT * FROM e EMIT CHANGES",
