@@ -26,4 +26,4 @@ with flight.connect(f"grpc://127.0.0.1:{port}", autocommit=True) as connection:
     assert again.equals(frame), again
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE from_polars")
-print("adbc-driver-flightsql", version("adbc-driver-flightsql"), "polars", version("polars"), "pandas", version("pandas"))
+print("adbc-driver-flightsql", version("adbc-driver-flightsql") + ", polars " + version("polars") + ", pandas " + version("pandas"))

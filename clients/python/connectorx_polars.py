@@ -26,4 +26,4 @@ assert len(parts) == 11675 and parts["event_count"].sum() == 60000, parts
 orders = polars.read_database_uri("SELECT id, customer, weight, pieces, paid, day FROM gold.orders ORDER BY id", url)
 assert orders.row(2) == (3, "ada", 20.0, 9, True, date(2026, 1, 1)), orders
 assert orders.row(4)[1:5] == (None, None, None, True), orders
-print("connectorx", version("connectorx"), "polars", version("polars"))
+print("connectorx", version("connectorx") + ", polars " + version("polars"))

@@ -30,4 +30,4 @@ try:
     raise SystemExit("no error")
 except pyodbc.ProgrammingError as error:
     assert error.args[0] == "42P01" or error.args[0] == "42S02", error
-print("psqlODBC", connection.getinfo(pyodbc.SQL_DRIVER_VER), "pyodbc", pyodbc.version)
+print("psqlODBC", connection.getinfo(pyodbc.SQL_DRIVER_VER) + ", pyodbc " + pyodbc.version)

@@ -57,7 +57,7 @@ fn psycopg_reads_every_type_as_text_and_binary_alike() {
         test: "psycopg_reads_every_type_as_text_and_binary_alike",
         client: "psycopg 3",
         version: &python_version(&python::install().unwrap(), "psycopg"),
-        what: "[example](python/newest_windows.py): every type as text and binary, parameters, prepared statements, COPY both ways",
+        what: "every type as text and binary, parameters, prepared statements",
         but: "",
     });
 }
@@ -100,7 +100,7 @@ fn adbc_prepares_with_parameters_and_gets_real_errors() {
         test: "adbc_prepares_with_parameters_and_gets_real_errors",
         client: "ADBC Flight SQL → pyarrow",
         version: &python_version(&python::install().unwrap(), "adbc-driver-flightsql"),
-        what: "[example](python/gold_to_arrow.py): every type, parameters, schemas, the catalog, errors",
+        what: "parameters, a prepared statement's schema, errors, and going on after one",
         but: "",
     });
 }
@@ -140,9 +140,9 @@ fn the_examples_work_as_they_are() {
     assert!(kafka.contains(&job::create_stream("events", "127.0.0.1:9092", "events")));
     exercised(&Exercised {
         test: "the_examples_work_as_they_are",
-        client: "delta-rs (Python)",
+        client: "delta-rs, beside psycopg and ADBC (Python)",
         version: &python_version(&python::install().unwrap(), "deltalake"),
-        what: "[example](python/plain_delta.py): gold's folder as plain Delta, without Sluice",
+        what: "[plain Delta](python/plain_delta.py), [windows](python/newest_windows.py), [Arrow](python/gold_to_arrow.py): gold's folder and both doors give the same counts",
         but: "",
     });
 }

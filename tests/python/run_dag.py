@@ -12,7 +12,7 @@ assert not bag.import_errors, bag.import_errors
 run = dag.test()
 states = {task.task_id: str(task.state) for task in run.get_task_instances()}
 answer = {
-    "version": "Airflow " + version("apache-airflow") + ", postgres provider " + version("apache-airflow-providers-postgres"),
+    "version": version("apache-airflow") + ", postgres provider " + version("apache-airflow-providers-postgres"),
     "state": str(run.state),
     "tasks": states,
     "returned": run.get_task_instance("most_of").xcom_pull(task_ids="most_of"),

@@ -83,7 +83,7 @@ except Refused as refused:
     bare = str(refused.args[2])
 
 print(json.dumps({
-    "version": "Superset " + version("apache-superset"), "grains": grains, "filtered": filtered, "ranged": ranged, "values": sorted(values),
+    "version": version("apache-superset"), "grains": grains, "filtered": filtered, "ranged": ranged, "values": sorted(values),
     "schemas": schemas, "tables": sorted(tables), "columns": [c["name"] for c in described["columns"]], "types": types,
     "qualified": qualified, "bare": bare,
 }, default=str))

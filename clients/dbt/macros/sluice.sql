@@ -26,7 +26,8 @@
   {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 
-{# Rows are appended; with a unique_key, those that had its values are deleted first. #}
+{# Rows are appended; with a unique_key, those that had its values are deleted first. The new rows are written down before that: what the
+   model asks of its own table must not see the deletion. #}
 {% materialization incremental, adapter='postgres' %}
   {%- set old = load_cached_relation(this) -%}
   {%- set target = this.incorporate(type='table') -%}
@@ -35,10 +36,14 @@
   {%- if old is none or should_full_refresh() %}
     {%- if old is not none %}{{ adapter.drop_relation(old) }}{% endif -%}
     {% call statement('main') -%} {{ create_table_as(False, target, sql) }} {%- endcall %}
+  {%- elif key %}
+    {%- set new = target.incorporate(path={'identifier': target.identifier ~ '__dbt_new'}) -%}
+    {% call statement('old') -%} drop table if exists {{ new }} {%- endcall %}
+    {% call statement('new') -%} {{ create_table_as(False, new, sql) }} {%- endcall %}
+    {% call statement('delete') -%} delete from {{ target }} where {{ key }} in (select {{ key }} from {{ new }}) {%- endcall %}
+    {% call statement('main') -%} insert into {{ target }} select * from {{ new }} {%- endcall %}
+    {% call statement('done') -%} drop table {{ new }} {%- endcall %}
   {%- else %}
-    {%- if key %}
-      {% call statement('delete') -%} delete from {{ target }} where {{ key }} in (select {{ key }} from ({{ sql }}) as new_rows) {%- endcall %}
-    {%- endif %}
     {% call statement('main') -%} insert into {{ target }} {{ sql }} {%- endcall %}
   {%- endif %}
   {{ run_hooks(post_hooks) }}

@@ -173,7 +173,7 @@ fn adbc_frames() {
 fn duckdb() {
     let server = known();
     let mut command = python("duckdb_attach.py", server.pg_port());
-    let what = "[example](python/duckdb_attach.py): ATTACH, tables and types, filters sent along, a join, postgres_query";
+    let what = "[example](python/duckdb_attach.py): ATTACH, tables and types, a filter, a join, postgres_query";
     let client = "DuckDB's postgres extension";
     example("duckdb", client, "DuckDB", what, &mut command);
 }
