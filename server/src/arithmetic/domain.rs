@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, AsArray},
+    array::AsArray,
     compute::cast,
     datatypes::{DataType, Field, FieldRef, Float64Type},
 };

@@ -24,7 +24,7 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
         ("to_timestamp", [text, pattern]) => format!("sluice_to_timestamp({text}, {pattern})"),
         ("to_date", [text, pattern]) => format!("sluice_to_date({text}, {pattern})"),
         ("to_number", [text, pattern]) => format!("sluice_to_number({text}, {pattern})"),
-        ("generate_series", [from, to, step]) => {
+        ("generate_series", [from, to, _]) => {
             let step = interval(function)?;
             format!("unnest(generate_series({from}, {to}, {step}))")
         }
