@@ -2,8 +2,8 @@
 //! rounded. Parts of a moment are read on the clock of the session's time zone.
 //!
 //! The engine's own wraps a sum around, gives infinity for a division by zero and cuts fractions off. A rule puts functions of ours in the
-//! place of such operators once the types are known. Hard here: an error must come only where PostgreSQL would have one, so that what
-//! stands after an AND is looked at only where what stands before it holds.
+//! place of such operators once the types are known. Hard here: an error must come only where PostgreSQL would have one, and the engine looks
+//! at all conditions of a WHERE for all rows.
 //!
 //! It must never be part of a continuous query: there a bad row is NULL or a dead letter, not the end ([`without`]).
 
@@ -25,13 +25,13 @@ use datafusion::{
     },
     execution::SessionStateBuilder,
     logical_expr::{
-        BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, Operator,
+        BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator,
         expr::ScalarFunction,
         expr_rewriter::NamePreserver,
-        utils::{conjunction, merge_schema, split_conjunction_owned},
+        utils::{merge_schema, split_conjunction},
     },
     optimizer::AnalyzerRule,
-    prelude::{SessionContext, lit, when},
+    prelude::SessionContext,
     scalar::ScalarValue,
 };
 
@@ -88,26 +88,33 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
             .with_hint("Compute it in a subquery, and filter that."),
         ));
     }
+    // Of `x <> 0 AND y / x > 2` the engine looks at both for all rows, whatever is put around them.
+    let several = match &plan {
+        LogicalPlan::Filter(filter) => split_conjunction(&filter.predicate).len() > 1,
+        _ => false,
+    };
     let names = NamePreserver::new(&plan);
     let mut changed = false;
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone))?;
+        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, several))?;
         changed |= expr.transformed;
         Ok(expr.update_data(|expr| name.restore(expr)))
     })?;
     if !changed {
         return Ok(plan);
     }
-    let plan = plan.data.recompute_schema()?;
-    Ok(Transformed::yes(match plan {
-        LogicalPlan::Filter(filter) => LogicalPlan::Filter(in_order(filter)?),
-        other => other,
-    }))
+    Ok(Transformed::yes(plan.data.recompute_schema()?))
 }
 
-/// An expression in the place of one that the engine would answer wrongly.
-fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transformed<Expr>> {
+/// An expression in the place of one that the engine would answer wrongly. Where `several` conditions stand, one may be what keeps another
+/// from failing, so what divides is left to the engine.
+fn replaced(
+    expr: Expr,
+    schema: &DFSchema,
+    zone: Option<&str>,
+    several: bool,
+) -> Result<Transformed<Expr>> {
     let function = match &expr {
         Expr::BinaryExpr(binary) => {
             let BinaryExpr { left, op, right } = binary;
@@ -118,7 +125,8 @@ fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transfo
             if let Some(compared) = span::compared(binary, &one, &other) {
                 return Ok(Transformed::yes(compared));
             }
-            let function = (one == other).then(|| operator::of(*op, &one)).flatten();
+            let checked = one == other && !(several && *op == Operator::Divide);
+            let function = checked.then(|| operator::of(*op, &one)).flatten();
             function.map(|function| {
                 (
                     function,
@@ -155,6 +163,9 @@ fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transfo
             {
                 return Ok(Transformed::yes(read));
             }
+            if several {
+                return Ok(Transformed::no(expr));
+            }
             return domain::guarded(call, schema, expr.clone());
         }
         _ => None,
@@ -167,39 +178,8 @@ fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transfo
     })
 }
 
-/// `a AND b`, where `b` may fail: `a AND CASE WHEN a THEN b ELSE false END`. The engine is free to look at both for all rows.
-fn in_order(filter: Filter) -> Result<Filter> {
-    let parts = split_conjunction_owned(filter.predicate);
-    let mut kept: Vec<Expr> = Vec::with_capacity(parts.len());
-    for part in parts {
-        let before = conjunction(kept.clone());
-        kept.push(match before {
-            Some(before) if may_fail(&part) => when(before, part).otherwise(lit(false))?,
-            _ => part,
-        });
-    }
-    let predicate = conjunction(kept).unwrap_or_else(|| lit(true));
-    Filter::try_new(predicate, filter.input)
-}
-
 fn has_window(expr: &Expr) -> bool {
     let found = expr.exists(|expr| Ok(matches!(expr, Expr::WindowFunction(_))));
-    found.unwrap_or(false)
-}
-
-/// Whether it divides, or leaves the domain of a function: sums leave their type too seldom to keep a filter from the files for.
-fn may_fail(expr: &Expr) -> bool {
-    let found = expr.exists(|expr| {
-        Ok(match expr {
-            Expr::ScalarFunction(call) => {
-                operator::divides(call.name()) || call.name() == domain::NAME
-            }
-            Expr::BinaryExpr(BinaryExpr { op, .. }) => {
-                matches!(op, Operator::Divide | Operator::Modulo)
-            }
-            _ => false,
-        })
-    });
     found.unwrap_or(false)
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The function that looks at an argument.
-pub(super) const NAME: &str = "in_domain";
+const NAME: &str = "in_domain";
 
 /// A call whose argument is looked at, where it is of such a function.
 pub(super) fn guarded(

@@ -21,8 +21,6 @@ use crate::{
     table::external,
 };
 
-const DIVIDE: &str = "checked_divide";
-
 /// The function for an operator over values of this type; `None` where the engine's own does.
 pub(super) fn of(op: Operator, data_type: &DataType) -> Option<ScalarUDF> {
     let fits = match op {
@@ -47,11 +45,6 @@ pub(super) fn of(op: Operator, data_type: &DataType) -> Option<ScalarUDF> {
     })
 }
 
-/// Whether a function of this name divides.
-pub(super) fn divides(name: &str) -> bool {
-    name == DIVIDE
-}
-
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     op: Operator,
@@ -64,7 +57,7 @@ impl ScalarUDFImpl for Checked {
             Operator::Plus => "checked_add",
             Operator::Minus => "checked_subtract",
             Operator::Multiply => "checked_multiply",
-            _ => DIVIDE,
+            _ => "checked_divide",
         }
     }
 
