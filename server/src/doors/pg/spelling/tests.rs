@@ -8,7 +8,7 @@ fn rewritten(text: &str) -> String {
     let sluice_sql::Statement::Sql(statement) = parsed.remove(0).statement else {
         panic!("{text}");
     };
-    rewrite(*statement).to_string()
+    rewrite(*statement, false).to_string()
 }
 
 #[test]
