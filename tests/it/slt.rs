@@ -138,6 +138,7 @@ files!(
     errors,
     explain,
     maintenance,
+    postgres,
     select,
     sketches,
     windows,
