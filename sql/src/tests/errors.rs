@@ -156,7 +156,7 @@ fn heads() {
             "EXPLAIN",
         ),
         (
-            "EXPLAIN (FORMAT xml) SELECT 1",
+            "EXPLAIN (FORMAT yaml) SELECT 1",
             "EXPLAIN option FORMAT is not supported",
             (1, 10),
             Some("FORMAT"),
