@@ -91,7 +91,7 @@ chaos: build parts ## CYCLES (200) crashes and failures at every step under load
 	@SLUICE_TEST_CYCLES=$(CYCLES) $(TEST) --test it chaos:: -- --test-threads=1 --nocapture
 	@SLUICE_TEST_UPKEEP_SECONDS=$(UPKEEP) $(TEST) --test it upkeep:: -- --test-threads=1 --nocapture
 
-simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store, some hundred a minute; a failure names its seed at once
+simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store, about a thousand a minute; a failure names its seed at once
 	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --lib simulation -- --nocapture
 
 oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
