@@ -24,9 +24,10 @@ use datafusion::{
     },
     functions_aggregate::min_max::{MaxAccumulator, MinAccumulator},
     logical_expr::{Accumulator, Operator},
-    physical_plan::collect,
+    physical_plan::execute_stream,
     scalar::ScalarValue,
 };
+use futures::TryStreamExt;
 use parking_lot::Mutex;
 use sluice_connectors::delta::Snapshot;
 
@@ -173,6 +174,7 @@ impl RowCache {
         };
         let mut files = HashMap::new();
         let mut batches = Vec::new();
+        let mut bytes = 0;
         for file in snapshot.files() {
             let known = before.as_ref().and_then(|rows| rows.files.get(&file.path));
             let known =
@@ -184,9 +186,21 @@ impl RowCache {
                     let provider =
                         provider.map_err(|e| super::external(crate::root::storage_error(e)))?;
                     let plan = provider.scan(state, None, &[], None).await?;
-                    collect(plan, state.task_ctx()).await?
+                    let (mut found, mut room) = (Vec::new(), self.limit.saturating_sub(bytes));
+                    let mut rows = execute_stream(plan, state.task_ctx())?;
+                    // A few megabytes of a file may be any number of rows.
+                    while let Some(batch) = rows.try_next().await? {
+                        let Some(left) = room.checked_sub(batch.get_array_memory_size()) else {
+                            return Ok(None);
+                        };
+                        room = left;
+                        found.push(batch);
+                    }
+                    found
                 }
             };
+            let sizes = found.iter().map(RecordBatch::get_array_memory_size);
+            bytes += sizes.sum::<usize>();
             if found.iter().any(|batch| batch.schema_ref() != schema) {
                 return Ok(None);
             }
@@ -195,7 +209,7 @@ impl RowCache {
         }
         Ok(Some(CachedRows {
             rows: batches.iter().map(RecordBatch::num_rows).sum(),
-            bytes: batches.iter().map(RecordBatch::get_array_memory_size).sum(),
+            bytes,
             zones: schema.fields().iter().map(|_| OnceLock::new()).collect(),
             files,
             batches,
