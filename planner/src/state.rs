@@ -8,6 +8,7 @@ mod aside;
 mod fill;
 mod foresight;
 mod groups;
+mod integers;
 mod live;
 mod long;
 mod memory;

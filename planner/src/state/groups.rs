@@ -1,8 +1,8 @@
-//! The groups of one pane and their accumulators: the engine's hash table and aggregates, filled with partial states.
+//! The groups of one pane and their accumulators: a hash table and the engine's aggregates, filled with partial states.
 //!
 //! All states of a pane have the same window, so it is no part of what tells groups apart: where there are other keys, the window's columns
-//! are left out of the table and put back when the groups leave. With one key the table is the engine's for one column, which asks memory
-//! half as often for a group: what counts where there are a million of them.
+//! are left out of the table and put back when the groups leave. With one key the table is one for one column, which asks memory less
+//! often for a group: what counts where there are a million of them.
 
 use std::sync::Arc;
 
@@ -13,13 +13,10 @@ use arrow::{
 use datafusion::{
     logical_expr::{EmitTo, GroupsAccumulator},
     physical_expr::{GroupsAccumulatorAdapter, aggregate::AggregateFunctionExpr},
-    physical_plan::aggregates::{
-        group_values::{GroupValues, new_group_values},
-        order::GroupOrdering,
-    },
+    physical_plan::aggregates::group_values::GroupValues,
 };
 
-use super::stage::constant;
+use super::{integers::group_values, stage::constant};
 use crate::{
     error::{PlanError, Result},
     streaming::Stage,
@@ -68,7 +65,7 @@ impl Groups {
         Ok(Self {
             width: groups.fields().len(),
             window: Vec::new(),
-            values: new_group_values(Arc::clone(groups), &GroupOrdering::None)?,
+            values: group_values(groups)?,
             accumulators,
             widths,
             indices: Vec::new(),
