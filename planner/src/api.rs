@@ -2,13 +2,14 @@
 //!
 //! # Contract
 //! * [`EpochInput`] is everything an epoch depends on: the same inputs, in the same epochs, from the same state give the same outputs,
-//!   byte for byte. Nothing in this crate looks at a clock, a random number or a thread's order.
+//!   byte for byte. Nothing in this crate looks at a random number or a thread's order, nor at a clock but to measure.
 //! * An epoch either succeeds whole or leaves an error; after an error the query's state is void and must be restored.
 //! * Watermarks never go back, restored ones included.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use arrow::{
@@ -135,6 +136,41 @@ pub struct EpochOutput {
     pub counts: RowCounts,
     /// The query's watermark after the epoch, microseconds; `None` before there is one.
     pub watermark_us: Option<i64>,
+}
+
+/// How long the steps of an epoch took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EpochTook {
+    /// Rows to partial states, or to rows where nothing is aggregated.
+    pub states: Duration,
+    /// Partial states into panes.
+    pub merged: Duration,
+    /// Panes of windows that closed, to rows.
+    pub closed: Duration,
+    /// State that memory must not hold, to disk.
+    pub spilled: Duration,
+}
+
+/// What the operators of one of a query's plans have taken since it started, from the top down.
+#[derive(Clone, Debug)]
+pub struct PlanFigures {
+    /// When the plan runs.
+    pub when: &'static str,
+    /// Its operators.
+    pub operators: Vec<OperatorFigures>,
+}
+
+/// What an operator has taken.
+#[derive(Clone, Debug)]
+pub struct OperatorFigures {
+    /// How many operators stand above it.
+    pub depth: usize,
+    /// What it is, in a line.
+    pub name: String,
+    /// Rows given out.
+    pub rows: u64,
+    /// Time it computed, without the operators below.
+    pub compute: Duration,
 }
 
 /// What must be kept to go on after a restart: the state between two epochs.

@@ -66,6 +66,7 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
         Statement::Optimize(_) => Some(optimize::schema()),
         Statement::Vacuum(vacuum) => Some(vacuum::schema(vacuum)),
         Statement::Explain(explain) => Some(explain::schema(explain.format)),
+        Statement::ExplainQuery(explain) => Some(explain::schema(explain.format)),
         Statement::Replay(_) => Some(replay::schema()),
         _ => None,
     }
@@ -91,6 +92,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
         Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
+        Statement::ExplainQuery(explain) => explain::query::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(session, name, true).await,
         Statement::ResumeQuery(name) => pause::run(session, name, false).await,
         Statement::Replay(letters) => replay::run(session, letters).await.map(Outcome::Rows),

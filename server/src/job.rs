@@ -15,6 +15,7 @@ mod journal;
 mod manifest;
 mod manifest_log;
 mod opened;
+mod profile;
 mod readers;
 mod rebuild;
 mod recovery;
@@ -29,6 +30,7 @@ mod status;
 pub use dead_letters::{BadRange, DeadLetters, OnError, announced_letters, dead_letter_schema};
 pub use manifest::{Manifest, Rebuild};
 pub use manifest_log::ManifestLog;
+pub use profile::{Profile, Step, Timing};
 pub use rebuild::{From, rebuild, skip_lost};
 pub use status::{QueryState, QueryStatus, SplitStatus, StatusCell};
 
@@ -165,6 +167,7 @@ enum Command {
     Pause(oneshot::Sender<()>),
     Resume(oneshot::Sender<()>),
     Live(oneshot::Sender<Result<LiveRows>>),
+    Profile(oneshot::Sender<Result<Box<Profile>>>),
     Replay {
         stream: QualifiedName,
         letters: Arc<[Letter]>,
@@ -228,6 +231,7 @@ impl AddAssign for Replayed {
 #[derive(Clone, Debug)]
 pub struct JobHandle {
     name: QualifiedName,
+    plan: Arc<str>,
     commands: mpsc::Sender<Command>,
     /// What it is doing.
     pub status: StatusCell,
@@ -240,6 +244,7 @@ impl JobHandle {
         let status = StatusCell::new(QueryStatus::starting(&parts));
         let handle = Self {
             name: parts.name.clone(),
+            plan: parts.plan.explain().into(),
             commands,
             status: status.clone(),
         };
@@ -260,6 +265,19 @@ impl JobHandle {
     /// Open windows and the table, at one moment.
     pub async fn live(&self) -> Result<LiveRows> {
         self.ask(Command::Live).await?
+    }
+
+    /// What EXPLAIN says of its plan.
+    pub fn plan(&self) -> &str {
+        &self.plan
+    }
+
+    /// What it has taken since it started.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub async fn profile(&self) -> Result<Box<Profile>> {
+        self.ask(Command::Profile).await?
     }
 
     /// Takes in the rows of dead letters of a stream, in the order of their offsets; all of it is committed when this returns.

@@ -635,7 +635,7 @@ fn relation_size(engine: &Arc<Engine>) -> Size {
 
 fn tag_of(statement: &Statement) -> &'static str {
     match statement {
-        Statement::Explain(_) => "EXPLAIN",
+        Statement::Explain(_) | Statement::ExplainQuery(_) => "EXPLAIN",
         Statement::Describe(_) => "DESCRIBE",
         Statement::Replay(_) => "REPLAY",
         Statement::Optimize(_) => "OPTIMIZE",

@@ -37,7 +37,7 @@ pub use create_view::CreateView;
 pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
 pub use emit::{DEFAULT_FILL_WINDOWS, Emit, Fill, FillWith, MOST_FILL_WINDOWS};
-pub use explain::{Explain, ExplainFormat};
+pub use explain::{Explain, ExplainFormat, ExplainQuery};
 pub use grant::{Grant, GrantOn, GrantRole, Grantee, Privilege};
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
@@ -78,6 +78,8 @@ pub enum Statement {
     Describe(Describe),
     /// EXPLAIN of a query or of a CREATE TABLE … AS.
     Explain(Explain),
+    /// EXPLAIN QUERY of a continuous query.
+    ExplainQuery(ExplainQuery),
     /// PAUSE QUERY.
     PauseQuery(ObjectName),
     /// RESUME QUERY.
@@ -142,6 +144,7 @@ impl fmt::Display for Statement {
             Self::Show(statement) => statement.fmt(f),
             Self::Describe(statement) => statement.fmt(f),
             Self::Explain(statement) => statement.fmt(f),
+            Self::ExplainQuery(statement) => statement.fmt(f),
             Self::PauseQuery(name) => write!(f, "PAUSE QUERY {name}"),
             Self::ResumeQuery(name) => write!(f, "RESUME QUERY {name}"),
             Self::Replay(statement) => statement.fmt(f),

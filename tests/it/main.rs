@@ -23,6 +23,7 @@ mod demo;
 mod disks;
 mod dml;
 mod docs;
+mod explain;
 mod fill;
 mod house;
 mod kills;

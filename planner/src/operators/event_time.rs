@@ -17,6 +17,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -51,6 +52,7 @@ pub(crate) struct EventTimeExec {
     time: Arc<dyn PhysicalExpr>,
     rule: WatermarkRule,
     row_column: usize,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl EventTimeExec {
@@ -65,6 +67,7 @@ impl EventTimeExec {
             time,
             rule,
             row_column,
+            metrics: ExecutionPlanMetricsSet::new(),
         }
     }
 }
@@ -112,6 +115,10 @@ impl ExecutionPlan for EventTimeExec {
         vec![&self.input]
     }
 
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
     }
@@ -155,8 +162,13 @@ impl ExecutionPlan for EventTimeExec {
         };
         let schema: SchemaRef = self.schema();
         let input = self.input.execute(partition, context)?;
+        let taken = BaselineMetrics::new(&self.metrics, partition);
         let output = input.filter_map(move |batch| {
+            let _timer = taken.elapsed_compute().timer();
             let passed = batch.and_then(|batch| step.pass(batch));
+            if let Ok(Some(passed)) = &passed {
+                taken.record_output(passed.num_rows());
+            }
             ready(passed.transpose())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, output)))

@@ -17,6 +17,7 @@ use datafusion::{
     physical_expr::PhysicalExpr,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -32,6 +33,7 @@ pub(crate) struct LateExec {
     origin: RowOrigin,
     pane_column: usize,
     windows: Windows,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl LateExec {
@@ -46,6 +48,7 @@ impl LateExec {
             origin,
             pane_column,
             windows,
+            metrics: ExecutionPlanMetricsSet::new(),
         }
     }
 
@@ -79,6 +82,10 @@ impl ExecutionPlan for LateExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
@@ -122,8 +129,13 @@ impl ExecutionPlan for LateExec {
             windows: self.windows.clone(),
         };
         let mut seen = Seen::default();
+        let taken = BaselineMetrics::new(&self.metrics, partition);
         let output = input.filter_map(move |batch| {
+            let _timer = taken.elapsed_compute().timer();
             let passed = batch.and_then(|batch| step.pass(batch, &mut seen));
+            if let Ok(Some(passed)) = &passed {
+                taken.record_output(passed.num_rows());
+            }
             ready(passed.transpose())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, output)))

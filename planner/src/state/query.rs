@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use arrow::array::RecordBatch;
@@ -18,7 +19,7 @@ use super::{
     watermark::query_watermark,
 };
 use crate::{
-    EpochInput, EpochOutput, RowCounts, SplitInput, StateSnapshot,
+    EpochInput, EpochOutput, EpochTook, PlanFigures, RowCounts, SplitInput, StateSnapshot,
     error::{PlanError, Result},
     operators::{EpochRun, WindowColumn},
     streaming::{Intake, Program, Stage},
@@ -45,6 +46,8 @@ pub struct ContinuousQuery {
     pub(super) split_watermarks_us: BTreeMap<SplitId, i64>,
     pub(super) watermark_us: Option<i64>,
     pub(super) void: bool,
+    /// Of the last epoch.
+    took: EpochTook,
 }
 
 impl fmt::Debug for ContinuousQuery {
@@ -100,6 +103,7 @@ impl ContinuousQuery {
             split_watermarks_us: restored.split_watermarks_us,
             watermark_us: restored.watermark_us,
             void: false,
+            took: EpochTook::default(),
             program,
         })
     }
@@ -109,8 +113,11 @@ impl ContinuousQuery {
         self.check()?;
         // Until the epoch is through, the state is neither the old nor the new one.
         self.void = true;
+        self.took = EpochTook::default();
         let output = self.epoch(input).await?;
+        let begun = Instant::now();
         self.fit()?;
+        self.took.spilled = begun.elapsed();
         self.void = false;
         Ok(output)
     }
@@ -133,7 +140,9 @@ impl ContinuousQuery {
         if !splits.is_empty() {
             return Err(PlanError::internal("a split is of no stream of the query"));
         }
+        let begun = Instant::now();
         self.settle(0, closed)?;
+        self.took.merged += begun.elapsed();
         let mut known = input.known;
         known.extend(names);
         if all_streams(&program, &known) {
@@ -146,7 +155,9 @@ impl ContinuousQuery {
             );
         }
         output.watermark_us = self.watermark_us;
+        let begun = Instant::now();
         let closed = self.close(closed).await?;
+        self.took.closed = begun.elapsed();
         output.rows.extend(closed.rows);
         if let Some(intake) = program.intakes.first() {
             let failed = failed_results(&closed.failed, &intake.dead)?;
@@ -178,9 +189,11 @@ impl ContinuousQuery {
             return Err(PlanError::internal("a stream is missing"));
         };
         let schema = &intake.feed_schema;
+        let mut begun = Instant::now();
         let runs = runner
             .over_rows(&program, schema, splits, latest_us, closed)
             .await?;
+        self.took.states += lap(&mut begun);
         for (run, made) in &runs {
             self.count(run, &names, intake, output)?;
             for batch in made {
@@ -191,6 +204,7 @@ impl ContinuousQuery {
                 }
             }
         }
+        self.took.merged += lap(&mut begun);
         Ok(())
     }
 
@@ -372,6 +386,32 @@ impl ContinuousQuery {
         self.stages.iter().map(|(_, kept)| kept.len()).sum()
     }
 
+    /// How long the steps of the last epoch took.
+    pub fn took(&self) -> EpochTook {
+        self.took
+    }
+
+    /// What the operators of its plans have taken since it started.
+    pub fn figures(&self) -> Vec<PlanFigures> {
+        let of = |when: &'static str, runner: &Runner| PlanFigures {
+            when,
+            operators: runner.figures(),
+        };
+        let intakes = self.intakes.iter();
+        let intakes = intakes.map(|runner| of("rows of a stream, in every epoch", runner));
+        let between = self.stages.iter().filter_map(|(runner, _)| {
+            Some(of(
+                "windows of one aggregation to the next",
+                runner.as_ref()?,
+            ))
+        });
+        let post = self
+            .post
+            .iter()
+            .map(|runner| of("windows that closed", runner));
+        intakes.chain(between).chain(post).collect()
+    }
+
     /// Bytes of state held, copies for snapshots and live rows included.
     pub fn state_bytes(&self) -> usize {
         let panes: usize = self.stages.iter().map(|(_, kept)| kept.bytes()).sum();
@@ -401,6 +441,12 @@ impl ContinuousQuery {
             false => Ok(()),
         }
     }
+}
+
+/// The time since then, which becomes now.
+fn lap(begun: &mut Instant) -> Duration {
+    let before = std::mem::replace(begun, Instant::now());
+    begun.duration_since(before)
 }
 
 /// A stage and what is kept of it, by the number that a snapshot has.

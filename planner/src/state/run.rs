@@ -9,6 +9,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use arrow::{
@@ -20,11 +21,13 @@ use arrow::{
 use datafusion::{
     common::runtime::SpawnedTask,
     execution::TaskContext,
-    physical_plan::{ExecutionPlan, common::collect, execution_plan::reset_plan_states},
+    physical_plan::{
+        ExecutionPlan, common::collect, displayable, execution_plan::reset_plan_states,
+    },
 };
 
 use crate::{
-    SplitInput,
+    OperatorFigures, SplitInput,
     error::{PlanError, PlanErrorKind, Result},
     operators::{DeadReason, EpochRun, Feed, RowRef, RunBatch, WINDOW_COLUMN},
     streaming::Program,
@@ -38,6 +41,15 @@ const RUNS_PER_RESET: usize = 32;
 pub(crate) struct Runner {
     plan: Arc<dyn ExecutionPlan>,
     runs: usize,
+    /// What the plans that were thrown away have taken, by operator.
+    taken: Vec<Taken>,
+}
+
+/// Rows that an operator gave out, and the time it computed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    rows: u64,
+    compute: Duration,
 }
 
 impl Runner {
@@ -45,6 +57,7 @@ impl Runner {
         Self {
             plan: Arc::clone(plan),
             runs: RUNS_PER_RESET,
+            taken: Vec::new(),
         }
     }
 
@@ -52,10 +65,22 @@ impl Runner {
     fn next(&mut self, runs: usize) -> Result<Arc<dyn ExecutionPlan>> {
         self.runs += runs;
         if self.runs > RUNS_PER_RESET {
+            self.taken = self.figures().iter().map(Taken::of).collect();
             self.plan = reset_plan_states(Arc::clone(&self.plan))?;
             self.runs = runs;
         }
         Ok(Arc::clone(&self.plan))
+    }
+
+    /// What each operator has taken since the start, from the top down.
+    pub(crate) fn figures(&self) -> Vec<OperatorFigures> {
+        let mut figures = Vec::new();
+        operators(&self.plan, 0, &mut figures);
+        for (now, before) in figures.iter_mut().zip(&self.taken) {
+            now.rows += before.rows;
+            now.compute += before.compute;
+        }
+        figures
     }
 
     /// Rows of closed windows to what the plan makes of them.
@@ -223,6 +248,33 @@ impl Runner {
             });
         }
         Ok(made)
+    }
+}
+
+impl Taken {
+    fn of(figures: &OperatorFigures) -> Self {
+        Self {
+            rows: figures.rows,
+            compute: figures.compute,
+        }
+    }
+}
+
+/// The operators from here down, with what the engine has counted of them.
+fn operators(plan: &Arc<dyn ExecutionPlan>, depth: usize, found: &mut Vec<OperatorFigures>) {
+    let metrics = plan.metrics().unwrap_or_default();
+    found.push(OperatorFigures {
+        depth,
+        name: displayable(plan.as_ref())
+            .one_line()
+            .to_string()
+            .trim()
+            .to_owned(),
+        rows: metrics.output_rows().unwrap_or_default() as u64,
+        compute: Duration::from_nanos(metrics.elapsed_compute().unwrap_or_default() as u64),
+    });
+    for child in plan.children() {
+        operators(child, depth + 1, found);
     }
 }
 

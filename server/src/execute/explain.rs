@@ -1,6 +1,7 @@
-//! `EXPLAIN`: the plan of a query, or of the continuous query that a CREATE TABLE would start.
+//! `EXPLAIN`: the plan of a query, or of the continuous query that a CREATE TABLE would start; `query` has that of one that runs.
 
 mod json;
+pub(super) mod query;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -53,12 +54,17 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
         _ => return Err(nothing_to_explain()),
     };
-    let lines: Vec<&str> = match explain.format {
+    lines(explain.format, &text)
+}
+
+/// A row for each line of a text, one for a document.
+fn lines(format: ExplainFormat, text: &str) -> Result<RecordBatch> {
+    let lines: Vec<&str> = match format {
         ExplainFormat::Text => text.lines().collect(),
-        ExplainFormat::Json => vec![text.as_str()],
+        ExplainFormat::Json => vec![text],
     };
     let lines = StringArray::from(lines);
-    RecordBatch::try_new(schema(explain.format), vec![Arc::new(lines)])
+    RecordBatch::try_new(schema(format), vec![Arc::new(lines)])
         .map_err(|error| Error::internal(error.to_string()))
 }
 
@@ -118,7 +124,7 @@ fn cannot_analyze() -> Error {
         SqlState::FeatureNotSupported,
         "EXPLAIN ANALYZE would start a continuous query",
     )
-    .with_hint("Leave ANALYZE out; a running query's figures are in system.queries.")
+    .with_hint("Leave ANALYZE out. EXPLAIN ANALYZE QUERY name tells what one that runs has taken.")
 }
 
 fn nothing_to_explain() -> Error {
@@ -126,5 +132,7 @@ fn nothing_to_explain() -> Error {
         SqlState::FeatureNotSupported,
         "this statement has no plan to explain",
     )
-    .with_hint("EXPLAIN takes a query, or CREATE TABLE … AS a query.")
+    .with_hint(
+        "EXPLAIN takes a query, CREATE TABLE … AS a query, or QUERY and the name of one that runs.",
+    )
 }

@@ -4,7 +4,7 @@
 //! finished by recovery, which commits the very files that the manifest lists. Every step may be done again after an error: transient
 //! errors are retried here for as long as it takes, and the reading goes on meanwhile.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ use super::{
     manifest::{Manifest, Opened, Totals},
     manifest_log::{LogEntry, ManifestLog},
     opened,
+    profile::{Laps, Step},
     retry::Backoff,
     said::Said,
     segments::{Segments, is_up_to},
@@ -73,6 +74,8 @@ pub(super) struct Committed {
     pub(super) version: Option<i64>,
     /// The earliest start of a window whose rows are not in it, microseconds.
     pub(super) earliest_start_us: Option<i64>,
+    /// How long its steps took.
+    pub(super) took: Vec<(Step, Duration)>,
 }
 
 /// Writes commit points, one at a time.
@@ -126,6 +129,7 @@ impl Committer {
 
     /// Makes a commit point durable and visible.
     pub(super) async fn commit(&mut self, point: CommitPoint) -> Result<Committed> {
+        let mut laps = Laps::begin();
         pass("commit.begin")?;
         self.check_topics(&point.positions).await?;
         let now_us = self.clock.now_us();
@@ -138,6 +142,7 @@ impl Committer {
             .await?;
         }
 
+        laps.lap(Step::Letters);
         // From the first file written to the last commit: what lies in the folders meanwhile is in no version and will be.
         let tables = self.tables.clone();
         let _turns = (
@@ -156,9 +161,11 @@ impl Committer {
                 files.insert(table.path().to_owned(), written);
             }
         }
+        laps.lap(Step::Data);
         pass("commit.data")?;
         let opened = self.follow_opened(&point);
         let panes = self.write_state(&point.state, point.epoch).await?;
+        laps.lap(Step::State);
         pass("commit.state")?;
         let manifest = Manifest {
             format: Manifest::format_of(&panes, &point.decoders, None),
@@ -179,15 +186,19 @@ impl Committer {
             rebuild: None,
         };
         self.put_manifest(&manifest).await?;
+        laps.lap(Step::Manifest);
         pass("commit.manifest")?;
         let version = self.commit_files(&manifest).await?;
+        laps.lap(Step::Delta);
         pass("commit.delta")?;
         self.tidy(&manifest).await;
+        laps.lap(Step::Tidy);
         pass("commit.tidied")?;
         Ok(Committed {
             epoch: manifest.epoch,
             version,
             earliest_start_us: point.earliest_start_us,
+            took: laps.steps,
         })
     }
 

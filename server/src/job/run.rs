@@ -10,7 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use self::epochs::Running;
 pub(super) use self::epochs::journal_error;
 use super::{Command, JobParts, QueryState, StatusCell, commit::is_transient};
-use crate::error::{Error, Result, SqlState};
+use crate::{
+    catalog::QualifiedName,
+    error::{Error, Result, SqlState},
+};
 
 /// A job between its attempts.
 pub(super) struct Job {
@@ -167,6 +170,9 @@ impl Job {
                 Some(Command::Replay { done, .. }) => {
                     let _ = done.send(Err(self.not_running(state)));
                 }
+                Some(Command::Profile(answer)) => {
+                    let _ = answer.send(Err(self.not_running(state)));
+                }
             }
         }
     }
@@ -207,11 +213,10 @@ impl Job {
                         let _ = answer.send(Ok(live::at_rest(&self.parts)));
                     }
                     Some(Command::Replay { done, .. }) => {
-                        let error = Error::outside(
-                            SqlState::ObjectNotInPrerequisiteState,
-                            format!("query \"{}\" is still starting", self.parts.name),
-                        );
-                        let _ = done.send(Err(error));
+                        let _ = done.send(Err(still_starting(&self.parts.name)));
+                    }
+                    Some(Command::Profile(answer)) => {
+                        let _ = answer.send(Err(still_starting(&self.parts.name)));
                     }
                 }
             }
@@ -220,4 +225,11 @@ impl Job {
         self.status.update(|status| status.last_error = None);
         running.run(&mut self.commands).await
     }
+}
+
+fn still_starting(name: &QualifiedName) -> Error {
+    Error::outside(
+        SqlState::ObjectNotInPrerequisiteState,
+        format!("query \"{name}\" is still starting"),
+    )
 }

@@ -151,6 +151,7 @@ impl Prepared {
                     | Statement::Show(_)
                     | Statement::Describe(_)
                     | Statement::Explain(_)
+                    | Statement::ExplainQuery(_)
                     | Statement::Subscribe(_)
                     | Statement::SetRole(_)
                     | Statement::Copy(_)

@@ -1,18 +1,18 @@
-//! `EXPLAIN [ANALYZE] [VERBOSE] statement`, of a query or of a CREATE TABLE … AS.
+//! `EXPLAIN [ANALYZE] [VERBOSE] statement`, of a query or of a CREATE TABLE … AS, and `EXPLAIN [ANALYZE] QUERY name` of one that runs.
 //!
 //! Of PostgreSQL's parenthesised options ANALYZE, VERBOSE and FORMAT TEXT or JSON say something; the others are accepted where they change
 //! nothing we print.
 
 use std::fmt;
 
-use sqlparser::tokenizer::Token;
+use sqlparser::{ast::ObjectName, tokenizer::Token};
 
 use super::Statement;
 use crate::error::ParseError;
 use crate::reader::Reader;
 
 const SHAPE: &str =
-    "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, or of a CREATE TABLE … AS SELECT …";
+    "write EXPLAIN [ANALYZE] [VERBOSE] SELECT …, of a CREATE TABLE … AS SELECT …, or QUERY name";
 
 /// How a plan is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,29 @@ pub struct Explain {
     pub format: ExplainFormat,
     /// What is explained.
     pub statement: Box<Statement>,
+}
+
+/// EXPLAIN of a continuous query that is there: its plan, or with ANALYZE what its steps have taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainQuery {
+    /// ANALYZE: with what it has taken since it started.
+    pub analyze: bool,
+    /// FORMAT: how it is written.
+    pub format: ExplainFormat,
+    /// The query, called like its table.
+    pub name: ObjectName,
+}
+
+impl fmt::Display for ExplainQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = match (self.analyze, self.format) {
+            (false, ExplainFormat::Text) => "",
+            (true, ExplainFormat::Text) => "ANALYZE ",
+            (false, ExplainFormat::Json) => "(FORMAT JSON) ",
+            (true, ExplainFormat::Json) => "(ANALYZE, FORMAT JSON) ",
+        };
+        write!(f, "EXPLAIN {options}QUERY {}", self.name)
+    }
 }
 
 impl Explain {
@@ -89,6 +112,16 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
     }
     if reader.at_end() || reader.at(&["EXPLAIN"]) {
         return Err(reader.unexpected(SHAPE));
+    }
+    if reader.take(&["QUERY"]) {
+        let shape = "write EXPLAIN [ANALYZE] QUERY name";
+        let name = reader.name(shape)?;
+        reader.finish(shape)?;
+        return Ok(Statement::ExplainQuery(ExplainQuery {
+            analyze,
+            format,
+            name,
+        }));
     }
     let at = reader.peek(0).clone();
     let statement = match super::ours(reader)? {

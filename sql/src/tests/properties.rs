@@ -7,9 +7,9 @@ use sqlparser::ast::{Ident, ObjectName};
 use super::one;
 use crate::{
     ColumnDef, CreateSchema, CreateStream, CreateTable, CreateView, Describe, Described, Drop,
-    Emit, Explain, ExplainFormat, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind, Optimize, Options,
-    PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter, Statement, Subscribe,
-    SubscribedTo, Vacuum, Watermark, parse,
+    Emit, Explain, ExplainFormat, ExplainQuery, Fill, FillWith, MOST_FILL_WINDOWS, ObjectKind,
+    Optimize, Options, PartitionColumn, RebuildFrom, RebuildQuery, Replay, Show, ShowFilter,
+    Statement, Subscribe, SubscribedTo, Vacuum, Watermark, parse,
 };
 
 fn ident() -> impl Strategy<Value = Ident> {
@@ -315,7 +315,18 @@ fn statement() -> impl Strategy<Value = Statement> {
                 statement: Box::new(statement),
             })
         });
-    prop_oneof![9 => plain, 1 => explained]
+    let query = (any::<bool>(), any::<bool>(), name()).prop_map(|(analyze, json, name)| {
+        let format = match json {
+            true => ExplainFormat::Json,
+            false => ExplainFormat::Text,
+        };
+        Statement::ExplainQuery(ExplainQuery {
+            analyze,
+            format,
+            name,
+        })
+    });
+    prop_oneof![9 => plain, 1 => explained, 1 => query]
 }
 
 fn described() -> impl Strategy<Value = Described> {

@@ -229,3 +229,18 @@ impl Store {
         self.process.log_tail(30)
     }
 }
+
+/// Whoever fails because the store did not answer wants to know whether it was there.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = self.process.ended();
+            let state = state.map_or("runs".to_owned(), |end| end.to_string());
+            let tail = self.log_tail();
+            say(&format!(
+                "{:?} store: {state}; its last lines:\n{tail}",
+                self.kind
+            ));
+        }
+    }
+}

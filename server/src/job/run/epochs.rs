@@ -28,6 +28,7 @@ use super::{
         decoders::Decoders,
         journal::{self, EpochRecord, Journal, JournalHead, SplitSets},
         manifest::Totals,
+        profile::Profile,
         readers::Readers,
         recovery::{self, Discard, Hidden},
         shown::{self, ShownRows},
@@ -96,6 +97,7 @@ pub(super) struct Running<'a> {
     last_tick: Instant,
     last_ask: Instant,
     first_commit_due: bool,
+    profile: Profile,
 }
 
 impl<'a> Running<'a> {
@@ -207,6 +209,7 @@ impl<'a> Running<'a> {
             last_tick: now,
             last_ask: now,
             first_commit_due: restored.fresh,
+            profile: Profile::new(),
         })
     }
 
@@ -225,6 +228,11 @@ impl<'a> Running<'a> {
                         self.next_epoch().await?;
                         let live = self.live().await;
                         let _ = answer.send(live);
+                    }
+                    Some(Command::Profile(answer)) => {
+                        let mut profile = Box::new(self.profile.clone());
+                        profile.plans = self.query.figures();
+                        let _ = answer.send(Ok(profile));
                     }
                     Some(Command::Resume(done)) => {
                         let _ = done.send(());

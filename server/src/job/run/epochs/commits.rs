@@ -5,7 +5,10 @@ use std::time::Instant;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{
-    super::super::commit::{CommitPoint, Committed, Committer, pass},
+    super::super::{
+        commit::{CommitPoint, Committed, Committer, pass},
+        profile::Step,
+    },
     Running, Uncommitted, journal_error,
 };
 use crate::{
@@ -74,8 +77,13 @@ impl Running<'_> {
         self.committer = Some(committer);
         let committed = result?;
         self.committed_epoch = committed.epoch;
-        let took = self.last_commit.elapsed().as_secs_f64();
-        self.parts.metrics.commit_seconds.observe(took);
+        let took = self.last_commit.elapsed();
+        self.parts
+            .metrics
+            .commit_seconds
+            .observe(took.as_secs_f64());
+        self.profile.took(Step::Commit, took);
+        self.profile.all(&committed.took);
         if committed.version.is_some() {
             self.parts.metrics.commits.inc();
         }

@@ -7,7 +7,7 @@ use sluice_connectors::source::{SplitBatch, SplitId};
 use sluice_planner::api::{EpochInput, EpochOutput, SplitInput};
 
 use super::{
-    super::super::{BadRange, OnError, commit::pass, journal::SplitSets},
+    super::super::{BadRange, OnError, commit::pass, journal::SplitSets, profile::Step},
     Running, journal_error,
 };
 use crate::{
@@ -48,6 +48,7 @@ impl Running<'_> {
         self.journal
             .append(epoch, now_us, ends, sets.clone())
             .map_err(journal_error)?;
+        self.profile.took(Step::Journal, self.last_epoch.elapsed());
         self.run_epoch(epoch, now_us, inputs, sets).await?;
         if self.readers.is_empty() {
             self.publish_status();
@@ -88,12 +89,23 @@ impl Running<'_> {
             .metrics
             .epoch_seconds
             .observe(now.elapsed().as_secs_f64());
+        let ran = Instant::now();
         self.sets = sets;
         self.epoch = epoch;
         self.shown
             .keep(epoch, [&output.rows, &output.late, &output.dead])
             .map_err(journal_error)?;
+        self.profile.rows += output.counts.read;
         self.keep(output, now_us);
+        let took = self.query.took();
+        self.profile.all(&[
+            (Step::Epoch, now.elapsed()),
+            (Step::States, took.states),
+            (Step::Panes, took.merged),
+            (Step::Windows, took.closed),
+            (Step::Spill, took.spilled),
+            (Step::Shown, ran.elapsed()),
+        ]);
         pass("epoch.shown")
     }
 
