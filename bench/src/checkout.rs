@@ -51,7 +51,11 @@ impl Checkout {
             "the checkout is not what is committed ({} paths: {}{}). Commit, or overrule it with SLUICE_BENCH_DIRTY_CHECKOUT=1, which the report tells",
             self.changed.len(),
             shown.join(", "),
-            if self.changed.len() > shown.len() { ", …" } else { "" }
+            if self.changed.len() > shown.len() {
+                ", …"
+            } else {
+                ""
+            }
         ))
     }
 }

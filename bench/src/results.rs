@@ -133,7 +133,9 @@ impl Scenario {
 
 /// A run of these figures.
 pub fn run<const N: usize>(figures: [(&str, f64); N]) -> Run {
-    figures.map(|(name, figure)| (name.to_owned(), figure)).into()
+    figures
+        .map(|(name, figure)| (name.to_owned(), figure))
+        .into()
 }
 
 /// The figure at a quantile of sorted ones, by nearest rank.

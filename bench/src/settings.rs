@@ -79,17 +79,31 @@ impl Settings {
         self.only.is_empty() || self.only.iter().any(|name| name == scenario)
     }
 
+    /// Whether scenarios are named.
+    pub fn names_some(&self) -> bool {
+        !self.only.is_empty()
+    }
+
     /// Refuses a scenario that there is not.
     pub fn check_names(&self, known: &[&str]) -> Result<(), String> {
-        match self.only.iter().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(format!("no scenario is called {name}; there are {}", known.join(", "))),
+        match self
+            .only
+            .iter()
+            .find(|name| !known.contains(&name.as_str()))
+        {
+            Some(name) => Err(format!(
+                "no scenario is called {name}; there are {}",
+                known.join(", ")
+            )),
             None => Ok(()),
         }
     }
 
     /// Whether a peer is measured beside.
     pub fn has_peer(&self, name: &str) -> bool {
-        self.peers.iter().any(|peer| peer.eq_ignore_ascii_case(name))
+        self.peers
+            .iter()
+            .any(|peer| peer.eq_ignore_ascii_case(name))
     }
 }
 
@@ -118,6 +132,9 @@ fn number(name: &str, default: usize) -> Result<usize, String> {
 }
 
 fn list(text: &str) -> Vec<String> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     names.map(str::to_owned).collect()
 }

@@ -1,6 +1,9 @@
 //! A preloaded topic, with what every engine's answer must be.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use sluice_tests::{
     load::{Message, Messages, Shape, write_dirty_event, write_event},
@@ -74,6 +77,19 @@ impl Topic {
         gold.retain(|key, _| key.window_start_ms < self.shape.closing_ms());
         oracle::compare_groups(&self.groups, &gold, percentile)?;
         Ok(gold.len())
+    }
+
+    /// Count and sum of values by event type, without the events that close the windows.
+    pub fn totals(&self) -> BTreeMap<String, (u64, f64)> {
+        let mut totals: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+        for (key, values) in &self.groups {
+            let total = totals.entry(key.event_type.clone()).or_default();
+            *total = (
+                total.0 + values.len() as u64,
+                total.1 + values.iter().sum::<f64>(),
+            );
+        }
+        totals
     }
 }
 

@@ -118,7 +118,10 @@ fn descendants(root: u32, parents: &BTreeMap<u32, u32>) -> BTreeSet<u32> {
     let mut tree = BTreeSet::from([root]);
     loop {
         let more = parents.iter().filter(|(_, parent)| tree.contains(parent));
-        let more: Vec<u32> = more.map(|(pid, _)| *pid).filter(|pid| !tree.contains(pid)).collect();
+        let more: Vec<u32> = more
+            .map(|(pid, _)| *pid)
+            .filter(|pid| !tree.contains(pid))
+            .collect();
         if more.is_empty() {
             return tree;
         }
@@ -146,7 +149,10 @@ impl Watch {
         let (looked_at, stop) = (Arc::clone(&tree), Arc::clone(&over));
         thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                looked_at.lock().unwrap_or_else(PoisonError::into_inner).look();
+                looked_at
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .look();
                 thread::sleep(LOOK);
             }
         });
@@ -162,7 +168,11 @@ impl Watch {
 
     /// Most that was resident at once.
     pub fn peak_mib(&self) -> f64 {
-        mib(self.tree.lock().unwrap_or_else(PoisonError::into_inner).peak_pages)
+        mib(self
+            .tree
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .peak_pages)
     }
 
     /// SIGKILL to what is left of it.

@@ -203,7 +203,9 @@ pub fn write_dirty_event(event: &Event, number: usize, out: &mut Vec<u8>) {
     let mut text = String::with_capacity(400);
     let kind = EVENT_TYPES[usize::from(event.event_type)];
     let segment = SEGMENTS.get(usize::from(event.segment));
-    let segment = segment.map_or(String::new(), |name| format!("\"user_segment\":\"{name}\","));
+    let segment = segment.map_or(String::new(), |name| {
+        format!("\"user_segment\":\"{name}\",")
+    });
     let value = event.value;
     let mut time = String::with_capacity(24);
     write_timestamp(event.ts_ms, &mut time);

@@ -183,14 +183,19 @@ pub fn check_late(produced: &Produced, late: &[Place]) -> Result<BTreeSet<Place>
 
 /// Compares: keys and counts exactly, averages and percentiles within tolerance. The error lists the first differences.
 pub fn compare(expected: &Gold, actual: &Gold) -> Result<(), String> {
-    compare_by(expected, actual, |measures| *measures, |measures, found| {
-        let tolerance = if measures.count <= EXACT_ROWS {
-            0.0
-        } else {
-            P95_TOLERANCE
-        };
-        close(measures.p95, found, tolerance)
-    })
+    compare_by(
+        expected,
+        actual,
+        |measures| *measures,
+        |measures, found| {
+            let tolerance = if measures.count <= EXACT_ROWS {
+                0.0
+            } else {
+                P95_TOLERANCE
+            };
+            close(measures.p95, found, tolerance)
+        },
+    )
 }
 
 /// As [`compare`], with the percentile as an engine promises it.

@@ -28,6 +28,9 @@ fn nonsense_is_no_figure() {
 fn a_busy_machine_is_refused_and_told_how_to_go_on() {
     judge(9.9, 10.0).unwrap();
     let refusal = judge(42.4, 10.0).unwrap_err();
-    assert!(refusal.contains("42 %") && refusal.contains("SLUICE_BENCH_BUSY_LIMIT"), "{refusal}");
+    assert!(
+        refusal.contains("42 %") && refusal.contains("SLUICE_BENCH_BUSY_LIMIT"),
+        "{refusal}"
+    );
     judge(42.4, 100.0).unwrap();
 }

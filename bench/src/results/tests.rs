@@ -5,7 +5,10 @@ use super::*;
 fn line(name: &str, figures: &[f64]) -> Line {
     Line {
         name: name.into(),
-        runs: figures.iter().map(|figure| run([("cpu_s", *figure)])).collect(),
+        runs: figures
+            .iter()
+            .map(|figure| run([("cpu_s", *figure)]))
+            .collect(),
     }
 }
 
@@ -55,5 +58,9 @@ fn what_is_written_is_read() {
     scenario.write(folder.path()).unwrap();
     let read = Scenario::read_all(folder.path()).unwrap();
     assert_eq!(read["drain"].lines, scenario.lines);
-    assert!(Scenario::read_all(&folder.path().join("none")).unwrap().is_empty());
+    assert!(
+        Scenario::read_all(&folder.path().join("none"))
+            .unwrap()
+            .is_empty()
+    );
 }

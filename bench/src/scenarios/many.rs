@@ -5,46 +5,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sluice_tests::{
-    job,
-    load::Shape,
-    parts::{kafka::Broker, producer::Producer},
-    server::Server,
+use sluice_tests::{job, server::Server};
+
+use super::{Bench, Outcome};
+use crate::{
+    engines::Engine,
+    results::{Line, run},
+    topic::{Mix, Topic},
+    usage,
 };
 
-use super::{PARTITIONS, codec};
-
 /// CPU-seconds and seconds of one query, and of several of the same, over one topic.
-pub(super) struct Many {
-    events: usize,
-    one: (f64, f64),
-    all: (f64, f64),
-    /// Readers of the stream at the end.
-    readers: i64,
-}
-
-pub(super) fn drain(broker: &Broker, events: usize, queries: usize) -> Result<Many, String> {
-    let shape = Shape {
-        span_ms: 60 * 60_000,
-        ..Shape::of(events, 6).clean()
-    };
-    eprintln!("[bench] {queries} queries over one topic of {events} events");
-    let topic = broker.fresh_topic("many", PARTITIONS as i32);
-    let mut producer = Producer::with(broker, &topic, PARTITIONS, 5, &codec());
-    producer.send_all(&shape);
-    producer.close_windows(shape.closing_ms());
+pub fn measure(bench: &Bench) -> Result<Outcome, String> {
+    let (settings, broker) = (&bench.settings, &bench.broker);
+    let events = settings.events[1];
+    let topic = Topic::preload(broker, events, Mix::Clean, &settings.codec);
+    let closing = chrono::DateTime::from_timestamp_millis(topic.shape.closing_ms());
+    let closing = closing.unwrap_or_default().to_rfc3339();
     let drained = |queries: usize| {
+        eprintln!("[bench] {queries} queries over one topic of {events} events");
         let server = Server::start();
         let pg = server.connect();
-        pg.run(&job::create_stream("events", &broker.bootstrap(), &topic));
+        pg.run(&job::create_stream(
+            "events",
+            &broker.bootstrap(),
+            &topic.name,
+        ));
         pg.run(job::CREATE_VIEW);
-        let (cpu, start) = (server.cpu_seconds(), Instant::now());
+        let (cpu, start) = (usage::cpu_s(server.pid()), Instant::now());
         for n in 0..queries {
             let table = format!("CREATE TABLE gold.q{n} PARTITIONED BY (date DATE, hour INT)");
             pg.run(&format!("{table} AS SELECT * FROM streaming_metrics"));
         }
         let count = |n: usize| {
-            pg.number(&format!("SELECT coalesce(sum(event_count), 0)::bigint FROM gold.q{n} WHERE window_start < TIMESTAMPTZ '{}'", chrono::DateTime::from_timestamp_millis(shape.closing_ms()).unwrap_or_default().to_rfc3339()))
+            pg.number(&format!("SELECT coalesce(sum(event_count), 0)::bigint FROM gold.q{n} WHERE window_start < TIMESTAMPTZ '{closing}'"))
         };
         let done = |n: usize| usize::try_from(count(n)) == Ok(events);
         while !(0..queries).all(done) {
@@ -56,7 +50,11 @@ pub(super) fn drain(broker: &Broker, events: usize, queries: usize) -> Result<Ma
             }
             thread::sleep(Duration::from_millis(100));
         }
-        let taken = (server.cpu_seconds() - cpu, start.elapsed().as_secs_f64());
+        let (cpu_s, wall_s) = (
+            usage::cpu_s(server.pid()) - cpu,
+            start.elapsed().as_secs_f64(),
+        );
+        topic.check(job::read_gold(&pg, "gold.q0"), Engine::Sluice.percentile())?;
         for n in 1..queries {
             // Means of DOUBLE are sums in the order in which the partitions were met.
             let differ = format!(
@@ -69,32 +67,25 @@ pub(super) fn drain(broker: &Broker, events: usize, queries: usize) -> Result<Ma
             }
         }
         thread::sleep(Duration::from_secs(1));
-        Ok((taken, pg.number("SELECT readers FROM system.streams")))
+        let readers = pg.number("SELECT readers FROM system.streams") as f64;
+        let peak_mib = server.memory_mib("VmHWM");
+        Ok(run([
+            ("cpu_s", cpu_s),
+            ("wall_s", wall_s),
+            ("peak_mib", peak_mib),
+            ("readers", readers),
+        ]))
     };
-    let (one, _) = drained(1)?;
-    let (all, readers) = drained(queries)?;
-    Ok(Many {
-        events,
-        one,
-        all,
-        readers,
-    })
-}
-
-pub(super) fn report(queries: usize, many: &Many) {
-    println!(
-        "{queries} queries on one topic of {} events, all equal",
-        many.events
-    );
-    println!(
-        "  CPU                        {:.2} s, {:.2} times one query's {:.2} s; {} readers at the end",
-        many.all.0,
-        many.all.0 / many.one.0,
-        many.one.0,
-        many.readers
-    );
-    println!(
-        "  seconds                    {:.2}, one query {:.2}",
-        many.all.1, many.one.1
-    );
+    let mut one = Line::new("one query");
+    let mut all = Line::new(&format!("{} queries", settings.queries));
+    for _ in 0..settings.runs.min(3) {
+        one.runs.push(drained(1)?);
+        all.runs.push(drained(settings.queries)?);
+    }
+    Ok(
+        Outcome::new("the first table equals the oracle, the others equal the first")
+            .given("events", events)
+            .line(one)
+            .line(all),
+    )
 }

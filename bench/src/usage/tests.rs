@@ -31,6 +31,9 @@ fn what_ended_children_took_is_not_forgotten() {
     let start = Instant::now();
     child.wait().unwrap();
     let cpu_s = watch.cpu_s();
-    assert!(cpu_s > 0.0 && cpu_s <= start.elapsed().as_secs_f64() + 0.1, "{cpu_s}");
+    assert!(
+        cpu_s > 0.0 && cpu_s <= start.elapsed().as_secs_f64() + 0.1,
+        "{cpu_s}"
+    );
     assert!(watch.peak_mib() > 0.1);
 }

@@ -80,7 +80,10 @@ fn dirty_payloads_parse_back_to_the_event() {
         let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         let segment = SEGMENTS.get(usize::from(event.segment)).copied();
         without += usize::from(segment.is_none());
-        assert_eq!(json["event_type"], EVENT_TYPES[usize::from(event.event_type)]);
+        assert_eq!(
+            json["event_type"],
+            EVENT_TYPES[usize::from(event.event_type)]
+        );
         assert_eq!(json.get("user_segment").and_then(|v| v.as_str()), segment);
         assert_eq!(json["value"].as_f64(), Some(event.value));
         let ts = json["timestamp"].as_str().unwrap();

@@ -137,5 +137,8 @@ fn an_event_without_a_segment_is_in_a_group_of_its_own() {
     }));
     let all = gold(&produced, &BTreeSet::new(), 60_000);
     let key = all.keys().next().unwrap();
-    assert_eq!((key.event_type.as_str(), key.user_segment.as_str()), ("click", ""));
+    assert_eq!(
+        (key.event_type.as_str(), key.user_segment.as_str()),
+        ("click", "")
+    );
 }

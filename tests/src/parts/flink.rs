@@ -27,7 +27,9 @@ pub fn install() -> Result<PathBuf, String> {
         &format!("flink-{VERSION}"),
         &format!("{WHEEL} {JARS:?}"),
         |dir| {
-            say(&format!("installing Apache Flink {VERSION} (pip, 329 MB, and Maven)"));
+            say(&format!(
+                "installing Apache Flink {VERSION} (pip, 329 MB, and Maven)"
+            ));
             let (venv, wheel) = (dir.join("venv"), dir.join("wheel"));
             let mut pip = python::pip_install(&venv)?;
             pip.args(["--no-deps", "--no-compile", "--target"])

@@ -46,6 +46,8 @@ pub struct Producer<'a> {
     payload: Vec<u8>,
     sent: usize,
     dirty: bool,
+    /// Users that there are.
+    users: usize,
     /// What was produced so far.
     pub produced: Produced,
 }
@@ -87,6 +89,7 @@ impl<'a> Producer<'a> {
             payload: Vec::with_capacity(256),
             sent: 0,
             dirty: false,
+            users: usize::MAX,
             produced: Produced::new(partitions),
         }
     }
@@ -94,6 +97,11 @@ impl<'a> Producer<'a> {
     /// From now on events look as producers make them, not all the same ([`write_dirty_event`]); malformed ones are no JSON at all.
     pub fn dirty(&mut self) {
         self.dirty = true;
+    }
+
+    /// From now on the `n`th event sent is of user `n` modulo this many.
+    pub fn users(&mut self, users: usize) {
+        self.users = users;
     }
 
     /// Sends all messages of a shape, round robin over the partitions.
@@ -136,7 +144,7 @@ impl<'a> Producer<'a> {
                 } else {
                     write_event
                 };
-                write(&event, self.sent, &mut payload);
+                write(&event, self.sent % self.users, &mut payload);
                 Some(payload.as_slice())
             }
             Message::Malformed if self.dirty => no_json(turn),
