@@ -9,6 +9,8 @@ pub struct Settings {
     only: Vec<String>,
     /// Times each side-by-side measurement is made.
     pub runs: usize,
+    /// The same of the dirty drain.
+    pub dirty_runs: usize,
     /// Events of the longer topic that ours drains, and of the shorter one.
     pub events: [usize; 2],
     /// The same of the topics that all engines drain.
@@ -34,9 +36,10 @@ pub struct Settings {
 }
 
 /// Names of settings; each with `SLUICE_BENCH_` before it.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "ONLY",
     "RUNS",
+    "DIRTY_RUNS",
     "EVENTS",
     "PEER_EVENTS",
     "SECONDS",
@@ -56,10 +59,12 @@ impl Settings {
     pub fn from_env(full: bool) -> Result<Self, String> {
         let largest = number("EVENTS", 5_000_000)?;
         let peers_largest = number("PEER_EVENTS", 10_000_000)?;
+        let runs = number("RUNS", if full { 5 } else { 1 })?.max(1);
         let peers = text("PEERS").unwrap_or_else(|| "spark,flink".into());
         Ok(Self {
             only: list(&text("ONLY").unwrap_or_default()),
-            runs: number("RUNS", if full { 5 } else { 1 })?.max(1),
+            runs,
+            dirty_runs: number("DIRTY_RUNS", runs)?.max(1),
             events: [largest, largest / 2],
             peer_events: [peers_largest, peers_largest / 2],
             seconds: number("SECONDS", if full { 30 } else { 15 })? as u64,

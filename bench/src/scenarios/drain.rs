@@ -21,17 +21,20 @@ pub fn measure(bench: &Bench, mix: Mix) -> Result<Outcome, String> {
     let topics =
         [shorter, longer].map(|events| Topic::preload(broker, events, mix, &settings.codec));
     let [few, many] = &topics;
+    let runs = match mix {
+        Mix::Clean => settings.runs,
+        Mix::Dirty => settings.dirty_runs,
+    };
     let mut lines: Vec<Line> = engines
         .iter()
         .map(|engine| Line::new(engine.name()))
         .collect();
     // ours takes seconds: more runs of it cost nothing, but a ratio wants neighbours, so each has as many
-    for n in 1..=settings.runs {
+    for n in 1..=runs {
         for (engine, line) in engines.iter().zip(&mut lines) {
             let figures = pair(*engine, bench, [few, many])?;
             eprintln!(
-                "[bench] {mix:?} drain, run {n} of {}: {}: {:.3} CPU-seconds per million more events, {:.0} more events a second",
-                settings.runs,
+                "[bench] {mix:?} drain, run {n} of {runs}: {}: {:.3} CPU-seconds per million more events, {:.0} more events a second",
                 engine.name(),
                 figures["cpu_s_per_million"],
                 figures["events_per_s"],
