@@ -27,9 +27,8 @@ pub const PROFILE: &str = "The server drains a topic while `perf` looks at what 
 very drain, divided by shares of samples.
 ";
 
-/// What would come next.
-pub const NEXT: &str = "What would be next, largest first by the table above: what is fetched is copied once on its way from the socket to the decoder, and the kernel's half of the connection is there whatever we do; times are parsed per event though
-neighbours share all but their last digits; groups are looked up by hash per row though a topic has a few dozen. At a pace of 116 events a second commits, checkpoints and the log are what costs, not events.
+/// What would come next, behind what the table says.
+pub const NEXT: &str = "Not tried yet: a fetch waits up to 35 ms for company ([008](decisions/008-direct-fetch.md)); shorter waits would take that off freshness, for some processor time.
 ";
 
 /// Every section.
