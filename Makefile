@@ -51,7 +51,7 @@ check: needs ## The quick loop: formatting, lints, unit tests (no broker)
 	@$(TEST) --lib --bins -- --skip parts::producer
 
 # what measures and what is measured, optimised, apart from what the edit loop builds
-BENCH_RUN = SLUICE_CACHE="$(SLUICE_CACHE)" CARGO_MANIFEST_DIR="$(CURDIR)/bench" $(BENCH)/bench
+BENCH_RUN = SLUICE_CACHE="$(SLUICE_CACHE)" CARGO_MANIFEST_DIR="$(CURDIR)/tests" $(BENCH)/bench
 
 bench: bench-build ## Ours alone, some minutes: CPU per million events, memory, rate, freshness of an optimised build, each answer checked first
 	@$(BENCH_RUN)
