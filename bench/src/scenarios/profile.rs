@@ -102,8 +102,11 @@ pub fn measure(bench: &Bench) -> Result<Outcome, String> {
     for (stack, samples) in &stacks {
         let _ = writeln!(text, "{stack} {samples}");
     }
-    let kept = crate::folder().join("results/profile.folded");
-    fs::write(&kept, text).map_err(|e| format!("{}: {e}", kept.display()))?;
+    let results = crate::folder().join("results");
+    let kept = results.join("profile.folded");
+    fs::create_dir_all(&results)
+        .and_then(|()| fs::write(&kept, text))
+        .map_err(|e| format!("{}: {e}", kept.display()))?;
     broker.delete_topic(&topic.name);
 
     let mut outcome = Outcome::new("every row equals the oracle")
