@@ -4,6 +4,8 @@
 //! `bench/results`; `bench report` makes `docs/benchmarks.md` of them. A wrong answer is printed and ends with 1, without figures; a machine
 //! that is too busy, or a checkout that is not as committed, with 2. Settings: `bench/README.md`.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests"))]
+
 mod checkout;
 mod engines;
 mod quiet;

@@ -38,16 +38,13 @@ pub const ALL: [&str; 16] = [
     "commits",
 ];
 
-/// Those of `make bench`; the last two are its other programs.
-pub const QUICK: [&str; 10] = [
+/// Those of `make bench`.
+pub const QUICK: [&str; 7] = [
     "drain",
     "drain-dirty",
-    "baseline",
     "freshness-10000",
     "trickle",
-    "idle",
     "many",
-    "bronze",
     "recovery",
     "serving",
 ];
