@@ -36,7 +36,7 @@ const PER_MILLION: &str = "cpu_s_per_million";
 const BY_SQL: &str = "Sluice, read by SQL";
 const BY_DELTA: &str = "Sluice, read from Delta";
 
-const TARGETS: [Target; 22] = [
+const TARGETS: [Target; 21] = [
     Target {
         what: "drain: CPU-seconds per million more events",
         bound: Bound::AtMost(0.35),
@@ -218,13 +218,6 @@ const TARGETS: [Target; 22] = [
                 .filter_map(|run| Some(run.get("max_ms")? / run.get("p99_ms")?));
             Spread::of(pairs)
         },
-    },
-    Target {
-        what: "commits: no tenth of them is off the mean by more than",
-        bound: Bound::AtMost(25.0),
-        decimals: 0,
-        unit: " %",
-        measured: |all| figure(all, "commits", "all", "off_percent"),
     },
 ];
 
