@@ -79,6 +79,8 @@ fn the_leaves_are_leaves_and_the_arrows_point_one_way() {
         Vec::<&str>::new(),
         "the tests are black box"
     );
+    // its baselines read and decode as the server does
+    assert_eq!(ours("sluice-bench"), ["sluice-connectors", "sluice-tests"]);
     for engine in ["datafusion", "arrow", "rdkafka", "deltalake", "tokio"] {
         assert!(!all["sluice-sql"].contains(engine), "sql knows {engine}");
     }
@@ -94,13 +96,13 @@ fn the_leaves_are_leaves_and_the_arrows_point_one_way() {
         .collect();
     assert_eq!(
         folders,
-        BTreeSet::from(["connectors", "planner", "server", "sql", "tests"])
+        BTreeSet::from(["bench", "connectors", "planner", "server", "sql", "tests"])
     );
 }
 
 #[test]
 fn versions_and_lints_stand_in_the_workspace_manifest_alone() {
-    for folder in PRODUCT.iter().chain(&["tests"]) {
+    for folder in PRODUCT.iter().chain(&["tests", "bench"]) {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         assert!(
             manifest.contains("[lints]\nworkspace = true"),
@@ -264,6 +266,8 @@ fn the_documents_are_there_and_their_links_lead_somewhere() {
         "test",
         "check",
         "bench",
+        "bench-peers",
+        "bench-report",
         "test-clients",
         "chaos",
         "help",

@@ -172,6 +172,70 @@ pub fn write_event(event: &Event, number: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The segment of an event whose payload has none: NULL in every engine.
+pub const NO_SEGMENT: u8 = u8::MAX;
+
+/// How the `number`th event of a dirty load is written.
+fn form(number: usize) -> usize {
+    // over the partitions evenly, though messages go to them round robin
+    (number / 4 + number) % 8
+}
+
+/// The event as a dirty load has it: every eighth has no segment.
+pub fn dirtied(event: Event, number: usize) -> Event {
+    match form(number) {
+        3 => Event {
+            segment: NO_SEGMENT,
+            ..event
+        },
+        _ => event,
+    }
+}
+
+/// The payload of an event as producers make it: half have their fields in another order, one missing, escapes, or long texts. The event
+/// has come through [`dirtied`].
+pub fn write_dirty_event(event: &Event, number: usize, out: &mut Vec<u8>) {
+    let form = form(number);
+    if form.is_multiple_of(2) {
+        return write_event(event, number, out);
+    }
+    out.clear();
+    let mut text = String::with_capacity(400);
+    let kind = EVENT_TYPES[usize::from(event.event_type)];
+    let segment = SEGMENTS.get(usize::from(event.segment));
+    let segment = segment.map_or(String::new(), |name| {
+        format!("\"user_segment\":\"{name}\",")
+    });
+    let value = event.value;
+    let mut time = String::with_capacity(24);
+    write_timestamp(event.ts_ms, &mut time);
+    match form {
+        1 => write!(
+            text,
+            "{{\"value\":{value},\"session\":\"{number:016x}\",{segment}\"event_type\":\"{kind}\",\"timestamp\":\"{time}\"}}"
+        ),
+        3 => write!(
+            text,
+            "{{\"timestamp\":\"{time}\",\"event_type\":\"{kind}\",{segment}\"value\":{value},\"user_id\":\"u{number:07}\"}}"
+        ),
+        5 => {
+            let (first, rest) = kind.split_at(1);
+            let code = u32::from(first.as_bytes()[0]);
+            write!(
+                text,
+                "{{\"timestamp\":\"{time}\",\"event_type\":\"\\u{code:04x}{rest}\",{segment}\"value\":{value},\"note\":\"a \\\"quoted\\\" \\ud83d\\ude00\\n\"}}"
+            )
+        }
+        _ => write!(
+            text,
+            "{{\"timestamp\":\"{time}\",\"event_type\":\"{kind}\",{segment}\"note\":\"{}\",\"value\":{value}}}",
+            "a longer text than usual ".repeat(10)
+        ),
+    }
+    .expect("writing to a string");
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// RFC 3339 in UTC with milliseconds.
 pub fn write_timestamp(ts_ms: i64, out: &mut String) {
     let time = chrono::DateTime::from_timestamp_millis(ts_ms).expect("a time within range");
@@ -192,6 +256,11 @@ pub fn malformed(n: usize) -> Option<&'static [u8]> {
         Some(b"{\"timestamp\":\"2026-03-01T22:51:00Z\",\"event_type\":\"click\",\"user_segment\":\"free\",\"value\":{\"amount\":1}}"),
     ];
     WAYS[n % WAYS.len()]
+}
+
+/// The `n`th way of not being JSON at all, which engines agree about; `None` is a null payload.
+pub fn no_json(n: usize) -> Option<&'static [u8]> {
+    malformed(n % 4)
 }
 
 /// What was produced to one topic: per partition, the message at each offset.

@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod clients;
 pub mod feed;
+pub mod flink;
 pub mod kafka;
 pub mod postgres;
 pub mod producer;

@@ -1,6 +1,6 @@
 //! Installs and starts real parts by hand.
 //!
-//! `parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite|clients]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
+//! `parts install [kafka|python|psql|sql|postgres|spark|spark-kafka|flink|versitygw|azurite|clients]…` puts them into the cache; `parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND…]` starts a
 //! broker, feeds TOPIC with events, and runs COMMAND with `{bootstrap}` in its arguments replaced by the broker's address, or waits for
 //! Ctrl-C. `parts postgres -- COMMAND…` starts PostgreSQL with the schema of the tests, for a COMMAND with `{port}`, `{log}`, `{python}` and
 //! `{jars}` in its arguments.
@@ -14,7 +14,7 @@ use std::{
 
 use sluice_tests::{
     install,
-    parts::{clients, feed, kafka, postgres, python, spark, stores},
+    parts::{clients, feed, flink, kafka, postgres, python, spark, stores},
     ports,
 };
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Some("install") => install_all(&args[1..]),
         Some("kafka") => run_kafka(&args[1..]),
         Some("postgres") => run_postgres(&args[1..]),
-        _ => Err("usage: parts install [kafka|python|psql|sql|postgres|spark|versitygw|azurite|clients]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...] | parts postgres -- COMMAND...".into()),
+        _ => Err("usage: parts install [kafka|python|psql|sql|postgres|spark|spark-kafka|flink|versitygw|azurite|clients]... | parts kafka [--port N] [--secured] [--feed TOPIC] [-- COMMAND...] | parts postgres -- COMMAND...".into()),
     };
     match done {
         Ok(code) => code,
@@ -48,6 +48,8 @@ fn install_all(names: &[String]) -> Result<ExitCode, String> {
             "sql" => postgres::clients()?,
             "postgres" => postgres::install()?,
             "spark" => spark::install()?.1,
+            "spark-kafka" => spark::install_kafka()?,
+            "flink" => flink::install()?,
             "versitygw" => stores::install_versitygw()?,
             "azurite" => stores::install_azurite()?,
             "clients" => install_clients()?,

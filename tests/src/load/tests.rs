@@ -66,3 +66,33 @@ fn malformed_is_malformed_as_an_event() {
         assert!(!good, "{}", String::from_utf8_lossy(payload));
     }
 }
+
+#[test]
+fn dirty_payloads_parse_back_to_the_event() {
+    let mut payload = Vec::new();
+    let mut without = 0;
+    for (number, message) in Messages::new(Shape::of(2000, 4).clean()).enumerate() {
+        let Message::Event(event) = message else {
+            panic!("a clean load has events alone");
+        };
+        let event = dirtied(event, number);
+        write_dirty_event(&event, number, &mut payload);
+        let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        let segment = SEGMENTS.get(usize::from(event.segment)).copied();
+        without += usize::from(segment.is_none());
+        assert_eq!(
+            json["event_type"],
+            EVENT_TYPES[usize::from(event.event_type)]
+        );
+        assert_eq!(json.get("user_segment").and_then(|v| v.as_str()), segment);
+        assert_eq!(json["value"].as_f64(), Some(event.value));
+        let ts = json["timestamp"].as_str().unwrap();
+        let parsed = chrono::DateTime::parse_from_rfc3339(ts).unwrap();
+        assert_eq!(parsed.timestamp_millis(), event.ts_ms);
+    }
+    assert_eq!(without, 250);
+    for n in 0..8 {
+        let text = no_json(n).unwrap_or_default();
+        assert!(serde_json::from_slice::<serde_json::Value>(text).is_err());
+    }
+}

@@ -103,3 +103,42 @@ fn late_rows_must_be_allowed_and_come_once() {
     assert!(check_late(&produced, &[on_time]).is_err());
     assert!(check_late(&produced, &[(0, 1_000_000)]).is_err());
 }
+
+#[test]
+fn a_percentile_is_what_its_engine_promises() {
+    let values: Vec<f64> = (1..=2000).map(f64::from).collect();
+    let expected = Groups::from([(key(0), values)]);
+    let check = |percentile: Percentile, p95: f64| {
+        let found = Measures {
+            count: 2000,
+            avg: 1000.5,
+            p95,
+        };
+        compare_groups(&expected, &Gold::from([(key(0), found)]), percentile).is_ok()
+    };
+    assert!(check(Percentile::Sketch, 1900.0) && check(Percentile::Sketch, 1910.0));
+    assert!(!check(Percentile::Sketch, 1920.0));
+    let rank = Percentile::Rank { accuracy: 1000 };
+    assert!(check(rank, 1897.0) && check(rank, 1903.0));
+    assert!(!check(rank, 1904.0) && !check(rank, f64::NAN));
+    // position 0.95 × 1999 = 1899.05, counted from the first value
+    assert!(check(Percentile::Interpolated, 1900.05));
+    assert!(!check(Percentile::Interpolated, 1900.0));
+}
+
+#[test]
+fn an_event_without_a_segment_is_in_a_group_of_its_own() {
+    let mut produced = Produced::new(1);
+    produced.partitions[0].push(Message::Event(Event {
+        ts_ms: 0,
+        event_type: 1,
+        segment: crate::load::NO_SEGMENT,
+        value: 2.0,
+    }));
+    let all = gold(&produced, &BTreeSet::new(), 60_000);
+    let key = all.keys().next().unwrap();
+    assert_eq!(
+        (key.event_type.as_str(), key.user_segment.as_str()),
+        ("click", "")
+    );
+}

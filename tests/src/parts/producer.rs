@@ -13,7 +13,10 @@ use rdkafka::{
 };
 
 use crate::{
-    load::{Event, Message, Messages, Produced, Shape, malformed, write_event},
+    load::{
+        Event, Message, Messages, Produced, Shape, dirtied, malformed, no_json, write_dirty_event,
+        write_event,
+    },
     parts::kafka::Broker,
 };
 
@@ -42,6 +45,9 @@ pub struct Producer<'a> {
     inner: BaseProducer<Acks>,
     payload: Vec<u8>,
     sent: usize,
+    dirty: bool,
+    /// Users that there are.
+    users: usize,
     /// What was produced so far.
     pub produced: Produced,
 }
@@ -82,8 +88,20 @@ impl<'a> Producer<'a> {
             inner,
             payload: Vec::with_capacity(256),
             sent: 0,
+            dirty: false,
+            users: usize::MAX,
             produced: Produced::new(partitions),
         }
+    }
+
+    /// From now on events look as producers make them, not all the same ([`write_dirty_event`]); malformed ones are no JSON at all.
+    pub fn dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// From now on the `n`th event sent is of user `n` modulo this many.
+    pub fn users(&mut self, users: usize) {
+        self.users = users;
     }
 
     /// Sends all messages of a shape, round robin over the partitions.
@@ -113,12 +131,24 @@ impl<'a> Producer<'a> {
     /// Sends one message of the load.
     pub fn send(&mut self, partition: usize, message: Message) {
         let mut payload = std::mem::take(&mut self.payload);
+        let message = match message {
+            Message::Event(event) if self.dirty => Message::Event(dirtied(event, self.sent)),
+            Message::Behind(event) if self.dirty => Message::Behind(dirtied(event, self.sent)),
+            other => other,
+        };
+        let turn = self.sent / self.produced.partitions.len();
         let bytes = match message {
             Message::Event(event) | Message::Behind(event) => {
-                write_event(&event, self.sent, &mut payload);
+                let write = if self.dirty {
+                    write_dirty_event
+                } else {
+                    write_event
+                };
+                write(&event, self.sent % self.users, &mut payload);
                 Some(payload.as_slice())
             }
-            Message::Malformed => malformed(self.sent / self.produced.partitions.len()),
+            Message::Malformed if self.dirty => no_json(turn),
+            Message::Malformed => malformed(turn),
         };
         self.enqueue(partition, bytes);
         self.payload = payload;

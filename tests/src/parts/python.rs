@@ -29,33 +29,39 @@ pub fn install() -> Result<PathBuf, String> {
 /// A virtual environment named `name` with these requirements; its interpreter.
 pub fn venv(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
     let dir = cache::part(name, &requirements.join("\n"), |dir| {
-        let python = install::program("python3", "python3")?;
         say(&format!(
             "installing {} (pip, in a virtual environment)",
             requirements.join(" ")
         ));
-        let make = || {
-            let mut command = Command::new(&python);
-            command.args(["-m", "venv"]).arg(dir);
-            install::run("python3 -m venv", &mut command)
-        };
-        if make().is_err() {
-            // Debian keeps what venv needs in a package of its own
-            install::package("python3-venv")?;
-            make()?;
-        }
-        let mut pip = Command::new(dir.join("bin/python"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(requirements);
+        let mut pip = pip_install(dir)?;
+        pip.args(requirements);
         install::run("pip install", &mut pip)
     })?;
     Ok(dir.join("bin/python"))
+}
+
+/// An empty virtual environment in `dir`, as a `pip install` of it without what to install.
+pub fn pip_install(dir: &Path) -> Result<Command, String> {
+    let python = install::program("python3", "python3")?;
+    let make = || {
+        let mut command = Command::new(&python);
+        command.args(["-m", "venv"]).arg(dir);
+        install::run("python3 -m venv", &mut command)
+    };
+    if make().is_err() {
+        // Debian keeps what venv needs in a package of its own
+        install::package("python3-venv")?;
+        make()?;
+    }
+    let mut pip = Command::new(dir.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    Ok(pip)
 }
 
 /// Runs `tests/python/<script>` with `args`; the JSON it printed. Anything else is a failure.

@@ -13,6 +13,8 @@ use crate::{
 const DELTA: [&str; 1] = ["io.delta:delta-spark_2.13:4.4.0"];
 /// Everything else Spark's wheel ships already; copies clash.
 const GROUPS: &str = "io.delta,io.unitycatalog";
+const KAFKA: [&str; 1] = ["org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"];
+const KAFKA_GROUPS: &str = "org.apache.spark,org.apache.kafka,org.apache.commons";
 
 /// Installs pyspark and Delta's jars: the interpreter and the folder of the jars.
 pub fn install() -> Result<(PathBuf, PathBuf), String> {
@@ -23,6 +25,16 @@ pub fn install() -> Result<(PathBuf, PathBuf), String> {
         install::maven(dir, &dir.join("libs"), &DELTA, GROUPS)
     })?;
     Ok((python, jars.join("libs")))
+}
+
+/// The folder of the jars with which Spark reads from Kafka.
+pub fn install_kafka() -> Result<PathBuf, String> {
+    let recipe = format!("{KAFKA:?} {KAFKA_GROUPS}");
+    let jars = cache::part("spark-kafka-4.2.0", &recipe, |dir| {
+        say("installing Spark's connector to Kafka 4.2.0 (Maven)");
+        install::maven(dir, &dir.join("libs"), &KAFKA, KAFKA_GROUPS)
+    })?;
+    Ok(jars.join("libs"))
 }
 
 /// Runs `tests/python/<script>` with the folder of Delta's jars and `args`; the JSON it printed.

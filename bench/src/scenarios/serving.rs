@@ -4,13 +4,18 @@
 //! server's processor time; then paced at half of that rate, for the time an answer takes. Every answer is checked.
 
 use std::{
-    fs,
     path::Path,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use super::Outcome;
+use crate::{
+    results::{Line, run},
+    settings::Settings,
+    usage::own_cpu_s,
+};
 use bytes::Bytes;
 use datafusion::{
     arrow::array::{Array, AsArray},
@@ -35,7 +40,7 @@ const QUERY: &str =
     "SELECT event_type, n, total FROM gold.points WHERE window_start = $1 AND device = $2";
 
 /// What a server did.
-pub(super) struct Served {
+struct Served {
     name: &'static str,
     asked: usize,
     wall_s: f64,
@@ -85,19 +90,18 @@ impl Point {
 }
 
 /// Measures all of them, one after the other.
-pub(super) fn measure(seconds: u64) -> Result<Vec<Served>, String> {
-    let time = Duration::from_secs(seconds);
+pub fn measure(settings: &Settings) -> Result<Outcome, String> {
+    let time = Duration::from_secs(settings.seconds.min(15));
     let server = Server::start();
     let pg = server.connect();
     pg.run(&format!(
         "CREATE TABLE gold.points ({COLUMNS}) PARTITIONED BY (hour)"
     ));
     fill(&pg)?;
-    let ours = served("sluice", server.pg_port(), time, "", || {
+    let ours = served("Sluice", server.pg_port(), time, "", || {
         server.cpu_seconds()
     })?;
     let count = timed_count(&pg, server.cpu_seconds(), || server.cpu_seconds())?;
-    println!("count(*) of {ROWS} rows       {count:.3} ms of the server's processor");
     let engine = block_on(alone(&server.table_dir("gold", "points"), time))?;
     drop(server);
 
@@ -118,7 +122,25 @@ pub(super) fn measure(seconds: u64) -> Result<Vec<Served>, String> {
         }
         Err(e) => eprintln!("[bench] no PostgreSQL beside: {e}"),
     }
-    Ok(all)
+    let mut outcome = Outcome::new("every row that was asked for is the one that was written")
+        .given("rows", ROWS)
+        .given("connections", CLIENTS);
+    for served in all {
+        let mut figures = run([
+            ("queries_per_cpu_s", served.asked as f64 / served.cpu_s),
+            ("queries_per_s", served.asked as f64 / served.wall_s),
+        ]);
+        if let Some((p50, p99)) = served.half {
+            figures.extend(run([("half_p50_ms", p50), ("half_p99_ms", p99)]));
+        }
+        let mut line = Line::new(served.name);
+        if served.name == "Sluice" {
+            figures.extend(run([("count_cpu_ms", count)]));
+        }
+        line.runs.push(figures);
+        outcome = outcome.line(line);
+    }
+    Ok(outcome)
 }
 
 fn fill(pg: &Pg) -> Result<(), String> {
@@ -264,7 +286,7 @@ async fn alone(table: &Path, time: Duration) -> Result<Served, String> {
     let plan = prepared.logical_plan().clone();
     let mut row = 0;
     let mut asked = 0;
-    let (before, start) = (own_cpu_seconds(), Instant::now());
+    let (before, start) = (own_cpu_s(), Instant::now());
     while start.elapsed() < time {
         row = (row + 7_919) % ROWS;
         let point = Point::of(row);
@@ -302,36 +324,7 @@ async fn alone(table: &Path, time: Duration) -> Result<Served, String> {
         name: "DataFusion alone",
         asked,
         wall_s: start.elapsed().as_secs_f64(),
-        cpu_s: own_cpu_seconds() - before,
+        cpu_s: own_cpu_s() - before,
         half: None,
     })
-}
-
-fn own_cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let fields: Vec<&str> = after_name.split(' ').collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .filter_map(|i| fields.get(*i)?.parse::<f64>().ok())
-        .sum();
-    ticks / 100.0
-}
-
-pub(super) fn report(all: &[Served]) {
-    println!(
-        "point queries on {ROWS} rows by a prepared statement, {CLIENTS} connections, every answer checked"
-    );
-    for served in all {
-        let half = match served.half {
-            Some((p50, p99)) => format!(", at half of it p50 {p50:.2} ms, p99 {p99:.2} ms"),
-            None => String::new(),
-        };
-        println!(
-            "  {:<26} {:.0} a second of its processor time, {:.0} a second{half}",
-            served.name,
-            served.asked as f64 / served.cpu_s,
-            served.asked as f64 / served.wall_s,
-        );
-    }
 }

@@ -15,21 +15,29 @@ use sluice_tests::{
     server::Server,
 };
 
-use super::{PARTITIONS, codec};
+use super::{Bench, Outcome};
+use crate::{
+    results::{Line, Run, run},
+    topic::PARTITIONS,
+};
 
-/// From SIGKILL and start to an answer, and to having read everything.
-pub(super) struct Recovery {
-    groups: usize,
-    state_mib: f64,
-    checkpoint_mib: f64,
-    answer_s: f64,
-    fresh_s: f64,
+/// From SIGKILL and start to an answer, and to having read everything; with little state and with much.
+pub fn measure(bench: &Bench) -> Result<Outcome, String> {
+    let mut outcome =
+        Outcome::new("every event that was acknowledged is counted once after the restart");
+    for groups in [20_000, bench.settings.groups] {
+        let mut line = Line::new(&format!("{groups} open groups"));
+        line.runs
+            .push(recovered(&bench.broker, groups, &bench.settings.codec)?);
+        outcome = outcome.line(line);
+    }
+    Ok(outcome)
 }
 
-pub(super) fn measure(broker: &Broker, groups: usize) -> Recovery {
+fn recovered(broker: &Broker, groups: usize, codec: &str) -> Result<Run, String> {
     eprintln!("[bench] recovery with {groups} open groups");
     let topic = broker.fresh_topic("recovery", PARTITIONS as i32);
-    let mut producer = Producer::with(broker, &topic, PARTITIONS, 5, &codec());
+    let mut producer = Producer::with(broker, &topic, PARTITIONS, 5, codec);
     let send = |producer: &mut Producer<'_>, numbers: std::ops::Range<usize>| {
         for n in numbers {
             let event = Event {
@@ -81,13 +89,20 @@ pub(super) fn measure(broker: &Broker, groups: usize) -> Recovery {
     };
     let answer_s = start.elapsed().as_secs_f64();
     wait(&pg, groups + 1000, "true");
-    Recovery {
-        groups,
-        state_mib,
-        checkpoint_mib,
-        answer_s,
-        fresh_s: start.elapsed().as_secs_f64(),
+    let fresh_s = start.elapsed().as_secs_f64();
+    let counted = pg.number("SELECT sum(n)::bigint FROM gold.open__live");
+    if counted != (groups + 1000) as i64 {
+        return Err(format!(
+            "{counted} events are counted, {} were sent",
+            groups + 1000
+        ));
     }
+    Ok(run([
+        ("state_mib", state_mib),
+        ("checkpoint_mib", checkpoint_mib),
+        ("first_answer_s", answer_s),
+        ("fresh_s", fresh_s),
+    ]))
 }
 
 fn folder_bytes(folder: &Path) -> u64 {
@@ -99,15 +114,4 @@ fn folder_bytes(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
-}
-
-pub(super) fn report(recovery: &Recovery) {
-    println!(
-        "recovery with {} open groups, {:.0} MiB of state, {:.0} MiB of checkpoints",
-        recovery.groups, recovery.state_mib, recovery.checkpoint_mib
-    );
-    println!(
-        "  SIGKILL and start          first answer {:.2} s, fresh again {:.2} s",
-        recovery.answer_s, recovery.fresh_s
-    );
 }

@@ -1,0 +1,187 @@
+//! Every row kept as it is: a copy of a topic into a Delta table; and that table read as a whole, by an aggregate and by Flight SQL.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::Float64Type,
+};
+use arrow_flight::sql::client::FlightSqlServiceClient;
+use futures::TryStreamExt;
+use sluice_tests::{
+    job,
+    pg::{Pg, block_on},
+    server::Server,
+};
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Bench, Outcome};
+use crate::{
+    engines::Left,
+    results::{Line, Run, run},
+    topic::{Mix, PARTITIONS, Topic},
+    usage,
+};
+
+const LIMIT: Duration = Duration::from_secs(600);
+const SCANS: usize = 5;
+
+/// The copy, then the scans of it.
+pub fn measure(bench: &Bench) -> Result<Outcome, String> {
+    let (broker, settings) = (&bench.broker, &bench.settings);
+    let topic = Topic::preload(broker, settings.events[1], Mix::Clean, &settings.codec);
+    let mut lines = ["copy", "scan by an aggregate", "scan by Flight SQL"].map(Line::new);
+    for _ in 0..settings.runs.min(3) {
+        eprintln!("[bench] copying {} events, then reading them", topic.events);
+        let server = Server::start();
+        let pg = server.connect();
+        pg.run(&job::create_stream(
+            "events",
+            &broker.bootstrap(),
+            &topic.name,
+        ));
+        let (cpu, broker_cpu) = (usage::cpu_s(server.pid()), usage::cpu_s(broker.pid()));
+        let start = Instant::now();
+        pg.run("CREATE TABLE bronze.events WITH (commit_interval = '1 second') AS SELECT * FROM events");
+        let count = "SET freshness = 'committed'; SELECT count(*) FROM bronze.events";
+        server.wait("the copy", LIMIT, || {
+            (pg.number(count) >= topic.events as i64).then_some(())
+        });
+        let wall_s = start.elapsed().as_secs_f64();
+        let cpu_s = usage::cpu_s(server.pid()) - cpu;
+        let broker_cpu_s = usage::cpu_s(broker.pid()) - broker_cpu;
+        let left = Left::of(&server.table_dir("bronze", "events"));
+        let per_million = 1e6 / topic.events as f64;
+        let [copy, aggregate, flight] = &mut lines;
+        copy.runs.push(run([
+            ("total_cpu_s_per_million", cpu_s * per_million),
+            ("broker_cpu_s_per_million", broker_cpu_s * per_million),
+            ("total_events_per_s", topic.events as f64 / wall_s),
+            ("peak_mib", server.memory_mib("VmHWM")),
+            ("left_mib", left.bytes as f64 / f64::from(1 << 20)),
+            ("data_files", left.data_files as f64),
+            ("commits", left.commits as f64),
+        ]));
+        aggregate.runs.push(by_aggregate(&server, &pg, &topic)?);
+        flight.runs.push(by_flight(&server, &topic)?);
+    }
+    broker.delete_topic(&topic.name);
+    let mut outcome =
+        Outcome::new("counts and sums by event type equal the oracle's, by both scans")
+            .given("events", topic.events)
+            .given("partitions", PARTITIONS);
+    outcome.lines = lines.into();
+    Ok(outcome)
+}
+
+/// Counts and sums by event type, as they must be.
+fn expect(found: &BTreeMap<String, (u64, f64)>, topic: &Topic) -> Result<(), String> {
+    let expected = topic.totals();
+    let same = found.len() == expected.len()
+        && found.iter().all(|(kind, (count, sum))| {
+            expected
+                .get(kind)
+                .is_some_and(|(n, total)| n == count && (sum - total).abs() <= 1e-9 * total.abs())
+        });
+    if same {
+        Ok(())
+    } else {
+        Err(format!("the copy has {found:?}, the topic {expected:?}"))
+    }
+}
+
+fn by_aggregate(server: &Server, pg: &Pg, topic: &Topic) -> Result<Run, String> {
+    let closing =
+        chrono::DateTime::from_timestamp_millis(topic.shape.closing_ms()).unwrap_or_default();
+    let sql = format!(
+        "SELECT event_type, count(*), sum(value) FROM bronze.events WHERE \"timestamp\" < TIMESTAMPTZ '{}' GROUP BY event_type",
+        closing.to_rfc3339()
+    );
+    let (cpu, start) = (usage::cpu_s(server.pid()), Instant::now());
+    for _ in 0..SCANS {
+        let rows = pg.run(&sql);
+        let found = rows.iter().filter_map(|row| {
+            let cell = |at: usize| row.get(at)?.as_deref();
+            Some((
+                cell(0)?.to_owned(),
+                (cell(1)?.parse().ok()?, cell(2)?.parse().ok()?),
+            ))
+        });
+        expect(&found.collect(), topic)?;
+    }
+    Ok(scanned(server, topic, cpu, start, None))
+}
+
+fn scanned(server: &Server, topic: &Topic, cpu: f64, start: Instant, bytes: Option<usize>) -> Run {
+    let (wall_s, cpu_s) = (
+        start.elapsed().as_secs_f64(),
+        usage::cpu_s(server.pid()) - cpu,
+    );
+    let rows = (SCANS * topic.events) as f64;
+    let mut figures = run([
+        ("rows_per_s", rows / wall_s),
+        ("rows_per_cpu_s", rows / cpu_s),
+        ("once_ms", wall_s * 1000.0 / SCANS as f64),
+    ]);
+    if let Some(bytes) = bytes {
+        figures.extend(run([(
+            "gib_per_s",
+            bytes as f64 / wall_s / f64::from(1 << 30),
+        )]));
+    }
+    figures
+}
+
+fn by_flight(server: &Server, topic: &Topic) -> Result<Run, String> {
+    let (cpu, start) = (usage::cpu_s(server.pid()), Instant::now());
+    let mut bytes = 0;
+    for _ in 0..SCANS {
+        let batches = block_on(fetch(
+            server.flight_port(),
+            "SELECT event_type, value FROM bronze.events",
+        ))?;
+        let (mut rows, mut sum) = (0, 0.0);
+        for batch in &batches {
+            rows += batch.num_rows();
+            bytes += batch.get_array_memory_size();
+            let values = batch.column(1).as_primitive::<Float64Type>();
+            sum += values.iter().flatten().sum::<f64>();
+        }
+        // the events that close the windows have 1 each
+        let expected: f64 =
+            topic.totals().values().map(|(_, sum)| sum).sum::<f64>() + PARTITIONS as f64;
+        if rows != topic.events || (sum - expected).abs() > 1e-9 * expected.abs() {
+            return Err(format!(
+                "Flight SQL gave {rows} rows that sum up to {sum}; there are {} of {expected}",
+                topic.events
+            ));
+        }
+    }
+    Ok(scanned(server, topic, cpu, start, Some(bytes)))
+}
+
+async fn fetch(port: u16, sql: &str) -> Result<Vec<RecordBatch>, String> {
+    let told = |e: &dyn std::fmt::Display| format!("Flight SQL: {e}");
+    let channel: Channel = Endpoint::new(format!("http://127.0.0.1:{port}"))
+        .map_err(|e| told(&e))?
+        .connect()
+        .await
+        .map_err(|e| told(&e))?;
+    let mut client = FlightSqlServiceClient::new(channel);
+    let token = client.handshake("sluice", "").await.map_err(|e| told(&e))?;
+    client.set_token(String::from_utf8_lossy(&token).into_owned());
+    let info = client
+        .execute(sql.to_owned(), None)
+        .await
+        .map_err(|e| told(&e))?;
+    let mut batches = Vec::new();
+    for endpoint in info.endpoint {
+        let ticket = endpoint.ticket.ok_or("an endpoint without a ticket")?;
+        let stream = client.do_get(ticket).await.map_err(|e| told(&e))?;
+        batches.extend(stream.try_collect::<Vec<_>>().await.map_err(|e| told(&e))?);
+    }
+    Ok(batches)
+}
