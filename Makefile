@@ -27,7 +27,7 @@ TEST_LIMIT ?= 2400
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check bench bench-peers bench-report bench-crates bench-build test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
+.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check: needs ## The quick loop: formatting, lints, unit tests (no broker)
 	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@echo "== unit tests"
 	@$(TEST) --lib --bins -- --skip parts::producer
+
+instructions: build ## Record the instructions an event takes on the hot path (bench/instructions.json, which make test compares with); needs valgrind
+	@SLUICE_WRITE_INSTRUCTIONS=1 $(TEST) --test instructions -- --nocapture
 
 # what measures and what is measured, optimised, apart from what the edit loop builds
 BENCH_RUN = SLUICE_CACHE="$(SLUICE_CACHE)" CARGO_MANIFEST_DIR="$(CURDIR)/tests" $(BENCH)/bench
@@ -120,7 +123,7 @@ parts:
 	@echo "== parts: Apache Kafka, Python clients, psql, SQLAlchemy (installed once, into $(SLUICE_CACHE))"
 	@$(PARTS) install kafka python psql sql
 
-# What building needs, installed where rights allow; otherwise one line names it.
+# What building needs, installed where rights allow; otherwise one line names it. valgrind counts instructions in make test, which goes on without.
 needs:
 	@missing=""; \
 	for pair in cc:gcc make:make perl:perl python3:python3; do \
@@ -132,5 +135,6 @@ needs:
 	  fi; \
 	  command -v $$program >/dev/null 2>&1 || missing="$$missing $$package"; \
 	done; \
+	if [ "$$(id -u)" = 0 ] && ! command -v valgrind >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then apt-get install -y -qq --no-install-recommends valgrind >/dev/null 2>&1 || true; fi; \
 	command -v $(CARGO) >/dev/null 2>&1 || missing="$$missing cargo(the-Rust-toolchain)"; \
 	if [ -n "$$missing" ]; then echo "missing:$$missing: install them and run make again" >&2; exit 1; fi

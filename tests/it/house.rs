@@ -79,8 +79,16 @@ fn the_leaves_are_leaves_and_the_arrows_point_one_way() {
         Vec::<&str>::new(),
         "the tests are black box"
     );
-    // its baselines read and decode as the server does
-    assert_eq!(ours("sluice-bench"), ["sluice-connectors", "sluice-tests"]);
+    // its baselines and its hot path read, decode and aggregate as the server does
+    assert_eq!(
+        ours("sluice-bench"),
+        [
+            "sluice-connectors",
+            "sluice-planner",
+            "sluice-sql",
+            "sluice-tests"
+        ]
+    );
     for engine in ["datafusion", "arrow", "rdkafka", "deltalake", "tokio"] {
         assert!(!all["sluice-sql"].contains(engine), "sql knows {engine}");
     }
