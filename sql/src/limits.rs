@@ -20,6 +20,9 @@ pub const MAX_NESTING: usize = 200;
 /// The longest chain of operators.
 pub const MAX_CHAIN: usize = MAX_STACK_KIB / OPERATOR_KIB;
 
+/// The most subqueries of a statement, those of WITH among them: each may read the one before, and planning a long chain takes minutes.
+pub const MAX_SUBQUERIES: usize = 1_000;
+
 /// The most parameters of a statement.
 pub const MAX_PARAMETERS: usize = 65_535;
 
@@ -62,6 +65,7 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         below: 0,
     };
     let mut after_period = false;
+    subqueries(tokens)?;
     for token in tokens {
         parameter(token)?;
         // `w.end` and `t.case` are names.
@@ -101,6 +105,27 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         }
     }
     Ok(())
+}
+
+/// Refuses more subqueries than are planned in a bearable time.
+fn subqueries(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let opens = |pair: &&[TokenWithSpan]| match pair {
+        [first, second] => {
+            first.token == Token::LParen
+                && [Keyword::SELECT, Keyword::WITH]
+                    .iter()
+                    .any(|word| is_keyword(&second.token, *word))
+        }
+        _ => false,
+    };
+    let pair = tokens.windows(2).filter(opens).nth(MAX_SUBQUERIES);
+    match pair.and_then(|pair| pair.last()) {
+        Some(token) => Err(too_deep(
+            token,
+            &format!("more than {MAX_SUBQUERIES} subqueries"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Refuses `$65536` and beyond: the protocols count parameters in two bytes, and whoever lists all up to it would list very many.

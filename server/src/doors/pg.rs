@@ -184,7 +184,9 @@ impl House {
             tracing::debug!(%error, "a connection ended early");
             return;
         }
-        let arriving = timeout(self.limits.startup_timeout, self.arrive(stream, peer));
+        // In boxes, for what a connection takes is what the largest of its parts takes.
+        let arriving = Box::pin(self.arrive(stream, peer));
+        let arriving = timeout(self.limits.startup_timeout, arriving);
         let arrived = tokio::select! {
             () = self.shutdown.cancelled() => return,
             arrived = arriving => arrived,
@@ -193,7 +195,7 @@ impl House {
             return;
         };
         let (wire, opening, superuser) = arrived;
-        let served = self.serve(wire, &opening, superuser).await;
+        let served = Box::pin(self.serve(wire, &opening, superuser)).await;
         if let Err(error) = served {
             tracing::debug!(%error, user = opening.user, "a client went away");
         }

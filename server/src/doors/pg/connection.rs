@@ -75,7 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Err(Trouble::Told(failure)) => return self.dismiss(&failure).await,
             };
             let extended = is_extended(&message);
-            let handled = AssertUnwindSafe(self.handle(message)).catch_unwind().await;
+            // In a box: who only waits need not have the room that work takes.
+            let handling = Box::pin(self.handle(message));
+            let handled = AssertUnwindSafe(handling).catch_unwind().await;
             let trouble = match handled {
                 Ok(Ok(())) => continue,
                 Ok(Err(trouble)) => trouble,

@@ -118,8 +118,9 @@ fn percentile_disc(function: &Function, arguments: &[String]) -> Option<Expr> {
         Some(filter) => format!("FILTER (WHERE ({value}) IS NOT NULL AND ({filter}))"),
         None => format!("FILTER (WHERE ({value}) IS NOT NULL)"),
     };
+    // Not by brackets: of an aggregate the engine takes them for `nth_value`, which takes a number that is written out.
     expression(&format!(
-        "(array_agg({value} ORDER BY {by}) {filter})[greatest(1, CAST(ceil(({fraction}) * (count({value}) {filter})) AS BIGINT))]"
+        "array_element(array_agg({value} ORDER BY {by}) {filter}, greatest(1, CAST(ceil(({fraction}) * (count({value}) {filter})) AS BIGINT)))"
     ))
 }
 
