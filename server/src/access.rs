@@ -7,6 +7,7 @@
 //! It must never keep a password: a verifier is made of it and the text goes.
 
 mod check;
+mod failed_logins;
 mod file;
 mod rights;
 mod roles;
@@ -18,6 +19,7 @@ mod viewer;
 mod tests;
 
 pub use check::Target;
+pub use failed_logins::{FailedLogin, FailedLogins};
 pub(crate) use file::{apply_grants, grant_lines, role_name_usable, roles_time};
 pub use rights::{Acl, Rights};
 pub use roles::{OWNER, OWNER_OID, Role, Roles};

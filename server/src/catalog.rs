@@ -23,6 +23,8 @@ use sluice_sql::Privilege;
 
 /// Schemas that are there from the start.
 pub const READY_MADE_SCHEMAS: [&str; 4] = ["public", "bronze", "silver", "gold"];
+/// The schema of a session's temporary tables, which no catalog has.
+pub const TEMP_SCHEMA: &str = "pg_temp";
 /// Schemas that are ours or PostgreSQL's and take no user objects.
 pub const RESERVED_SCHEMAS: [&str; 3] = ["system", "information_schema", "pg_catalog"];
 /// Suffixes of companion relations; a name may not end in one.
@@ -192,6 +194,9 @@ impl Catalog {
             SqlState::UndefinedTable,
             format!("relation \"{name}\" does not exist"),
         );
+        if name.schema == TEMP_SCHEMA {
+            return error.with_hint("Tables of a session take SELECT, INSERT, UPDATE, DELETE, TRUNCATE and DROP, of that session alone.");
+        }
         match self.nearest(&name.to_string()) {
             Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
             None => error,

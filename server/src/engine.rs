@@ -24,14 +24,18 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use datafusion::{execution::SessionState, prelude::SessionContext};
+use datafusion::{
+    catalog::{CatalogProviderList, MemoryCatalogProviderList},
+    execution::SessionState,
+    prelude::SessionContext,
+};
 use parking_lot::RwLock;
 use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
 
 use self::ad_hoc::AdHoc;
 use crate::{
-    access::{OWNER, Role, Secrets, Verifier, Viewer},
+    access::{FailedLogins, OWNER, Role, Secrets, Verifier, Viewer},
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     error::{Error, Result, SqlState},
@@ -75,6 +79,7 @@ pub struct Engine {
     base: SessionState,
     clock: Arc<dyn Clock>,
     events: Events,
+    failed_logins: FailedLogins,
     owner: String,
     build: String,
     plan_only: bool,
@@ -133,6 +138,7 @@ impl Engine {
             running: RwLock::default(),
             base,
             events: Events::new(Arc::clone(&clock)),
+            failed_logins: FailedLogins::new(Arc::clone(&clock)),
             clock,
             owner,
             build: build_id(),
@@ -357,6 +363,11 @@ impl Engine {
         self.metrics.logins()
     }
 
+    /// Who was not let in.
+    pub fn failed_logins(&self) -> &FailedLogins {
+        &self.failed_logins
+    }
+
     /// What happened.
     pub fn events(&self) -> &Events {
         &self.events
@@ -431,17 +442,28 @@ impl Engine {
         viewer: Viewer,
         snapshot: Option<Arc<ReadSnapshot>>,
     ) -> SessionContext {
-        let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
+        self.context_over(self.catalogs_for(freshness, viewer, snapshot))
+    }
+
+    /// The list of our one catalog, as [`Engine::context_for`] has it.
+    pub(crate) fn catalogs_for(
+        self: &Arc<Self>,
+        freshness: Freshness,
+        viewer: Viewer,
+        snapshot: Option<Arc<ReadSnapshot>>,
+    ) -> Arc<dyn CatalogProviderList> {
+        let catalogs = MemoryCatalogProviderList::new();
         let engine = Arc::clone(self);
         let catalog = Arc::new(SluiceCatalog::new(engine, freshness, viewer, snapshot));
-        datafusion::catalog::CatalogProviderList::register_catalog(
-            &catalogs,
-            "sluice".to_owned(),
-            catalog,
-        );
+        catalogs.register_catalog("sluice".to_owned(), catalog);
+        Arc::new(catalogs)
+    }
+
+    /// A query context over these catalogs.
+    pub(crate) fn context_over(&self, catalogs: Arc<dyn CatalogProviderList>) -> SessionContext {
         let state =
             datafusion::execution::SessionStateBuilder::new_from_existing(self.base.clone())
-                .with_catalog_list(Arc::new(catalogs))
+                .with_catalog_list(catalogs)
                 .with_session_id(uuid::Uuid::new_v4().to_string())
                 .build();
         SessionContext::new_with_state(state)

@@ -43,6 +43,7 @@ use crate::{
     session::Session,
 };
 
+pub(crate) use create_table::declared_schema;
 pub(crate) use describe::sql_type;
 
 /// What a statement of ours gives.

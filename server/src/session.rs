@@ -8,7 +8,9 @@
 mod generic_plan;
 mod parameters;
 mod rights;
+pub(crate) mod search_path;
 mod settings;
+mod temp;
 mod transaction;
 mod writes;
 
@@ -22,8 +24,9 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
-    common::ParamValues, execution::SendableRecordBatchStream, logical_expr::LogicalPlan,
-    physical_plan::stream::RecordBatchStreamAdapter, prelude::SessionContext, scalar::ScalarValue,
+    catalog::CatalogProviderList, common::ParamValues, execution::SendableRecordBatchStream,
+    logical_expr::LogicalPlan, physical_plan::stream::RecordBatchStreamAdapter,
+    prelude::SessionContext, scalar::ScalarValue,
 };
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -69,7 +72,10 @@ pub enum Door {
 /// One session.
 pub struct Session {
     engine: Arc<Engine>,
-    context: SessionContext,
+    /// What statements are planned in, as long as somebody asks any: it has maps of all functions, and can be made again.
+    context: Mutex<Option<SessionContext>>,
+    /// What it is made of; `None` where the session was given one, which it keeps.
+    made_of: Option<MadeOf>,
     /// What the context's catalog was made for.
     freshness: Mutex<Freshness>,
     settings: Arc<Mutex<Settings>>,
@@ -77,10 +83,19 @@ pub struct Session {
     setting_changes: AtomicU64,
     /// What its transaction reads.
     snapshot: Arc<ReadSnapshot>,
+    /// Tables of its own.
+    temp: Arc<temp::TempTables>,
     actor: Arc<Actor>,
     door: Door,
     running: Mutex<CancellationToken>,
     notices: Mutex<Vec<Error>>,
+}
+
+/// What a session's context is made of, again and again.
+struct MadeOf {
+    catalogs: Arc<dyn CatalogProviderList>,
+    /// What the Postgres door's functions know of the session.
+    facts: Option<Arc<Facts>>,
 }
 
 /// A statement that was planned as far as it can be without running it.
@@ -93,9 +108,22 @@ pub struct Prepared {
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
     plan: Option<Planned>,
-    /// What its relations were last looked up under: how often the catalog had changed, and whose rights held.
-    seen: Arc<Mutex<(u64, String)>>,
+    /// The statement with the schemas of what it names; `None` where that is as it was written.
+    found: Option<Arc<Statement>>,
+    /// What its relations were last looked up under.
+    seen: Arc<Mutex<Seen>>,
     generic: Arc<GenericPlan>,
+}
+
+/// What relations are looked up under: how often the catalog and the session's own tables have changed, whose rights hold, and the search
+/// path.
+type Seen = ((u64, u64), String, String);
+
+impl Prepared {
+    /// The statement, every name with its schema.
+    fn statement(&self) -> &Statement {
+        self.found.as_deref().unwrap_or(&self.parsed.statement)
+    }
 }
 
 pub(crate) use parameters::typed_plan;
@@ -110,6 +138,8 @@ enum Planned {
     Subscription(Arc<SubscriptionPlan>),
     /// Writes rows.
     Write(Dml),
+    /// Writes rows of a table of the session's own.
+    Temp(temp::TempWrite),
     /// Changes what exists.
     Define(Arc<ast::Statement>),
 }
@@ -156,12 +186,16 @@ impl Session {
         let viewer = Viewer::Session(Arc::clone(&actor));
         let snapshot = Arc::new(ReadSnapshot::default());
         let reading = Some(Arc::clone(&snapshot));
-        let context = engine.context_for(Freshness::Latest, viewer, reading);
-        let session = Self::for_actor(engine, context, actor, snapshot, door);
+        let catalogs = engine.catalogs_for(Freshness::Latest, viewer, reading);
+        let made_of = MadeOf {
+            catalogs,
+            facts: None,
+        };
+        let mut session = Self::for_actor(engine, None, Some(made_of), actor, snapshot, door);
         if door == Door::Postgres {
             let settings = Arc::clone(&session.settings);
             let (engine, actor) = (Arc::clone(&session.engine), Arc::clone(&session.actor));
-            let facts = Facts {
+            let facts = Arc::new(Facts {
                 user: user.to_owned(),
                 access: Some((Arc::clone(&engine), Arc::clone(&actor))),
                 definition: view_definition(&engine, &actor),
@@ -169,10 +203,11 @@ impl Session {
                 setting: Box::new(move |name| {
                     about_roles(&engine, &actor, name).or_else(|| settings.lock().get(name))
                 }),
-            };
-            let state = session.context.state_ref();
-            state.write().config_mut().set_extension(Arc::new(facts));
-            pg::install(&session.context)?;
+            });
+            if let Some(made_of) = &mut session.made_of {
+                pg::install_relations(&made_of.catalogs, &facts)?;
+                made_of.facts = Some(facts);
+            }
         }
         Ok(session)
     }
@@ -185,25 +220,29 @@ impl Session {
         user: &str,
         door: Door,
     ) -> Self {
-        Self::for_actor(engine, context, Actor::new(user), Arc::default(), door)
+        context.add_analyzer_rule(Arc::new(CheckedArithmetic));
+        let actor = Actor::new(user);
+        Self::for_actor(engine, Some(context), None, actor, Arc::default(), door)
     }
 
     fn for_actor(
         engine: Arc<Engine>,
-        context: SessionContext,
+        context: Option<SessionContext>,
+        made_of: Option<MadeOf>,
         actor: Arc<Actor>,
         snapshot: Arc<ReadSnapshot>,
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
-        context.add_analyzer_rule(Arc::new(CheckedArithmetic));
         Self {
-            context,
+            context: Mutex::new(context),
+            made_of,
             freshness: Mutex::default(),
             engine,
             settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
             setting_changes: AtomicU64::new(0),
             snapshot,
+            temp: Arc::default(),
             actor,
             door,
             running: Mutex::new(CancellationToken::new()),
@@ -232,65 +271,46 @@ impl Session {
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         // Noted first: what changes meanwhile is looked at again.
         let seen = Arc::new(Mutex::new(self.seen()));
-        if let Statement::Subscribe(subscribe) = &parsed.statement {
+        let found = self.in_search_path(&parsed.statement)?.map(Arc::new);
+        let prepared = |schema, parameters, plan| Prepared {
+            parsed: parsed.clone(),
+            schema,
+            parameters,
+            plan,
+            found: found.clone(),
+            seen,
+            generic: Arc::default(),
+        };
+        let statement = found.as_deref().unwrap_or(&parsed.statement);
+        if let Statement::Subscribe(subscribe) = statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
-            let endless = arithmetic::without(&self.context);
+            let endless = arithmetic::without(&self.context());
             let plan = SubscriptionPlan::new(&self.engine, &endless, query, plan, subscribe)?;
-            return Ok(Prepared {
-                parsed: parsed.clone(),
-                schema: Some(plan.schema()),
-                parameters: Vec::new(),
-                plan: Some(Planned::Subscription(Arc::new(plan))),
-                seen,
-                generic: Arc::default(),
-            });
+            let schema = Some(plan.schema());
+            let plan = Some(Planned::Subscription(Arc::new(plan)));
+            return Ok(prepared(schema, Vec::new(), plan));
         }
-        let Statement::Sql(statement) = &parsed.statement else {
-            return Ok(Prepared {
-                schema: execute::outcome_schema(&parsed.statement),
-                parsed: parsed.clone(),
-                parameters: Vec::new(),
-                plan: None,
-                seen,
-                generic: Arc::default(),
-            });
+        let Statement::Sql(statement) = statement else {
+            let schema = execute::outcome_schema(statement);
+            return Ok(prepared(schema, Vec::new(), None));
         };
         if let Some(schema) = settings::shown_schema(statement) {
-            return Ok(Prepared {
-                parsed: parsed.clone(),
-                schema,
-                parameters: Vec::new(),
-                plan: None,
-                seen,
-                generic: Arc::default(),
-            });
+            return Ok(prepared(schema, Vec::new(), None));
         }
         if let Some((plan, parameters)) = self.prepare_write(statement, hints).await? {
-            return Ok(Prepared {
-                parsed: parsed.clone(),
-                schema: None,
-                parameters,
-                plan: Some(plan),
-                seen,
-                generic: Arc::default(),
-            });
+            return Ok(prepared(None, parameters, Some(plan)));
         }
         let mut statement = self.to_plan(statement, &parsed.text)?;
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
         let (plan, types) = self.planned(&statement, hints, &in_functions).await?;
-        Ok(Prepared {
-            parsed: parsed.clone(),
-            schema: Some(Arc::clone(plan.schema().inner())),
-            parameters: types,
-            plan: Some(match in_functions.is_empty() {
-                true => Planned::Whole(Arc::new(plan)),
-                false => Planned::Late(Arc::new(written)),
-            }),
-            seen,
-            generic: Arc::default(),
-        })
+        let schema = Some(Arc::clone(plan.schema().inner()));
+        let plan = match in_functions.is_empty() {
+            true => Planned::Whole(Arc::new(plan)),
+            false => Planned::Late(Arc::new(written)),
+        };
+        Ok(prepared(schema, types, Some(plan)))
     }
 
     /// The statement as the engine is given it.
@@ -354,12 +374,12 @@ impl Session {
             let values = values.into_iter().map(Into::into).collect();
             plan = plan.with_param_values(ParamValues::List(values))?;
         }
-        let state = self.context.state();
+        let state = self.context().state();
         state.create_physical_plan(&plan).await.map(drop)
     }
 
     pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
-        sluice_planner::bound_plan(&self.context.state(), statement)
+        sluice_planner::bound_plan(&self.context().state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
     }
@@ -389,6 +409,9 @@ impl Session {
     ) -> Result<Answer> {
         let token = CancellationToken::new();
         *self.running.lock() = token.clone();
+        let anew = Box::pin(self.anew(prepared)).await;
+        let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
+        let prepared = anew.as_ref().unwrap_or(prepared);
         let answer = match &prepared.plan {
             _ if let Err(error) = self.admit(prepared) => Err(error),
             // It stops at the token by itself, as long as it may.
@@ -431,8 +454,8 @@ impl Session {
                 stream: cancellable(stream, token),
             });
         }
-        let Statement::Sql(statement) = &prepared.parsed.statement else {
-            let outcome = Box::pin(execute::run(self, &prepared.parsed.statement)).await;
+        let Statement::Sql(statement) = prepared.statement() else {
+            let outcome = Box::pin(execute::run(self, prepared.statement())).await;
             return match outcome.map_err(|error| self.nearest(error))? {
                 Outcome::Done(tag) => Ok(Answer::Done {
                     tag,
@@ -445,6 +468,13 @@ impl Session {
             None => return self.setting(statement),
             Some(Planned::Define(statement)) => {
                 let tag = Box::pin(execute::define(self, statement)).await?;
+                return Ok(Answer::Done {
+                    tag,
+                    parameters: Vec::new(),
+                });
+            }
+            Some(Planned::Temp(write)) => {
+                let tag = self.run_temp_write(write, parameters, &token).await?;
                 return Ok(Answer::Done {
                     tag,
                     parameters: Vec::new(),
@@ -518,6 +548,7 @@ impl Session {
                 if let ast::Statement::Discard { .. } = statement {
                     let login = self.actor.login().to_owned();
                     self.actor.set_session_user(&login);
+                    self.drop_all_temp();
                 }
                 self.fit_context(freshness, zone)?;
                 // A parameter may be of the transaction's modes.
@@ -534,23 +565,36 @@ impl Session {
         }
     }
 
+    /// Sets the search path to a text as SHOW gives it: a list of names, and not one name.
+    pub(crate) fn set_search_path(&self, path: &str) -> Result<()> {
+        let (freshness, zone) = {
+            let mut settings = self.settings.lock();
+            settings.assign("search_path", path)?;
+            (settings.freshness(), settings.time_zone())
+        };
+        self.fit_context(freshness, zone)
+    }
+
     /// Settings that planning depends on are part of the context.
     fn fit_context(&self, freshness: Freshness, zone: String) -> Result<()> {
         self.setting_changes.fetch_add(1, Ordering::AcqRel);
-        {
-            let state = self.context.state_ref();
+        if let Some(context) = self.context.lock().as_ref() {
+            let state = context.state_ref();
             let mut state = state.write();
             state.config_mut().options_mut().execution.time_zone = Some(zone);
         }
         let was = std::mem::replace(&mut *self.freshness.lock(), freshness);
-        if was != freshness {
-            let viewer = Viewer::Session(Arc::clone(&self.actor));
-            let reading = Some(Arc::clone(&self.snapshot));
-            let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer, reading);
-            self.context.register_catalog("sluice", Arc::new(catalog));
-            if self.door == Door::Postgres {
-                pg::install(&self.context)?;
-            }
+        let Some(made_of) = self.made_of.as_ref().filter(|_| was != freshness) else {
+            return Ok(());
+        };
+        let viewer = Viewer::Session(Arc::clone(&self.actor));
+        let reading = Some(Arc::clone(&self.snapshot));
+        let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer, reading);
+        let catalogs = &made_of.catalogs;
+        catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
+        self.show_temp()?;
+        if let Some(facts) = &made_of.facts {
+            pg::install_relations(catalogs, facts)?;
         }
         Ok(())
     }
@@ -591,7 +635,42 @@ impl Session {
 
     /// The session's query context: its catalogs, functions and settings.
     pub fn context(&self) -> SessionContext {
-        self.context.clone()
+        let mut context = self.context.lock();
+        match context.as_ref() {
+            Some(context) => context.clone(),
+            None => context.insert(self.make_context()).clone(),
+        }
+    }
+
+    fn make_context(&self) -> SessionContext {
+        let Some(made_of) = &self.made_of else {
+            return self.continuous_context();
+        };
+        let context = self.engine.context_over(Arc::clone(&made_of.catalogs));
+        let zone = self.settings.lock().time_zone();
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let config = state.config_mut();
+            config.options_mut().execution.time_zone = Some(zone);
+            if let Some(facts) = &made_of.facts {
+                config.set_extension(Arc::clone(facts));
+            }
+        }
+        context.add_analyzer_rule(Arc::new(CheckedArithmetic));
+        if made_of.facts.is_some()
+            && let Err(error) = pg::install_functions(&context)
+        {
+            tracing::error!("a session is without functions of PostgreSQL's: {error}");
+        }
+        context
+    }
+
+    /// Lets go what can be made again: nobody has asked anything for a while.
+    pub(crate) fn rest(&self) {
+        if self.made_of.is_some() {
+            self.context.lock().take();
+        }
     }
 
     /// A context that plans continuous queries as a restart does: what a door adds to its sessions is not there then.

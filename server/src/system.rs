@@ -1,6 +1,7 @@
 //! System tables: what the process knows of itself, as plain SQL. One table per file; each is built from a moment's state when it is scanned.
 
 mod events;
+mod failed_logins;
 mod maintenance;
 mod moment;
 mod queries;
@@ -30,7 +31,14 @@ use crate::{
 };
 
 /// The tables of the schema.
-pub const TABLES: [&str; 5] = ["events", "maintenance", "queries", "splits", "streams"];
+pub const TABLES: [&str; 6] = [
+    "events",
+    "failed_logins",
+    "maintenance",
+    "queries",
+    "splits",
+    "streams",
+];
 
 /// The schema `system`.
 #[derive(Debug)]
@@ -55,6 +63,7 @@ impl SchemaProvider for SystemSchema {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let rows: fn(&Engine) -> Result<RecordBatch> = match name {
             "events" => events::rows,
+            "failed_logins" => failed_logins::rows,
             "maintenance" => maintenance::rows,
             "queries" => queries::rows,
             "splits" => splits::rows,
@@ -71,6 +80,7 @@ impl SchemaProvider for SystemSchema {
         };
         let subject = match name {
             "events" => Subject::Column("subject"),
+            "failed_logins" => Subject::None,
             "splits" => Subject::Column("query"),
             "streams" => Subject::Qualified,
             _ => Subject::Column("name"),
@@ -96,6 +106,8 @@ enum Subject {
     Column(&'static str),
     /// Two columns, `schema` and `name`.
     Qualified,
+    /// It is about no relation: whoever does not see all of it sees nothing.
+    None,
 }
 
 /// The rows that are about relations the viewer may read.
@@ -118,6 +130,7 @@ fn heard(
         .map(|row| {
             let name = match subject {
                 Subject::Column(column) => text(column, row),
+                Subject::None => None,
                 Subject::Qualified => text("schema", row)
                     .zip(text("name", row))
                     .map(|(schema, name)| format!("{schema}.{name}")),

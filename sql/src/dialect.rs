@@ -10,7 +10,7 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::fmt;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -34,6 +34,53 @@ impl SluiceDialect {
         }
     }
 
+    /// `x BETWEEN SYMMETRIC a AND b` is `x BETWEEN a AND b OR x BETWEEN b AND a`, which is also how PostgreSQL reads it.
+    fn between_symmetric(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+    ) -> Option<Result<Expr, ParserError>> {
+        let negated = is_keyword(parser, 0, Keyword::NOT);
+        let at = usize::from(negated);
+        let symmetric = |ahead| match &parser.peek_nth_token_ref(ahead).token {
+            Token::Word(word) => {
+                word.quote_style.is_none() && word.value.eq_ignore_ascii_case("SYMMETRIC")
+            }
+            _ => false,
+        };
+        if !is_keyword(parser, at, Keyword::BETWEEN) || !symmetric(at + 1) {
+            return None;
+        }
+        for _ in 0..at + 2 {
+            parser.advance_token();
+        }
+        let within = self.prec_value(Precedence::Between);
+        let bounds = parser.parse_subexpr(within).and_then(|low| {
+            parser.expect_keyword(Keyword::AND)?;
+            Ok((low, parser.parse_subexpr(within)?))
+        });
+        let between = |low: &Expr, high: &Expr| Expr::Between {
+            expr: Box::new(expr.clone()),
+            negated: false,
+            low: Box::new(low.clone()),
+            high: Box::new(high.clone()),
+        };
+        Some(bounds.map(|(low, high)| {
+            let either = Expr::Nested(Box::new(Expr::BinaryOp {
+                left: Box::new(between(&low, &high)),
+                op: BinaryOperator::Or,
+                right: Box::new(between(&high, &low)),
+            }));
+            match negated {
+                true => Expr::UnaryOp {
+                    op: UnaryOperator::Not,
+                    expr: Box::new(either),
+                },
+                false => either,
+            }
+        }))
+    }
+
     fn spend(&self) -> Result<(), ParserError> {
         match self.budget.get() {
             0 => Err(ParserError::RecursionLimitExceeded),
@@ -43,6 +90,11 @@ impl SluiceDialect {
             }
         }
     }
+}
+
+/// Whether this keyword stands so many places ahead.
+fn is_keyword(parser: &Parser, ahead: usize, keyword: Keyword) -> bool {
+    matches!(&parser.peek_nth_token_ref(ahead).token, Token::Word(word) if word.keyword == keyword)
 }
 
 impl fmt::Debug for SluiceDialect {
@@ -87,6 +139,9 @@ impl Dialect for SluiceDialect {
         expr: &Expr,
         _precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if let Some(between) = self.between_symmetric(parser, expr) {
+            return Some(between);
+        }
         let distinct = [Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
         let same = [Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
         let negated = if parser.parse_keywords(&distinct) {

@@ -20,6 +20,12 @@ pub const MAX_NESTING: usize = 200;
 /// The longest chain of operators.
 pub const MAX_CHAIN: usize = MAX_STACK_KIB / OPERATOR_KIB;
 
+/// The most subqueries of a statement, those of WITH among them: each may read the one before, and planning a long chain takes minutes.
+pub const MAX_SUBQUERIES: usize = 1_000;
+
+/// The most parameters of a statement.
+pub const MAX_PARAMETERS: usize = 65_535;
+
 /// What a statement may cost in all.
 const MAX_STACK_KIB: usize = 3_000;
 const OPERATOR_KIB: usize = 6;
@@ -59,7 +65,9 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         below: 0,
     };
     let mut after_period = false;
+    subqueries(tokens)?;
     for token in tokens {
+        parameter(token)?;
         // `w.end` and `t.case` are names.
         let name = std::mem::replace(&mut after_period, token.token == Token::Period);
         if name && matches!(token.token, Token::Word(_)) {
@@ -97,6 +105,52 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         }
     }
     Ok(())
+}
+
+/// Refuses more subqueries than are planned in a bearable time.
+fn subqueries(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let opens = |pair: &&[TokenWithSpan]| match pair {
+        [first, second] => {
+            first.token == Token::LParen
+                && [Keyword::SELECT, Keyword::WITH]
+                    .iter()
+                    .any(|word| is_keyword(&second.token, *word))
+        }
+        _ => false,
+    };
+    let pair = tokens.windows(2).filter(opens).nth(MAX_SUBQUERIES);
+    match pair.and_then(|pair| pair.last()) {
+        Some(token) => Err(too_deep(
+            token,
+            &format!("more than {MAX_SUBQUERIES} subqueries"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses `$65536` and beyond: the protocols count parameters in two bytes, and whoever lists all up to it would list very many.
+fn parameter(token: &TokenWithSpan) -> Result<(), ParseError> {
+    let Token::Placeholder(name) = &token.token else {
+        return Ok(());
+    };
+    let number = name.trim_start_matches('$');
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits
+        || number
+            .parse()
+            .is_ok_and(|number: usize| number <= MAX_PARAMETERS)
+    {
+        return Ok(());
+    }
+    Err(ParseError::new(
+        ParseErrorKind::TooDeep,
+        format!("statement is too complex: there is no parameter {name}"),
+        token.span.start,
+    )
+    .hint(format!(
+        "parameters are $1 to ${MAX_PARAMETERS}; give many values as a list (x = ANY ($1)), or with COPY"
+    ))
+    .offending(name.clone()))
 }
 
 /// The open levels.

@@ -236,6 +236,7 @@ fn drop_any(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
 #[derive(Clone, Copy, Debug, Default)]
 struct CreateHead {
     or_replace: bool,
+    temporary: bool,
     if_not_exists: bool,
 }
 
@@ -275,15 +276,26 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         start(reader, ahead + words, &mut head);
         return create_table::parse(reader, head).map(Some);
     }
-    let kept = [&["TEMP"], &["TEMPORARY"], &["UNLOGGED"]];
-    if kept.iter().any(|words| kind(reader, *words).is_some()) && reader.word_is(ahead + 1, "TABLE")
-    {
+    // LOCAL and GLOBAL say nothing, as in PostgreSQL.
+    let before = usize::from(
+        ["LOCAL", "GLOBAL"]
+            .iter()
+            .any(|word| reader.word_is(ahead, word)),
+    );
+    let temporary = ["TEMP", "TEMPORARY"]
+        .iter()
+        .any(|word| reader.word_is(ahead + before, word));
+    if temporary && reader.word_is(ahead + before + 1, "TABLE") && !head.or_replace {
+        start(reader, ahead + before + 2, &mut head);
+        head.temporary = true;
+        return create_table::parse(reader, head).map(Some);
+    }
+    if kind(reader, &["UNLOGGED", "TABLE"]).is_some() {
         let at = reader.peek(ahead);
-        let word = at.token.to_string().to_ascii_uppercase();
         return Err(
-            ParseError::unsupported(format!("{word} tables are not supported"), at.span)
-                .offending(word)
-                .hint("create a plain table and drop it, or name the query with WITH"),
+            ParseError::unsupported("UNLOGGED tables are not supported", at.span)
+                .offending("UNLOGGED")
+                .hint("create a plain table, or CREATE TEMP TABLE for the session alone"),
         );
     }
     if let Some(words) = kind(reader, &["VIEW"]) {

@@ -38,6 +38,22 @@ fn raw(server: &Server) -> TcpStream {
     stream
 }
 
+/// A statement and its answer.
+fn ask(stream: &mut (impl Read + Write)) {
+    let mut message = vec![b'Q'];
+    let query = b"SELECT 1 FROM pg_class LIMIT 1\0";
+    message.extend(((query.len() + 4) as u32).to_be_bytes());
+    message.extend(query);
+    stream.write_all(&message).unwrap();
+    let mut heard = Vec::new();
+    let mut some = [0; 4096];
+    while !heard.ends_with(b"Z\0\0\0\x05I") {
+        let count = stream.read(&mut some).unwrap();
+        assert!(count > 0, "closed");
+        heard.extend(&some[..count]);
+    }
+}
+
 #[test]
 fn a_thousand_idle_connections_cost_little_and_the_next_is_refused() {
     let server = Server::start();
@@ -48,8 +64,17 @@ fn a_thousand_idle_connections_cost_little_and_the_next_is_refused() {
     let open: Vec<TcpStream> = (0..IDLE).map(|_| raw(&server)).collect();
     let took = server.memory_mib("VmRSS") - before;
     println!("{IDLE} idle connections: {took:.0} MiB");
-    // The goal is 100: each session has maps of all functions of its own (docs/decisions/018).
-    assert!(took <= 250.0, "{took} MiB");
+    // The goal is 100, and a development build takes more than a release.
+    assert!(took <= 120.0, "{took} MiB");
+    // Those that have asked something let go of what they asked it with.
+    for mut stream in &open {
+        ask(&mut stream);
+    }
+    let rested = server.wait("rest", Duration::from_secs(60), || {
+        let took = server.memory_mib("VmRSS") - before;
+        (took <= 160.0).then_some(took)
+    });
+    println!("{IDLE} that have asked something: {rested:.0} MiB");
     // Held, so that none has the place of the one before it.
     let tried: Vec<Result<Pg, Refusal>> = (0..5).map(|_| server.try_connect()).collect();
     let others: Vec<&Refusal> = tried
@@ -117,6 +142,85 @@ fn results_without_end_stop_in_time_and_what_cannot_be_held_is_refused() {
 }
 
 #[test]
+fn statements_that_are_too_deep_or_too_wide_are_refused() {
+    let server = Server::start();
+    let (pg, other) = (server.connect(), server.connect());
+    pg.run("SET statement_timeout = '20 s'");
+    let around = |before: &str, inner: &str, after: &str, times: usize| {
+        format!("{}{inner}{}", before.repeat(times), after.repeat(times))
+    };
+    let ctes: Vec<String> = (1..5_000)
+        .map(|n| format!("t{n} AS (SELECT * FROM t{})", n - 1))
+        .collect();
+    let too_much = [
+        format!("SELECT {}", around("(", "1", ")", 100_000)),
+        format!("SELECT {}", around("abs(", "1", ")", 100_000)),
+        format!(
+            "SELECT {}",
+            around("CASE WHEN true THEN ", "1", " END", 50_000)
+        ),
+        format!("SELECT {}", around("ARRAY[", "1", "]", 50_000)),
+        format!("SELECT {}", around("- ", "1", "", 100_000)),
+        format!("SELECT {}", around("NOT ", "true", "", 100_000)),
+        format!("SELECT 1{}", " + 1".repeat(100_000)),
+        format!("SELECT true{}", " AND true".repeat(100_000)),
+        around("SELECT * FROM (", "SELECT 1 AS a", ") AS t", 10_000),
+        around("SELECT (", "SELECT 1", ")", 10_000),
+        around("SELECT 1 WHERE EXISTS (", "SELECT 1", ")", 10_000),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(10_000)),
+        format!("SELECT 1{}", " INTERSECT SELECT 1".repeat(10_000)),
+        format!("SELECT 1 FROM a{}", ", a".repeat(20_000)),
+        format!("SELECT 1 FROM a{}", " JOIN a USING (b)".repeat(20_000)),
+        format!("SELECT {}x", "a.".repeat(50_000)),
+        format!("SELECT 1::int{}", "[]".repeat(50_000)),
+        format!("SELECT 1{}", "::int".repeat(50_000)),
+        format!(
+            "WITH t0 AS (SELECT 1 AS a), {} SELECT * FROM t4999",
+            ctes.join(", ")
+        ),
+        "SELECT $65536".to_owned(),
+        "SELECT count(*) FROM generate_series(1, 1e12)".to_owned(),
+        "SELECT array_length(array_agg(n), 1) FROM generate_series(1, 1000000000000) AS g(n)"
+            .to_owned(),
+    ];
+    for sql in &too_much {
+        let began = Instant::now();
+        let refusal = pg.try_run(sql).expect_err(&sql[..sql.len().min(40)]);
+        let known = [
+            "54000", "54001", "57014", "53200", "42P01", "42883", "42804",
+        ];
+        assert!(
+            known.contains(&refusal.state.as_str()),
+            "{}…: {refusal}",
+            &sql[..sql.len().min(40)]
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "{}…",
+            &sql[..sql.len().min(40)]
+        );
+        assert_eq!(
+            other.value("SELECT 1"),
+            "1",
+            "{}…",
+            &sql[..sql.len().min(40)]
+        );
+    }
+    // As wide as people's are, they run.
+    let rows: Vec<String> = (0..10_000).map(|n| format!("({n})")).collect();
+    let values = format!("SELECT count(*) FROM (VALUES {}) AS t (n)", rows.join(", "));
+    assert_eq!(pg.value(&values), "10000");
+    let list: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+    let within = format!("SELECT 5 IN ({})", list.join(", "));
+    assert_eq!(pg.value(&within), "t");
+    let unions = format!(
+        "SELECT count(*) FROM (SELECT 1{}) AS t",
+        " UNION ALL SELECT 1".repeat(100)
+    );
+    assert_eq!(pg.value(&unions), "101");
+}
+
+#[test]
 fn a_client_that_does_not_read_is_told_of_its_timeout_and_keeps_nobody() {
     let server = Server::start();
     let mut silent = raw(&server);
@@ -141,7 +245,10 @@ fn a_client_that_does_not_read_is_told_of_its_timeout_and_keeps_nobody() {
 
 #[test]
 fn failed_logins_are_counted() {
-    let server = Server::start_with(&["--auth", "password"]);
+    let mut server = Server::idle();
+    server.add_args(&["--auth", "password"]);
+    server.set_env("SLUICE_PASSWORD", "of the owner");
+    server.up();
     for _ in 0..2 {
         let refusal = Pg::connect_with(server.pg_port(), "sluice", "wrong").err();
         assert_eq!(refusal.unwrap().state, "28P01");
@@ -149,4 +256,16 @@ fn failed_logins_are_counted() {
     let (_, metrics) = server.get("/metrics").unwrap();
     let failed = "sluice_logins_total{outcome=\"failed\"} 2";
     assert!(metrics.contains(failed), "{metrics}");
+    let pg = Pg::connect_with(server.pg_port(), "sluice", "of the owner").unwrap();
+    let noted = "SELECT user_name, address, door, reason FROM system.failed_logins ORDER BY at";
+    assert_eq!(
+        pg.value(&format!("SELECT count(*) FROM ({noted}) AS l WHERE reason LIKE 'password authentication failed%' AND address = '127.0.0.1' AND door = 'postgres'")),
+        "2"
+    );
+    assert_eq!(
+        pg.value(
+            "SELECT count(*) FROM system.failed_logins WHERE at > now() - INTERVAL '10 minutes'"
+        ),
+        "2"
+    );
 }

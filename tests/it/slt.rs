@@ -139,6 +139,8 @@ files!(
     explain,
     maintenance,
     postgres,
+    search_path,
+    temporary,
     select,
     sketches,
     windows,

@@ -77,6 +77,7 @@ async fn serve(config: config::Config) -> Outcome {
         _ = signal.recv() => return Ok(()),
     };
     guard.count(engine.login_metrics());
+    guard.note(engine.failed_logins().clone());
     let password = match entry.passwords {
         Passwords::Asked => {
             let file = config.owner_password_file.as_deref();

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use self::backoff::Backoff;
 use super::tls::Tls;
 use crate::{
+    access::FailedLogins,
     error::{Error, Result, SqlState},
     metrics::LoginMetrics,
-    session::Login,
+    session::{Door, Login},
 };
 
 /// Whether passwords are asked.
@@ -38,6 +39,8 @@ pub struct Guard {
     backoff: Backoff,
     /// There once the engine that counts is.
     counters: OnceLock<LoginMetrics>,
+    /// There once the engine that keeps it is.
+    failed: OnceLock<FailedLogins>,
 }
 
 impl Guard {
@@ -48,6 +51,7 @@ impl Guard {
             tls,
             backoff: Backoff::default(),
             counters: OnceLock::new(),
+            failed: OnceLock::new(),
         })
     }
 
@@ -55,6 +59,19 @@ impl Guard {
     pub fn count(&self, counters: LoginMetrics) {
         // Whoever was first counts.
         let _ = self.counters.set(counters);
+    }
+
+    /// Notes failed logins from now on.
+    pub fn note(&self, failed: FailedLogins) {
+        // Whoever was first notes.
+        let _ = self.failed.set(failed);
+    }
+
+    /// Notes that somebody was not let in.
+    pub(super) fn refused(&self, user: &str, peer: IpAddr, door: Door, reason: &str) {
+        if let Some(failed) = self.failed.get() {
+            failed.note(user, peer, door, reason);
+        }
     }
 
     fn counted(&self, counter: impl FnOnce(&LoginMetrics) -> &Counter) {

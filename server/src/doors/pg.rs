@@ -47,7 +47,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::catalog::{Definition, Facts, Size, empty_answer, install, rewrite};
+pub use self::catalog::{
+    Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
+    install_relations, rewrite,
+};
 /// The function by which a value is looked for in a list that is a parameter.
 pub(crate) const LIST_TEST: &str = catalog::ANY;
 /// The metadata of a field of OIDs.
@@ -78,6 +81,8 @@ pub struct Limits {
     pub reserved: usize,
     /// How long a client may take to log in.
     pub startup_timeout: Duration,
+    /// How long a message may take to come in whole, beside the time that its length takes.
+    pub message_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -87,6 +92,7 @@ impl Default for Limits {
             connections: 1_000,
             reserved: 3,
             startup_timeout: Duration::from_secs(30),
+            message_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -101,6 +107,11 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 const PROBES: u32 = 6;
 /// How long connections have to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Takes a message of a client's apart, for `fuzz/`; whether there is such a type.
+pub fn decode(tag: u8, body: &[u8]) -> bool {
+    frontend::Frontend::decode(tag, bytes::Bytes::copy_from_slice(body)).is_some()
+}
 
 /// Serves clients until `shutdown`, with the default limits.
 pub async fn serve(
@@ -173,7 +184,9 @@ impl House {
             tracing::debug!(%error, "a connection ended early");
             return;
         }
-        let arriving = timeout(self.limits.startup_timeout, self.arrive(stream, peer));
+        // In boxes, for what a connection takes is what the largest of its parts takes.
+        let arriving = Box::pin(self.arrive(stream, peer));
+        let arriving = timeout(self.limits.startup_timeout, arriving);
         let arrived = tokio::select! {
             () = self.shutdown.cancelled() => return,
             arrived = arriving => arrived,
@@ -182,7 +195,7 @@ impl House {
             return;
         };
         let (wire, opening, superuser) = arrived;
-        let served = self.serve(wire, &opening, superuser).await;
+        let served = Box::pin(self.serve(wire, &opening, superuser)).await;
         if let Err(error) = served {
             tracing::debug!(%error, user = opening.user, "a client went away");
         }
@@ -194,7 +207,7 @@ impl House {
         stream: TcpStream,
         peer: IpAddr,
     ) -> Option<(Wire<Transport>, Opening, bool)> {
-        let mut wire = Wire::new(Transport::Plain(stream), self.limits.message_bytes);
+        let mut wire = self.wire(Transport::Plain(stream));
         let opening = loop {
             let encrypted = wire.stream().is_encrypted();
             let tls = self.guard.tls().filter(|_| !encrypted);
@@ -226,6 +239,14 @@ impl House {
         Some((wire, opening, login.superuser))
     }
 
+    fn wire(&self, stream: Transport) -> Wire<Transport> {
+        Wire::new(
+            stream,
+            self.limits.message_bytes,
+            self.limits.message_timeout,
+        )
+    }
+
     async fn encrypt(&self, wire: Wire<Transport>) -> Option<Wire<Transport>> {
         let tls = self.guard.tls()?;
         let stream = match wire.into_stream() {
@@ -238,7 +259,7 @@ impl House {
             }
         };
         match tls.accept(stream, Inside::Postgres).await {
-            Ok(encrypted) => Some(Wire::new(encrypted, self.limits.message_bytes)),
+            Ok(encrypted) => Some(self.wire(encrypted)),
             Err(error) => {
                 tracing::debug!(%error, "a client did not encrypt");
                 None

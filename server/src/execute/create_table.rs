@@ -20,7 +20,7 @@ use super::{
     replace_refused, secret, table_path,
 };
 use crate::{
-    catalog::{Object, QualifiedName, TableObject, fold},
+    catalog::{Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations},
     engine::Engine,
     error::{Error, Result, SqlState},
     options::{
@@ -37,6 +37,9 @@ const ID_PROPERTY: &str = "sluice.table.id";
 const ROUND_BYTES: usize = 64 << 20;
 
 pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outcome> {
+    if create.temporary {
+        return session.create_temp(create).await.map(Outcome::Done);
+    }
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
     let name = QualifiedName::from_sql(&create.name)?;
@@ -79,7 +82,15 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         continuous: false,
     };
     let context = session.continuous_context();
-    let plan = continuous_plan(&context, &name, create).await?;
+    // Tables of the session are nobody else's, a continuous query's neither.
+    let of_session = create.query.as_deref().is_some_and(|query| {
+        let read = relations(query);
+        read.iter().any(|name| name.schema == TEMP_SCHEMA)
+    });
+    let plan = match of_session {
+        true => None,
+        false => continuous_plan(&context, &name, create).await?,
+    };
     let tag = match (&plan, &create.query) {
         (Some(plan), _) => {
             object.continuous = true;
@@ -125,7 +136,7 @@ fn partition_names(create: &CreateTable) -> Vec<String> {
         .collect()
 }
 
-fn declared_schema(create: &CreateTable) -> Result<SchemaRef> {
+pub(crate) fn declared_schema(create: &CreateTable) -> Result<SchemaRef> {
     if create.columns.is_empty() {
         return Err(Error::user(
             SqlState::InvalidObjectDefinition,

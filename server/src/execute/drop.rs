@@ -8,7 +8,9 @@ use sluice_sql::{Drop, ObjectKind, ast};
 use super::Outcome;
 use crate::{
     access::Target,
-    catalog::{Object, QualifiedName, READY_MADE_SCHEMAS, RESERVED_SCHEMAS, schema_name},
+    catalog::{
+        Object, QualifiedName, READY_MADE_SCHEMAS, RESERVED_SCHEMAS, TEMP_SCHEMA, schema_name,
+    },
     clock::rfc3339,
     engine::Engine,
     error::{Error, Result, SqlState},
@@ -42,6 +44,10 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
     let engine = session.engine();
     let name = QualifiedName::from_sql(name)?;
     let kind = word(drop.kind).to_lowercase();
+    if name.schema == TEMP_SCHEMA && drop.kind == ObjectKind::Table && session.drop_temp(&name.name)
+    {
+        return Ok(());
+    }
     let catalog = engine.catalog();
     let Some(object) = catalog.get(&name) else {
         if drop.if_exists {

@@ -151,7 +151,7 @@ impl Session {
         plan: &LogicalPlan,
         values: &[ScalarValue],
     ) -> Result<Option<SendableRecordBatchStream>> {
-        let (catalog, role) = self.seen();
+        let ((catalog, _), role, _) = self.seen();
         let basis = (catalog, self.setting_changes(), role);
         let Some(mut loan) = prepared.generic.lend(&basis) else {
             return Ok(None);
@@ -204,7 +204,7 @@ impl Session {
         if !depends_on_rows_alone(plan)? {
             return Ok(None);
         }
-        let mut state = self.context.state();
+        let mut state = self.context().state();
         let options = state.config_mut().options_mut();
         // Filters that are found while a plan runs would stay in it.
         options.optimizer.enable_dynamic_filter_pushdown = false;
@@ -287,7 +287,7 @@ impl Session {
         Ok(Some(Arc::new(CachedTable::new(
             table.clone(),
             Arc::clone(self.engine.row_cache()),
-            self.context.clone(),
+            self.context(),
             Arc::new(move |expr| parameters.bind(expr)),
         ))))
     }

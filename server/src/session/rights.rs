@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluice_sql::{Privilege, Statement};
 
-use super::{Planned, Prepared, Session};
+use super::{Planned, Prepared, Seen, Session};
 use crate::{
     access::{Actor, Role, Target, Verifier, Viewer},
     catalog::Object,
@@ -88,8 +88,10 @@ impl Session {
     }
 
     /// What relations are looked up under at this moment.
-    pub(super) fn seen(&self) -> (u64, String) {
-        (self.engine.catalog_changes(), self.role())
+    pub(super) fn seen(&self) -> Seen {
+        let path = self.settings.lock().get("search_path");
+        let changes = (self.engine.catalog_changes(), self.temp.changes());
+        (changes, self.role(), path.unwrap_or_default())
     }
 
     /// Refuses a statement whose plan has relations that may not be read any more: whether they may is asked where names are looked up.
@@ -99,7 +101,7 @@ impl Session {
             return Ok(());
         }
         let text = &prepared.parsed.text;
-        let looked = match (&prepared.plan, &prepared.parsed.statement) {
+        let looked = match (&prepared.plan, prepared.statement()) {
             (Some(Planned::Subscription(_)), Statement::Subscribe(subscribe)) => {
                 let query = subscription::query_of(subscribe)?;
                 self.plan(&self.to_plan(&query, text)?).await.map(drop)

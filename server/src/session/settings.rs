@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sluice_sql::ast;
 
-use super::{Isolation, Modes};
+use super::{Isolation, Modes, search_path};
 use crate::{
     error::{Error, Result, SqlState},
     table::Freshness,
@@ -256,6 +256,9 @@ impl Settings {
                 variable, values, ..
             } => {
                 let name = variable.to_string().replace('"', "");
+                if find(&name) == Some("search_path") {
+                    return self.assign("search_path", &path_text(values));
+                }
                 let value: Vec<String> = values.iter().map(value_text).collect();
                 self.assign(&name, &value.join(", "))
             }
@@ -268,7 +271,7 @@ impl Settings {
         }
     }
 
-    fn assign(&mut self, name: &str, value: &str) -> Result<Effect> {
+    pub(super) fn assign(&mut self, name: &str, value: &str) -> Result<Effect> {
         let done = |parameters| Effect::Changed {
             tag: "SET".into(),
             parameters,
@@ -383,6 +386,16 @@ fn value_text(value: &ast::Expr) -> String {
     }
 }
 
+/// A search path as it is shown: a list of names, each quoted where it must be.
+fn path_text(values: &[ast::Expr]) -> String {
+    let schemas = values.iter().map(|value| match value {
+        ast::Expr::Identifier(ident) if ident.quote_style.is_none() => ident.value.to_lowercase(),
+        other => search_path::quoted(&value_text(other)),
+    });
+    let schemas: Vec<String> = schemas.collect();
+    schemas.join(", ")
+}
+
 fn check(name: &str, value: &str) -> Result<()> {
     let refuse = |hint: &str| {
         Err(Error::user(
@@ -392,6 +405,9 @@ fn check(name: &str, value: &str) -> Result<()> {
         .with_hint(hint))
     };
     match name {
+        "search_path" if search_path::elements(value).is_none() => {
+            refuse("Write names of schemas with commas between them.")
+        }
         "freshness" if !["latest", "committed"].contains(&value) => {
             refuse("Use 'latest' or 'committed'.")
         }

@@ -131,6 +131,7 @@ impl Session {
             Some(Planned::Write(Dml::Insert(name, _))) => vec![name],
             Some(Planned::Write(Dml::Change(rewritten))) => vec![rewritten.table()],
             Some(Planned::Write(Dml::Truncate(names))) => names.iter().collect(),
+            Some(Planned::Temp(_)) => return,
             _ if prepared.writes() => return self.snapshot.forget(),
             _ => return,
         };

@@ -35,6 +35,9 @@ impl Session {
             let plan = Planned::Define(Arc::new(statement.clone()));
             return Ok(Some((plan, Vec::new())));
         }
+        if let Some(planned) = self.prepare_temp_write(statement, hints).await? {
+            return Ok(Some(planned));
+        }
         let planned = dml::prepare(self, statement, hints).await?;
         Ok(planned.map(|(dml, parameters)| (Planned::Write(dml), parameters)))
     }

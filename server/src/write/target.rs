@@ -6,7 +6,9 @@ use sluice_sql::{Privilege, ast};
 
 use crate::{
     access::Target as On,
-    catalog::{COMPANION_SUFFIXES, Object, QualifiedName, RESERVED_SCHEMAS, TableObject},
+    catalog::{
+        COMPANION_SUFFIXES, Object, QualifiedName, RESERVED_SCHEMAS, TEMP_SCHEMA, TableObject,
+    },
     engine::Engine,
     error::{Error, Result, SqlState},
     session::Session,
@@ -92,6 +94,11 @@ impl Target {
         if RESERVED_SCHEMAS.contains(&name.schema.as_str()) {
             return Err(wrong(&format!("relation \"{name}\""))
                 .with_hint("What is in that schema is told by the server; nobody writes to it."));
+        }
+        if name.schema == TEMP_SCHEMA {
+            return Err(wrong(&format!("temporary table \"{}\"", name.name)).with_hint(
+                "Temporary tables take SELECT, INSERT, UPDATE, DELETE, TRUNCATE of one of them, and DROP.",
+            ));
         }
         let object = match catalog.get(&name).map(Arc::as_ref) {
             Some(Object::Table(table)) => table.clone(),

@@ -4,6 +4,7 @@
 //! * `FROM events WATERMARK ts DELAY OF INTERVAL 10 SECONDS` (Spark) → `FROM WATERMARK((SELECT * FROM events), ts, …)`;
 //! * `array(1, 2)` (Spark), which the parser takes for a subquery → `make_array(1, 2)`;
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
+//! * `TABLE events` where a query may stand → `SELECT * FROM events`;
 //! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]);
 //! * `t FOR SYSTEM_TIME AS OF …` and its like ([`super::time_travel`]).
 //!
@@ -17,8 +18,38 @@ use crate::error::ParseError;
 /// Rewrites the tokens of a statement.
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
-    let tokens = super::time_travel::spelled(stars(arrays(streams(lengths(tokens)))));
+    let tokens = super::time_travel::spelled(stars(arrays(streams(lengths(tables(tokens))))));
     watermarks(super::partition::to_the_end(tokens))
+}
+
+/// `TABLE t` as a query: at the start, after UNION and its like, after EXPLAIN, and after AS.
+fn tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    const BEFORE: [&str; 7] = [
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "ALL",
+        "DISTINCT",
+        "EXPLAIN",
+        "AS",
+    ];
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let is_query = is_word(token, "TABLE")
+            && tokens.get(at + 1).is_some_and(can_be_alias)
+            && (at == 0 || is_any(out.last(), &BEFORE));
+        if is_query {
+            let words = [
+                Token::make_keyword("SELECT"),
+                Token::Mul,
+                Token::make_keyword("FROM"),
+            ];
+            out.extend(words.map(|word| TokenWithSpan::new(word, token.span)));
+        } else {
+            out.push(token.clone());
+        }
+    }
+    out
 }
 
 /// `1m` as an argument (Timeplus) → `INTERVAL '1m'`: a number with a unit right behind it, alone between commas or parentheses.

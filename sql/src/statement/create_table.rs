@@ -24,6 +24,8 @@ const ORDER: &str = "the order is CREATE TABLE name [PARTITIONED BY (…)] [WITH
 pub struct CreateTable {
     /// OR REPLACE.
     pub or_replace: bool,
+    /// TEMP: for the session alone, in memory.
+    pub temporary: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
     /// Its name.
@@ -55,6 +57,9 @@ impl fmt::Display for CreateTable {
         f.write_str("CREATE ")?;
         if self.or_replace {
             f.write_str("OR REPLACE ")?;
+        }
+        if self.temporary {
+            f.write_str("TEMP ")?;
         }
         f.write_str("TABLE ")?;
         if self.if_not_exists {
@@ -109,6 +114,9 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
     } else {
         Options::default()
     };
+    if head.temporary {
+        temporary(reader, &columns, &partitioned_by, &options)?;
+    }
     if reader.word_is(0, "PARTITIONED") || reader.at(&["USING"]) {
         let error = ParseError::invalid("PARTITIONED BY must stand before WITH", reader.span())
             .offending("PARTITIONED");
@@ -132,6 +140,7 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
     }
     Ok(Statement::CreateTable(CreateTable {
         or_replace: head.or_replace,
+        temporary: head.temporary,
         if_not_exists: head.if_not_exists,
         name,
         columns: columns.columns,
@@ -171,9 +180,14 @@ fn with_query(
         return Err(reader.unexpected("write EMIT ON WINDOW CLOSE before FILL"));
     }
     reader.finish("the query ends here; check the word before it")?;
-    let emit = reader.emit.take().map(|clause| clause.emit);
+    let emit = match head.temporary {
+        // Whoever reads the statement to its end refuses the clause.
+        true => None,
+        false => reader.emit.take().map(|clause| clause.emit),
+    };
     Ok(Statement::CreateTable(CreateTable {
         or_replace: head.or_replace,
+        temporary: head.temporary,
         if_not_exists: head.if_not_exists,
         name,
         columns: columns.columns,
@@ -182,6 +196,39 @@ fn with_query(
         query: Some(query),
         emit: emit.unwrap_or_default(),
     }))
+}
+
+/// What a table of the session alone cannot have, and ON COMMIT.
+fn temporary(
+    reader: &mut Reader<'_>,
+    columns: &Columns,
+    partitioned_by: &[PartitionColumn],
+    options: &Options,
+) -> Result<(), ParseError> {
+    const TEMP_SHAPE: &str =
+        "write CREATE TEMP TABLE name (column type, …), or CREATE TEMP TABLE name AS query";
+    let refused = match (&columns.watermark, partitioned_by, options.is_empty()) {
+        (Some(_), ..) => Some("WATERMARK"),
+        (None, [_, ..], _) => Some("PARTITIONED BY"),
+        (None, [], false) => Some("WITH"),
+        (None, [], true) => None,
+    };
+    if let Some(clause) = refused {
+        return Err(ParseError::unsupported(
+            format!("a temporary table takes no {clause}"),
+            reader.span(),
+        )
+        .hint(TEMP_SHAPE));
+    }
+    if !reader.take(&["ON", "COMMIT"]) || reader.take(&["PRESERVE", "ROWS"]) {
+        return Ok(());
+    }
+    Err(ParseError::unsupported(
+        "a temporary table is kept until the session ends",
+        reader.span(),
+    )
+    .offending(reader.peek(0).token.to_string())
+    .hint("leave ON COMMIT out, and DROP TABLE or TRUNCATE it"))
 }
 
 fn no_watermark(at: sqlparser::tokenizer::Span) -> ParseError {

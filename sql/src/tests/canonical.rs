@@ -85,6 +85,22 @@ fn tables() {
         "CREATE TABLE t (a INT, b VARCHAR(10) NOT NULL, c DOUBLE, d INT[])",
     );
     becomes("CREATE TABLE t ()", "CREATE TABLE t ()");
+    becomes(
+        "create local temporary table if not exists t (a int) on commit preserve rows",
+        "CREATE TEMP TABLE IF NOT EXISTS t (a INT)",
+    );
+    becomes(
+        "CREATE TEMP TABLE t AS TABLE u",
+        "CREATE TEMP TABLE t AS SELECT * FROM u",
+    );
+    becomes(
+        "SELECT a NOT BETWEEN SYMMETRIC 1 AND 2 AND b FROM t",
+        "SELECT NOT (a BETWEEN 1 AND 2 OR a BETWEEN 2 AND 1) AND b FROM t",
+    );
+    becomes(
+        "TABLE a UNION ALL TABLE b ORDER BY 1",
+        "SELECT * FROM a UNION ALL SELECT * FROM b ORDER BY 1",
+    );
 }
 
 #[test]

@@ -202,6 +202,7 @@ fn create_table() -> impl Strategy<Value = Statement> {
             |(or_replace, if_not_exists, name, columns, partitioned_by, options, query, emit)| {
                 Statement::CreateTable(CreateTable {
                     or_replace,
+                    temporary: false,
                     if_not_exists,
                     name,
                     columns,

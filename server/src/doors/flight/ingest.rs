@@ -54,14 +54,10 @@ pub(super) async fn ingest(
         )
         .into());
     };
-    let name = QualifiedName::new(
-        command
-            .schema
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .unwrap_or("public"),
-        &command.table,
-    );
+    let name = match command.schema.as_deref().filter(|name| !name.is_empty()) {
+        Some(schema) => QualifiedName::new(schema, &command.table),
+        None => session.relation_named(&command.table)?,
+    };
     let made = prepare_table(session, &command, &name, &schema).await?;
     let written = async {
         let target = Target::named(session, name.clone(), Action::Insert)?;

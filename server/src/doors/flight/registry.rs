@@ -122,6 +122,15 @@ impl Registry {
 
     /// Lets somebody in, or says why not.
     async fn admit(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<()> {
+        let done = self.look_at(user, password, peer).await;
+        if let Err(error) = &done {
+            let (address, door) = (peer.address, Door::FlightSql);
+            self.guard.refused(user, address, door, &error.message);
+        }
+        done
+    }
+
+    async fn look_at(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<()> {
         let login = self.sessions.login(user);
         let shown = self.guard.certificate(user, peer.certificate.as_deref())?;
         if !shown && self.guard.asks() {
@@ -159,6 +168,8 @@ impl Registry {
             // A token that is old has no further calls; what one of them began goes on to its end.
             if !keep && client.idle(now) >= TOKEN_IDLE {
                 client.close();
+            } else if client.idle(now) >= SWEEP {
+                client.session.rest();
             }
             keep
         });

@@ -135,6 +135,7 @@ async fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> R
             let quoted = value.replace('"', "\"\"");
             run(session, &format!("SET search_path = \"{quoted}\"")).await
         }
+        _ if name.eq_ignore_ascii_case("search_path") => session.set_search_path(&value),
         _ => {
             let quoted = value.replace('\'', "''");
             run(session, &format!("SET {} = '{quoted}'", parameter(name)?)).await
@@ -187,24 +188,10 @@ fn catalog(session: &Session) -> String {
         .clone()
 }
 
-/// The first schema of the search path that is not the user's own, else the default one.
+/// The first schema of the search path that is there.
 fn schema(session: &Session) -> String {
-    let path = session.parameter("search_path").unwrap_or_default();
-    let first = path
-        .split(',')
-        .map(|name| name.trim().trim_matches('"'))
-        .find(|name| !name.is_empty() && *name != "$user");
-    if let Some(name) = first {
-        return name.to_owned();
-    }
-    session
-        .context()
-        .state_ref()
-        .read()
-        .config_options()
-        .catalog
-        .default_schema
-        .clone()
+    // Where there is none, nothing can be made and nothing is found without a schema.
+    session.schema_for_new().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ mod shapes;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::{
-    execution::SessionStateBuilder, logical_expr::ScalarUDF, prelude::SessionContext,
+    catalog::CatalogProviderList, execution::SessionStateBuilder, logical_expr::ScalarUDF,
+    prelude::SessionContext,
 };
 use datafusion_pg_catalog::pg_catalog::{
     self as upstream, PgCatalogStaticTables, array_bounds_udf, generate_series_arg_coercion,
@@ -40,6 +41,7 @@ use crate::{
     catalog::{Catalog, Object, QualifiedName},
     engine::Engine,
     error::{Error, Result},
+    session::search_path,
 };
 
 /// Looks a run-time parameter up by name.
@@ -107,11 +109,12 @@ impl Facts {
         listed.then(|| Arc::clone(object))
     }
 
-    /// The schemas of the session's search path; the one of the user's name exists for nobody.
+    /// The schemas of the session's search path that are there and may be used.
     fn schemas(&self) -> Vec<String> {
-        let mut schemas = names::search_path(self);
-        schemas.retain(|schema| schema != relations::NAME && *schema != self.user);
-        schemas
+        let path = (self.setting)("search_path");
+        let path = path.as_deref().unwrap_or("\"$user\", public");
+        let role = self.role();
+        search_path::usable(search_path::named(path, &role), &self.catalog(), &role)
     }
 }
 
@@ -120,25 +123,43 @@ const DATABASE: &str = "sluice";
 
 /// Adds `pg_catalog` and PostgreSQL's functions to a context whose default catalog is the database.
 pub fn install(context: &SessionContext) -> Result<()> {
+    let state = context.state();
+    let facts = state.config().get_extension::<Facts>().unwrap_or_default();
+    install_relations(state.catalog_list(), &facts)?;
+    install_functions(context)
+}
+
+/// Adds PostgreSQL's relations to the database of these catalogs.
+pub fn install_relations(
+    catalogs: &Arc<dyn CatalogProviderList>,
+    facts: &Arc<Facts>,
+) -> Result<()> {
+    static_tables()?;
     let trouble = |error: datafusion::error::DataFusionError| Error::internal(error.to_string());
-    let tables = static_tables()?;
-    let facts = context.state().config().get_extension::<Facts>();
-    let facts = facts.unwrap_or_default();
-    let listed = relations::Listed::new(context, &facts);
-    let catalog = context
+    let listed = relations::Listed::new(catalogs, facts);
+    let catalog = catalogs
         .catalog(DATABASE)
         .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?;
     let pg_catalog = relations::PgCatalog {
         listed: listed.clone(),
-        facts: Arc::clone(&facts),
+        facts: Arc::clone(facts),
     };
     catalog
         .register_schema(relations::NAME, Arc::new(pg_catalog))
         .map_err(trouble)?;
-    let information = information::Information(listed.clone());
+    let information = information::Information(listed);
     catalog
         .register_schema(information::NAME, Arc::new(information))
-        .map_err(trouble)?;
+        .map(drop)
+        .map_err(trouble)
+}
+
+/// Adds PostgreSQL's functions to a context, for the session of the context's [`Facts`].
+pub fn install_functions(context: &SessionContext) -> Result<()> {
+    let tables = static_tables()?;
+    let facts = context.state().config().get_extension::<Facts>();
+    let facts = facts.unwrap_or_default();
+    let listed = relations::Listed::new(context.state().catalog_list(), &facts);
     let mut state = SessionStateBuilder::new_from_existing(context.state())
         .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
         .with_expr_planners(operators::before(context.state().expr_planners()))
@@ -167,6 +188,11 @@ pub fn rewrite(statement: ast::Statement) -> ast::Statement {
     let statement = casts::rewrite(statement);
     let statement = rules::before(statement);
     rules::after(rules::upstream(statement))
+}
+
+/// Whether a schema of PostgreSQL's has a relation of this name.
+pub fn has_relation(schema: &str, name: &str) -> bool {
+    shapes::find(schema, name).is_some()
 }
 
 /// The tables that never change are read once in a process.

@@ -21,6 +21,9 @@ use super::{
 };
 use crate::session::Session;
 
+/// After this long without a message the session lets go what it can make again.
+const REST: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A client and what it has open.
 pub(super) struct Connection<S> {
     pub(super) wire: Wire<S>,
@@ -50,11 +53,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         self.ready();
         self.wire.flush().await?;
         loop {
+            let (wire, session) = (&mut self.wire, &self.session);
+            let next = async {
+                let mut next = std::pin::pin!(wire.next());
+                if let Ok(message) = tokio::time::timeout(REST, &mut next).await {
+                    return message;
+                }
+                session.rest();
+                next.await
+            };
             let message = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Err(shutting_down().into()),
-                failure = idle(&self.session, &self.transaction) => Err(failure.into()),
-                message = self.wire.next() => message,
+                failure = idle(session, &self.transaction) => Err(failure.into()),
+                message = next => message,
             };
             let message = match message {
                 Ok(Some(Frontend::Terminate) | None) => return Ok(()),
@@ -63,7 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Err(Trouble::Told(failure)) => return self.dismiss(&failure).await,
             };
             let extended = is_extended(&message);
-            let handled = AssertUnwindSafe(self.handle(message)).catch_unwind().await;
+            // In a box: who only waits need not have the room that work takes.
+            let handling = Box::pin(self.handle(message));
+            let handled = AssertUnwindSafe(handling).catch_unwind().await;
             let trouble = match handled {
                 Ok(Ok(())) => continue,
                 Ok(Err(trouble)) => trouble,

@@ -56,6 +56,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         parsed: &Parsed,
         running: &Running,
     ) -> std::result::Result<String, Trouble> {
+        let found = self.session.parsed_in_search_path(parsed)?;
+        let (copy, parsed) = match &found {
+            Some(found) => match &found.statement {
+                Statement::Copy(copy) => (copy, found),
+                _ => return Err(Error::internal("COPY became another statement").into()),
+            },
+            None => (copy, parsed),
+        };
         let done = match copy.direction {
             CopyDirection::ToStdout => self.copy_out(copy, parsed, running).await,
             CopyDirection::FromStdin => self.copy_in(copy, parsed, running).await,

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     doors::guard::{self, Guard},
     error::Error,
-    session::Login,
+    session::{Door, Login},
 };
 
 const SCRAM: &str = "SCRAM-SHA-256";
@@ -34,8 +34,25 @@ pub(super) struct Caller<'a> {
     pub(super) certificate: Option<String>,
 }
 
-/// Lets the caller in, or says why not.
+/// Lets the caller in, or says why not; that it did not is noted.
 pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+    wire: &mut Wire<S>,
+    guard: &Guard,
+    login: &Login,
+    caller: &Caller<'_>,
+) -> Result<(), Trouble> {
+    let done = show(wire, guard, login, caller).await;
+    if let Err(trouble) = &done {
+        let reason = match trouble {
+            Trouble::Told(failure) => failure.message.as_str(),
+            Trouble::Lost(_) => "the client went away before it was known",
+        };
+        guard.refused(caller.user, caller.peer, Door::Postgres, reason);
+    }
+    done
+}
+
+async fn show<S: AsyncRead + AsyncWrite + Unpin>(
     wire: &mut Wire<S>,
     guard: &Guard,
     login: &Login,

@@ -273,11 +273,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     .into());
                 }
                 run(&self.session, "RESET ALL").await?;
+                self.session.drop_all_temp();
                 self.portals.clear();
                 self.statements.clear();
                 "DISCARD ALL".into()
             }
-            Command::Discard(tag) => (*tag).into(),
+            Command::Discard(tag) => {
+                if *tag == "DISCARD TEMP" {
+                    self.session.drop_all_temp();
+                }
+                (*tag).into()
+            }
             Command::Listen => {
                 return Err(Failure::error("0A000", "LISTEN is not supported")
                     .with_hint("Nothing sends notifications here.")

@@ -1,5 +1,5 @@
 //! PostgreSQL's ways of saying what the engine says otherwise: functions of sets in a select list, ordinality, SIMILAR TO, ANY and ALL over
-//! a list, TABLE.
+//! a list.
 //!
 //! long because it is one visitor, and what it knows is small and much
 //!
@@ -113,18 +113,6 @@ impl VisitorMut for Spelling {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        if let SetExpr::Table(table) = query.body.as_ref()
-            && let Some(name) = &table.table_name
-        {
-            let name = Ident::new(name);
-            let name = match &table.schema_name {
-                Some(schema) => format!("{}.{}", Ident::new(schema), name),
-                None => name.to_string(),
-            };
-            if let Some(body) = body_of(&format!("SELECT * FROM {name}")) {
-                query.body = body;
-            }
-        }
         limits(query);
         ControlFlow::Continue(())
     }
@@ -433,6 +421,7 @@ fn set_of(name: &str, arguments: &[String]) -> Option<String> {
         ("generate_subscripts", [array, dimension, ..]) => Some(format!(
             "generate_series(1, CAST(array_length({array}, {dimension}) AS BIGINT))"
         )),
+        ("regexp_matches", _) => Some(format!("sluice_regexp_matches({all})")),
         ("regexp_split_to_table", _) => Some(format!("regexp_split_to_array({all})")),
         ("string_to_table", _) => Some(format!("string_to_array({all})")),
         ("json_array_elements" | "jsonb_array_elements", _) => {
@@ -466,7 +455,8 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
         _ => return None,
     };
     let name = name_of(name)?;
-    let known = ["regexp_split_to_table", "string_to_table"].contains(&name.as_str());
+    let known =
+        ["regexp_matches", "regexp_split_to_table", "string_to_table"].contains(&name.as_str());
     if !known && !name.starts_with("json") {
         return None;
     }

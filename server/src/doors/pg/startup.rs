@@ -200,7 +200,11 @@ impl Opening {
                 quoted_name(name),
                 value.replace('\'', "''")
             );
-            if let Err(error) = run(session, &statement).await {
+            let done = match name.eq_ignore_ascii_case("search_path") {
+                true => session.set_search_path(value),
+                false => run(session, &statement).await,
+            };
+            if let Err(error) = done {
                 let mut failure = Failure::from(error).with_severity(Severity::Warning);
                 failure.message = format!("{name} was not set: {}", failure.message);
                 failure.position = None;

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod client;
+mod decoder;
 mod fixture;
 mod limits;
 mod malformed;

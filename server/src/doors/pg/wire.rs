@@ -4,11 +4,14 @@
 //! while a statement runs ([`Wire::gone`]), and output is written out every 64 KiB and waits for the client: nothing in this file may
 //! buffer a whole result.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pgwire::messages::Message;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     failure::{Failure, Trouble},
@@ -19,6 +22,8 @@ use super::{
 pub(super) const FLUSH_AT: usize = 64 * 1024;
 /// How much is read ahead while a statement runs.
 const READ_AHEAD: usize = 64 * 1024;
+/// Bytes of a message that must come in a second.
+const SLOWEST: usize = 16 * 1024;
 /// Buffers larger than this are given back after use.
 const KEEP: usize = 256 * 1024;
 
@@ -31,17 +36,23 @@ pub(super) struct Wire<S> {
     limit: usize,
     /// An oversized message being thrown away: its tag, what is left of it, its size.
     skipping: Option<(u8, usize, usize)>,
+    /// How long a message may take, beside the time that its length takes.
+    patience: Duration,
+    /// Since when a part of a message is here and the rest is not.
+    begun: Option<Instant>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// A wire that takes messages of up to `limit` bytes.
-    pub(super) fn new(stream: S, limit: usize) -> Self {
+    /// A wire that takes messages of up to `limit` bytes, none of which takes longer than `patience` (and [`SLOWEST`]).
+    pub(super) fn new(stream: S, limit: usize, patience: Duration) -> Self {
         Self {
             stream,
             inbox: BytesMut::new(),
             out: BytesMut::new(),
             limit,
             skipping: None,
+            patience,
+            begun: None,
         }
     }
 
@@ -118,12 +129,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         loop {
             if let Some(message) = self.take_message()? {
+                self.begun = None;
                 return Ok(Some(message));
             }
-            if self.fill().await? == 0 {
+            let read = match self.due() {
+                None => self.fill().await?,
+                Some(due) => match timeout_at(due, self.fill()).await {
+                    Ok(read) => read?,
+                    Err(_) => return Err(too_slow().into()),
+                },
+            };
+            if read == 0 {
                 return Ok(None);
             }
         }
+    }
+
+    /// When the message that has begun must be here; `None` where none has.
+    fn due(&mut self) -> Option<Instant> {
+        if self.inbox.is_empty() && self.skipping.is_none() {
+            self.begun = None;
+            return None;
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let size = match (self.skipping, self.inbox.first_chunk::<5>()) {
+            (Some((_, _, size)), _) => size,
+            (None, Some([_, length @ ..])) => u32::from_be_bytes(*length) as usize,
+            (None, None) => 0,
+        };
+        // One that is thrown away has no more time than one that is not.
+        let seconds = u64::try_from(size.min(self.limit) / SLOWEST).unwrap_or(u64::MAX);
+        begun.checked_add(self.patience.saturating_add(Duration::from_secs(seconds)))
     }
 
     fn take_message(&mut self) -> Result<Option<Frontend>, Trouble> {
@@ -223,4 +259,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.flush().await?;
         self.stream.shutdown().await
     }
+}
+
+/// A client that sends a message so slowly that it seems to want no answer.
+fn too_slow() -> Failure {
+    Failure::fatal("08P01", "a message did not come to its end in time")
+        .with_hint("Send messages whole; a COPY may send its rows in many.")
 }

@@ -4,6 +4,7 @@ mod called;
 mod fixed;
 mod json;
 mod lists;
+mod matches;
 mod objects;
 mod patterns;
 mod roles;
@@ -37,6 +38,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(texts::all(facts));
     all.extend(json::all());
     all.extend(lists::all());
+    all.extend(matches::all());
     all.extend(patterns::all(facts));
     all.extend(times::all(facts));
     all.extend(zones::all());

@@ -4,33 +4,26 @@ use postgres_types::Type;
 
 use super::{
     Facts, builtin, oids,
-    relations::{Listed, role, role_oid},
+    relations::{Listed, NAME, role, role_oid},
 };
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, TEMP_SCHEMA};
 
-/// Where unqualified names are looked for, `pg_catalog` first.
+/// Where unqualified names are looked for: the schemas that are there and may be used, `pg_catalog` first unless it has a place of its own.
 pub(super) fn search_path(facts: &Facts) -> Vec<String> {
-    let path = (facts.setting)("search_path");
-    let mut schemas = vec!["pg_catalog".to_owned()];
-    schemas.extend(named(
-        path.as_deref().unwrap_or("\"$user\", public"),
-        &facts.user,
-    ));
-    schemas.dedup();
+    let mut schemas = facts.schemas();
+    if !schemas.iter().any(|schema| schema == NAME) {
+        schemas.insert(0, NAME.to_owned());
+    }
     schemas
 }
 
-/// The schemas of a search path's text.
-pub(super) fn named(path: &str, user: &str) -> Vec<String> {
-    let schemas = path.split(',').map(|schema| {
-        let schema = schema.trim();
-        match schema.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
-            Some("$user") => user.to_owned(),
-            Some(quoted) => quoted.replace("\"\"", "\""),
-            None => schema.trim_matches('\'').to_lowercase(),
-        }
-    });
-    schemas.filter(|schema| !schema.is_empty()).collect()
+/// The schema of the path that a relation of this name is found in.
+fn found_in<'a>(name: &str, path: &'a [String], listed: &Listed) -> Option<&'a str> {
+    if listed.has(TEMP_SCHEMA, name) {
+        return Some(TEMP_SCHEMA);
+    }
+    let mut path = path.iter().map(String::as_str);
+    path.find(|schema| listed.has(schema, name))
 }
 
 /// The parts of a qualified name, unquoted ones in lower case; `None` where a quote is not closed.
@@ -70,13 +63,10 @@ pub(super) fn parts(name: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Schema and name of the relation a name stands for, whether or not it exists: the first of the path where nothing says more.
-pub(super) fn relation(name: &str, path: &[String]) -> Option<(String, String)> {
+/// Schema and name of the relation a name stands for, whether or not it exists where it says its schema.
+pub(super) fn relation(name: &str, path: &[String], listed: &Listed) -> Option<(String, String)> {
     match parts(name)?.as_slice() {
-        [name] => Some((
-            path.iter().find(|s| *s != "pg_catalog")?.clone(),
-            name.clone(),
-        )),
+        [name] => Some((found_in(name, path, listed)?.to_owned(), name.clone())),
         [schema, name] => Some((schema.clone(), name.clone())),
         _ => None,
     }
@@ -91,8 +81,7 @@ pub(super) fn oid_of(kind: &str, name: &str, facts: &Facts, listed: &Listed) -> 
         "regclass" => match parts(name)?.as_slice() {
             [name] => {
                 let path = search_path(facts);
-                let schema = path.iter().find(|schema| listed.has(schema, name))?;
-                Some(oids::of_relation(schema, name))
+                Some(oids::of_relation(found_in(name, &path, listed)?, name))
             }
             [schema, name] if listed.has(schema, name) => Some(oids::of_relation(schema, name)),
             _ => None,
@@ -108,21 +97,37 @@ pub(super) fn oid_of(kind: &str, name: &str, facts: &Facts, listed: &Listed) -> 
     }
 }
 
-/// Whether the relation of this OID needs no schema before its name; `None` where there is none.
-pub(super) fn is_visible(oid: i32, path: &[String]) -> Option<bool> {
-    let (schema, _) = oids::relation(oid)?;
-    Some(path.contains(&schema))
+/// Whether the relation of this OID needs no schema before its name: no other of the path has it first; `None` where there is none.
+pub(super) fn is_visible(oid: i32, path: &[String], listed: &Listed) -> Option<bool> {
+    let (schema, name) = oids::relation(oid)?;
+    Some(found_in(&name, path, listed) == Some(schema.as_str()))
 }
 
 /// The text of an OID as this alias of `oid` shows it: the name where there is one, else the number.
-pub(super) fn shown(kind: &str, oid: i32, path: &[String], catalog: &Catalog) -> String {
+pub(super) fn shown(kind: &str, oid: i32, path: &[String], listed: &Listed) -> String {
+    let hidden = |schema: &str, name: &str| {
+        let first = found_in(name, path, listed);
+        first.is_some_and(|first| first != schema)
+    };
+    shown_unless(kind, oid, path, &listed.facts().catalog(), &hidden)
+}
+
+fn shown_unless(
+    kind: &str,
+    oid: i32,
+    path: &[String],
+    catalog: &Catalog,
+    hidden: &dyn Fn(&str, &str) -> bool,
+) -> String {
     if oid == 0 {
         return "-".into();
     }
     let name = match kind {
         "regclass" => oids::relation(oid).map(|(schema, name)| {
+            let plain =
+                (path.contains(&schema) || schema == TEMP_SCHEMA) && !hidden(&schema, &name);
             let name = quoted(&name);
-            match path.contains(&schema) {
+            match plain {
                 true => name,
                 false => format!("{}.{name}", quoted(&schema)),
             }
@@ -147,7 +152,9 @@ pub(in crate::doors::pg) fn shown_by_default(pg: &Type, oid: i32) -> Option<Stri
         _ => return None,
     };
     let path = ["pg_catalog", "public"].map(str::to_owned);
-    Some(shown(kind, oid, &path, &Catalog::new()))
+    Some(shown_unless(kind, oid, &path, &Catalog::new(), &|_, _| {
+        false
+    }))
 }
 
 /// `quote_ident`: quoted unless it could be nothing but a name.

@@ -13,6 +13,9 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
     if let Some(aggregate) = json_aggregate(name, function) {
         return Some(aggregate);
     }
+    if name == "percentile_disc" {
+        return percentile_disc(function, arguments);
+    }
     let same = match (name, arguments) {
         ("timezone", [zone, time]) => format!("{AT_TIME_ZONE}({zone}, {time})"),
         ("date_trunc", [part, time, zone]) => {
@@ -98,6 +101,26 @@ fn years(part: &str, time: &str) -> Option<String> {
     };
     Some(format!(
         "(date_trunc('year', {time}) - sluice_years((date_part('year', {time}) - {from}) % {length}))"
+    ))
+}
+
+/// `percentile_disc(f) WITHIN GROUP (ORDER BY x)`: of all values in order, the first that has so great a part of them up to it.
+fn percentile_disc(function: &Function, arguments: &[String]) -> Option<Expr> {
+    let ([fraction], [by]) = (arguments, function.within_group.as_slice()) else {
+        return None;
+    };
+    let literal: Option<f64> = fraction.parse().ok();
+    if literal.is_some_and(|fraction| !(0.0..=1.0).contains(&fraction)) {
+        return None;
+    }
+    let value = &by.expr;
+    let filter = match &function.filter {
+        Some(filter) => format!("FILTER (WHERE ({value}) IS NOT NULL AND ({filter}))"),
+        None => format!("FILTER (WHERE ({value}) IS NOT NULL)"),
+    };
+    // Not by brackets: of an aggregate the engine takes them for `nth_value`, which takes a number that is written out.
+    expression(&format!(
+        "array_element(array_agg({value} ORDER BY {by}) {filter}, greatest(1, CAST(ceil(({fraction}) * (count({value}) {filter})) AS BIGINT)))"
     ))
 }
 

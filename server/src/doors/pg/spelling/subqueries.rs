@@ -201,7 +201,7 @@ fn in_subquery(left: &Expr, right: &Expr, negated: bool) -> Option<Expr> {
 }
 
 /// Functions of many rows; a select list with one of them gives one row already.
-const AGGREGATES: [&str; 32] = [
+const AGGREGATES: [&str; 33] = [
     "count",
     "sum",
     "min",
@@ -232,6 +232,7 @@ const AGGREGATES: [&str; 32] = [
     "median",
     "mode",
     "percentile_cont",
+    "percentile_disc",
     "approx_percentile",
     single::NAME,
 ];

@@ -90,6 +90,83 @@ async fn who_does_not_start_is_let_go() {
 }
 
 #[tokio::test]
+async fn who_sends_a_byte_at_a_time_is_let_go() {
+    let server = server_with(Limits {
+        startup_timeout: Duration::from_millis(400),
+        message_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    })
+    .await;
+    // Before the login all of it counts, after it each message.
+    let (logged_in, _) = Raw::login(&server).await;
+    for mut raw in [Raw::open(&server).await, logged_in] {
+        let began = std::time::Instant::now();
+        let mut message = b"Q\0\0\x10\0SELECT 1".iter().cycle();
+        let ended = loop {
+            if let Some(byte) = message.next() {
+                let sent = tokio::io::AsyncWriteExt::write_all(&mut raw.stream, &[*byte]).await;
+                if sent.is_err() {
+                    break None;
+                }
+            }
+            let answer = tokio::time::timeout(Duration::from_millis(20), raw.next()).await;
+            match answer {
+                Ok(answer) => break answer,
+                Err(_) => assert!(began.elapsed() < Duration::from_secs(5), "still open"),
+            }
+        };
+        if let Some(answer) = ended {
+            assert_eq!(field(&answer, 'C'), "08P01");
+        }
+    }
+    let (mut raw, _) = Raw::login(&server).await;
+    // Silence between messages is nobody's business here.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    raw.send(b'Q', b"SELECT 1\0").await;
+    assert_eq!(tags(&raw.until_ready().await), "TDCZ");
+}
+
+#[tokio::test]
+async fn lengths_that_cannot_be_are_refused() {
+    let server = server().await;
+    for tag in [b'Q', b'P', b'B', b'd'] {
+        let (mut raw, _) = Raw::login(&server).await;
+        // Two gigabytes are announced, and do not come.
+        raw.bytes(&[tag, 0x7f, 0xff, 0xff, 0xff]).await;
+        raw.bytes(&[b'x'; 100_000]).await;
+        let waited = tokio::time::timeout(Duration::from_millis(100), raw.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+        let (mut other, _) = Raw::login(&server).await;
+        other.send(b'Q', b"SELECT 1\0").await;
+        assert_eq!(tags(&other.until_ready().await), "TDCZ");
+    }
+}
+
+#[tokio::test]
+async fn parameters_are_counted() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    let mut parse = async |text: &str| {
+        raw.send(b'P', format!("\0{text}\0\0\0").as_bytes()).await;
+        raw.send(b'D', b"S\0").await;
+        raw.send(b'S', b"").await;
+        raw.until_ready().await
+    };
+    for text in [
+        "SELECT $65536",
+        "SELECT $2000000000",
+        "SELECT $99999999999999999999999",
+        "SELECT * FROM generate_series(1, $4294967296)",
+    ] {
+        let answers = parse(text).await;
+        assert_eq!(field(error(&answers), 'C'), "54001", "{text}");
+    }
+    let answers = parse("SELECT $65535::int").await;
+    assert_eq!(tags(&answers), "1tTZ");
+    assert_eq!(&answers[1].1[..2], &[0xff, 0xff]);
+}
+
+#[tokio::test]
 async fn prepared_statements_are_limited() {
     let server = server().await;
     let (mut raw, _) = Raw::login(&server).await;

@@ -39,7 +39,7 @@ pub(in crate::doors::pg::catalog) const BACKWARD: [(&str, &str); 5] = [
 
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let mut all = casts(facts, listed);
-    all.extend(visible(facts));
+    all.extend(visible(facts, listed));
     all.extend(described(facts, listed));
     all
 }
@@ -73,11 +73,11 @@ fn casts(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         }));
     }
     for (name, kind) in BACKWARD {
-        let facts = Arc::clone(facts);
+        let (facts, listed) = (Arc::clone(facts), listed.clone());
         all.push(Called::strict(name, "text", move |arguments| {
             let path = names::search_path(&facts);
             Ok(oid(arguments, 0)
-                .map(|oid| names::shown(kind, oid, &path, &facts.catalog()))
+                .map(|oid| names::shown(kind, oid, &path, &listed))
                 .into())
         }));
     }
@@ -125,15 +125,15 @@ fn unknown(kind: &str, name: &str) -> DataFusionError {
     DataFusionError::External(Box::new(Error::user(state, message)))
 }
 
-fn visible(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
-    let of_relation = Arc::clone(facts);
+fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
+    let (of_relation, listed) = (Arc::clone(facts), listed.clone());
     let mut all = vec![Called::strict(
         "pg_table_is_visible",
         "boolean",
         move |arguments| {
             let path = names::search_path(&of_relation);
             Ok(oid(arguments, 0)
-                .and_then(|oid| names::is_visible(oid, &path))
+                .and_then(|oid| names::is_visible(oid, &path, &listed))
                 .into())
         },
     )];
@@ -163,12 +163,12 @@ fn visible(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
 fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let viewed = Arc::clone(facts);
     let describing = Arc::clone(facts);
-    let listed = listed.clone();
+    let (listed, beside) = (listed.clone(), listed.clone());
     let mut all = vec![
         Called::strict("pg_get_viewdef", "text", move |arguments| {
             let found = match (oid(arguments, 0), text(arguments, 0)) {
                 (Some(oid), _) => oids::relation(oid),
-                (None, Some(name)) => names::relation(&name, &names::search_path(&viewed)),
+                (None, Some(name)) => names::relation(&name, &names::search_path(&viewed), &beside),
                 _ => None,
             };
             let query = found.and_then(|(schema, name)| (viewed.definition)(&schema, &name));

@@ -284,7 +284,7 @@ impl AboutRoles {
         }))
     }
 
-    /// The relation that a text names: on the search path, or in `public` where it may be what stands beside a relation.
+    /// The relation that a text names: on the search path, or in its first schema where it may be what stands beside a relation.
     fn relation(&self, text: &str) -> QualifiedName {
         let found = names::oid_of("regclass", text, &self.facts, &self.listed);
         if let Some((schema, name)) = found.and_then(oids::relation) {
@@ -292,7 +292,12 @@ impl AboutRoles {
         }
         let mut parts = names::parts(text).unwrap_or_else(|| vec![text.to_owned()]);
         let name = parts.pop().unwrap_or_default();
-        QualifiedName::new(parts.pop().unwrap_or_else(|| "public".to_owned()), name)
+        let first = || {
+            let mut path = names::search_path(&self.facts).into_iter();
+            path.find(|schema| schema != "pg_catalog")
+        };
+        let schema = parts.pop().or_else(first);
+        QualifiedName::new(schema.unwrap_or_else(|| "public".to_owned()), name)
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     ];
     let mut all: Vec<_> = sizes
         .map(|name| {
-            let facts = Arc::clone(facts);
+            let (facts, listed) = (Arc::clone(facts), listed.clone());
             Called::strict(name, "bigint", move |arguments| {
                 let relation = match (oid(arguments, 0), text(arguments, 0)) {
                     (Some(oid), _) => oids::relation(oid),
-                    (None, Some(name)) => names::relation(&name, &names::search_path(&facts)),
+                    (None, Some(name)) => {
+                        names::relation(&name, &names::search_path(&facts), &listed)
+                    }
                     _ => None,
                 };
                 let size = relation.map(|(schema, name)| (facts.size)(&schema, &name).unwrap_or(0));

@@ -6,7 +6,6 @@ use arrow::datatypes::FieldRef;
 use datafusion::{
     catalog::{CatalogProviderList, SchemaProvider},
     datasource::TableType,
-    prelude::SessionContext,
 };
 use futures::FutureExt;
 
@@ -53,9 +52,12 @@ pub(in crate::doors::pg::catalog) struct Listed {
 }
 
 impl Listed {
-    pub(in crate::doors::pg::catalog) fn new(context: &SessionContext, facts: &Arc<Facts>) -> Self {
+    pub(in crate::doors::pg::catalog) fn new(
+        catalogs: &Arc<dyn CatalogProviderList>,
+        facts: &Arc<Facts>,
+    ) -> Self {
         Self {
-            list: Arc::downgrade(context.state().catalog_list()),
+            list: Arc::downgrade(catalogs),
             facts: Arc::clone(facts),
         }
     }

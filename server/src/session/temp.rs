@@ -1,0 +1,529 @@
+//! Tables of one session: in memory, gone with it, seen by nobody else.
+//!
+//! Each is a list of batches that statements read and replace whole, so one that fails halfway has changed nothing. What they take counts
+//! against the memory of ad-hoc queries. The engine plans what is written as queries; nothing here goes to disk or into the catalog.
+//!
+//! long because what such a table is and how it is written to are read together
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arrow::{
+    array::{AsArray, BooleanArray, RecordBatch},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{SchemaProvider, Session as EngineSession, TableProvider},
+    common::{ParamValues, Result as EngineResult},
+    datasource::{MemTable, TableType},
+    execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation},
+    logical_expr::{Expr, LogicalPlan},
+    physical_plan::ExecutionPlan,
+    scalar::ScalarValue,
+};
+use futures::StreamExt;
+use parking_lot::RwLock;
+use sluice_sql::{
+    CreateTable, Privilege, Statement,
+    ast::{self, ObjectName, TableFactor, TableObject},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Planned, Session, cancelled, parameters};
+use crate::{
+    access::Target,
+    catalog::{QualifiedName, TEMP_SCHEMA, fold},
+    error::{Error, Result, SqlState},
+    execute::{engine_error, parse_error},
+};
+
+/// The tables, as a schema of the session's catalog.
+#[derive(Debug, Default)]
+pub(crate) struct TempTables {
+    tables: RwLock<BTreeMap<String, Arc<TempTable>>>,
+    /// Counts what was made and dropped.
+    changes: AtomicU64,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct TempTable {
+    schema: SchemaRef,
+    rows: RwLock<Rows>,
+}
+
+#[derive(Debug)]
+struct Rows {
+    batches: Vec<RecordBatch>,
+    held: MemoryReservation,
+}
+
+/// What is done to the rows of one.
+#[derive(Clone, Debug)]
+pub(super) struct TempWrite {
+    name: String,
+    kind: Kind,
+    /// Gives the rows that are added, or all that are left.
+    plan: Arc<LogicalPlan>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Insert,
+    Delete,
+    /// The rows have a column more: whether they were changed.
+    Update,
+    Truncate,
+}
+
+impl TempTables {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tables.read().contains_key(name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.read().is_empty()
+    }
+
+    /// What was planned over them holds as long as this stays.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<TempTable>> {
+        self.tables.read().get(name).cloned()
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for TempTables {
+    fn table_names(&self) -> Vec<String> {
+        self.tables.read().keys().cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
+        Ok(self.get(name).map(|table| table as Arc<dyn TableProvider>))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.has(name)
+    }
+}
+
+#[async_trait]
+impl TableProvider for TempTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn EngineSession,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
+        let batches = self.rows.read().batches.clone();
+        let table = MemTable::try_new(self.schema(), vec![batches])?;
+        table.scan(state, projection, filters, limit).await
+    }
+}
+
+impl TempTable {
+    fn new(schema: SchemaRef, batches: Vec<RecordBatch>, held: MemoryReservation) -> Self {
+        let rows = RwLock::new(Rows { batches, held });
+        Self { schema, rows }
+    }
+
+    /// Takes other rows, if there is memory for them.
+    fn put(&self, batches: Vec<RecordBatch>) -> Result<()> {
+        let mut rows = self.rows.write();
+        rows.held
+            .try_resize(bytes(&batches))
+            .map_err(engine_error)?;
+        rows.batches = batches;
+        Ok(())
+    }
+}
+
+fn bytes(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::get_array_memory_size).sum()
+}
+
+/// Whether a name is one of a temporary table; its own then.
+fn temporary(name: &ObjectName) -> Result<Option<String>> {
+    let name = QualifiedName::from_sql(name)?;
+    Ok((name.schema == TEMP_SCHEMA).then_some(name.name))
+}
+
+fn unsupported(what: &str, hint: &str) -> Error {
+    let message = format!("{what} is not supported");
+    Error::user(SqlState::FeatureNotSupported, message).with_hint(hint)
+}
+
+impl Session {
+    /// Makes a table of the session; its completion tag.
+    pub(crate) async fn create_temp(&self, create: &CreateTable) -> Result<String> {
+        let name = QualifiedName::from_sql(&create.name)?;
+        self.require(Privilege::Temporary, Target::Database)?;
+        if name.schema != TEMP_SCHEMA {
+            return Err(Error::user(
+                SqlState::InvalidTableDefinition,
+                "cannot create temporary relation in non-temporary schema",
+            )
+            .with_hint("Leave the schema out."));
+        }
+        if self.temp.has(&name.name) {
+            let there = format!("relation \"{}\" already exists", name.name);
+            let there = Error::user(SqlState::DuplicateTable, there);
+            if !create.if_not_exists {
+                return Err(there.with_hint(format!("DROP TABLE {}; removes it.", name.name)));
+            }
+            self.notice(Error {
+                message: format!("{}, skipping", there.message),
+                ..there
+            });
+            return Ok("CREATE TABLE".into());
+        }
+        let (schema, batches, tag) = match &create.query {
+            Some(query) => {
+                let query = ast::Statement::Query(query.clone());
+                let plan = self.plan(&self.as_planned(query)).await?;
+                let (schema, batches) = self.collected(plan, None).await?;
+                let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                (schema, batches, format!("SELECT {count}"))
+            }
+            None => {
+                let schema = crate::execute::declared_schema(create)?;
+                (schema, Vec::new(), "CREATE TABLE".to_owned())
+            }
+        };
+        let schema = loose(&schema);
+        let batches = fitted(batches, &schema)?;
+        let consumer = MemoryConsumer::new(format!("temporary table {}", name.name));
+        let held = consumer.register(&self.memory_pool());
+        held.try_resize(bytes(&batches)).map_err(engine_error)?;
+        let table = Arc::new(TempTable::new(schema, batches, held));
+        self.temp.tables.write().insert(name.name, table);
+        self.temp.changed();
+        self.show_temp()?;
+        Ok(tag)
+    }
+
+    /// Drops a table of the session; whether it was there.
+    pub(crate) fn drop_temp(&self, name: &str) -> bool {
+        let found = self.temp.tables.write().remove(name).is_some();
+        self.temp.changed();
+        found
+    }
+
+    /// Drops all of them.
+    pub(crate) fn drop_all_temp(&self) {
+        self.temp.tables.write().clear();
+        self.temp.changed();
+    }
+
+    /// Makes them part of the session's catalog, once there are any.
+    pub(super) fn show_temp(&self) -> Result<()> {
+        if self.temp.is_empty() {
+            return Ok(());
+        }
+        let catalog = match &self.made_of {
+            Some(made_of) => made_of.catalogs.catalog("sluice"),
+            None => self.context().catalog("sluice"),
+        };
+        let catalog = catalog.ok_or_else(|| Error::internal("a session without a catalog"))?;
+        let tables = Arc::clone(&self.temp) as Arc<dyn SchemaProvider>;
+        catalog
+            .register_schema(TEMP_SCHEMA, tables)
+            .map(drop)
+            .map_err(engine_error)
+    }
+
+    fn memory_pool(&self) -> Arc<dyn MemoryPool> {
+        Arc::clone(&self.context().runtime_env().memory_pool)
+    }
+
+    /// All rows of a plan, as long as there is memory for them.
+    async fn collected(
+        &self,
+        plan: LogicalPlan,
+        token: Option<&CancellationToken>,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let rows = self.engine.ad_hoc().run(self.context(), plan).await;
+        let mut rows = rows.map_err(engine_error)?;
+        let held = MemoryConsumer::new("rows of a temporary table").register(&self.memory_pool());
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(engine_error)?;
+            if token.is_some_and(CancellationToken::is_cancelled) {
+                return Err(cancelled());
+            }
+            held.try_grow(batch.get_array_memory_size())
+                .map_err(engine_error)?;
+            batches.push(batch);
+        }
+        Ok((rows.schema(), batches))
+    }
+
+    /// Plans a statement that writes to a temporary table, and gives its parameters' types; `None` for any other.
+    pub(super) async fn prepare_temp_write(
+        &self,
+        statement: &ast::Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<Option<(Planned, Vec<Option<DataType>>)>> {
+        if self.temp.is_empty() {
+            return Ok(None);
+        }
+        let Some((name, kind, query)) = self.temp_query(statement)? else {
+            return Ok(None);
+        };
+        if !self.temp.has(&name) {
+            return Err(self
+                .engine
+                .catalog()
+                .undefined(&QualifiedName::new(TEMP_SCHEMA, name)));
+        }
+        let plan = self.plan(&self.as_planned(query)).await?;
+        let plan = match plan {
+            LogicalPlan::Dml(dml) => Arc::unwrap_or_clone(dml.input),
+            plan => plan,
+        };
+        let (plan, types) =
+            parameters::typed(plan, hints, &parameters::Types::new()).map_err(engine_error)?;
+        let plan = Arc::new(plan);
+        let write = TempWrite { name, kind, plan };
+        Ok(Some((Planned::Temp(write), types)))
+    }
+
+    /// What is written, and the query that gives the rows.
+    fn temp_query(
+        &self,
+        statement: &ast::Statement,
+    ) -> Result<Option<(String, Kind, ast::Statement)>> {
+        let hint = "Write to a temporary table with INSERT, UPDATE and DELETE of it alone, or make a plain one.";
+        Ok(match statement {
+            ast::Statement::Insert(insert) => {
+                let TableObject::TableName(name) = &insert.table else {
+                    return Ok(None);
+                };
+                let Some(name) = temporary(name)? else {
+                    return Ok(None);
+                };
+                if insert.returning.is_some() || insert.on.is_some() {
+                    return Err(unsupported("RETURNING and ON CONFLICT", hint));
+                }
+                Some((name, Kind::Insert, statement.clone()))
+            }
+            ast::Statement::Delete(delete) => {
+                let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) =
+                    &delete.from;
+                let Some((name, relation)) = one_of(from.first())? else {
+                    return Ok(None);
+                };
+                if delete.using.is_some() || delete.returning.is_some() || from.len() > 1 {
+                    return Err(unsupported("USING and RETURNING", hint));
+                }
+                let kept = match &delete.selection {
+                    Some(condition) => format!("WHERE ({condition}) IS NOT TRUE"),
+                    None => "WHERE false".to_owned(),
+                };
+                let query = query_of(&format!("SELECT * FROM {relation} {kept}"))?;
+                Some((name, Kind::Delete, query))
+            }
+            ast::Statement::Update(update) => {
+                let Some((name, relation)) = one_of(Some(&update.table))? else {
+                    return Ok(None);
+                };
+                if update.from.is_some() || update.returning.is_some() {
+                    return Err(unsupported("FROM and RETURNING", hint));
+                }
+                let Some(table) = self.temp.get(&name) else {
+                    return Ok(Some((name, Kind::Update, statement.clone())));
+                };
+                let query = query_of(&updated(update, &table.schema, &name, &relation)?)?;
+                Some((name, Kind::Update, query))
+            }
+            ast::Statement::Truncate(truncate) => {
+                let [table] = truncate.table_names.as_slice() else {
+                    return Ok(None);
+                };
+                let Some(name) = temporary(&table.name)? else {
+                    return Ok(None);
+                };
+                let query = query_of(&format!("SELECT * FROM {} WHERE false", table.name))?;
+                Some((name, Kind::Truncate, query))
+            }
+            _ => None,
+        })
+    }
+
+    /// Writes; the completion tag.
+    pub(super) async fn run_temp_write(
+        &self,
+        write: &TempWrite,
+        values: Vec<ScalarValue>,
+        token: &CancellationToken,
+    ) -> Result<String> {
+        let table = self.temp.get(&write.name).ok_or_else(|| {
+            let name = QualifiedName::new(TEMP_SCHEMA, write.name.clone());
+            self.engine.catalog().undefined(&name)
+        })?;
+        let plan = LogicalPlan::clone(&write.plan);
+        let plan = match values.is_empty() {
+            true => plan,
+            false => {
+                let values = values.into_iter().map(Into::into).collect();
+                let bound = plan.with_param_values(ParamValues::List(values));
+                bound.map_err(engine_error)?
+            }
+        };
+        let (_, batches) = self.collected(plan, Some(token)).await?;
+        let before = table.rows.read().batches.clone();
+        let count =
+            |batches: &[RecordBatch]| -> usize { batches.iter().map(RecordBatch::num_rows).sum() };
+        match write.kind {
+            Kind::Insert => {
+                let new = fitted(batches, &table.schema)?;
+                let added = count(&new);
+                table.put(before.into_iter().chain(new).collect())?;
+                Ok(format!("INSERT 0 {added}"))
+            }
+            Kind::Delete => {
+                let gone = count(&before) - count(&batches);
+                table.put(fitted(batches, &table.schema)?)?;
+                Ok(format!("DELETE {gone}"))
+            }
+            Kind::Update => {
+                let last = table.schema.fields().len();
+                let changed: usize = batches
+                    .iter()
+                    .filter_map(|batch| batch.columns().get(last)?.as_boolean_opt())
+                    .map(BooleanArray::true_count)
+                    .sum();
+                let all: Vec<usize> = (0..last).collect();
+                let rows = batches.iter().map(|batch| batch.project(&all));
+                let rows = rows
+                    .collect::<std::result::Result<Vec<_>, _>>()
+                    .map_err(|error| Error::internal(error.to_string()))?;
+                table.put(fitted(rows, &table.schema)?)?;
+                Ok(format!("UPDATE {changed}"))
+            }
+            Kind::Truncate => {
+                table.put(Vec::new())?;
+                Ok("TRUNCATE TABLE".into())
+            }
+        }
+    }
+}
+
+/// The temporary table of a FROM, and the text that it is read by; `None` where it is another relation.
+fn one_of(table: Option<&ast::TableWithJoins>) -> Result<Option<(String, String)>> {
+    let Some(ast::TableWithJoins { relation, joins }) = table else {
+        return Ok(None);
+    };
+    let TableFactor::Table { name, .. } = relation else {
+        return Ok(None);
+    };
+    let found = temporary(name)?;
+    if found.is_some() && !joins.is_empty() {
+        return Err(unsupported(
+            "a join that is written to",
+            "Name one table alone.",
+        ));
+    }
+    Ok(found.map(|found| (found, relation.to_string())))
+}
+
+/// The query that gives the rows of an UPDATE, and of each whether it was changed.
+fn updated(update: &ast::Update, schema: &Schema, table: &str, relation: &str) -> Result<String> {
+    let mut set: BTreeMap<String, String> = BTreeMap::new();
+    for assignment in &update.assignments {
+        let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
+            return Err(unsupported("SET (a, b) = …", "Set each column by itself."));
+        };
+        let column = name.0.last().and_then(ast::ObjectNamePart::as_ident);
+        let column = column.map(fold).unwrap_or_default();
+        if schema.index_of(&column).is_err() {
+            return Err(Error::user(
+                SqlState::UndefinedColumn,
+                format!("column \"{column}\" of relation \"{table}\" does not exist"),
+            ));
+        }
+        if set
+            .insert(column.clone(), assignment.value.to_string())
+            .is_some()
+        {
+            return Err(Error::user(
+                SqlState::SyntaxError,
+                format!("multiple assignments to same column \"{column}\""),
+            ));
+        }
+    }
+    let hit = match &update.selection {
+        Some(condition) => format!("coalesce(({condition}), false)"),
+        None => "true".to_owned(),
+    };
+    let columns = schema.fields().iter().map(|field| {
+        let name = format!("\"{}\"", field.name().replace('"', "\"\""));
+        match set.get(field.name()) {
+            Some(value) => format!(
+                "CASE WHEN {hit} THEN CAST(({value}) AS {}) ELSE {name} END AS {name}",
+                crate::execute::sql_type(field.data_type())
+            ),
+            None => name,
+        }
+    });
+    let columns: Vec<String> = columns.collect();
+    Ok(format!(
+        "SELECT {}, {hit} AS \"?hit?\" FROM {relation}",
+        columns.join(", ")
+    ))
+}
+
+/// A statement of our own words.
+fn query_of(text: &str) -> Result<ast::Statement> {
+    let parsed = sluice_sql::parse(text).map_err(parse_error)?;
+    match parsed.into_iter().next().map(|parsed| parsed.statement) {
+        Some(Statement::Sql(statement)) => Ok(*statement),
+        _ => Err(Error::internal(format!("cannot be read: {text}"))),
+    }
+}
+
+/// The columns without what the engine knows of how they came to be.
+fn loose(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let plain = Field::new(field.name(), field.data_type().clone(), true);
+        plain.with_metadata(field.metadata().clone())
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The batches as rows of the table.
+fn fitted(batches: Vec<RecordBatch>, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    let batches = batches.into_iter().filter(|batch| batch.num_rows() > 0);
+    let fitted = batches.map(|batch| {
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns = columns
+            .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    });
+    fitted
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|error| Error::internal(format!("rows of a temporary table: {error}")))
+}
