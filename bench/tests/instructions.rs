@@ -47,7 +47,8 @@ fn an_event_takes_the_instructions_it_took() {
 /// The rounds that the longer run has more, an event.
 fn an_event(step: &str) -> f64 {
     let (short, long) = ROUNDS;
-    (instructions(step, long) - instructions(step, short)) / (f64::from(long - short) * EVENTS)
+    let rounds = f64::from(long - short);
+    ((instructions(step, long) - instructions(step, short)) / (rounds * EVENTS)).round()
 }
 
 fn instructions(step: &str, rounds: u32) -> f64 {

@@ -29,7 +29,7 @@ const EVENTS: usize = 4096;
 const ROUND_US: i64 = 240_000_000;
 /// The main job's query.
 const QUERY: &str = "SELECT window_start, event_type, user_segment, count(*) AS n, avg(value) AS mean, approx_percentile(value, 0.95) AS p95
-    FROM TUMBLE(events, timestamp, INTERVAL '1 minute') GROUP BY window_start, event_type, user_segment";
+    FROM TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute') GROUP BY window_start, event_type, user_segment";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     Arc::new(Schema::new(vec![
-        Field::new("timestamp", time, true),
+        Field::new("ts", time, true),
         Field::new("event_type", DataType::Utf8, true),
         Field::new("user_segment", DataType::Utf8, true),
         Field::new("value", DataType::Float64, true),
@@ -67,7 +67,7 @@ fn event(n: usize) -> String {
     let value = (n * 7919 % 100_000) as f64 / 1000.0;
     let session = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     format!(
-        r#"{{"timestamp":"2026-03-01T22:{minute:02}:{second:02}.{milli:03}Z","event_type":"{kind}","user_segment":"{segment}","value":{value},"user_id":"u{n:07}","session":"{session:016x}"}}"#
+        r#"{{"ts":"2026-03-01T22:{minute:02}:{second:02}.{milli:03}Z","event_type":"{kind}","user_segment":"{segment}","value":{value},"user_id":"u{n:07}","session":"{session:016x}"}}"#
     )
 }
 
@@ -79,7 +79,7 @@ fn clean() -> Vec<String> {
 fn dirty() -> Vec<String> {
     (0..EVENTS)
         .map(|n| match n % 8 {
-            1 => format!(r#"{{"value":{n}.25,"timestamp":"2026-03-01 22:50:01","user_segment":"free","event_type":"click"}}"#),
+            1 => format!(r#"{{"value":{n}.25,"ts":"2026-03-01 22:50:01","user_segment":"free","event_type":"click"}}"#),
             3 => event(n).replace(r#""user_segment":"free","#, ""),
             5 => event(n).replace("click", r"cl\u0069ck \ud83d\ude00"),
             7 => event(n).replace("page_view", &"a longer text than usual ".repeat(8)),
@@ -168,8 +168,8 @@ async fn plan() -> ContinuousPlan {
         declared: schema().fields().len(),
         columns: schema(),
         watermark: Some(WatermarkDefinition {
-            column: Ident::new("timestamp"),
-            expr: expr("timestamp - INTERVAL '10 seconds'"),
+            column: Ident::new("ts"),
+            expr: expr("ts - INTERVAL '10 seconds'"),
         }),
         time: TimeRules {
             max_future_skew_us: None,
