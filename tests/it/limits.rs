@@ -64,15 +64,15 @@ fn a_thousand_idle_connections_cost_little_and_the_next_is_refused() {
     let open: Vec<TcpStream> = (0..IDLE).map(|_| raw(&server)).collect();
     let took = server.memory_mib("VmRSS") - before;
     println!("{IDLE} idle connections: {took:.0} MiB");
-    // The goal is 100, and a development build takes more than a release.
-    assert!(took <= 120.0, "{took} MiB");
+    // The goal is 100.
+    assert!(took <= 60.0, "{took} MiB");
     // Those that have asked something let go of what they asked it with.
     for mut stream in &open {
         ask(&mut stream);
     }
     let rested = server.wait("rest", Duration::from_secs(60), || {
         let took = server.memory_mib("VmRSS") - before;
-        (took <= 160.0).then_some(took)
+        (took <= 130.0).then_some(took)
     });
     println!("{IDLE} that have asked something: {rested:.0} MiB");
     // Held, so that none has the place of the one before it.
@@ -187,7 +187,7 @@ fn statements_that_are_too_deep_or_too_wide_are_refused() {
         let began = Instant::now();
         let refusal = pg.try_run(sql).expect_err(&sql[..sql.len().min(40)]);
         let known = [
-            "54000", "54001", "57014", "53200", "42P01", "42883", "42804",
+            "54000", "54001", "57014", "53200", "42P01", "42883", "42804", "42P17",
         ];
         assert!(
             known.contains(&refusal.state.as_str()),

@@ -152,3 +152,27 @@ fn a_lookup_is_refused_once_its_right_is_taken_and_follows_settings() {
     pg.run("GRANT SELECT ON gold.t TO ann");
     assert_eq!(numbers(&ann, &one, &[&3_i64]), [3]);
 }
+
+#[test]
+fn a_filter_on_the_window_passes_by_files_of_other_partitions() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE gold.hours (window_start TIMESTAMPTZ, n INT, date DATE, hour INT) PARTITIONED BY (date, hour)");
+    pg.run(
+        "INSERT INTO gold.hours SELECT t AS a, 1 AS b, CAST(t AS DATE) AS c, CAST(date_part('hour', t) AS INT) AS d
+         FROM (SELECT to_timestamp(1767227400 + n * 3600) AS t FROM generate_series(0, 71) AS g(n)) x",
+    );
+    assert_eq!(pg.value("SELECT count(*) FROM gold.hours__files"), "72");
+    for (filter, files) in [
+        ("window_start >= TIMESTAMPTZ '2026-01-03 20:00:00Z'", 4),
+        ("window_start = TIMESTAMPTZ '2026-01-02 05:30:00Z'", 1),
+        ("date = '2026-01-02'", 24),
+    ] {
+        let plan = pg.run(&format!(
+            "EXPLAIN ANALYZE SELECT sum(n) FROM gold.hours WHERE {filter}"
+        ));
+        let plan = format!("{plan:?}");
+        let scanned = format!("count_files_scanned={files}");
+        assert!(plan.contains(&scanned), "{filter}: {plan}");
+    }
+}
