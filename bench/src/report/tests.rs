@@ -64,7 +64,7 @@ fn targets_are_met_not_met_or_not_measured() {
         "{text}"
     );
     assert!(
-        of("| drain: Spark takes").ends_with("10.0 times that (10.0 to 10.0) | **not met** |"),
+        of("| drain: Spark takes").ends_with("10.0 (10.0 to 10.0) times that | **not met** |"),
         "{text}"
     );
     assert!(of("| drain: Flink takes").ends_with("| not measured |"));

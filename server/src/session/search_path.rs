@@ -85,10 +85,9 @@ pub(super) fn elements(text: &str) -> Option<Vec<String>> {
 
 /// A name as it stands in such a list.
 pub(super) fn quoted(name: &str) -> String {
-    if is_plain(name) {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
+    match is_plain(name) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
 
