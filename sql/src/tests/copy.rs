@@ -1,5 +1,7 @@
 //! COPY in both spellings of its options.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::becomes;
 use crate::{ParseErrorKind, parse};
 
@@ -82,7 +84,7 @@ fn what_is_not_ours_is_refused_where_it_stands() {
             "WHERE",
         ),
     ] {
-        let error = parse(text).expect_err(text);
+        let error = parse(text).unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),
             (kind, message),
@@ -106,7 +108,7 @@ fn what_is_not_ours_is_refused_where_it_stands() {
             "COPY delimiter cannot be that character",
         ),
     ] {
-        let error = parse(&format!("COPY t FROM STDIN ({options})")).expect_err(options);
+        let error = parse(&format!("COPY t FROM STDIN ({options})")).unwrap_err();
         assert_eq!(error.message, message);
     }
 }
