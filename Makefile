@@ -56,8 +56,9 @@ instructions: build ## Record the instructions an event takes on the hot path (b
 # what measures and what is measured, optimised, apart from what the edit loop builds
 BENCH_RUN = SLUICE_CACHE="$(SLUICE_CACHE)" CARGO_MANIFEST_DIR="$(CURDIR)/tests" $(BENCH)/bench
 
-bench: bench-build ## Ours alone, some minutes: CPU per million events, memory, rate, freshness of an optimised build, each answer checked first
+bench: bench-build ## Ours alone, some minutes: CPU per million events, memory, rate, freshness of an optimised build, each answer checked first; then bench-crates
 	@$(BENCH_RUN)
+	@$(MAKE) --no-print-directory bench-crates
 
 bench-peers: bench-build ## Everything side by side with Spark and Flink on one real broker (settings: bench/README.md); figures go to bench/results
 	@SLUICE_CACHE="$(SLUICE_CACHE)" $(BENCH)/parts install kafka spark spark-kafka flink
