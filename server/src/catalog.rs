@@ -128,7 +128,7 @@ impl Catalog {
     /// Whose a schema is, and what others may do in it.
     pub fn schema_access(&self, schema: &str) -> SchemaAccess {
         let access = self.access.get(schema).cloned();
-        access.unwrap_or_else(|| SchemaAccess::of_before())
+        access.unwrap_or_else(SchemaAccess::of_before)
     }
 
     /// What was given on the database.
@@ -240,7 +240,7 @@ impl Catalog {
         self.schemas.entry(schema.to_owned()).or_default();
         self.access
             .entry(schema.to_owned())
-            .or_insert_with(|| SchemaAccess::of_before());
+            .or_insert_with(SchemaAccess::of_before);
     }
 
     /// Takes a schema away.

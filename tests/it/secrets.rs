@@ -139,9 +139,8 @@ fn planted_secrets_are_found_nowhere() {
         (pg.value("SELECT count(*) FROM gold.n") == "2").then_some(())
     });
     server.wait("a commit", SOON, || {
-        (pg.value("SELECT coalesce(max(last_commit_version), 0) FROM system.queries")
-            >= "1".to_owned())
-        .then_some(())
+        (pg.value("SELECT coalesce(max(last_commit_version), 0) FROM system.queries") != "0")
+            .then_some(())
     });
 
     // What anybody can ask, as the owner, who may see everything.

@@ -74,7 +74,7 @@ impl Subscriber {
         match fetched {
             Some(Ok(rows)) => rows
                 .into_iter()
-                .fold(false, |any, row| self.take(row) || any),
+                .fold(false, |any, row| self.take(row) | any),
             _ => {
                 self.leave();
                 false

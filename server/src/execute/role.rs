@@ -85,7 +85,8 @@ pub(super) async fn alter(session: &Session, alter: &AlterRole) -> Result<Outcom
             password: None,
             ..options.clone()
         } == RoleOptions::default();
-        if !creator && !(actor == name && password_alone) {
+        let own_password = actor == name && password_alone;
+        if !creator && !own_password {
             return Err(refused("permission denied to alter role"));
         }
     }

@@ -112,6 +112,13 @@ impl Broker<'_> {
             }
             let answer = connection.receive_fetch(patience, &fetcher.stop)?;
             self.well();
+            // Where a partition has had nothing yet, the first messages of all of them should come together: those that come alone move
+            // time. What came first is asked for once more, in company.
+            if self.quiet && has_messages(&answer) && !self.all_begun() {
+                self.quiet = false;
+                asked = self.ask(&mut connection)?;
+                continue;
+            }
             let (fetched, unsettled) = self.take_in(answer)?;
             asked = !unsettled && self.ask(&mut connection)?;
             if !fetched.is_empty() {
@@ -145,6 +152,12 @@ impl Broker<'_> {
             self.fetcher.changed.wait_for(&mut table, wait);
             waited = wake.is_none();
         }
+    }
+
+    /// Whether every partition has had a message.
+    fn all_begun(&self) -> bool {
+        let table = self.fetcher.table.lock();
+        self.led(&table).all(|(_, position)| position.begun)
     }
 
     fn led<'t>(&self, table: &'t Table) -> impl Iterator<Item = (i32, &'t Position)> {
@@ -208,8 +221,7 @@ impl Broker<'_> {
         let mut unsettled = false;
         let fetcher = self.fetcher;
         let mut table = fetcher.table.lock();
-        // Where a partition has had nothing yet, the first messages of all of them should come together: those that come alone move time.
-        let mut quiet = self.led(&table).all(|(_, position)| position.begun);
+        let mut quiet = !has_messages(&answer);
         for part in answer
             .responses
             .into_iter()
@@ -217,11 +229,7 @@ impl Broker<'_> {
         {
             let partition = part.partition_index;
             // A partition that cannot be read just now is asked for again soon, not after the others have been silent for long.
-            quiet &= part.error_code == 0
-                && part
-                    .records
-                    .as_ref()
-                    .is_none_or(|records| records.is_empty());
+            quiet &= part.error_code == 0;
             if table.topology.leader(partition) != Some(self.id) {
                 continue;
             }
@@ -282,6 +290,15 @@ impl Broker<'_> {
             self.fetcher.changed.wait_until(&mut table, until);
         }
     }
+}
+
+fn has_messages(answer: &FetchResponse) -> bool {
+    let mut parts = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    parts.any(|part| {
+        part.records
+            .as_ref()
+            .is_some_and(|records| !records.is_empty())
+    })
 }
 
 /// What a partition's part of an answer comes to.

@@ -1,5 +1,5 @@
 //! Tests of approx percentile: see the module beside for what is promised.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod accuracy;
 mod grains;

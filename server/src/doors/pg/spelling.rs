@@ -661,11 +661,10 @@ fn elements(list: &Expr) -> Option<Vec<Expr>> {
         Expr::Array(array) => Some(array.elem.clone()),
         Expr::Nested(inner) => elements(inner),
         Expr::Cast {
-            expr, data_type, ..
-        } => match data_type {
-            sluice_sql::ast::DataType::Array(_) => elements(expr),
-            _ => None,
-        },
+            expr,
+            data_type: sluice_sql::ast::DataType::Array(_),
+            ..
+        } => elements(expr),
         Expr::Value(value) => {
             let written = text_of(&value.value)?;
             let inside = written.trim().strip_prefix('{')?.strip_suffix('}')?;

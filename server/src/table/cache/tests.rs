@@ -1,4 +1,5 @@
 //! Zone maps: batches are passed by only where no row of them can match.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{collections::HashMap, sync::Arc};
 

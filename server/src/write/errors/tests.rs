@@ -1,5 +1,5 @@
 //! The texts are Arrow's own: each is made here by a conversion that fails.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -86,9 +86,8 @@ fn conform(source: &RecordBatch, shape: &Shape) -> Result<RecordBatch> {
     let columns = shape.columns.iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| -> Result<ArrayRef> {
         let Some(array) = source.column_by_name(column.name) else {
-            return Ok(
-                ScalarValue::try_from(field.data_type())?.to_array_of_size(source.num_rows())?
-            );
+            let nothing = ScalarValue::try_from(field.data_type())?;
+            return nothing.to_array_of_size(source.num_rows());
         };
         match (array.data_type(), field.data_type()) {
             (DataType::Utf8, DataType::Int32) => {

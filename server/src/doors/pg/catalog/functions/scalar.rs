@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<ScalarUDF> {
                 .map_or_else(|| "NULL".to_owned(), |text| literal(&text))
                 .into())
         }),
-        Called::lax("format", "text", |arguments| formatted(arguments)),
+        Called::lax("format", "text", formatted),
         Called::lax("num_nulls", "integer", |arguments| {
             Ok(nulls(arguments).into())
         }),
