@@ -129,6 +129,22 @@ impl Splits {
         })
     }
 
+    /// When the next split will have been silent long enough to be idle; earlier than now where one has been.
+    pub fn idle_at(&self) -> Option<Instant> {
+        let counted = self.states.iter();
+        let counted = counted.filter(|(_, state)| !state.finished && !state.idle);
+        counted
+            .map(|(split, state)| state.last_rows + timeout(&self.idle_timeouts, split))
+            .min()
+    }
+
+    /// Whether every split is idle or at its end.
+    pub fn all_idle(&self) -> bool {
+        self.states
+            .values()
+            .all(|state| state.idle || state.finished)
+    }
+
     /// Splits that do not hold the watermark back now; `has_watermark` tells whether a split ever had a usable row.
     pub fn excluded(&mut self, has_watermark: impl Fn(&SplitId) -> bool) -> BTreeSet<SplitId> {
         let mut excluded = BTreeSet::new();

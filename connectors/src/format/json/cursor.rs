@@ -6,6 +6,8 @@ use super::problem::Problem;
 
 /// Levels of nesting beyond which a message is bad.
 pub(super) const MAX_DEPTH: usize = 512;
+/// Length up to which a string is copied as one piece.
+pub(super) const SHORT: usize = 16;
 
 /// A position in a message that is known to be UTF-8.
 #[derive(Debug)]
@@ -235,9 +237,36 @@ impl<'a> Cursor<'a> {
         Ok(number)
     }
 
+    /// The first bytes of a short string without escapes, and what stands behind it: as many are copied faster than as few as it has.
+    #[inline]
+    pub(super) fn short(&self, string: &Quoted<'_>) -> Option<&'a [u8; SHORT]> {
+        let short = !string.escaped && string.raw.len() <= SHORT;
+        let here = self.bytes.get(string.at..).filter(|_| short);
+        here.and_then(|here| here.first_chunk())
+    }
+
     #[inline]
     fn digits(&mut self, number: &mut Number<'a>) {
         let (mut mantissa, mut digits, mut at) = (number.mantissa, number.digits, self.at);
+        while let Some(chunk) = self
+            .bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<8>())
+        {
+            let run = DigitRun::of(u64::from_le_bytes(*chunk));
+            mantissa = mantissa.wrapping_mul(run.scale()).wrapping_add(run.value());
+            digits += if digits > 0 {
+                run.length
+            } else {
+                run.significant()
+            };
+            at += run.length as usize;
+            if run.length < 8 {
+                (number.mantissa, number.digits, self.at) = (mantissa, digits, at);
+                return;
+            }
+        }
+        // The last bytes of the message.
         while let Some(byte @ b'0'..=b'9') = self.bytes.get(at) {
             let digit = byte - b'0';
             mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
@@ -412,6 +441,64 @@ fn unicode(text: &str, at: usize) -> Result<(char, usize), Problem> {
     }
 }
 
+/// The digits that eight bytes begin with.
+#[derive(Clone, Copy, Debug)]
+struct DigitRun {
+    /// The digits' values, the last one in the highest byte, zeros below.
+    values: u64,
+    length: u32,
+}
+
+impl DigitRun {
+    #[inline]
+    fn of(word: u64) -> Self {
+        const ZEROS: u64 = 0x3030_3030_3030_3030;
+        const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let values = word ^ ZEROS;
+        // The high bit of every byte that is not 0 to 9; a carry out of one goes to later bytes alone.
+        let others = (values.wrapping_add(ABOVE_NINE) | values) & HIGH;
+        let length = others.trailing_zeros() / 8;
+        let values = match length {
+            0 => 0,
+            length => values << (64 - 8 * length),
+        };
+        Self { values, length }
+    }
+
+    /// Ten to the power of how many there are.
+    #[inline]
+    fn scale(self) -> u64 {
+        const POWERS: [u64; 9] = [
+            1,
+            10,
+            100,
+            1_000,
+            10_000,
+            100_000,
+            1_000_000,
+            10_000_000,
+            100_000_000,
+        ];
+        POWERS.get(self.length as usize).copied().unwrap_or(1)
+    }
+
+    /// The number they are: neighbours are joined to pairs, those to fours, those to eight.
+    #[inline]
+    fn value(self) -> u64 {
+        let pairs = self.values.wrapping_mul(10).wrapping_add(self.values >> 8);
+        let low = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(100 + (1_000_000 << 32));
+        let high = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(1 + (10_000 << 32));
+        low.wrapping_add(high) >> 32
+    }
+
+    /// How many there are from the first on that is not zero.
+    #[inline]
+    fn significant(self) -> u32 {
+        8 - self.values.trailing_zeros() / 8
+    }
+}
+
 /// The first position from `at` with a quote, a backslash or a control character; the length if there is none.
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
@@ -419,15 +506,19 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // The classic "is there a byte less than n": exact for the lowest byte that matches, which is the one that is wanted.
     let less = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let found = less(word, 0x20)
+    let found = |word: u64| {
+        less(word, 0x20)
             | less(word ^ (ONES * u64::from(b'"')), 1)
-            | less(word ^ (ONES * u64::from(b'\\')), 1);
+            | less(word ^ (ONES * u64::from(b'\\')), 1)
+    };
+    // Two words at a time: how long a string is cannot be foretold, and one step for most is cheaper than one or two.
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let words = u128::from_le_bytes(*chunk);
+        let found = u128::from(found(words as u64)) | u128::from(found((words >> 64) as u64)) << 64;
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        at += 16;
     }
     while let Some(byte) = bytes.get(at) {
         if *byte < 0x20 || *byte == b'"' || *byte == b'\\' {

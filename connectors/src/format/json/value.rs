@@ -74,7 +74,13 @@ pub(super) fn read_value(
             }
             let text = cursor.string()?;
             let start = values.data.len();
-            text.resolve(&mut values.data)?;
+            match cursor.short(&text) {
+                Some(bytes) => {
+                    values.data.extend_from_slice(bytes);
+                    values.data.truncate(start + text.raw.len());
+                }
+                None => text.resolve(&mut values.data)?,
+            }
             if text.escaped && values.data.iter().skip(start).any(|byte| *byte == 0) {
                 return Err(Problem::new(
                     "\\u0000 in a string: TEXT cannot hold it",

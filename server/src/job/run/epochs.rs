@@ -42,12 +42,15 @@ use crate::{
     root::storage_error,
 };
 
-/// How often a quiet job looks at its timers.
+/// How often a job looks at its timers; and how often where nothing has happened for a while.
 const TICK: Duration = Duration::from_millis(250);
+const QUIET_TICK: Duration = Duration::from_secs(1);
+const QUIET_AFTER: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(5);
-/// How often end offsets are asked for, for lag; and how soon again when idleness hangs on it.
+/// How often end offsets are asked for, for lag; how soon again when idleness hangs on it; and how seldom when every split is idle.
 const ASK_ENDS: Duration = Duration::from_secs(5);
 const ASK_ENDS_AGAIN: Duration = Duration::from_secs(1);
+const ASK_ENDS_SELDOM: Duration = Duration::from_secs(30);
 /// Rows that are worth an epoch at once. Fewer wait for company, because an epoch costs the same for one row as for a hundred; but not
 /// when they would close a window, nor when somebody asks for the open ones.
 const ENOUGH_ROWS: usize = 8 << 10;
@@ -215,11 +218,11 @@ impl<'a> Running<'a> {
 
     /// The main loop.
     pub(super) async fn run(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<End> {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let room = self.parts.tables.table.tail_size().1 < 2 * self.parts.options.tail_bytes;
-            let lingers_until = self.lingers_until();
+            let wake = self
+                .lingers_until()
+                .map_or(self.next_tick(), |until| until.min(self.next_tick()));
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -260,9 +263,7 @@ impl<'a> Running<'a> {
                     }
                 },
                 done = finished(&mut self.committing), if self.committing.is_some() => self.on_committed(done)?,
-                // Before the events: a reader that always has some must not keep the timers waiting.
-                _ = tick.tick() => self.on_tick(),
-                () = until(lingers_until), if lingers_until.is_some() => {}
+                () = tokio::time::sleep_until(wake.into()) => {}
                 event = self.readers.next(), if room => {
                     self.on_event(event.ok_or_else(reader_ended)?)?;
                     while self.pending_rows < self.parts.options.epoch_rows {
@@ -273,6 +274,10 @@ impl<'a> Running<'a> {
                     }
                     self.weigh();
                 }
+            }
+            // Not among the events: a reader that always has some must not keep the timers waiting.
+            if self.next_tick() <= Instant::now() {
+                self.on_tick();
             }
             if self
                 .lingers_until()
@@ -298,6 +303,19 @@ impl<'a> Running<'a> {
     fn lingers_until(&self) -> Option<Instant> {
         let may = !self.pending.is_empty() && !self.urgent && self.pending_rows < ENOUGH_ROWS;
         may.then(|| self.last_epoch + LINGER)
+    }
+
+    /// When the timers are looked at next.
+    fn next_tick(&self) -> Instant {
+        let busy = self.committed_epoch != self.epoch
+            || self.committing.is_some()
+            || self.last_epoch.elapsed() < QUIET_AFTER;
+        if busy {
+            return self.last_tick + TICK;
+        }
+        let quiet = self.last_tick + QUIET_TICK;
+        let idle = self.splits.idle_at().filter(|idle| *idle > self.last_tick);
+        idle.map_or(quiet, |idle| idle.min(quiet))
     }
 
     /// Looks at what is pending: does anybody wait for what it would give?
@@ -357,8 +375,14 @@ impl<'a> Running<'a> {
             self.splits.paused(now);
         }
         self.last_tick = now;
-        let since = now.duration_since(self.last_ask);
-        if since >= ASK_ENDS || (since >= ASK_ENDS_AGAIN && self.splits.wants_ends(now)) {
+        let every = if self.splits.wants_ends(now) {
+            ASK_ENDS_AGAIN
+        } else if self.splits.all_idle() {
+            ASK_ENDS_SELDOM
+        } else {
+            ASK_ENDS
+        };
+        if now.duration_since(self.last_ask) >= every {
             self.last_ask = now;
             self.splits.asking(now);
             self.readers.ask_ends();
@@ -390,13 +414,6 @@ impl Drop for Running<'_> {
         if let Some(task) = self.committing.take() {
             task.abort();
         }
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
 
