@@ -164,7 +164,9 @@ fn printed(name: &str, settings: &[(&str, usize)]) -> Result<String, String> {
             "dev",
         ])
         .args(["--config", "tests/bench-profile.toml", "--bench", name])
-        .current_dir(crate::root());
+        .current_dir(crate::root())
+        // Of the run itself; to cargo it would be a reason to build dependencies anew.
+        .env_remove("CARGO_MANIFEST_DIR");
     for (name, value) in settings {
         command.env(name, value.to_string());
     }

@@ -502,31 +502,57 @@ impl DigitRun {
 /// The first position from `at` with a quote, a backslash or a control character; the length if there is none.
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The classic "is there a byte less than n": exact for the lowest byte that matches, which is the one that is wanted.
-    let less = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
-    let found = |word: u64| {
-        less(word, 0x20)
-            | less(word ^ (ONES * u64::from(b'"')), 1)
-            | less(word ^ (ONES * u64::from(b'\\')), 1)
-    };
-    // Two words at a time: how long a string is cannot be foretold, and one step for most is cheaper than one or two.
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let words = u128::from_le_bytes(*chunk);
-        let found = u128::from(found(words as u64)) | u128::from(found((words >> 64) as u64)) << 64;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let found = specials(chunk);
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return at + found.trailing_zeros() as usize;
         }
         at += 16;
     }
-    while let Some(byte) = bytes.get(at) {
-        if *byte < 0x20 || *byte == b'"' || *byte == b'\\' {
-            break;
-        }
-        at += 1;
+    // The last bytes of the message, with some before them that have been looked at.
+    if let Some((before, chunk)) = bytes.split_last_chunk() {
+        let found = specials(chunk).checked_shr((at - before.len()) as u32);
+        return match found.unwrap_or_default() {
+            0 => bytes.len(),
+            found => at + found.trailing_zeros() as usize,
+        };
     }
-    at
+    let rest = bytes.get(at..).unwrap_or_default();
+    let found = rest.iter().position(|byte| is_special(*byte));
+    found.map_or(bytes.len(), |found| at + found)
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// A bit for each byte, the lowest for the first: whether it is a quote, a backslash or a control character.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn specials(chunk: &[u8; 16]) -> u16 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+        _mm_set1_epi8,
+    };
+    let words = u128::from_le_bytes(*chunk);
+    // SAFETY: SSE2 is all that these need, and every x86-64 has it.
+    unsafe {
+        let bytes = _mm_set_epi64x((words >> 64) as i64, words as i64);
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls)) as u16
+    }
+}
+
+/// The same where there are no such instructions.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn specials(chunk: &[u8; 16]) -> u16 {
+    let bytes = chunk.iter().enumerate();
+    bytes.fold(0, |bits, (n, byte)| {
+        bits | u16::from(is_special(*byte)) << n
+    })
 }
 
 /// Whether two texts of one length are the same: eight bytes at a time, because a call of `memcmp` costs more than a key is long.
