@@ -70,8 +70,13 @@ enum Family {
 /// What a broker's thread hands to the reader.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    /// Parts of an answer, one a partition.
-    Fetched(Vec<Fetched>),
+    /// An answer.
+    Fetched {
+        /// Its parts, one a partition.
+        parts: Vec<Fetched>,
+        /// Whether the broker has no more just now: it waited for company, and less came than it was asked to wait for.
+        all: bool,
+    },
     /// A broker cannot be read from.
     Trouble(ConnectorError),
     /// It can again.
@@ -140,6 +145,14 @@ struct Position {
     begun: bool,
     /// Not before.
     due: Option<Instant>,
+}
+
+impl Fetched {
+    fn bytes(&self) -> usize {
+        self.outcome
+            .as_ref()
+            .map_or(0, |records| records.batches.len())
+    }
 }
 
 impl Direct {

@@ -176,13 +176,13 @@ impl Reader {
         match intake.take(wait) {
             Taken::Nothing => self.hand_over(false),
             Taken::Answers(incoming) => {
-                self.take_answers(incoming)?;
-                self.hand_over(false)
+                let all = self.take_answers(incoming)?;
+                self.hand_over(all)
             }
             Taken::Messages { messages, all } => {
                 self.take_messages(messages.iter())?;
                 drop(messages);
-                // An empty queue means that the broker has no more just now: whoever waits for rows should have them.
+                // As above, an empty queue means that the broker has no more just now: whoever waits for rows should have them.
                 self.hand_over(all)
             }
         }

@@ -122,7 +122,12 @@ impl Broker<'_> {
             let (fetched, unsettled) = self.take_in(answer)?;
             asked = !unsettled && self.ask(&mut connection)?;
             if !fetched.is_empty() {
-                let handed = fetcher.answers.send(Incoming::Fetched(fetched));
+                let bytes: usize = fetched.iter().map(Fetched::bytes).sum();
+                let handed = fetcher.answers.send(Incoming::Fetched {
+                    parts: fetched,
+                    all: i64::try_from(bytes).unwrap_or(i64::MAX)
+                        < i64::from(fetcher.settings.min_bytes),
+                });
                 handed.map_err(|_| End::Stopped)?;
             }
             if unsettled {

@@ -38,20 +38,20 @@ impl Reader {
         Ok(())
     }
 
-    /// What came from a broker's thread.
-    pub(super) fn take_answers(&mut self, incoming: Incoming) -> Result<(), End> {
+    /// What came from a broker's thread, and whether nothing follows soon.
+    pub(super) fn take_answers(&mut self, incoming: Incoming) -> Result<bool, End> {
         match incoming {
-            Incoming::Wake => Ok(()),
-            Incoming::Trouble(error) => self.trouble(error),
-            Incoming::Over => self.recovered(),
-            Incoming::Fetched(parts) => {
+            Incoming::Wake => Ok(false),
+            Incoming::Trouble(error) => self.trouble(error).map(|()| false),
+            Incoming::Over => self.recovered().map(|()| false),
+            Incoming::Fetched { parts, all } => {
                 for Fetched { partition, outcome } in parts {
                     match outcome {
                         Ok(records) => self.take_records(partition, &records)?,
                         Err(error) => self.partition_says(partition, -1, &error)?,
                     }
                 }
-                Ok(())
+                Ok(all)
             }
         }
     }
