@@ -22,7 +22,7 @@ use super::Settings;
 const FETCH_VERSIONS: std::ops::RangeInclusive<i16> = 4..=16;
 const VERSION_WITH_IDS: i16 = 13;
 /// How often a waiting read looks whether it should stop.
-const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE: Duration = Duration::from_millis(250);
 /// An answer is as large as was asked for, or as one batch; more than this is not an answer.
 const ANSWER_MAX: usize = 1 << 30;
 /// Answers whose memory may be used again once nobody reads them.
