@@ -9,14 +9,14 @@ mod object;
 
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
 pub use object::{
-    Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, relations,
-    schema_name,
+    Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, function_name,
+    relations, schema_name,
 };
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    access::{Acl, OWNER, Rights, Roles},
+    access::{Acl, Functions, OWNER, Rights, Roles},
     error::{Error, Result, SqlState},
 };
 use sluice_sql::Privilege;
@@ -72,6 +72,7 @@ pub struct Catalog {
     schemas: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
     access: BTreeMap<String, SchemaAccess>,
     database: Acl,
+    functions: Functions,
     roles: Roles,
 }
 
@@ -84,6 +85,7 @@ impl Default for Catalog {
             schemas: BTreeMap::new(),
             access: BTreeMap::new(),
             database,
+            functions: Functions::default(),
             roles: Roles::default(),
         }
     }
@@ -139,6 +141,16 @@ impl Catalog {
     /// Sets what was given on the database.
     pub(crate) fn put_database_acl(&mut self, acl: Acl) {
         self.database = acl;
+    }
+
+    /// Who may call which function.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// Sets who may call which function.
+    pub(crate) fn put_functions(&mut self, functions: Functions) {
+        self.functions = functions;
     }
 
     /// Names of all schemas.

@@ -5,6 +5,7 @@
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
+mod functions;
 mod generic_plan;
 mod parameters;
 mod rights;
@@ -282,6 +283,7 @@ impl Session {
             generic: Arc::default(),
         };
         let statement = found.as_deref().unwrap_or(&parsed.statement);
+        self.may_call(statement)?;
         if let Statement::Subscribe(subscribe) = statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;

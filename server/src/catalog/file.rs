@@ -11,7 +11,7 @@ use super::{
     ViewObject, fold,
 };
 use crate::{
-    access::{Acl, Target, apply_grants, grant_lines},
+    access::{Acl, Functions, Target, apply_grants, grant_lines},
     error::{Error, Result},
     root::storage_error,
 };
@@ -22,6 +22,8 @@ pub const GRACE_DAYS: i64 = 7;
 const HEADER: &str = "-- sluice ";
 /// What was given on the database.
 const DATABASE: &str = "catalog/database.sql";
+/// What was given on functions, and taken.
+const FUNCTIONS: &str = "catalog/functions.sql";
 
 /// The first line of a catalog file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,6 +93,14 @@ impl CatalogFiles {
             let mut acl = Acl::default();
             grants(&mut acl, &text, Target::Database, DATABASE)?;
             catalog.put_database_acl(acl);
+        }
+        let functions = self.root.read_text(FUNCTIONS).await;
+        if let Some(text) = functions.map_err(storage_error)? {
+            let parsed = sluice_sql::parse(&text)
+                .map_err(|error| unreadable(FUNCTIONS, &error.to_string()))?;
+            let statements: Vec<Statement> =
+                parsed.into_iter().map(|parsed| parsed.statement).collect();
+            catalog.put_functions(Functions::of(&statements));
         }
         self.load_roles(&mut catalog).await?;
         Ok(catalog)
@@ -169,6 +179,14 @@ impl CatalogFiles {
     pub(crate) async fn put_database_acl(&self, acl: &Acl) -> Result<()> {
         self.root
             .put_text(DATABASE, &grant_lines(acl, &Target::Database.sql()))
+            .await
+            .map_err(storage_error)
+    }
+
+    /// Writes who may call which function.
+    pub(crate) async fn put_functions(&self, functions: &Functions) -> Result<()> {
+        self.root
+            .put_text(FUNCTIONS, &functions.text())
             .await
             .map_err(storage_error)
     }

@@ -76,6 +76,18 @@ pub fn fold(ident: &ast::Ident) -> String {
     }
 }
 
+/// The word of a function's name in a statement; `None` where it is in a schema that has none.
+pub fn function_name(name: &ast::ObjectName) -> Option<&ast::Ident> {
+    match name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(ident)] => Some(ident),
+        [
+            ast::ObjectNamePart::Identifier(schema),
+            ast::ObjectNamePart::Identifier(ident),
+        ] if fold(schema) == "pg_catalog" => Some(ident),
+        _ => None,
+    }
+}
+
 /// The name of a schema in a statement.
 pub fn schema_name(name: &ast::ObjectName) -> Result<String> {
     match name.0.as_slice() {
