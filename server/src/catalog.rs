@@ -8,6 +8,7 @@ mod file;
 mod object;
 
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
+pub(crate) use object::is_plain;
 pub use object::{
     Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, function_name,
     relations, schema_name,

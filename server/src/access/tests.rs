@@ -23,6 +23,8 @@ fn view(schema: &str, name: &str, owner: &str) -> Object {
             acl: Acl::default(),
             comment: None,
             column_comments: Default::default(),
+            location: None,
+            renames: 0,
         },
         statement,
     })

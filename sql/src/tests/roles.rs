@@ -31,6 +31,8 @@ fn statements_about_roles() {
         "RESET SESSION AUTHORIZATION",
         "ALTER TABLE gold.x OWNER TO ann",
         "ALTER SCHEMA gold OWNER TO CURRENT_USER",
+        "ALTER TABLE gold.x RENAME TO y",
+        "ALTER VIEW IF EXISTS \"X\" RENAME TO \"Y z\"",
         "DROP SECRET IF EXISTS broker",
     ] {
         becomes(text, text);
