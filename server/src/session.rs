@@ -10,6 +10,7 @@ mod generic_plan;
 mod parameters;
 mod rights;
 pub(crate) mod search_path;
+mod set_config;
 mod settings;
 mod temp;
 mod transaction;
@@ -491,6 +492,7 @@ impl Session {
                 return Err(Error::internal("a subscription came the wrong way"));
             }
             Some(Planned::Whole(plan)) => {
+                self.set_by_function(statement, &parameters)?;
                 let generic = self.run_generic(prepared, plan, &parameters).await;
                 if let Some(rows) = generic.map_err(engine_error)? {
                     return Ok(Answer::Rows {
