@@ -208,7 +208,7 @@ impl Catalog {
             format!("relation \"{name}\" does not exist"),
         );
         if name.schema == TEMP_SCHEMA {
-            return error.with_hint("Tables of a session take SELECT, INSERT, UPDATE, DELETE, TRUNCATE and DROP, of that session alone.");
+            return error.with_hint("Tables of a session take SELECT, INSERT, UPDATE, DELETE, TRUNCATE, COPY and DROP, of that session alone.");
         }
         match self.nearest(&name.to_string()) {
             Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
