@@ -9,6 +9,7 @@
 mod check;
 mod failed_logins;
 mod file;
+mod functions;
 mod rights;
 mod roles;
 mod secrets;
@@ -21,6 +22,7 @@ mod tests;
 pub use check::Target;
 pub use failed_logins::{FailedLogin, FailedLogins};
 pub(crate) use file::{apply_grants, grant_lines, role_name_usable, roles_time};
+pub use functions::Functions;
 pub use rights::{Acl, Rights};
 pub use roles::{OWNER, OWNER_OID, Role, Roles};
 pub(crate) use secrets::without_values;

@@ -8,15 +8,16 @@ mod file;
 mod object;
 
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
+pub(crate) use object::is_plain;
 pub use object::{
-    Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, relations,
-    schema_name,
+    Object, ObjectMeta, QualifiedName, StreamObject, TableObject, ViewObject, fold, function_name,
+    relations, schema_name,
 };
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    access::{Acl, OWNER, Rights, Roles},
+    access::{Acl, Functions, OWNER, Rights, Roles},
     error::{Error, Result, SqlState},
 };
 use sluice_sql::Privilege;
@@ -72,6 +73,7 @@ pub struct Catalog {
     schemas: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
     access: BTreeMap<String, SchemaAccess>,
     database: Acl,
+    functions: Functions,
     roles: Roles,
 }
 
@@ -84,6 +86,7 @@ impl Default for Catalog {
             schemas: BTreeMap::new(),
             access: BTreeMap::new(),
             database,
+            functions: Functions::default(),
             roles: Roles::default(),
         }
     }
@@ -141,6 +144,16 @@ impl Catalog {
         self.database = acl;
     }
 
+    /// Who may call which function.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// Sets who may call which function.
+    pub(crate) fn put_functions(&mut self, functions: Functions) {
+        self.functions = functions;
+    }
+
     /// Names of all schemas.
     pub fn schemas(&self) -> impl Iterator<Item = &str> {
         self.schemas.keys().map(String::as_str)
@@ -195,7 +208,7 @@ impl Catalog {
             format!("relation \"{name}\" does not exist"),
         );
         if name.schema == TEMP_SCHEMA {
-            return error.with_hint("Tables of a session take SELECT, INSERT, UPDATE, DELETE, TRUNCATE and DROP, of that session alone.");
+            return error.with_hint("Tables of a session take SELECT, INSERT, UPDATE, DELETE, TRUNCATE, COPY and DROP, of that session alone.");
         }
         match self.nearest(&name.to_string()) {
             Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),

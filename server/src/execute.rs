@@ -18,6 +18,7 @@ mod grant_role;
 mod optimize;
 mod pause;
 mod rebuild;
+mod rename;
 mod replace_stream;
 mod replay;
 mod role;
@@ -107,6 +108,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::Grant(grant) => grant::run(session, grant).await,
         Statement::GrantRole(grant) => grant_role::run(session, grant).await,
         Statement::AlterOwner(alter) => alter_owner::run(session, alter).await,
+        Statement::Rename(rename) => rename::run(session, rename).await,
         Statement::PutSecret(put) => secret::put(session, put).await,
         Statement::DropSecret(drop) => secret::drop(session, drop).await,
         Statement::Copy(_) => Err(Error::user(
@@ -140,7 +142,7 @@ pub(crate) async fn define(session: &Session, statement: &ast::Statement) -> Res
     }
 }
 
-/// The Delta folder of a table, under the root.
+/// The Delta folder of a table that was made under this name, under the root; [`crate::catalog::TableObject::path`] is where one is.
 pub fn table_path(name: &QualifiedName) -> String {
     format!("tables/{}/{}", name.schema, name.name)
 }
@@ -202,6 +204,8 @@ pub(crate) fn new_meta(session: &Session) -> ObjectMeta {
         acl: Acl::default(),
         comment: None,
         column_comments: std::collections::BTreeMap::new(),
+        location: None,
+        renames: 0,
     }
 }
 

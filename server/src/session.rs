@@ -5,10 +5,12 @@
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
+mod functions;
 mod generic_plan;
 mod parameters;
 mod rights;
 pub(crate) mod search_path;
+mod set_config;
 mod settings;
 mod temp;
 mod transaction;
@@ -282,6 +284,7 @@ impl Session {
             generic: Arc::default(),
         };
         let statement = found.as_deref().unwrap_or(&parsed.statement);
+        self.may_call(statement)?;
         if let Statement::Subscribe(subscribe) = statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
@@ -489,6 +492,7 @@ impl Session {
                 return Err(Error::internal("a subscription came the wrong way"));
             }
             Some(Planned::Whole(plan)) => {
+                self.set_by_function(statement, &parameters)?;
                 let generic = self.run_generic(prepared, plan, &parameters).await;
                 if let Some(rows) = generic.map_err(engine_error)? {
                     return Ok(Answer::Rows {

@@ -20,6 +20,7 @@ mod options;
 mod owner;
 mod query_control;
 mod rebuild;
+mod rename;
 mod replay;
 mod role;
 mod secret;
@@ -43,6 +44,7 @@ pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
 pub use owner::AlterOwner;
 pub use rebuild::{RebuildFrom, RebuildQuery};
+pub use rename::Rename;
 pub use replay::Replay;
 pub use role::{AlterRole, CreateRole, DropRole, Hidden, RoleOptions, SetRole};
 pub use secret::{DropSecret, PutSecret};
@@ -110,6 +112,8 @@ pub enum Statement {
     GrantRole(GrantRole),
     /// ALTER … OWNER TO.
     AlterOwner(AlterOwner),
+    /// ALTER … RENAME TO.
+    Rename(Rename),
     /// CREATE SECRET and ALTER SECRET.
     PutSecret(PutSecret),
     /// DROP SECRET.
@@ -160,6 +164,7 @@ impl fmt::Display for Statement {
             Self::Grant(statement) => statement.fmt(f),
             Self::GrantRole(statement) => statement.fmt(f),
             Self::AlterOwner(statement) => statement.fmt(f),
+            Self::Rename(statement) => statement.fmt(f),
             Self::PutSecret(statement) => statement.fmt(f),
             Self::DropSecret(statement) => statement.fmt(f),
             Self::Copy(statement) => statement.fmt(f),
@@ -209,13 +214,16 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     }
 }
 
-/// ALTER of what has no data of its own.
+/// ALTER of what is not in the table itself.
 fn alter(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     if reader.take(&["ALTER", "ROLE"]) || reader.take(&["ALTER", "USER"]) {
         return role::alter(reader).map(|alter| Some(Statement::AlterRole(alter)));
     }
     if reader.take(&["ALTER", "SECRET"]) {
         return secret::alter(reader).map(|put| Some(Statement::PutSecret(put)));
+    }
+    if let Some(rename) = rename::parse(reader)? {
+        return Ok(Some(Statement::Rename(rename)));
     }
     Ok(owner::parse(reader)?.map(Statement::AlterOwner))
 }

@@ -341,6 +341,51 @@ fn a_crash_in_the_middle_of_a_statement_leaves_it_done_or_not_begun() {
     pg.refused("SELECT * FROM gold.t", "42P01", &["gold.t"]);
 }
 
+#[test]
+fn a_crash_in_the_middle_of_a_rename_leaves_one_name_and_all_rows() {
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE ROLE reader; CREATE TABLE gold.old (n INT)");
+    pg.run("INSERT INTO gold.old VALUES (1), (2); GRANT SELECT ON gold.old TO reader");
+    server.set_env("SLUICE_FAILPOINTS", "ddl.rename=kill");
+    server.kill_and_restart();
+    let pg = server.connect();
+    let rename = "ALTER TABLE gold.old RENAME TO new";
+    assert!(pg.try_run(rename).unwrap_err().state.is_empty());
+    server.set_env("SLUICE_FAILPOINTS", "");
+    server.kill_and_restart();
+    // The new name was durable, so it is the one; the old one is free.
+    let pg = server.connect();
+    assert_eq!(pg.number("SELECT sum(n) FROM gold.new"), 3);
+    pg.refused("SELECT * FROM gold.old", "42P01", &["gold.old"]);
+    pg.run("CREATE TABLE gold.old (m INT); INSERT INTO gold.old VALUES (7)");
+    pg.run("INSERT INTO gold.new VALUES (4)");
+    server.kill_and_restart();
+    let pg = server.connect();
+    assert_eq!(pg.number("SELECT sum(n) FROM gold.new"), 7);
+    assert_eq!(pg.number("SELECT sum(m) FROM gold.old"), 7);
+    pg.run("SET ROLE reader");
+    assert_eq!(pg.number("SELECT count(*) FROM gold.new"), 3);
+    pg.refused("SELECT * FROM gold.old", "42501", &["table old"]);
+    pg.run("RESET ROLE; DROP TABLE gold.new");
+    pg.run("ALTER TABLE gold.old RENAME TO new");
+    server.kill_and_restart();
+    assert_eq!(server.connect().number("SELECT sum(m) FROM gold.new"), 7);
+    // A column: in the commit, or not at all.
+    server.set_env("SLUICE_FAILPOINTS", "write.commit=kill");
+    server.kill_and_restart();
+    let pg = server.connect();
+    let rename = "ALTER TABLE gold.new RENAME COLUMN m TO k";
+    assert!(pg.try_run(rename).unwrap_err().state.is_empty());
+    server.set_env("SLUICE_FAILPOINTS", "");
+    server.kill_and_restart();
+    let pg = server.connect();
+    assert_eq!(pg.number("SELECT m FROM gold.new"), 7);
+    pg.run(rename);
+    server.kill_and_restart();
+    assert_eq!(server.connect().number("SELECT k FROM gold.new"), 7);
+}
+
 fn list(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries

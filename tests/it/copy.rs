@@ -388,6 +388,26 @@ fn adbc_ingests_and_counts() {
     );
 }
 
+/// A table of the session takes rows as any other, all of them or none.
+#[test]
+fn a_temporary_table_is_copied_into_and_out_of() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("temporary.sql");
+    let script = "\\set ON_ERROR_STOP 0\nCREATE TEMP TABLE t (id INT, name TEXT);\n\
+        COPY t FROM STDIN;\n1\tone\n2\t\\N\n\\.\n\
+        COPY t (name) FROM STDIN (FORMAT csv);\nthree\n\\.\n\
+        COPY t FROM STDIN;\n4\tfour\nx\tfive\n\\.\n\
+        COPY t (nothing) FROM STDIN;\n\
+        \\echo :SQLSTATE\n\
+        SELECT * FROM t ORDER BY id;\n\
+        COPY t TO STDOUT (FORMAT csv);\n";
+    fs::write(&path, script).unwrap();
+    let printed = psql::print(server.pg_port(), &["-At", "-f", path.to_str().unwrap()]);
+    let expected = "CREATE TABLE\nCOPY 2\nCOPY 1\n42703\n1|one\n2|\n|three\n1,one\n2,\n,three\n";
+    assert_eq!(printed, expected);
+}
+
 /// The page's scripts for psql and what it prints of them.
 #[test]
 fn the_examples_of_the_page_give_what_they_say() {

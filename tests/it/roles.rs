@@ -33,8 +33,16 @@ const SETUP: &str = "
     GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON gold.written TO readers;
 ";
 
+/// Functions that not everybody may call.
+const FUNCTIONS: &str = "
+    CREATE VIEW gold.repeated AS SELECT repeat(b, 2) AS b FROM gold.plain;
+    GRANT SELECT ON gold.repeated TO ann, readers;
+    REVOKE EXECUTE ON FUNCTION repeat(text, integer), generate_series(bigint, bigint) FROM PUBLIC;
+    GRANT EXECUTE ON ROUTINE repeat, pg_catalog.generate_series TO ann;
+";
+
 /// Each statement with what ann, bob and eve are told: `ok` or a SQLSTATE.
-const MATRIX: [(&str, [&str; 3]); 34] = [
+const MATRIX: [(&str, [&str; 3]); 41] = [
     ("SELECT * FROM gold.plain", ["ok", DENIED, DENIED]),
     ("SELECT * FROM gold.other", [DENIED, DENIED, DENIED]),
     // A view reads with its owner's rights.
@@ -107,6 +115,27 @@ const MATRIX: [(&str, [&str; 3]); 34] = [
         [DENIED, DENIED, DENIED],
     ),
     ("SUBSCRIBE gold.other", [DENIED, DENIED, DENIED]),
+    // Functions, wherever they are called.
+    ("SELECT repeat('x', 2)", ["ok", DENIED, DENIED]),
+    ("SELECT REPEAT('x', 2)", ["ok", DENIED, DENIED]),
+    (
+        "SELECT * FROM generate_series(1, 2)",
+        ["ok", DENIED, DENIED],
+    ),
+    (
+        "EXPLAIN SELECT 1 WHERE repeat('x', 2) = 'y'",
+        ["ok", DENIED, DENIED],
+    ),
+    (
+        "INSERT INTO gold.written SELECT length(repeat('x', 2)) WHERE false",
+        ["ok", DENIED, DENIED],
+    ),
+    // A view's are called by whoever reads it.
+    ("SELECT * FROM gold.repeated", ["ok", DENIED, DENIED]),
+    (
+        "GRANT EXECUTE ON FUNCTION repeat TO eve",
+        [DENIED, DENIED, DENIED],
+    ),
     (
         "GRANT SELECT ON gold.plain TO eve",
         [DENIED, DENIED, DENIED],
@@ -196,7 +225,9 @@ fn check_matrix(server: &Server) {
 #[test]
 fn object_by_privilege_by_door_gives_one_answer_before_and_after_a_restart() {
     let mut server = server();
-    connect(&server, "sluice").run(SETUP);
+    let owner = connect(&server, "sluice");
+    owner.run(SETUP);
+    owner.run(FUNCTIONS);
     check_matrix(&server);
     server.kill_and_restart();
     check_matrix(&server);
@@ -305,9 +336,29 @@ fn messages_are_postgresqls() {
         &["role \"bob\" is a member of role \"ann\""],
     );
     owner.refused(
-        "GRANT EXECUTE ON FUNCTION now TO ann",
-        "0A000",
-        &["functions"],
+        "GRANT EXECUTE ON FUNCTION nothing(int) TO ann",
+        "42883",
+        &["could not find a function named \"nothing\""],
+    );
+    owner.refused(
+        "GRANT SELECT ON FUNCTION now TO ann",
+        "0LP01",
+        &["invalid privilege type SELECT for function"],
+    );
+    owner.refused(
+        "GRANT EXECUTE ON gold.plain TO ann",
+        "0LP01",
+        &["invalid privilege type EXECUTE for table"],
+    );
+    owner.refused(
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA nowhere TO ann",
+        "3F000",
+        &["schema \"nowhere\" does not exist"],
+    );
+    ann.refused(
+        "REVOKE ALL ON FUNCTION now() FROM PUBLIC",
+        DENIED,
+        &["permission denied for function now"],
     );
 }
 
@@ -376,6 +427,93 @@ fn rights_hold_from_the_moment_they_are_given_until_they_are_taken() {
         &["must be owner of view ours"],
     );
     bob.run("DROP VIEW silver.ours");
+}
+
+#[test]
+fn a_function_is_called_by_whom_it_was_given_to() {
+    let mut server = server();
+    let owner = connect(&server, "sluice");
+    owner.run(SETUP);
+    let bob = connect(&server, "bob");
+    let lengths = "SELECT length(repeat('x', 3))";
+    assert_eq!(bob.number(lengths), 3);
+    let prepared = sluice_tests::pg::block_on(bob.client().prepare("SELECT repeat('x', 3)"));
+    let prepared = prepared.unwrap();
+    let run = || sluice_tests::pg::block_on(bob.client().query(&prepared, &[]));
+    // Often enough for a plan that is kept.
+    for _ in 0..4 {
+        assert_eq!(run().unwrap().len(), 1);
+    }
+    let says = "permission denied for function repeat";
+    let answer = |question: &str| bob.value(&format!("SELECT {question}"));
+    let asked = "has_function_privilege('repeat(text,integer)', 'EXECUTE')";
+    assert_eq!(answer(asked), "t");
+    owner.run(FUNCTIONS);
+    let error = run().unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some(DENIED));
+    assert_eq!(answer(asked), "f");
+    assert_eq!(
+        answer("has_function_privilege('ann', 'pg_catalog.repeat(text,integer)', 'EXECUTE')"),
+        "t"
+    );
+    assert_eq!(
+        answer("has_function_privilege('upper(text)', 'EXECUTE')"),
+        "t"
+    );
+    owner.run("GRANT SELECT ON gold.plain TO bob; GRANT CREATE ON SCHEMA silver TO bob");
+    for statement in [
+        lengths,
+        "SELECT a FROM gold.plain WHERE b = repeat('x', 2)",
+        "SELECT a FROM gold.plain GROUP BY a HAVING count(repeat(max(b), 2)) > 0",
+        "SELECT a FROM gold.plain ORDER BY repeat(b, 2)",
+        "WITH x AS (SELECT repeat('x', 2)) SELECT 1 FROM x",
+        "SELECT CASE WHEN EXISTS (SELECT repeat('x', 2)) THEN 1 END",
+        "VALUES (repeat('x', 2))",
+        "CREATE VIEW silver.mine AS SELECT repeat('x', 2) AS a",
+        "CREATE TABLE silver.mine AS SELECT repeat('x', 2) AS a",
+        "CREATE TABLE silver.mine AS SELECT repeat(event_type, 2) AS a FROM clicks",
+        "CREATE TEMP TABLE mine AS SELECT repeat('x', 2) AS a",
+        "INSERT INTO gold.written VALUES (length(repeat('x', 2)))",
+        "UPDATE gold.written SET a = length(repeat('x', 2))",
+        "DELETE FROM gold.written WHERE a = length(repeat('x', 2))",
+        "MERGE INTO gold.written w USING (SELECT 1 AS a) s ON w.a = length(repeat('x', 1)) WHEN MATCHED THEN DELETE",
+        "COPY (SELECT repeat('x', 2)) TO STDOUT",
+        "SELECT pg_catalog.repeat('x', 2)",
+        "SUBSCRIBE (SELECT repeat(event_type, 2) FROM clicks)",
+        "EXPLAIN ANALYZE SELECT repeat('x', 2)",
+        "EXPLAIN CREATE TABLE silver.mine AS SELECT repeat(event_type, 2) AS a FROM clicks",
+    ] {
+        bob.refused(statement, DENIED, &[says]);
+    }
+    // The right to give it on, and who hears of it.
+    owner.run("GRANT EXECUTE ON FUNCTION repeat TO ann WITH GRANT OPTION");
+    connect(&server, "ann").run("GRANT ALL ON FUNCTION repeat(text, integer) TO readers");
+    assert_eq!(bob.number(lengths), 3);
+    owner.run("CREATE ROLE joe; GRANT EXECUTE ON FUNCTION repeat TO joe");
+    owner.refused("DROP ROLE joe", "2BP01", &["rivileges for function repeat"]);
+    server.kill_and_restart();
+    let bob = connect(&server, "bob");
+    assert_eq!(bob.number(lengths), 3);
+    bob.refused(
+        "SELECT * FROM generate_series(1, 2)",
+        DENIED,
+        &["function generate_series"],
+    );
+    // By whatever name it is called, and all of them at once.
+    let owner = connect(&server, "sluice");
+    owner.run("REVOKE EXECUTE ON FUNCTION date_part FROM PUBLIC");
+    bob.refused(
+        "SELECT extract(year FROM DATE '2026-01-02')",
+        DENIED,
+        &["function extract"],
+    );
+    owner.run("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog FROM PUBLIC");
+    bob.refused("SELECT upper('x')", DENIED, &["function upper"]);
+    assert_eq!(bob.value("SELECT repeat('x', 3)"), "xxx");
+    assert_eq!(owner.value("SELECT upper('x')"), "X");
+    owner.run("GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO PUBLIC");
+    assert_eq!(bob.value("SELECT upper('x')"), "X");
+    assert_eq!(bob.number("SELECT count(*) FROM generate_series(1, 2)"), 2);
 }
 
 #[test]

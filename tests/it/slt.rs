@@ -139,6 +139,7 @@ files!(
     explain,
     maintenance,
     postgres,
+    rename,
     search_path,
     temporary,
     select,

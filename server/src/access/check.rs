@@ -20,6 +20,8 @@ pub enum Target<'a> {
     Schema(&'a str),
     /// The database.
     Database,
+    /// A function, by its name.
+    Function(&'a str),
 }
 
 impl Target<'_> {
@@ -37,6 +39,7 @@ impl Target<'_> {
             ],
             Self::Schema(_) => &[Privilege::Usage, Privilege::Create],
             Self::Database => &[Privilege::Create, Privilege::Temporary, Privilege::Connect],
+            Self::Function(_) => &[Privilege::Execute],
         })
     }
 
@@ -46,6 +49,7 @@ impl Target<'_> {
             Self::Relation(object) => format!("{} {}", object.kind(), object.name().name),
             Self::Schema(name) => format!("schema {name}"),
             Self::Database => "database sluice".to_owned(),
+            Self::Function(name) => format!("function {name}"),
         }
     }
 }
@@ -119,7 +123,7 @@ impl Catalog {
         match on {
             Target::Relation(object) => &object.meta().owner,
             Target::Schema(name) => self.schema_owner(name),
-            Target::Database => super::OWNER,
+            Target::Database | Target::Function(_) => super::OWNER,
         }
     }
 
@@ -129,6 +133,7 @@ impl Catalog {
             Target::Relation(object) => std::borrow::Cow::Borrowed(&object.meta().acl),
             Target::Schema(name) => std::borrow::Cow::Owned(self.schema_acl(name)),
             Target::Database => std::borrow::Cow::Borrowed(self.database_acl()),
+            Target::Function(name) => std::borrow::Cow::Owned(self.functions().acl(name)),
         }
     }
 
@@ -171,9 +176,12 @@ impl Catalog {
     pub fn mentions(&self, role: &str) -> Vec<String> {
         let relations = self.all().map(|object| Target::Relation(object));
         let schemas = self.schemas().map(Target::Schema);
+        let functions = self.functions().iter();
+        let functions = functions.map(|(name, _)| Target::Function(name));
         relations
             .chain(schemas)
             .chain([Target::Database])
+            .chain(functions)
             .filter_map(|on| {
                 if self.owner(on) == role {
                     Some(format!("owner of {}", on.called()))

@@ -218,6 +218,7 @@ impl Target<'_> {
             }
             Self::Schema(name) => format!("SCHEMA {}", quoted(name)),
             Self::Database => "DATABASE \"sluice\"".to_owned(),
+            Self::Function(name) => format!("FUNCTION {}", quoted(name)),
         }
     }
 }

@@ -23,6 +23,8 @@ fn view(schema: &str, name: &str, owner: &str) -> Object {
             acl: Acl::default(),
             comment: None,
             column_comments: Default::default(),
+            location: None,
+            renames: 0,
         },
         statement,
     })
@@ -139,6 +141,33 @@ fn what_was_given_comes_back_from_its_text() {
     let mut again = Acl::default();
     apply_grants(&mut again, statements.iter(), all);
     assert_eq!(again, acl, "{text}");
+}
+
+#[test]
+fn who_may_call_a_function_comes_back_from_its_text() {
+    let execute = Rights::of(&[Privilege::Execute]);
+    let mut functions = Functions::default();
+    functions.put("now", functions.acl("now"));
+    assert!(
+        functions.is_empty(),
+        "everybody may call what nothing was said of"
+    );
+    functions.put("repeat", Acl::default());
+    let mut acl = functions.acl("extract");
+    acl.give(Some("a \"b\""), execute, true);
+    functions.put("extract", acl);
+    let text = functions.text();
+    let statements: Vec<Statement> = sluice_sql::parse(&text)
+        .unwrap()
+        .into_iter()
+        .map(|parsed| parsed.statement)
+        .collect();
+    assert_eq!(Functions::of(&statements), functions, "{text}");
+    let mut catalog = catalog();
+    catalog.put_functions(functions);
+    let may = |role, name| catalog.may(role, Privilege::Execute, Target::Function(name));
+    assert!(!may("ada", "repeat") && may("root", "repeat"));
+    assert!(may("ada", "extract") && may("ada", "now"));
 }
 
 /// RFC 7677's example: user `user`, password `pencil`.

@@ -3,7 +3,7 @@
 //! A dropped object's file moves to `catalog/dropped/`, where its folder's week of grace is counted from.
 
 use serde::{Deserialize, Serialize};
-use sluice_connectors::store::Root;
+use sluice_connectors::{failpoint, store::Root};
 use sluice_sql::Statement;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     ViewObject, fold,
 };
 use crate::{
-    access::{Acl, Target, apply_grants, grant_lines},
+    access::{Acl, Functions, Target, apply_grants, grant_lines},
     error::{Error, Result},
     root::storage_error,
 };
@@ -22,6 +22,8 @@ pub const GRACE_DAYS: i64 = 7;
 const HEADER: &str = "-- sluice ";
 /// What was given on the database.
 const DATABASE: &str = "catalog/database.sql";
+/// What was given on functions, and taken.
+const FUNCTIONS: &str = "catalog/functions.sql";
 
 /// The first line of a catalog file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub struct Dropped {
     pub id: String,
     /// `stream`, `view` or `table`.
     pub kind: String,
+    /// A table's folder, where that is not the one of its name.
+    pub location: Option<String>,
     /// When, RFC 3339.
     pub dropped_at: String,
     /// Where its file lies.
@@ -84,7 +88,7 @@ impl CatalogFiles {
                 let path = format!("{folder}/{file}");
                 let text = self.read(&path).await?;
                 catalog.keep_schema(&parse_header(&path, &text)?.name.schema);
-                catalog.put(std::sync::Arc::new(parse_object(&path, &text)?));
+                self.take(&mut catalog, parse_object(&path, &text)?).await?;
             }
         }
         if let Some(text) = self.root.read_text(DATABASE).await.map_err(storage_error)? {
@@ -92,8 +96,36 @@ impl CatalogFiles {
             grants(&mut acl, &text, Target::Database, DATABASE)?;
             catalog.put_database_acl(acl);
         }
+        let functions = self.root.read_text(FUNCTIONS).await;
+        if let Some(text) = functions.map_err(storage_error)? {
+            let parsed = sluice_sql::parse(&text)
+                .map_err(|error| unreadable(FUNCTIONS, &error.to_string()))?;
+            let statements: Vec<Statement> =
+                parsed.into_iter().map(|parsed| parsed.statement).collect();
+            catalog.put_functions(Functions::of(&statements));
+        }
         self.load_roles(&mut catalog).await?;
         Ok(catalog)
+    }
+
+    /// Puts an object into the catalog. Two of one id are one that was being renamed when the server died: the file of its last name stays.
+    async fn take(&self, catalog: &mut Catalog, object: Object) -> Result<()> {
+        let twin = catalog
+            .objects(&object.name().schema)
+            .find(|known| known.meta().id == object.meta().id)
+            .cloned();
+        if let Some(twin) = twin {
+            let newer = object.meta().renames > twin.meta().renames;
+            let old: &Object = if newer { &twin } else { &object };
+            let gone = self.root.delete(&object_path(old)).await;
+            gone.map_err(storage_error)?;
+            if !newer {
+                return Ok(());
+            }
+            catalog.remove(twin.name());
+        }
+        catalog.put(std::sync::Arc::new(object));
+        Ok(())
     }
 
     /// The root.
@@ -107,6 +139,14 @@ impl CatalogFiles {
             .put_text(&object_path(object), &file_text(object, None)?)
             .await
             .map_err(storage_error)
+    }
+
+    /// Writes an object's file under its new name and deletes that of the old one.
+    pub(crate) async fn rename(&self, old: &Object, new: &Object) -> Result<()> {
+        self.put(new).await?;
+        failpoint::hit("ddl.rename").map_err(storage_error)?;
+        let path = object_path(old);
+        self.root.delete(&path).await.map_err(storage_error)
     }
 
     /// Moves an object's file among the dropped.
@@ -136,6 +176,7 @@ impl CatalogFiles {
             dropped.push(Dropped {
                 name: header.name,
                 id: header.meta.id,
+                location: header.meta.location,
                 kind: header.kind,
                 dropped_at: header.dropped_at.unwrap_or_default(),
                 path,
@@ -169,6 +210,14 @@ impl CatalogFiles {
     pub(crate) async fn put_database_acl(&self, acl: &Acl) -> Result<()> {
         self.root
             .put_text(DATABASE, &grant_lines(acl, &Target::Database.sql()))
+            .await
+            .map_err(storage_error)
+    }
+
+    /// Writes who may call which function.
+    pub(crate) async fn put_functions(&self, functions: &Functions) -> Result<()> {
+        self.root
+            .put_text(FUNCTIONS, &functions.text())
             .await
             .map_err(storage_error)
     }

@@ -11,6 +11,7 @@ use sluice_sql::{CreateStream, CreateTable, CreateView, ast};
 use crate::{
     access::{Acl, OWNER},
     error::{Error, Result, SqlState},
+    execute::table_path,
 };
 
 /// `schema.name`, both given.
@@ -29,6 +30,19 @@ impl QualifiedName {
             schema: schema.into(),
             name: name.into(),
         }
+    }
+
+    /// As a statement has it.
+    pub(crate) fn to_sql(&self) -> ast::ObjectName {
+        let mut words = vec![self.name.as_str()];
+        if self.schema != "public" {
+            words.insert(0, &self.schema);
+        }
+        let idents = words.into_iter().map(|word| match is_plain(word) {
+            true => ast::Ident::new(word),
+            false => ast::Ident::with_quote('"', word),
+        });
+        ast::ObjectName::from(idents.collect::<Vec<_>>())
     }
 
     /// From a name in a statement: unquoted words fold to lower case, no schema means `public`, a catalog must be ours.
@@ -67,12 +81,32 @@ impl fmt::Display for QualifiedName {
     }
 }
 
+/// Whether a name needs no quotes.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
 /// An identifier as PostgreSQL folds it.
 pub fn fold(ident: &ast::Ident) -> String {
     if ident.quote_style.is_some() {
         ident.value.clone()
     } else {
         ident.value.to_lowercase()
+    }
+}
+
+/// The word of a function's name in a statement; `None` where it is in a schema that has none.
+pub fn function_name(name: &ast::ObjectName) -> Option<&ast::Ident> {
+    match name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(ident)] => Some(ident),
+        [
+            ast::ObjectNamePart::Identifier(schema),
+            ast::ObjectNamePart::Identifier(ident),
+        ] if fold(schema) == "pg_catalog" => Some(ident),
+        _ => None,
     }
 }
 
@@ -103,12 +137,23 @@ pub struct ObjectMeta {
     /// And of its columns, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub column_comments: BTreeMap<String, String>,
+    /// For a table: its folder under the root, where that is not the one of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// How often it was renamed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renames: u32,
     /// Who owns it: whoever made it, or got it since.
     #[serde(default = "first_owner")]
     pub owner: String,
     /// What others may do with it; in its file these are statements.
     #[serde(skip)]
     pub acl: Acl,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Who owns what was made before there were roles.
@@ -151,6 +196,14 @@ pub struct TableObject {
     pub continuous: bool,
 }
 
+impl TableObject {
+    /// Its Delta folder, under the root.
+    pub fn path(&self) -> String {
+        let location = self.meta.location.clone();
+        location.unwrap_or_else(|| table_path(&self.name))
+    }
+}
+
 /// One thing that exists.
 #[derive(Clone, Debug)]
 #[expect(
@@ -184,6 +237,24 @@ impl Object {
             Self::View(view) => view.meta = meta,
             Self::Table(table) => table.meta = meta,
         }
+        object
+    }
+
+    /// The same under another name; a table's folder stays where it is.
+    pub(crate) fn renamed(&self, to: &QualifiedName) -> Self {
+        let mut object = self.clone();
+        let (name, written) = match &mut object {
+            Self::Stream(stream) => (&mut stream.name, &mut stream.statement.name),
+            Self::View(view) => (&mut view.name, &mut view.statement.name),
+            Self::Table(table) => {
+                let path = table.path();
+                table.meta.location = (path != table_path(to)).then_some(path);
+                (&mut table.name, &mut table.statement.name)
+            }
+        };
+        name.clone_from(to);
+        *written = to.to_sql();
+        object.meta_mut().renames += 1;
         object
     }
 

@@ -58,7 +58,7 @@ impl Engine {
             self.put_table(object.name.clone(), running);
             return Ok(());
         }
-        let path = execute::table_path(&object.name);
+        let path = object.path();
         let reader = sluice_connectors::delta::DeltaSink::open(self.root(), &path)
             .await
             .map_err(storage_error)?
@@ -150,7 +150,7 @@ impl Engine {
                 name.clone(),
                 Arc::clone(schema),
                 self.root().clone(),
-                execute::table_path(&name),
+                format!("{}{suffix}", object.path()),
                 Some(app_id(&object.meta.id)),
             ))
         };
@@ -188,11 +188,17 @@ impl Engine {
             if dropped.dropped_at >= oldest {
                 continue;
             }
+            let own = execute::table_path(&dropped.name);
+            let folder = dropped.location.clone().unwrap_or(own);
             // A table made since then under the same name has taken the folder over.
-            let taken = self.catalog().get(&dropped.name).is_some();
+            let catalog = self.catalog();
+            let taken = catalog.all().any(|object| match object.as_ref() {
+                Object::Table(table) => table.path() == folder,
+                other => *other.name() == dropped.name,
+            });
             if dropped.kind != "view" && !taken {
                 for suffix in ["", "__late", "__dead_letter"] {
-                    let path = format!("{}{suffix}", execute::table_path(&dropped.name));
+                    let path = format!("{folder}{suffix}");
                     self.root().delete_all(&path).await.map_err(storage_error)?;
                 }
             }

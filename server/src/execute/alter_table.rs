@@ -1,4 +1,5 @@
-//! `ALTER TABLE`, of tables that no query feeds: a column is added, options are set. What Delta's files cannot follow is refused.
+//! `ALTER TABLE`, of tables that no query feeds: a column is added or gets another name, options are set. What Delta's files cannot follow is
+//! refused. The table's own name is `super::rename`'s.
 
 use std::sync::Arc;
 
@@ -13,14 +14,17 @@ use sluice_sql::{
     ast::{self, AlterTable, AlterTableOperation, ColumnOption, Expr, SqlOption, Value},
 };
 
-use super::plan_error;
+use super::{
+    drop::{all_dependents, depend_on},
+    plan_error,
+};
 use crate::{
     catalog::{Object, TableObject, fold},
     error::{Error, Result, SqlState},
     options::{check_table_options, history_properties, maintenance_option, plain_history},
     root::storage_error,
     session::Session,
-    write::{Action, Target, commit_error, declared_columns, ident},
+    write::{Action, Target, commit_error, declared_columns, ident, rename_columns},
 };
 
 /// Options that may be set later on.
@@ -39,6 +43,17 @@ pub(super) async fn run(session: &Session, alter: &AlterTable) -> Result<String>
         }
         found => found?,
     };
+    if let [
+        AlterTableOperation::RenameColumn {
+            old_column_name,
+            new_column_name,
+        },
+    ] = alter.operations.as_slice()
+    {
+        let (old, new) = (fold(old_column_name), fold(new_column_name));
+        rename_column(session, &target, &old, &new).await?;
+        return Ok("ALTER TABLE".into());
+    }
     let _turn = target.table.queue().lock().await;
     let mut sink = target.table.sink().await?.ok_or_else(|| {
         Error::outside(
@@ -79,22 +94,94 @@ fn one(
         | AlterTableOperation::SetTblProperties {
             table_properties: options,
         } => set(spec, object, options),
-        AlterTableOperation::RenameColumn { .. } => Err(unsupported("RENAME COLUMN")
-            .with_detail("The files of the table name their columns; under another name they could be read only with Delta's column mapping, which is not written here.")
-            .with_hint("Make a view that names it otherwise, or CREATE TABLE … AS SELECT … with the new name.")),
+        AlterTableOperation::RenameColumn { .. } => Err(unsupported("RENAME COLUMN beside other changes")
+            .with_hint("Write a statement for each column.")),
         AlterTableOperation::DropColumn { .. } => Err(unsupported("DROP COLUMN")
             .with_detail("The files of the table name their columns; without one they could be read only with Delta's column mapping, which is not written here.")
             .with_hint("Make a view without it, or CREATE TABLE … AS SELECT … the others.")),
-        AlterTableOperation::RenameTable { .. } => Err(unsupported("RENAME TO")
-            .with_detail("The table's Delta folder has the table's name, and other engines read it there.")
-            .with_hint("CREATE TABLE … AS SELECT * FROM the old one, and DROP that.")),
+        AlterTableOperation::RenameTable { .. } => Err(unsupported("that form of RENAME")
+            .with_hint("Write ALTER TABLE name RENAME TO name.")),
         AlterTableOperation::AlterColumn { .. } => Err(unsupported("ALTER COLUMN")
             .with_hint("CREATE TABLE … AS SELECT … with a CAST makes a table of another type.")),
         AlterTableOperation::AddConstraint { .. } => Err(unsupported("ADD CONSTRAINT")
             .with_hint("Leave it out: nothing would check it.")),
         _ => Err(unsupported("that form of ALTER TABLE")
-            .with_hint("Write ALTER TABLE name ADD COLUMN name TYPE, or SET (history = '…', maintenance = '…').")),
+            .with_hint("Write ALTER TABLE name ADD COLUMN name TYPE, RENAME COLUMN name TO name, RENAME TO name, or SET (history = '…', maintenance = '…').")),
     }
+}
+
+/// A column gets another name: the files have it in them, so all of them are written anew.
+async fn rename_column(session: &Session, target: &Target, old: &str, new: &str) -> Result<()> {
+    let engine = session.engine();
+    let dependents = all_dependents(engine, &target.name);
+    if !dependents.is_empty() {
+        let what = format!("column \"{old}\" of table \"{}\"", target.name);
+        return Err(depend_on(&what, "rename", &dependents).with_hint(
+            "They may have its name in their text. Drop them and make them again over the new name.",
+        ));
+    }
+    let _turn = target.table.queue().lock().await;
+    let parameters = json!({ "oldColumnPath": old, "newColumnPath": new });
+    let spec = rename_columns(target, &parameters, |spec| {
+        renamed(&target.object, spec, old, new)
+    });
+    let spec = spec.await?;
+    let mut object = target.object.clone();
+    for column in &mut object.statement.partitioned_by {
+        if fold(&column.name) == old {
+            column.name = ast::Ident::with_quote('"', new);
+        }
+    }
+    if let Some(comment) = object.meta.column_comments.remove(old) {
+        object.meta.column_comments.insert(new.to_owned(), comment);
+    }
+    object.statement = declared(&object, &spec.schema)?;
+    put(session, object).await
+}
+
+/// The definition with another name for a column.
+fn renamed(object: &TableObject, spec: &TableSpec, old: &str, new: &str) -> Result<TableSpec> {
+    if spec.schema.index_of(old).is_err() {
+        return Err(Error::user(
+            SqlState::UndefinedColumn,
+            format!("column \"{old}\" does not exist"),
+        ));
+    }
+    // Delta does not tell columns apart by the case of their letters.
+    let taken = |field: &Arc<Field>| {
+        field.name() != old && field.name().to_lowercase() == new.to_lowercase()
+    };
+    if old == new || spec.schema.fields().iter().any(taken) {
+        return Err(already_exists(object, new));
+    }
+    let fields = spec.schema.fields().iter().map(|field| {
+        let name = if field.name() == old {
+            new
+        } else {
+            field.name()
+        };
+        field.as_ref().clone().with_name(name)
+    });
+    let partitions = spec.partition_columns.iter();
+    let partitions = partitions.map(|column| match column == old {
+        true => new.to_owned(),
+        false => column.clone(),
+    });
+    Ok(TableSpec {
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        partition_columns: partitions.collect(),
+        ..spec.clone()
+    })
+}
+
+fn already_exists(object: &TableObject, column: &str) -> Error {
+    Error::user(
+        SqlState::DuplicateColumn,
+        format!(
+            "column \"{column}\" of relation \"{}\" already exists",
+            object.name.name
+        ),
+    )
 }
 
 fn add_column(
@@ -106,13 +193,7 @@ fn add_column(
 ) -> Result<()> {
     let name = fold(&column.name);
     if spec.schema.index_of(&name).is_ok() {
-        let there = Error::user(
-            SqlState::DuplicateColumn,
-            format!(
-                "column \"{name}\" of relation \"{}\" already exists",
-                object.name.name
-            ),
-        );
+        let there = already_exists(object, &name);
         if !if_not_exists {
             return Err(there);
         }

@@ -81,6 +81,16 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         statement,
         continuous: false,
     };
+    // The folder of its name may be that of a table which had the name before it was renamed.
+    let own = table_path(&name);
+    let catalog = engine.catalog();
+    if catalog
+        .all()
+        .any(|other| matches!(other.as_ref(), Object::Table(table) if table.path() == own))
+    {
+        // No name has a point in it.
+        object.meta.location = Some(format!("{own}.{}", object.meta.id));
+    }
     let context = session.continuous_context();
     // Tables of the session are nobody else's, a continuous query's neither.
     let of_session = create.query.as_deref().is_some_and(|query| {
@@ -172,7 +182,7 @@ async fn claim_folder(
             format!("partition column \"{missing}\" is not a column of the table"),
         ));
     }
-    let path = table_path(&object.name);
+    let path = object.path();
     let options = &object.statement.options;
     let mut properties = history_properties(match object.continuous {
         true => table_options(options)?.history,
@@ -214,7 +224,7 @@ async fn check_ours(engine: &Arc<Engine>, object: &TableObject, sink: &DeltaSink
             SqlState::ObjectNotInPrerequisiteState,
             format!(
                 "folder {} holds a Delta table that is not ours",
-                table_path(&object.name)
+                object.path()
             ),
         )
         .with_hint("Move that folder away, or create the table under another name.")
@@ -228,12 +238,10 @@ async fn check_ours(engine: &Arc<Engine>, object: &TableObject, sink: &DeltaSink
 
 /// A companion of an earlier table of this name starts afresh.
 async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &str) -> Result<()> {
-    let mut name = object.name.clone();
-    name.name.push_str(suffix);
     // Its schema comes with its first rows; until then there is nothing to read.
     engine
         .root()
-        .delete_all(&table_path(&name))
+        .delete_all(&format!("{}{suffix}", object.path()))
         .await
         .map_err(storage_error)?;
     Ok(())

@@ -9,7 +9,7 @@ use arrow::{
 use datafusion::common::TableReference;
 use sluice_sql::{Describe, Described};
 
-use super::{engine_error, table_path};
+use super::engine_error;
 use crate::{
     catalog::{Object, QualifiedName},
     error::{Error, Fault, Result},
@@ -98,7 +98,7 @@ fn details(session: &Session, name: &QualifiedName) -> Vec<[String; 3]> {
         facts.push(("# format", "delta".to_owned()));
         facts.push((
             "# location",
-            format!("{}/{}", engine.root().url, table_path(name)),
+            format!("{}/{}", engine.root().url, table.path()),
         ));
         facts.push(("# partition_columns", partitions.join(", ")));
         if let Some(running) = engine.table(name) {

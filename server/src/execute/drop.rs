@@ -153,16 +153,21 @@ pub(super) fn all_dependents(engine: &Arc<Engine>, name: &QualifiedName) -> Vec<
 }
 
 fn still_needed(what: &str, dependents: &[Arc<Object>]) -> Error {
+    depend_on(what, "drop", dependents)
+        .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
+}
+
+/// `cannot drop table "x" because other objects depend on it`, with what they are.
+pub(super) fn depend_on(what: &str, doing: &str, dependents: &[Arc<Object>]) -> Error {
     let list: Vec<String> = dependents
         .iter()
         .map(|object| format!("{} {} depends on {what}", object.kind(), object.name()))
         .collect();
     Error::user(
         SqlState::DependentObjectsStillExist,
-        format!("cannot drop {what} because other objects depend on it"),
+        format!("cannot {doing} {what} because other objects depend on it"),
     )
     .with_detail(list.join("\n"))
-    .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
 }
 
 /// Ends what runs, hides the object, keeps its file among the dropped.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sluice_sql::{Grant, GrantOn, Grantee, Privilege};
+use sluice_sql::{Grant, GrantOn, Grantee, Privilege, ast::ObjectName};
 
 use super::Outcome;
 use crate::{
     access::{Acl, Rights, Target},
-    catalog::{Catalog, QualifiedName, SchemaAccess, fold, schema_name},
+    catalog::{Catalog, QualifiedName, SchemaAccess, fold, function_name, schema_name},
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -65,12 +65,22 @@ pub(super) async fn run(session: &Session, grant: &Grant) -> Result<Outcome> {
                 on_secret(session, grant, &grantees, &fold(name)).await?;
             }
         }
-        GrantOn::Functions(_) => {
-            return Err(Error::user(
-                SqlState::FeatureNotSupported,
-                "privileges on functions are not supported",
-            )
-            .with_hint("There are built-in functions alone, which everybody may call."));
+        GrantOn::Functions(names) => {
+            let mut functions = Vec::new();
+            for name in names {
+                functions.extend(known_function(session, name)?);
+            }
+            on_functions(session, grant, &grantees, &functions).await?;
+        }
+        GrantOn::AllFunctionsIn(schemas) => {
+            let mut functions = Vec::new();
+            for schema in schemas {
+                match schema_name(schema)?.as_str() {
+                    "pg_catalog" => functions.extend(session.function_names()),
+                    other => _ = known_schema(&catalog, other.to_owned())?,
+                }
+            }
+            on_functions(session, grant, &grantees, &functions).await?;
         }
     }
     Ok(Outcome::Done(
@@ -130,6 +140,39 @@ async fn on_relation(
     let object = Arc::new(object.with_meta(meta));
     engine.files().put(&object).await?;
     engine.change_catalog(|catalog| catalog.put(object));
+    Ok(())
+}
+
+/// Every name that the function of this name has.
+fn known_function(session: &Session, name: &ObjectName) -> Result<Vec<String>> {
+    let ident = function_name(name);
+    let names = ident.and_then(|ident| session.names_of_function(&fold(ident)));
+    names.ok_or_else(|| {
+        Error::user(
+            SqlState::UndefinedFunction,
+            format!("could not find a function named \"{name}\""),
+        )
+    })
+}
+
+/// All of them, or none where one is refused.
+async fn on_functions(
+    session: &Session,
+    grant: &Grant,
+    grantees: &[Option<String>],
+    names: &[String],
+) -> Result<()> {
+    let engine = session.engine();
+    let catalog = engine.catalog();
+    let mut functions = catalog.functions().clone();
+    for name in names {
+        let mut acl = functions.acl(name);
+        let on = Target::Function(name);
+        change(session, &catalog, grant, grantees, on, &mut acl)?;
+        functions.put(name, acl);
+    }
+    engine.files().put_functions(&functions).await?;
+    engine.change_catalog(|catalog| catalog.put_functions(functions));
     Ok(())
 }
 

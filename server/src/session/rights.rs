@@ -94,12 +94,14 @@ impl Session {
         (changes, self.role(), path.unwrap_or_default())
     }
 
-    /// Refuses a statement whose plan has relations that may not be read any more: whether they may is asked where names are looked up.
+    /// Refuses a statement that calls what may not be called any more, or whose plan has relations that may not be read any more: whether they
+    /// may is asked where names are looked up.
     pub(super) async fn look_again(&self, prepared: &Prepared) -> Result<()> {
         let seen = self.seen();
         if *prepared.seen.lock() == seen {
             return Ok(());
         }
+        self.may_call(prepared.statement())?;
         let text = &prepared.parsed.text;
         let looked = match (&prepared.plan, prepared.statement()) {
             (Some(Planned::Subscription(_)), Statement::Subscribe(subscribe)) => {

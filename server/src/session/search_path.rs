@@ -17,7 +17,7 @@ use sluice_sql::{
 use super::{Door, Prepared, Session, temp::TempTables};
 use crate::{
     access::Target,
-    catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold},
+    catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold, is_plain},
     doors::pg,
     error::{Error, Result, SqlState},
     system,
@@ -89,13 +89,6 @@ pub(super) fn quoted(name: &str) -> String {
         true => name.to_owned(),
         false => format!("\"{}\"", name.replace('"', "\"\"")),
     }
-}
-
-fn is_plain(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Of a path, the schemas that are there and whose names may be used.
@@ -200,6 +193,14 @@ impl SearchPath {
         }
     }
 
+    fn find_for(&self, name: &mut ObjectName, if_exists: bool) -> Result<()> {
+        if !if_exists {
+            return self.find(name);
+        }
+        self.find_if_there(name);
+        Ok(())
+    }
+
     /// Gives the name of something that is to be made its schema.
     fn make(&self, name: &mut ObjectName) -> Result<()> {
         if bare(name).is_some() {
@@ -239,13 +240,8 @@ impl SearchPath {
             }
             Statement::Drop(drop) if drop.kind == ObjectKind::Schema => Ok(()),
             Statement::Drop(drop) => {
-                for name in &mut drop.names {
-                    match drop.if_exists {
-                        true => self.find_if_there(name),
-                        false => self.find(name)?,
-                    }
-                }
-                Ok(())
+                let mut names = drop.names.iter_mut();
+                names.try_for_each(|name| self.find_for(name, drop.if_exists))
             }
             Statement::Show(Show::Create { kind, name }) if *kind != ObjectKind::Schema => {
                 self.find(name)
@@ -265,6 +261,7 @@ impl SearchPath {
                 GrantOn::Relations(names) => names.iter_mut().try_for_each(|name| self.find(name)),
                 _ => Ok(()),
             },
+            Statement::Rename(rename) => self.find_for(&mut rename.name, rename.if_exists),
             Statement::AlterOwner(alter) if alter.kind != ObjectKind::Schema => {
                 self.find(&mut alter.name)
             }
@@ -301,8 +298,7 @@ impl SearchPath {
             }
             ast::Statement::Comment { object_name, .. } => self.find(object_name),
             ast::Statement::AlterTable(alter) if alter.if_exists => {
-                self.find_if_there(&mut alter.name);
-                Ok(())
+                self.find_for(&mut alter.name, true)
             }
             other => self.visit(other),
         }

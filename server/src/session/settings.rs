@@ -66,6 +66,8 @@ pub(super) struct Settings {
     changed: BTreeMap<&'static str, String>,
     /// `a.b` parameters, which PostgreSQL lets anybody make up.
     custom: BTreeMap<String, String>,
+    /// What parameters were that are set until the transaction block ends.
+    local: BTreeMap<&'static str, Option<String>>,
     /// How the transaction block was begun, where there is one.
     transaction: Option<Modes>,
 }
@@ -127,6 +129,7 @@ impl Settings {
             user: user.to_owned(),
             changed: BTreeMap::new(),
             custom: BTreeMap::new(),
+            local: BTreeMap::new(),
             transaction: None,
         }
     }
@@ -138,6 +141,12 @@ impl Settings {
 
     /// The block is over; its modes.
     pub(super) fn end(&mut self) -> Option<Modes> {
+        for (name, before) in std::mem::take(&mut self.local) {
+            match before {
+                Some(value) => self.changed.insert(name, value),
+                None => self.changed.remove(name),
+            };
+        }
         self.transaction.take()
     }
 
@@ -253,11 +262,20 @@ impl Settings {
     fn set(&mut self, set: &ast::Set) -> Result<Effect> {
         match set {
             ast::Set::SingleAssignment {
-                variable, values, ..
+                scope,
+                variable,
+                values,
+                ..
             } => {
                 let name = variable.to_string().replace('"', "");
                 if find(&name) == Some("search_path") {
-                    return self.assign("search_path", &path_text(values));
+                    let path = path_text(values);
+                    return match scope {
+                        Some(ast::ContextModifier::Local) => {
+                            self.assign_local("search_path", &path)
+                        }
+                        _ => self.assign("search_path", &path),
+                    };
                 }
                 let value: Vec<String> = values.iter().map(value_text).collect();
                 self.assign(&name, &value.join(", "))
@@ -269,6 +287,18 @@ impl Settings {
             ast::Set::SetNamesDefault {} => self.assign("client_encoding", "DEFAULT"),
             _ => Ok(Effect::Nothing { tag: "SET".into() }),
         }
+    }
+
+    /// As SET LOCAL: for as long as the transaction block lasts, and outside of one for nothing.
+    pub(super) fn assign_local(&mut self, name: &'static str, value: &str) -> Result<Effect> {
+        if self.transaction.is_none() {
+            check(name, value)?;
+            return Ok(Effect::Nothing { tag: "SET".into() });
+        }
+        let before = self.changed.get(name).cloned();
+        let done = self.assign(name, value)?;
+        self.local.entry(name).or_insert(before);
+        Ok(done)
     }
 
     pub(super) fn assign(&mut self, name: &str, value: &str) -> Result<Effect> {

@@ -254,6 +254,35 @@ impl Session {
             .map_err(engine_error)
     }
 
+    fn require_temp(&self, name: &str) -> Result<Arc<TempTable>> {
+        self.temp.get(name).ok_or_else(|| {
+            let name = QualifiedName::new(TEMP_SCHEMA, name);
+            self.engine.catalog().undefined(&name)
+        })
+    }
+
+    /// The columns of a table of the session.
+    pub(crate) fn temp_schema(&self, name: &QualifiedName) -> Result<SchemaRef> {
+        Ok(self.require_temp(&name.name)?.schema())
+    }
+
+    /// Refuses rows beside those of a table that there is no memory for.
+    pub(crate) fn room_for_temp(&self, name: &str, rows: &[RecordBatch]) -> Result<()> {
+        let held = MemoryConsumer::new(format!("rows for temporary table {name}"))
+            .register(&self.memory_pool());
+        held.try_resize(bytes(rows)).map_err(engine_error)
+    }
+
+    /// Adds rows to a table of the session; how many.
+    pub(crate) fn append_temp(&self, name: &str, rows: Vec<RecordBatch>) -> Result<u64> {
+        let table = self.require_temp(name)?;
+        let new = fitted(rows, &table.schema)?;
+        let added = new.iter().map(|batch| batch.num_rows() as u64).sum();
+        let before = table.rows.read().batches.clone();
+        table.put(before.into_iter().chain(new).collect())?;
+        Ok(added)
+    }
+
     fn memory_pool(&self) -> Arc<dyn MemoryPool> {
         Arc::clone(&self.context().runtime_env().memory_pool)
     }
@@ -315,7 +344,8 @@ impl Session {
         &self,
         statement: &ast::Statement,
     ) -> Result<Option<(String, Kind, ast::Statement)>> {
-        let hint = "Write to a temporary table with INSERT, UPDATE and DELETE of it alone, or make a plain one.";
+        let hint =
+            "Write to a temporary table with INSERT, UPDATE and DELETE, or make a plain one.";
         Ok(match statement {
             ast::Statement::Insert(insert) => {
                 let TableObject::TableName(name) = &insert.table else {
@@ -335,22 +365,32 @@ impl Session {
                 let Some((name, relation)) = one_of(from.first())? else {
                     return Ok(None);
                 };
-                if delete.using.is_some() || delete.returning.is_some() || from.len() > 1 {
-                    return Err(unsupported("USING and RETURNING", hint));
+                if delete.returning.is_some() || from.len() > 1 {
+                    return Err(unsupported("RETURNING", hint));
                 }
-                let kept = match &delete.selection {
-                    Some(condition) => format!("WHERE ({condition}) IS NOT TRUE"),
-                    None => "WHERE false".to_owned(),
+                let kept = match (&delete.using, &delete.selection) {
+                    (Some(others), condition) => {
+                        let matched = matched(others, condition.as_ref());
+                        let own = called(from.first(), &name);
+                        let table = quoted(&name);
+                        format!(
+                            "SELECT {own}.* FROM {TEMP_SCHEMA}.{table} AS {own} {matched} WHERE {MATCH} IS NULL"
+                        )
+                    }
+                    (None, Some(condition)) => {
+                        format!("SELECT * FROM {relation} WHERE ({condition}) IS NOT TRUE")
+                    }
+                    (None, None) => format!("SELECT * FROM {relation} WHERE false"),
                 };
-                let query = query_of(&format!("SELECT * FROM {relation} {kept}"))?;
+                let query = query_of(&kept)?;
                 Some((name, Kind::Delete, query))
             }
             ast::Statement::Update(update) => {
                 let Some((name, relation)) = one_of(Some(&update.table))? else {
                     return Ok(None);
                 };
-                if update.from.is_some() || update.returning.is_some() {
-                    return Err(unsupported("FROM and RETURNING", hint));
+                if update.returning.is_some() {
+                    return Err(unsupported("RETURNING", hint));
                 }
                 let Some(table) = self.temp.get(&name) else {
                     return Ok(Some((name, Kind::Update, statement.clone())));
@@ -379,10 +419,7 @@ impl Session {
         values: Vec<ScalarValue>,
         token: &CancellationToken,
     ) -> Result<String> {
-        let table = self.temp.get(&write.name).ok_or_else(|| {
-            let name = QualifiedName::new(TEMP_SCHEMA, write.name.clone());
-            self.engine.catalog().undefined(&name)
-        })?;
+        let table = self.require_temp(&write.name)?;
         let plan = LogicalPlan::clone(&write.plan);
         let plan = match values.is_empty() {
             true => plan,
@@ -474,25 +511,74 @@ fn updated(update: &ast::Update, schema: &Schema, table: &str, relation: &str) -
             ));
         }
     }
-    let hit = match &update.selection {
-        Some(condition) => format!("coalesce(({condition}), false)"),
-        None => "true".to_owned(),
+    let others = update.from.as_ref().map(|from| match from {
+        ast::UpdateTableFromKind::BeforeSet(others)
+        | ast::UpdateTableFromKind::AfterSet(others) => others,
+    });
+    let own = called(Some(&update.table), table);
+    let hit = match (others, &update.selection) {
+        (Some(_), _) => format!("{MATCH} IS NOT NULL"),
+        (None, Some(condition)) => format!("coalesce(({condition}), false)"),
+        (None, None) => "true".to_owned(),
     };
     let columns = schema.fields().iter().map(|field| {
-        let name = format!("\"{}\"", field.name().replace('"', "\"\""));
+        let name = quoted(field.name());
+        let kept = match others {
+            Some(_) => format!("{own}.{name}"),
+            None => name.clone(),
+        };
         match set.get(field.name()) {
             Some(value) => format!(
-                "CASE WHEN {hit} THEN CAST(({value}) AS {}) ELSE {name} END AS {name}",
+                "CASE WHEN {hit} THEN CAST(({value}) AS {}) ELSE {kept} END AS {name}",
                 crate::execute::sql_type(field.data_type())
             ),
-            None => name,
+            None => format!("{kept} AS {name}"),
         }
     });
     let columns: Vec<String> = columns.collect();
+    let columns = columns.join(", ");
+    let Some(others) = others else {
+        return Ok(format!(
+            "SELECT {columns}, {hit} AS \"?hit?\" FROM {relation}"
+        ));
+    };
+    // Of several rows that match one, any is taken, as in PostgreSQL.
+    let matched = matched(others, update.selection.as_ref());
+    let names = schema.fields().iter();
+    let names: Vec<String> = names.map(|field| quoted(field.name())).collect();
     Ok(format!(
-        "SELECT {}, {hit} AS \"?hit?\" FROM {relation}",
-        columns.join(", ")
+        "SELECT {}, \"?hit?\" FROM (SELECT {columns}, {hit} AS \"?hit?\", row_number() OVER (PARTITION BY {own}.\"?row?\") AS \"?nth?\" \
+         FROM (SELECT *, row_number() OVER () AS \"?row?\" FROM {TEMP_SCHEMA}.{}) AS {own} {matched}) AS \"?all?\" WHERE \"?nth?\" = 1",
+        names.join(", "),
+        quoted(table),
     ))
+}
+
+/// What is there only in rows that were matched.
+const MATCH: &str = "\"?match?\".\"?is?\"";
+
+/// The join that gives each row the rows of others that match it, or none.
+fn matched(others: &[ast::TableWithJoins], condition: Option<&ast::Expr>) -> String {
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let condition = condition.map_or_else(|| "true".to_owned(), ToString::to_string);
+    format!(
+        "LEFT JOIN ({} CROSS JOIN (SELECT true AS \"?is?\") AS \"?match?\") ON ({condition})",
+        others.join(" CROSS JOIN ")
+    )
+}
+
+/// What a statement calls the table that it writes to.
+fn called(table: Option<&ast::TableWithJoins>, name: &str) -> String {
+    match table.map(|table| &table.relation) {
+        Some(TableFactor::Table {
+            alias: Some(alias), ..
+        }) => alias.name.to_string(),
+        _ => quoted(name),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A statement of our own words.

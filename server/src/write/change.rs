@@ -45,10 +45,10 @@ const STRETCH_FILES: usize = 256;
 const STRETCH_BYTES: i64 = 128 << 20;
 
 /// Bytes of rows that go into one round of files.
-const ROUND_BYTES: usize = 64 << 20;
+pub(super) const ROUND_BYTES: usize = 64 << 20;
 
 /// Times that a statement is carried out before it gives way to other engines.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 /// Which rows change, and how.
 #[async_trait]
@@ -161,7 +161,7 @@ pub(crate) async fn remove_all(
     Err(outpaced(target))
 }
 
-fn outpaced(target: &Target) -> Error {
+pub(super) fn outpaced(target: &Target) -> Error {
     Error::user(
         SqlState::SerializationFailure,
         format!(
@@ -203,7 +203,7 @@ async fn commit(
 }
 
 /// The table as it is now, and what commits on top of that.
-async fn open(target: &Target) -> Result<(Arc<Snapshot>, DeltaSink)> {
+pub(super) async fn open(target: &Target) -> Result<(Arc<Snapshot>, DeltaSink)> {
     target.table.refresh().await?;
     let snapshot = target.table.snapshot().ok_or_else(|| {
         Error::outside(
@@ -216,9 +216,9 @@ async fn open(target: &Target) -> Result<(Arc<Snapshot>, DeltaSink)> {
 }
 
 /// Files that no version names yet: they go when this is dropped.
-struct Written {
-    target: Target,
-    files: Vec<DataFile>,
+pub(super) struct Written {
+    pub(super) target: Target,
+    pub(super) files: Vec<DataFile>,
 }
 
 impl Drop for Written {
@@ -331,7 +331,7 @@ async fn exchange(
 }
 
 /// The files in stretches of bounded size.
-fn stretches(files: &[(i64, TableFile)]) -> Vec<&[(i64, TableFile)]> {
+pub(super) fn stretches(files: &[(i64, TableFile)]) -> Vec<&[(i64, TableFile)]> {
     let mut stretches = Vec::new();
     let mut rest = files;
     while !rest.is_empty() {

@@ -96,6 +96,8 @@ pub enum GrantOn {
     Database(Ident),
     /// FUNCTION a, b; arguments are passed over.
     Functions(Vec<ObjectName>),
+    /// ALL FUNCTIONS IN SCHEMA a, b.
+    AllFunctionsIn(Vec<ObjectName>),
 }
 
 /// Who gets or loses them.
@@ -146,6 +148,9 @@ impl fmt::Display for GrantOn {
             Self::Secrets(names) => write!(f, "SECRET {}", list(names)),
             Self::Database(name) => write!(f, "DATABASE {name}"),
             Self::Functions(names) => write!(f, "FUNCTION {}", list(names)),
+            Self::AllFunctionsIn(names) => {
+                write!(f, "ALL FUNCTIONS IN SCHEMA {}", list(names))
+            }
         }
     }
 }
@@ -268,7 +273,7 @@ fn privileges(reader: &mut Reader<'_>) -> Result<Option<Vec<Privilege>>, ParseEr
                     at,
                 )
                 .offending(word)
-                .hint("there are SELECT, INSERT, UPDATE, DELETE, TRUNCATE, USAGE, CREATE and ALL"),
+                .hint("there are SELECT, INSERT, UPDATE, DELETE, TRUNCATE, USAGE, CREATE, EXECUTE and ALL"),
                 None => reader.unexpected(SHAPE),
             });
         };
@@ -297,6 +302,11 @@ fn on(reader: &mut Reader<'_>) -> Result<GrantOn, ParseError> {
     ] {
         if reader.take(words) {
             return relations(reader).map(GrantOn::AllIn);
+        }
+    }
+    for word in ["FUNCTIONS", "ROUTINES", "PROCEDURES"] {
+        if reader.take(&["ALL", word, "IN", "SCHEMA"]) {
+            return relations(reader).map(GrantOn::AllFunctionsIn);
         }
     }
     if reader.take(&["SCHEMA"]) {
@@ -353,18 +363,21 @@ fn relations(reader: &mut Reader<'_>) -> Result<Vec<ObjectName>, ParseError> {
     Ok(names)
 }
 
-/// `f, g(int, text)`.
+/// `f, g(int, numeric(8, 2))`.
 fn functions(reader: &mut Reader<'_>) -> Result<Vec<ObjectName>, ParseError> {
     let mut names = Vec::new();
     loop {
         names.push(reader.name(SHAPE)?);
-        if reader.take_token(&Token::LParen) {
-            while !reader.take_token(&Token::RParen) {
-                if reader.at_end() {
-                    return Err(reader.unexpected(SHAPE));
-                }
-                reader.skip(1);
+        let mut open = 0_usize;
+        loop {
+            match &reader.peek(0).token {
+                Token::LParen => open += 1,
+                Token::RParen if open > 0 => open -= 1,
+                Token::EOF if open > 0 => return Err(reader.unexpected(SHAPE)),
+                _ if open == 0 => break,
+                _ => {}
             }
+            reader.skip(1);
         }
         if !reader.take_token(&Token::Comma) {
             return Ok(names);

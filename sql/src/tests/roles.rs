@@ -22,6 +22,7 @@ fn statements_about_roles() {
         "GRANT CREATE ON DATABASE sluice TO ann",
         "GRANT USAGE ON SECRET broker TO ann",
         "GRANT EXECUTE ON FUNCTION f TO ann",
+        "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog FROM PUBLIC",
         "SET ROLE ann",
         "SET ROLE NONE",
         "RESET ROLE",
@@ -30,6 +31,8 @@ fn statements_about_roles() {
         "RESET SESSION AUTHORIZATION",
         "ALTER TABLE gold.x OWNER TO ann",
         "ALTER SCHEMA gold OWNER TO CURRENT_USER",
+        "ALTER TABLE gold.x RENAME TO y",
+        "ALTER VIEW IF EXISTS \"X\" RENAME TO \"Y z\"",
         "DROP SECRET IF EXISTS broker",
     ] {
         becomes(text, text);
@@ -47,6 +50,14 @@ fn statements_about_roles() {
     becomes(
         "GRANT EXECUTE ON FUNCTION f(int, text) TO ann",
         "GRANT EXECUTE ON FUNCTION f TO ann",
+    );
+    becomes(
+        "GRANT EXECUTE ON ROUTINE f(numeric(8, 2), text[]), pg_catalog.g() TO ann",
+        "GRANT EXECUTE ON FUNCTION f, pg_catalog.g TO ann",
+    );
+    becomes(
+        "GRANT ALL ON ALL ROUTINES IN SCHEMA pg_catalog TO ann",
+        "GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO ann",
     );
     becomes("set local role to 'ann'", "SET ROLE \"ann\"");
     becomes("SET role = none", "SET ROLE NONE");

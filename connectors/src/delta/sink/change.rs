@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{
         DataFile, TableSpec,
         entry::{change_info, commit_info, lines},
     },
-    DeltaSink, PASSES, Put, json,
+    DeltaSink, PASSES, Put, json, write,
 };
 use crate::error::{ConnectorError, Result};
 
@@ -77,6 +78,70 @@ impl DeltaSink {
             self.version,
         );
         self.replace_files(&id, info, &removals, files).await
+    }
+
+    /// As [`DeltaSink::write_files`], of rows that are to come into the table with this definition.
+    pub async fn write_files_as(
+        &self,
+        spec: &TableSpec,
+        rows: &[RecordBatch],
+        tag: &str,
+    ) -> Result<Vec<DataFile>> {
+        let rows = rows.iter().map(|batch| (None, batch));
+        write::write_files(&self.log.root, &self.log.path, spec, rows, tag).await
+    }
+
+    /// Gives the table another definition and, in the same commit, these files in the place of all that it has; `None` when somebody else
+    /// has committed since the table was opened: nothing was committed.
+    ///
+    /// # Errors
+    /// As [`DeltaSink::redefine`].
+    pub async fn redefine_with(
+        &mut self,
+        spec: &TableSpec,
+        files: &[DataFile],
+        change: &Change,
+    ) -> Result<Option<i64>> {
+        let spec = spec.checked()?;
+        let Some(state) = &self.opened else {
+            return Ok(None);
+        };
+        let id = Uuid::new_v4().to_string();
+        let mut actions = vec![change_info(
+            &id,
+            change.operation,
+            &change.parameters,
+            &change.metrics,
+            self.version,
+        )];
+        if self.spec.protocol_action() != spec.protocol_action() {
+            actions.push(spec.protocol_action());
+        }
+        actions.push(spec.metadata_action(&self.id, self.created_ms)?);
+        let removed = state.log_data();
+        actions.extend(
+            removed
+                .iter()
+                .map(|file| json!({ "remove": file.remove_action(true) })),
+        );
+        actions.extend(files.iter().map(|file| json!({ "add": file })));
+        self.check_head().await?;
+        let next = self.version + 1;
+        let done = match self.log.put(next, lines(&actions)).await {
+            Put::Done => true,
+            Put::Unsynced(error) => return Err(error),
+            Put::Exists => false,
+            Put::Unknown(error) => match self.log.read(next).await? {
+                Some(entry) => entry.commit_id() == Some(id.as_str()),
+                None => return Err(error),
+            },
+        };
+        if !done {
+            return Ok(None);
+        }
+        self.spec = spec;
+        self.advance(next, None);
+        Ok(Some(next))
     }
 
     /// Gives the table another definition; its files stay. What is in them must be readable with it: columns may be added that may be

@@ -7,6 +7,7 @@
 mod binary;
 mod columns;
 mod csv;
+mod destination;
 mod fields;
 mod out;
 mod text;
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::{
     binary::Tuples,
     columns::Columns,
+    destination::Named,
     fields::{Dialect, Record},
     out::Writer,
 };
@@ -37,10 +39,9 @@ use super::{
     frontend::Frontend,
 };
 use crate::{
-    catalog::{Object, QualifiedName, fold},
+    catalog::{Object, QualifiedName},
     error::{Error, Result, SqlState},
     session::{Answer, Session},
-    write::{Action, Append, Target},
 };
 
 /// Rows that go into the table together.
@@ -140,10 +141,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     ) -> std::result::Result<u64, Trouble> {
         self.session.admit_writing("COPY FROM")?;
         let (target, names) =
-            target_of(&self.session, copy).map_err(|error| error.placed(parsed))?;
-        let relation = target.name.clone();
-        let name = target.name.name.clone();
-        let beginning = Append::begin(target);
+            Named::of(&self.session, copy).map_err(|error| error.placed(parsed))?;
+        let relation = target.name().clone();
+        let name = relation.name.clone();
+        let beginning = target.begin(Arc::clone(&self.session));
         let mut append = running.wait(&mut self.wire, beginning).await??;
         let table = append.schema();
         let chosen = chosen(&table, &names, &name).map_err(|error| error.placed(parsed))?;
@@ -240,20 +241,6 @@ fn query_of(session: &Session, copy: &Copy) -> Result<Statement> {
     match sluice_sql::parse(&text).map(|mut all| all.pop()) {
         Ok(Some(parsed)) => Ok(parsed.statement),
         _ => Err(Error::internal(format!("cannot be read: {text}"))),
-    }
-}
-
-/// The table rows go to, and the names of the columns they have.
-fn target_of(session: &Session, copy: &Copy) -> Result<(Target, Vec<String>)> {
-    match &copy.what {
-        CopyWhat::Table { name, columns } => {
-            let target = Target::of(session, name, Action::CopyFrom)?;
-            Ok((target, columns.iter().map(fold).collect()))
-        }
-        CopyWhat::Query(_) | CopyWhat::Subscribe(_) => Err(Error::user(
-            SqlState::SyntaxError,
-            "COPY FROM needs a table",
-        )),
     }
 }
 

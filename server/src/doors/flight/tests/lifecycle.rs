@@ -172,6 +172,39 @@ async fn session_options_are_parameters() {
 }
 
 #[tokio::test]
+async fn names_follow_the_search_path_of_a_statement_and_of_an_option() {
+    let served = served_by_engine().await;
+    let mut client = served.log_in().await;
+    for statement in [
+        "CREATE TABLE pair (n INT)",
+        "CREATE TABLE gold.pair (n INT)",
+        "INSERT INTO pair VALUES (1)",
+        "SET search_path = gold, public",
+        "INSERT INTO pair VALUES (2)",
+    ] {
+        client.execute_update(statement.into(), None).await.unwrap();
+    }
+    let asked = "SELECT n FROM pair";
+    assert_eq!(texts(&query(&mut client, asked).await.unwrap()), ["2"]);
+    let request = SetSessionOptionsRequest {
+        session_options: [(
+            "search_path".to_owned(),
+            SessionOptionValue {
+                value: Some(OptionValue::Text("public".into())),
+            },
+        )]
+        .into(),
+    };
+    let body = act(&mut client, "SetSessionOptions", request.encode_to_vec());
+    let errors = SetSessionOptionsResult::decode(body.await.unwrap()).unwrap();
+    assert!(errors.errors.is_empty(), "{errors:?}");
+    assert_eq!(texts(&query(&mut client, asked).await.unwrap()), ["1"]);
+    // Of that session alone.
+    let mut other = served.log_in().await;
+    assert_eq!(texts(&query(&mut other, asked).await.unwrap()), ["1"]);
+}
+
+#[tokio::test]
 async fn a_running_result_can_be_cancelled() {
     let served = served().await;
     let mut client = served.log_in().await;

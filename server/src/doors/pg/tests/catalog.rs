@@ -203,7 +203,10 @@ async fn functions_that_drivers_call() {
         ),
         ("SELECT current_schemas(true)", "{pg_catalog,public}"),
         ("SELECT current_schemas(false)", "{public}"),
-        ("SELECT pg_catalog.set_config('search_path', '', false)", ""),
+        (
+            "SELECT pg_catalog.set_config('search_path', 'public', false)",
+            "public",
+        ),
         (
             "SELECT pg_is_in_recovery(), pg_size_pretty(20480)",
             "f|20 kB",

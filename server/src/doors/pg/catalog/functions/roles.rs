@@ -26,7 +26,7 @@ use crate::{
     access::Target,
     catalog::{Catalog, QualifiedName, RESERVED_SCHEMAS},
     doors::pg::catalog::{
-        Facts, names, oids,
+        Facts, builtin, names, oids,
         relations::{Listed, role},
         shapes::{Mark, marked},
     },
@@ -246,7 +246,16 @@ impl AboutRoles {
         let number = object.parse::<u32>().ok().map(u32::cast_signed);
         Ok(Some(match self.asked {
             Asked::Database => decide(Target::Database),
-            Asked::Function => privilege == Privilege::Execute,
+            Asked::Function => {
+                let name = match number {
+                    Some(oid) => match builtin::procedure(oid) {
+                        Some(name) => name.to_owned(),
+                        None => return Ok(None),
+                    },
+                    None => function(object),
+                };
+                decide(Target::Function(&name))
+            }
             Asked::Schema => {
                 let schema = match number.map(oids::schema) {
                     Some(Some(name)) => name,
@@ -299,6 +308,13 @@ impl AboutRoles {
         let schema = parts.pop().or_else(first);
         QualifiedName::new(schema.unwrap_or_else(|| "public".to_owned()), name)
     }
+}
+
+/// The name of a function as it is asked about: `pg_catalog.f(int, text)`.
+fn function(text: &str) -> String {
+    let name = text.split_once('(').map_or(text, |(name, _)| name).trim();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    name.trim_matches('"').to_lowercase()
 }
 
 impl fmt::Debug for AboutRoles {

@@ -197,7 +197,8 @@ impl ScalarUDFImpl for About {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let answer = match self.asked {
-            // A setting set by a function inside a query would change what the query means: the value is given back and that is all.
+            // A setting set by a function inside a query would change what the query means: the value is given back. Where it is a statement of its
+            // own, the session has seen to it.
             Asked::SetConfig => ScalarValue::Utf8(text(&args, 1)),
             Asked::BackendPid => ScalarValue::Int32(i32::try_from(std::process::id()).ok()),
             Asked::TransactionId => ScalarValue::Int64(Some(1)),
