@@ -35,6 +35,7 @@ mod map;
 mod number;
 mod object;
 mod problem;
+mod scan;
 mod time;
 mod uuid;
 mod value;

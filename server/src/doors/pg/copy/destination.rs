@@ -14,13 +14,13 @@ use crate::{
 
 /// The table that a statement names.
 pub(super) enum Named {
-    Table(Target),
+    Table(Box<Target>),
     Temp(QualifiedName),
 }
 
 /// Rows on their way; dropped before [`Destination::finish`], it leaves nothing.
 pub(super) enum Destination {
-    Table(Append),
+    Table(Box<Append>),
     Temp {
         session: Arc<Session>,
         name: String,
@@ -41,7 +41,11 @@ impl Named {
         let relation = QualifiedName::from_sql(name)?;
         let named = match relation.schema == TEMP_SCHEMA {
             true => Self::Temp(relation),
-            false => Self::Table(Target::named(session, relation, Action::CopyFrom)?),
+            false => Self::Table(Box::new(Target::named(
+                session,
+                relation,
+                Action::CopyFrom,
+            )?)),
         };
         Ok((named, columns.iter().map(fold).collect()))
     }
@@ -57,7 +61,7 @@ impl Named {
     /// Begins to write to it.
     pub(super) async fn begin(self, session: Arc<Session>) -> Result<Destination> {
         Ok(match self {
-            Self::Table(target) => Destination::Table(Append::begin(target).await?),
+            Self::Table(target) => Destination::Table(Box::new(Append::begin(*target).await?)),
             Self::Temp(name) => Destination::Temp {
                 schema: session.temp_schema(&name)?,
                 name: name.name,
