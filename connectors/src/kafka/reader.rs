@@ -173,6 +173,7 @@ impl Reader {
         let wait = oldest
             .min()
             .map_or(IDLE_WAIT, |since| LINGER.saturating_sub(since.elapsed()));
+        // Where the broker has no more just now (a small answer, an empty queue), whoever waits for rows should have them.
         match intake.take(wait) {
             Taken::Nothing => self.hand_over(false),
             Taken::Answers(incoming) => {
@@ -182,7 +183,6 @@ impl Reader {
             Taken::Messages { messages, all } => {
                 self.take_messages(messages.iter())?;
                 drop(messages);
-                // As above, an empty queue means that the broker has no more just now: whoever waits for rows should have them.
                 self.hand_over(all)
             }
         }
