@@ -114,10 +114,7 @@ impl DeltaSink {
             &change.metrics,
             self.version,
         )];
-        if self.spec.protocol_action() != spec.protocol_action() {
-            actions.push(spec.protocol_action());
-        }
-        actions.push(spec.metadata_action(&self.id, self.created_ms)?);
+        actions.extend(self.definition(&spec)?);
         let removed = state.log_data();
         actions.extend(
             removed
@@ -127,21 +124,34 @@ impl DeltaSink {
         actions.extend(files.iter().map(|file| json!({ "add": file })));
         self.check_head().await?;
         let next = self.version + 1;
-        let done = match self.log.put(next, lines(&actions)).await {
-            Put::Done => true,
-            Put::Unsynced(error) => return Err(error),
-            Put::Exists => false,
-            Put::Unknown(error) => match self.log.read(next).await? {
-                Some(entry) => entry.commit_id() == Some(id.as_str()),
-                None => return Err(error),
-            },
-        };
-        if !done {
+        if !self.put_entry(next, &id, &actions).await? {
             return Ok(None);
         }
         self.spec = spec;
         self.advance(next, None);
         Ok(Some(next))
+    }
+
+    /// What gives the table, as it is now, another definition.
+    fn definition(&self, spec: &TableSpec) -> Result<Vec<Value>> {
+        let protocol = spec.protocol_action();
+        let mut actions =
+            Vec::from_iter((self.spec.protocol_action() != protocol).then_some(protocol));
+        actions.push(spec.metadata_action(&self.id, self.created_ms)?);
+        Ok(actions)
+    }
+
+    /// Puts the entry of this id; whether it is there, also where the store's answer was lost.
+    async fn put_entry(&self, version: i64, id: &str, actions: &[Value]) -> Result<bool> {
+        match self.log.put(version, lines(actions)).await {
+            Put::Done => Ok(true),
+            Put::Unsynced(error) => Err(error),
+            Put::Exists => Ok(false),
+            Put::Unknown(error) => match self.log.read(version).await? {
+                Some(entry) => Ok(entry.commit_id() == Some(id)),
+                None => Err(error),
+            },
+        }
     }
 
     /// Gives the table another definition; its files stay. What is in them must be readable with it: columns may be added that may be
@@ -175,21 +185,9 @@ impl DeltaSink {
                 None,
                 &Map::new(),
             )];
-            if now.spec.protocol_action() != spec.protocol_action() {
-                actions.push(spec.protocol_action());
-            }
-            actions.push(spec.metadata_action(&now.id, now.created_ms)?);
+            actions.extend(now.definition(&spec)?);
             let next = now.version + 1;
-            let done = match now.log.put(next, lines(&actions)).await {
-                Put::Done => true,
-                Put::Unsynced(error) => return Err(error),
-                Put::Exists => false,
-                Put::Unknown(error) => match now.log.read(next).await? {
-                    Some(entry) => entry.commit_id() == Some(id.as_str()),
-                    None => return Err(error),
-                },
-            };
-            if done {
+            if now.put_entry(next, &id, &actions).await? {
                 now.spec = spec;
                 now.advance(next, None);
                 *self = now;
