@@ -6,13 +6,13 @@
 //! engine has changed one of the files meanwhile, the statement begins again with what the table is then.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, btree_map::Entry},
     sync::Arc,
 };
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt64Array},
-    compute::{interleave, take_record_batch},
+    compute::{interleave, take_arrays, take_record_batch},
     datatypes::{Int64Type, SchemaRef},
 };
 use async_trait::async_trait;
@@ -374,29 +374,26 @@ impl Hits {
         for mut stream in changes.hits(rows).await? {
             while let Some(batch) = stream.next().await {
                 let batch = batch.map_err(engine_error)?;
-                // A row's place in the two maps takes about as much as its three numbers.
-                memory
-                    .try_grow(batch.get_array_memory_size() + 48 * batch.num_rows())
-                    .map_err(engine_error)?;
                 let [file, row, stays, set @ ..] = batch.columns() else {
                     return Err(Error::internal(
                         "rows that change came without their places",
                     ));
                 };
                 let (files, rows, stays) = (number(file)?, number(row)?, number(stays)?);
+                // Of a row that is found often (an UPDATE whose FROM matches many times) the first finding alone is held.
+                let mut found = Vec::new();
                 for place in 0..batch.num_rows() {
-                    let hit = match stays.value(place) {
-                        0 => Hit::Gone,
-                        _ => Hit::Set(values.len(), place),
-                    };
                     let of_file = hits.entry(files.value(place)).or_default();
                     match of_file.entry(rows.value(place)) {
-                        std::collections::btree_map::Entry::Vacant(free) => {
-                            free.insert(hit);
+                        Entry::Vacant(free) => {
+                            free.insert(match stays.value(place) {
+                                0 => Hit::Gone,
+                                _ => Hit::Set(values.len(), found.len()),
+                            });
+                            found.push(place as u64);
                         }
-                        std::collections::btree_map::Entry::Occupied(_)
-                            if changes.tolerates_twice() => {}
-                        std::collections::btree_map::Entry::Occupied(_) => {
+                        Entry::Occupied(_) if changes.tolerates_twice() => {}
+                        Entry::Occupied(_) => {
                             return Err(Error::user(
                                 SqlState::CardinalityViolation,
                                 "MERGE command cannot affect row a second time",
@@ -405,7 +402,23 @@ impl Hits {
                         }
                     }
                 }
-                values.push(set.to_vec());
+                if found.is_empty() {
+                    continue;
+                }
+                let held = found.len();
+                let set = match held == batch.num_rows() {
+                    true => set.to_vec(),
+                    false => {
+                        take_arrays(set, &UInt64Array::from(found), None).map_err(arrow_error)?
+                    }
+                };
+                // A row's place in the two maps takes about as much as its three numbers.
+                let bytes: usize = set
+                    .iter()
+                    .map(|column| column.get_array_memory_size())
+                    .sum();
+                memory.try_grow(bytes + 72 * held).map_err(engine_error)?;
+                values.push(set);
             }
         }
         Ok(Self {
