@@ -73,7 +73,7 @@ bench-crates: needs ## Single crates: the decoder beside arrow-json; windows in 
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
 bench-build: needs
-	@echo "== building our own crates optimised (dependencies are, already)"
+	@echo "== building our own crates optimised, and what plans queries (other dependencies are, already)"
 	@$(CARGO) build --locked --workspace --bins --config tests/bench-profile.toml
 	@mkdir -p $(BENCH) && cp -f $(DEBUG)/sluice $(DEBUG)/bench $(DEBUG)/parts $(BENCH)/
 
@@ -110,8 +110,8 @@ chaos: build parts ## CYCLES (200) crashes and failures at every step under load
 	@SLUICE_TEST_CYCLES=$(CYCLES) $(TEST) --test it chaos:: -- --test-threads=1 --nocapture
 	@SLUICE_TEST_UPKEEP_SECONDS=$(UPKEEP) $(TEST) --test it upkeep:: -- --test-threads=1 --nocapture
 
-simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store, about a thousand a minute; a failure names its seed at once
-	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --lib simulation -- --nocapture
+simulate: needs ## SEEDS (2000) of commit, recovery and fencing over a simulated store, thousands a minute once it is built optimised; a failure names its seed at once
+	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --config tests/simulate-profile.toml --lib simulation -- --nocapture
 
 oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
 	@PROPTEST_CASES=$${SLUICE_TEST_STORIES:-10000} $(TEST) --lib oracle_tests
