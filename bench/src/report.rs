@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Figures in the order of a table's columns, as they are called there, and their decimals.
-const FIGURES: [(&str, &str, usize); 43] = [
+const FIGURES: [(&str, &str, usize); 46] = [
     ("cpu_s_per_million", "CPU-s per million more events", 3),
     (
         "total_cpu_s_per_million",
@@ -56,6 +56,9 @@ const FIGURES: [(&str, &str, usize); 43] = [
     ("rows_per_cpu_s", "rows a CPU-second", 0),
     ("once_ms", "ms a scan", 0),
     ("gib_per_s", "GiB a second", 2),
+    ("gib_per_cpu_s", "GiB a CPU-second", 2),
+    ("login_cpu_ms", "CPU ms a login", 2),
+    ("more_mib", "MiB more", 0),
     ("state_mib", "state MiB", 0),
     ("checkpoint_mib", "checkpoints MiB", 0),
     ("first_answer_s", "first answer, s", 2),

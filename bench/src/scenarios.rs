@@ -2,6 +2,7 @@
 
 mod baseline;
 mod bronze;
+mod doors;
 mod drain;
 mod freshness;
 mod idle;
@@ -19,7 +20,7 @@ use sluice_tests::parts::kafka::Broker;
 use crate::{results::Line, settings::Settings, topic::Mix};
 
 /// Every scenario, in the order in which they are run.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 17] = [
     "drain",
     "drain-dirty",
     "baseline",
@@ -33,13 +34,14 @@ pub const ALL: [&str; 16] = [
     "bronze",
     "recovery",
     "serving",
+    "doors",
     "profile",
     "decode",
     "commits",
 ];
 
 /// Those of `make bench`.
-pub const QUICK: [&str; 7] = [
+pub const QUICK: [&str; 8] = [
     "drain",
     "drain-dirty",
     "freshness-10000",
@@ -47,6 +49,7 @@ pub const QUICK: [&str; 7] = [
     "many",
     "recovery",
     "serving",
+    "doors",
 ];
 
 /// What scenarios share.
@@ -103,6 +106,7 @@ pub fn run(name: &str, bench: &Bench) -> Result<Outcome, String> {
         "bronze" => bronze::measure(bench),
         "recovery" => recovery::measure(bench),
         "serving" => serving::measure(&bench.settings),
+        "doors" => doors::measure(&bench.settings),
         "profile" => profile::measure(bench),
         "commits" => outside::commits(&bench.settings),
         "decode" => outside::decode(&bench.settings),

@@ -32,7 +32,7 @@ pub const NEXT: &str = "Not tried yet: a fetch waits up to 35 ms for company ([0
 ";
 
 /// Every section.
-pub const PAGES: [Page; 15] = [
+pub const PAGES: [Page; 16] = [
     Page {
         scenario: "drain",
         title: "Drain of a preloaded topic",
@@ -109,6 +109,12 @@ pub const PAGES: [Page; 15] = [
         scenario: "serving",
         title: "Point queries",
         about: "By a prepared statement, as fast as a few connections ask, then at half of that; PostgreSQL with an index and the engine alone over the same files beside.",
+        chart: "",
+    },
+    Page {
+        scenario: "doors",
+        title: "The Postgres door",
+        about: "Logins one after the other, connections that do nothing, and results of three columns made by generate_series and read row by row: the memory that they take beyond what the server had.",
         chart: "",
     },
     Page {

@@ -36,7 +36,7 @@ const PER_MILLION: &str = "cpu_s_per_million";
 const BY_SQL: &str = "Sluice, read by SQL";
 const BY_DELTA: &str = "Sluice, read from Delta";
 
-const TARGETS: [Target; 21] = [
+const TARGETS: [Target; 27] = [
     Target {
         what: "drain: CPU-seconds per million more events",
         bound: Bound::AtMost(0.35),
@@ -218,6 +218,48 @@ const TARGETS: [Target; 21] = [
                 .filter_map(|run| Some(run.get("max_ms")? / run.get("p99_ms")?));
             Spread::of(pairs)
         },
+    },
+    Target {
+        what: "point queries by a prepared statement, a second of the server's processor time",
+        bound: Bound::AtLeast(3_000.0),
+        decimals: 0,
+        unit: "",
+        measured: |all| figure(all, "serving", "Sluice", "queries_per_cpu_s"),
+    },
+    Target {
+        what: "point queries at half load, p99",
+        bound: Bound::AtMost(2.0),
+        decimals: 2,
+        unit: " ms",
+        measured: |all| figure(all, "serving", "Sluice", "half_p99_ms"),
+    },
+    Target {
+        what: "a scan by Flight SQL, of a second of the server's processor time",
+        bound: Bound::AtLeast(0.93),
+        decimals: 2,
+        unit: " GiB",
+        measured: |all| figure(all, "bronze", "scan by Flight SQL", "gib_per_cpu_s"),
+    },
+    Target {
+        what: "ten million rows over the Postgres wire, rows a second of the server's processor time",
+        bound: Bound::AtLeast(1_000_000.0),
+        decimals: 0,
+        unit: "",
+        measured: |all| figure(all, "doors", "10 million rows", "rows_per_cpu_s"),
+    },
+    Target {
+        what: "a login without a password, p50",
+        bound: Bound::AtMost(3.0),
+        decimals: 2,
+        unit: " ms",
+        measured: |all| figure(all, "doors", "login", "p50_ms"),
+    },
+    Target {
+        what: "997 idle connections, memory",
+        bound: Bound::AtMost(95.0),
+        decimals: 0,
+        unit: " MiB",
+        measured: |all| figure(all, "doors", "997 idle connections", "more_mib"),
     },
 ];
 

@@ -127,10 +127,11 @@ fn scanned(server: &Server, topic: &Topic, cpu: f64, start: Instant, bytes: Opti
         ("once_ms", wall_s * 1000.0 / SCANS as f64),
     ]);
     if let Some(bytes) = bytes {
-        figures.extend(run([(
-            "gib_per_s",
-            bytes as f64 / wall_s / f64::from(1 << 30),
-        )]));
+        let gib = bytes as f64 / f64::from(1 << 30);
+        figures.extend(run([
+            ("gib_per_s", gib / wall_s),
+            ("gib_per_cpu_s", gib / cpu_s),
+        ]));
     }
     figures
 }
