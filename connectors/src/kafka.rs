@@ -23,7 +23,11 @@ mod reader;
 mod startup;
 mod watcher;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
@@ -40,14 +44,59 @@ use crate::{
     },
 };
 
+/// How long a client is kept that nobody has asked anything: its threads wake up every second.
+const KEPT_FOR: Duration = Duration::from_secs(30);
+
 /// One Kafka topic.
 #[derive(Debug)]
 pub struct KafkaSource {
     options: Arc<KafkaOptions>,
     declared: SchemaRef,
     schema: SchemaRef,
-    /// The client of probes and commits, made when first needed and kept.
-    control: Arc<Mutex<Option<Arc<Control>>>>,
+    /// The client of probes and commits, made when first needed and kept while it is used.
+    control: Arc<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Held while it connects.
+    control: Mutex<Option<Arc<Control>>>,
+    used: Mutex<Used>,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    last: Option<Instant>,
+    /// Whether somebody waits for it to be used no more.
+    watched: bool,
+}
+
+impl Kept {
+    /// Notes that it is used, and has it let go once it has not been for a while.
+    fn used(self: &Arc<Self>) {
+        let mut used = self.used.lock();
+        used.last = Some(Instant::now());
+        if !std::mem::replace(&mut used.watched, true) {
+            tokio::spawn(Arc::clone(self).watch());
+        }
+    }
+
+    async fn watch(self: Arc<Self>) {
+        while let Some(wait) = self.wait() {
+            tokio::time::sleep(wait).await;
+        }
+        // A client closes its connections when it goes, and waits for its threads.
+        tokio::task::spawn_blocking(move || self.control.lock().take());
+    }
+
+    /// How long to wait before it may go; `None` when it may.
+    fn wait(&self) -> Option<Duration> {
+        let mut used = self.used.lock();
+        let since = used.last.map_or(KEPT_FOR, |last| last.elapsed());
+        let wait = KEPT_FOR.checked_sub(since).filter(|wait| !wait.is_zero());
+        used.watched = wait.is_some();
+        wait
+    }
 }
 
 impl KafkaSource {
@@ -95,9 +144,10 @@ impl KafkaSource {
     ) -> Result<T> {
         let options = Arc::clone(&self.options);
         let kept = Arc::clone(&self.control);
+        kept.used();
         let answer = tokio::task::spawn_blocking(move || {
             let control = {
-                let mut kept = kept.lock();
+                let mut kept = kept.control.lock();
                 match &*kept {
                     Some(control) => Arc::clone(control),
                     None => {
@@ -110,7 +160,7 @@ impl KafkaSource {
             let answer = question(&control);
             if answer.is_err() {
                 // A client that has seen a failure is not worth keeping: the next question begins afresh.
-                *kept.lock() = None;
+                *kept.control.lock() = None;
             }
             answer
         });

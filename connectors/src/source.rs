@@ -203,6 +203,8 @@ pub trait Source: Debug + Send + Sync {
 pub enum ReaderRequest {
     /// Ask the broker for the end offset of every split; answered by [`SourceEvent::EndOffset`].
     AskEnds,
+    /// Somebody would read through it: do not sleep.
+    Wake,
     /// End the reader.
     Stop,
 }

@@ -101,7 +101,9 @@ impl Topic {
 
     async fn create(&self, partitions: i32) {
         let new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
-        let done = self.admin.create_topics([&new], &AdminOptions::new()).await;
+        // A busy machine, or a test beside that has the broker stand still for a while.
+        let patient = AdminOptions::new().request_timeout(Some(Duration::from_secs(60)));
+        let done = self.admin.create_topics([&new], &patient).await;
         assert!(done.unwrap().iter().all(Result::is_ok));
         // Metadata spreads a moment later.
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -232,6 +232,7 @@ impl Reader {
     fn reply(&mut self, request: &ReaderRequest) -> Result<(), Ended> {
         match request {
             ReaderRequest::Stop => Err(Ended::Stopped),
+            ReaderRequest::Wake => Ok(()),
             ReaderRequest::AskEnds => {
                 let ends = self.lanes.iter().map(|lane| SourceEvent::EndOffset {
                     split: lane.position.split.clone(),

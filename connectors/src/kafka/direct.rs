@@ -21,10 +21,10 @@ mod records;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     time::{Duration, Instant},
@@ -121,6 +121,10 @@ pub(super) struct Fetcher {
     failing: AtomicUsize,
     stop: Arc<AtomicBool>,
     answers: SyncSender<Incoming>,
+    /// Connections, by broker: a read that waits on one ends when it is shut down.
+    connections: Mutex<BTreeMap<i32, TcpStream>>,
+    /// How often questions were cut short because others are to be asked.
+    asked_anew: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -171,6 +175,8 @@ impl Direct {
             failing: AtomicUsize::new(0),
             stop: Arc::clone(stop),
             answers: sender,
+            connections: Mutex::default(),
+            asked_anew: AtomicU64::new(0),
         };
         Self {
             fetcher: Arc::new(fetcher),
@@ -203,6 +209,7 @@ impl Fetcher {
             };
             table.partitions.insert(start.partition, position);
         }
+        self.ask_anew();
         self.start_brokers(&mut table)
     }
 
@@ -218,7 +225,17 @@ impl Fetcher {
         topic_id: Option<&str>,
     ) -> std::io::Result<()> {
         let mut table = self.table.lock();
+        let leaders = |table: &Table| -> Vec<Option<i32>> {
+            let assigned = table.partitions.keys();
+            assigned
+                .map(|partition| table.topology.leader(*partition))
+                .collect()
+        };
+        let before = leaders(&table);
         table.topology = topology;
+        if leaders(&table) != before {
+            self.ask_anew();
+        }
         if let Some(id) = topic_id.and_then(uuid_of) {
             table.topic_id = id;
         }
@@ -238,6 +255,20 @@ impl Fetcher {
     /// Ends the threads; the stop flag is set already.
     pub(super) fn end(&self) {
         self.changed.notify_all();
+        self.hang_up();
+    }
+
+    /// Cuts questions short that brokers hold for what they know: something else is to be asked.
+    fn ask_anew(&self) {
+        self.asked_anew.fetch_add(1, Ordering::AcqRel);
+        self.hang_up();
+    }
+
+    fn hang_up(&self) {
+        for connection in self.connections.lock().values() {
+            // One that is closed already is not waited on.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     fn stopped(&self) -> bool {

@@ -15,6 +15,10 @@ use super::{
 };
 use crate::error::{ConnectorError, Result};
 
+/// How long an idle reader sleeps; a message or the watcher wakes it at once. What librdkafka has to say of its connections wakes nobody.
+const IDLE_WAIT: Duration = Duration::from_secs(2);
+const IDLE_WAIT_LIBRARY: Duration = Duration::from_millis(250);
+
 /// Messages taken from librdkafka's queue at once.
 const TAKE: usize = 1024;
 
@@ -66,6 +70,14 @@ impl Intake {
         match self {
             Self::Direct(direct) => IntakeControl::Direct(Arc::clone(&direct.fetcher)),
             Self::Library(queue) => IntakeControl::Library(Arc::clone(queue)),
+        }
+    }
+
+    /// How long a reader waits that has nothing to do.
+    pub(super) fn idle_wait(&self) -> Duration {
+        match self {
+            Self::Direct(_) => IDLE_WAIT,
+            Self::Library(_) => IDLE_WAIT_LIBRARY,
         }
     }
 

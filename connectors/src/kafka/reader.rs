@@ -38,8 +38,6 @@ use crate::{
     },
 };
 
-/// How long an idle reader sleeps; a message or the watcher wakes it at once.
-const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long a batch may grow while messages keep coming.
 const LINGER: Duration = Duration::from_millis(10);
 
@@ -170,9 +168,9 @@ impl Reader {
             self.admit(join)?;
         }
         let oldest = self.lanes.iter().flatten().filter_map(|lane| lane.since);
-        let wait = oldest
-            .min()
-            .map_or(IDLE_WAIT, |since| LINGER.saturating_sub(since.elapsed()));
+        let wait = oldest.min().map_or(intake.idle_wait(), |since| {
+            LINGER.saturating_sub(since.elapsed())
+        });
         // Where the broker has no more just now (a small answer, an empty queue), whoever waits for rows should have them.
         match intake.take(wait) {
             Taken::Nothing => self.hand_over(false),

@@ -80,6 +80,7 @@ impl Watcher {
             let wait = next_look.saturating_duration_since(Instant::now());
             match self.asked.recv_timeout(wait) {
                 Ok(ReaderRequest::AskEnds) => self.ask_ends(),
+                Ok(ReaderRequest::Wake) => self.intake.wake(),
                 Ok(ReaderRequest::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.stop.store(true, Ordering::Release);
                     self.intake.wake();

@@ -66,10 +66,12 @@ pub(super) struct FeedState {
 impl FeedState {
     /// Asks to read through it; once the reader has ended the wish is dropped, and its answer with it.
     pub(super) fn ask(&self, join: Join) {
+        let feed = Arc::clone(&join.feed);
         if let Some(joins) = self.joins.lock().as_mut() {
             joins.push(join);
             self.asked.store(true, Ordering::Release);
         }
+        feed.request(ReaderRequest::Wake);
     }
 }
 

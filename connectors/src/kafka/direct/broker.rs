@@ -32,8 +32,11 @@ const SOON: Duration = Duration::from_millis(100);
 const LATER: Duration = Duration::from_secs(1);
 /// How long the thread sleeps when there is nothing to ask for; a change wakes it.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long the broker may hold a question where the last answer had nothing: it answers with the first message.
+/// How long the broker may hold a question where the last answer had nothing: it answers with the first message. At first, and where
+/// there has been nothing for a while.
 const QUIET: Duration = Duration::from_millis(500);
+const SILENT: Duration = Duration::from_secs(5);
+const SILENT_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a connection is given up.
 enum End {
@@ -55,15 +58,19 @@ pub(super) fn run(fetcher: &Arc<Fetcher>, id: i32) {
         fetcher,
         id,
         turn: 0,
-        quiet: false,
+        quiet: None,
         failing: false,
     };
     let mut backoff = BACKOFF;
     while !fetcher.stopped() {
         let before = Instant::now();
-        match broker.converse() {
+        let asked_anew = fetcher.asked_anew.load(Ordering::Acquire);
+        let end = broker.converse();
+        fetcher.connections.lock().remove(&id);
+        match end {
             Err(End::Stopped) => break,
             Err(End::Broken(_)) if fetcher.stopped() => break,
+            Err(End::Broken(_)) if fetcher.asked_anew.load(Ordering::Acquire) != asked_anew => {}
             Err(End::Broken(error)) => {
                 // a connection that held for a while was a good one
                 if before.elapsed() > BACKOFF_MAX * 2 {
@@ -85,8 +92,8 @@ struct Broker<'f> {
     id: i32,
     /// Which partition comes first in a question: each in turn, as answers are filled from the front.
     turn: usize,
-    /// Whether the last answer had no message.
-    quiet: bool,
+    /// Since when answers have had no message; `None` where the last one had.
+    quiet: Option<Instant>,
     failing: bool,
 }
 
@@ -100,8 +107,12 @@ impl Broker<'_> {
         };
         let fetcher = Arc::clone(self.fetcher);
         let mut connection = Connection::open(&host, port, &fetcher.settings, &fetcher.stop)?;
-        let patience = fetcher.settings.max_wait.max(QUIET) + fetcher.settings.patience;
-        self.quiet = false;
+        let interrupt = connection.interrupt()?;
+        fetcher.connections.lock().insert(self.id, interrupt);
+        if fetcher.stopped() {
+            return Err(End::Stopped);
+        }
+        self.quiet = None;
         let mut asked = false;
         loop {
             if !asked && !self.ask(&mut connection)? {
@@ -110,12 +121,13 @@ impl Broker<'_> {
                     _ => return Ok(()),
                 }
             }
+            let patience = self.wait() + fetcher.settings.patience;
             let answer = connection.receive_fetch(patience, &fetcher.stop)?;
             self.well();
             // Where a partition has had nothing yet, the first messages of all of them should come together: those that come alone move
             // time. What came first is asked for once more, in company.
-            if self.quiet && has_messages(&answer) && !self.all_begun() {
-                self.quiet = false;
+            if self.quiet.is_some() && has_messages(&answer) && !self.all_begun() {
+                self.quiet = None;
                 asked = self.ask(&mut connection)?;
                 continue;
             }
@@ -173,6 +185,16 @@ impl Broker<'_> {
             .filter(move |(partition, _)| led(*partition))
     }
 
+    /// How long the broker may hold a question.
+    fn wait(&self) -> Duration {
+        let max_wait = self.fetcher.settings.max_wait;
+        match self.quiet {
+            None => max_wait,
+            Some(since) if since.elapsed() < SILENT_AFTER => max_wait.max(QUIET),
+            Some(_) => max_wait.max(SILENT),
+        }
+    }
+
     /// Sends the next question; `false` when there is nothing to ask for.
     fn ask(&mut self, connection: &mut Connection) -> Result<bool, End> {
         let settings = &self.fetcher.settings;
@@ -199,12 +221,12 @@ impl Broker<'_> {
         self.turn = (self.turn + 1) % partitions.len();
         partitions.rotate_left(self.turn);
         // Nobody waits for company that does not come.
-        let (wait, bytes) = match self.quiet {
-            true => (settings.max_wait.max(QUIET), 1),
-            false => (settings.max_wait, settings.min_bytes),
+        let bytes = match self.quiet {
+            Some(_) => 1,
+            None => settings.min_bytes,
         };
         let request = FetchRequest::default()
-            .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
+            .with_max_wait_ms(i32::try_from(self.wait().as_millis()).unwrap_or(i32::MAX))
             .with_min_bytes(bytes)
             .with_max_bytes(settings.max_bytes)
             // committed messages only
@@ -248,7 +270,7 @@ impl Broker<'_> {
             }
         }
         drop(table);
-        self.quiet = quiet;
+        self.quiet = quiet.then(|| self.quiet.unwrap_or_else(Instant::now));
         Ok((fetched, unsettled))
     }
 

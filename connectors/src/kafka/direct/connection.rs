@@ -21,8 +21,9 @@ use super::Settings;
 /// The newest form of a fetch that is used, and the oldest; topics have ids in them since 13.
 const FETCH_VERSIONS: std::ops::RangeInclusive<i16> = 4..=16;
 const VERSION_WITH_IDS: i16 = 13;
-/// How often a waiting read looks whether it should stop.
+/// How often a waiting read looks whether it should stop: while it greets the broker, and once it can be interrupted.
 const GLANCE: Duration = Duration::from_millis(250);
+const LONG_GLANCE: Duration = Duration::from_secs(5);
 /// An answer is as large as was asked for, or as one batch; more than this is not an answer.
 const ANSWER_MAX: usize = 1 << 30;
 /// Answers whose memory may be used again once nobody reads them.
@@ -85,6 +86,12 @@ impl Connection {
             }
         }
         Ok(connection)
+    }
+
+    /// What ends a read that waits, from another thread: to shut it down.
+    pub(super) fn interrupt(&self) -> io::Result<TcpStream> {
+        self.stream.set_read_timeout(Some(LONG_GLANCE))?;
+        self.stream.try_clone()
     }
 
     /// Sends a fetch; a topic that has no id is asked for by its name.

@@ -134,7 +134,8 @@ impl Numbers {
             }
             match asked.recv_timeout(Duration::from_millis(1)) {
                 Ok(ReaderRequest::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(ReaderRequest::AskEnds) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(ReaderRequest::AskEnds | ReaderRequest::Wake)
+                | Err(RecvTimeoutError::Timeout) => {}
             }
             let end = self.end.load(Ordering::SeqCst);
             for head in &mut heads {

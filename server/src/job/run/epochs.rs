@@ -44,7 +44,7 @@ use crate::{
 
 /// How often a job looks at its timers; and how often where nothing has happened for a while.
 const TICK: Duration = Duration::from_millis(250);
-const QUIET_TICK: Duration = Duration::from_secs(1);
+const QUIET_TICK: Duration = Duration::from_secs(2);
 const QUIET_AFTER: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often end offsets are asked for, for lag; how soon again when idleness hangs on it; and how seldom when every split is idle.

@@ -71,7 +71,7 @@ const START_US: i64 = 1_767_225_600_000_000;
 const STUCK: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Messages of a split in the longest epoch of a story, one of them for each story.
-const LONGEST: [i64; 3] = [120, 250, 500];
+const LONGEST: [i64; 3] = [150, 300, 600];
 
 /// Epochs see a clock by which every event is in the past, now and when it is read again.
 const LATER_US: i64 = 86_400_000_000;
@@ -79,7 +79,7 @@ const LATER_US: i64 = 86_400_000_000;
 const STREAM: &str = r#"CREATE STREAM events (
   "timestamp" TIMESTAMPTZ, event_type TEXT, user_segment TEXT, value DOUBLE,
   WATERMARK FOR "timestamp" AS "timestamp" - INTERVAL '10 seconds'
-) WITH (connector = 'generator', rows = '1500', seed = '11', splits = '2', event_interval = '1 s',
+) WITH (connector = 'generator', rows = '1000', seed = '11', splits = '2', event_interval = '1 s',
         late_fraction = '0.03', late_by = '5 minutes', null_time_fraction = '0.01', malformed_fraction = '0.02')"#;
 
 /// Results that do not depend on the order of rows: read once more out of order, they must be the same to the bit.
