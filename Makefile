@@ -110,8 +110,8 @@ chaos: build parts ## CYCLES (200) crashes and failures at every step under load
 	@SLUICE_TEST_CYCLES=$(CYCLES) $(TEST) --test it chaos:: -- --test-threads=1 --nocapture
 	@SLUICE_TEST_UPKEEP_SECONDS=$(UPKEEP) $(TEST) --test it upkeep:: -- --test-threads=1 --nocapture
 
-simulate: build ## SEEDS (2000) of commit, recovery and fencing over a simulated store, about two thousand a minute; a failure names its seed at once
-	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --lib simulation -- --nocapture
+simulate: needs ## SEEDS (2000) of commit, recovery and fencing over a simulated store, thousands a minute; a failure names its seed at once
+	@SLUICE_TEST_SEEDS=$(SEEDS) $(TEST) --config tests/simulate-profile.toml --lib simulation -- --nocapture
 
 oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
 	@PROPTEST_CASES=$${SLUICE_TEST_STORIES:-10000} $(TEST) --lib oracle_tests
