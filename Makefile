@@ -73,7 +73,7 @@ bench-crates: needs ## Single crates: the decoder beside arrow-json; windows in 
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
 
 bench-build: needs
-	@echo "== building our own crates optimised, and what plans queries (other dependencies are, already)"
+	@echo "== building our own crates optimised (dependencies are, already)"
 	@$(CARGO) build --locked --workspace --bins --config tests/bench-profile.toml
 	@mkdir -p $(BENCH) && cp -f $(DEBUG)/sluice $(DEBUG)/bench $(DEBUG)/parts $(BENCH)/
 
