@@ -12,7 +12,7 @@ use std::{
 
 use super::Outcome;
 use crate::{
-    results::{Line, run},
+    results::{Line, rank, run},
     settings::Settings,
     usage::own_cpu_s,
 };
@@ -194,16 +194,16 @@ fn served(
     let pause = Duration::from_secs_f64(2.0 * CLIENTS as f64 * wall_s / flat_out as f64);
     let mut times = asked(&clients, time, Some(pause))?;
     times.sort_unstable();
-    let rank = |q: f64| {
-        let at = ((times.len() as f64 * q).ceil() as usize).saturating_sub(1);
-        times.get(at).map(|time| time.as_secs_f64() * 1000.0)
-    };
+    let times: Vec<f64> = times
+        .iter()
+        .map(|time| time.as_secs_f64() * 1000.0)
+        .collect();
     Ok(Served {
         name,
         asked: flat_out,
         wall_s,
         cpu_s,
-        half: rank(0.5).zip(rank(0.99)),
+        half: rank(&times, 0.5).zip(rank(&times, 0.99)),
     })
 }
 
