@@ -17,7 +17,7 @@ pub struct Settings {
     pub peer_events: [usize; 2],
     /// Seconds of a paced measurement.
     pub seconds: u64,
-    /// Seconds before it in which nothing is measured: a JVM compiles meanwhile.
+    /// Seconds before it in which nothing is measured: JVMs compile meanwhile, the broker's too.
     pub warm_seconds: u64,
     /// Queries on one topic.
     pub queries: usize,

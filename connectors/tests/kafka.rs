@@ -591,6 +591,8 @@ async fn partitions_that_appear_are_read_from_their_start(fetch: &'static str) {
         .listen(&mut reader, |heard| heard.ends.len() == 1)
         .await;
     assert_eq!(heard.found[&0].0.next_offset, 3);
+    // so long that the broker holds questions for seconds: whoever adds a partition interrupts one
+    tokio::time::sleep(Duration::from_secs(12)).await;
     let grown = NewPartitions::new(&topic.name, 3);
     let done = topic
         .admin

@@ -186,10 +186,7 @@ impl Cpu {
 
 fn followed(bench: &Bench, ask: &Ask<'_>) -> Result<Run, String> {
     let (broker, settings) = (&bench.broker, &bench.settings);
-    let warm_s = match ask.engine {
-        Engine::Sluice => settings.warm_seconds.min(5),
-        _ => settings.warm_seconds,
-    };
+    let warm_s = settings.warm_seconds;
     let topic = broker.fresh_topic("fresh", PARTITIONS as i32);
     let linger_ms = u32::from(ask.rate > 50_000.0);
     let mut producer = Producer::with_linger(broker, &topic, PARTITIONS, linger_ms);

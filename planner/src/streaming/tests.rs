@@ -333,4 +333,6 @@ fn a_watermark_follows_its_column() {
         );
         assert!(error.hint.unwrap().contains("WATERMARK FOR ts"));
     }
+    let error = check("ts - kind * INTERVAL '1 second'").unwrap_err();
+    assert!(error.hint.unwrap().contains("WATERMARK FOR ts"));
 }

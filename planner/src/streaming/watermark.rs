@@ -100,7 +100,15 @@ pub fn check_watermark(
     definition: &WatermarkDefinition,
     columns: &DFSchema,
 ) -> Result<()> {
-    let watermark = parse_expr(state, &definition.expr, columns)?;
+    let example = format!(
+        "write WATERMARK FOR {0} AS {0} - INTERVAL '10 seconds'",
+        definition.column
+    );
+    let watermark =
+        parse_expr(state, &definition.expr, columns).map_err(|error| match error.hint {
+            Some(_) => error,
+            None => error.hint(example.clone()),
+        })?;
     let column = event_time_name(&definition.column);
     if follows(&watermark, &column) {
         return Ok(());
@@ -108,7 +116,7 @@ pub fn check_watermark(
     Err(
         PlanError::invalid(format!("WATERMARK FOR {} does not rise with the column: {}", definition.column, definition.expr))
             .detail("a watermark says that what comes from now on is later; it is the column less a constant, or the column rounded down")
-            .hint(format!("write WATERMARK FOR {} AS {} - INTERVAL '10 seconds'", definition.column, definition.column)),
+            .hint(example),
     )
 }
 
