@@ -16,9 +16,12 @@ mod temp;
 mod transaction;
 mod writes;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arrow::{
@@ -83,6 +86,8 @@ pub struct Session {
     settings: Arc<Mutex<Settings>>,
     /// How often they have changed.
     setting_changes: AtomicU64,
+    /// What the client was last told of them.
+    told: Mutex<Told>,
     /// What its transaction reads.
     snapshot: Arc<ReadSnapshot>,
     /// Tables of its own.
@@ -91,6 +96,13 @@ pub struct Session {
     door: Door,
     running: Mutex<CancellationToken>,
     notices: Mutex<Vec<Error>>,
+}
+
+/// Parameters as the client knows them, and how often they had changed by then.
+#[derive(Default)]
+struct Told {
+    changes: Option<u64>,
+    values: BTreeMap<&'static str, String>,
 }
 
 /// What a session's context is made of, again and again.
@@ -129,6 +141,7 @@ impl Prepared {
 }
 
 pub(crate) use parameters::typed_plan;
+pub(crate) use settings::Scope;
 
 #[derive(Clone, Debug)]
 enum Planned {
@@ -161,8 +174,6 @@ pub enum Answer {
     Done {
         /// The tag.
         tag: String,
-        /// Run-time parameters the client must be told of (`TimeZone`, `application_name`, …).
-        parameters: Vec<(String, String)>,
     },
 }
 
@@ -243,6 +254,7 @@ impl Session {
             engine,
             settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
             setting_changes: AtomicU64::new(0),
+            told: Mutex::default(),
             snapshot,
             temp: Arc::default(),
             actor,
@@ -423,10 +435,7 @@ impl Session {
                     self.look_again(prepared).await?;
                     dml::run(self, dml, parameters, &token).await
                 });
-                done.await.map(|tag| Answer::Done {
-                    tag,
-                    parameters: Vec::new(),
-                })
+                done.await.map(|tag| Answer::Done { tag })
             }
             _ => tokio::select! {
                 biased;
@@ -460,10 +469,7 @@ impl Session {
         let Statement::Sql(statement) = prepared.statement() else {
             let outcome = Box::pin(execute::run(self, prepared.statement())).await;
             return match outcome.map_err(|error| self.nearest(error))? {
-                Outcome::Done(tag) => Ok(Answer::Done {
-                    tag,
-                    parameters: Vec::new(),
-                }),
+                Outcome::Done(tag) => Ok(Answer::Done { tag }),
                 Outcome::Rows(batch) => Ok(rows_of(tag_of(&prepared.parsed.statement), batch)),
             };
         };
@@ -471,17 +477,11 @@ impl Session {
             None => return self.setting(statement),
             Some(Planned::Define(statement)) => {
                 let tag = Box::pin(execute::define(self, statement)).await?;
-                return Ok(Answer::Done {
-                    tag,
-                    parameters: Vec::new(),
-                });
+                return Ok(Answer::Done { tag });
             }
             Some(Planned::Temp(write)) => {
                 let tag = self.run_temp_write(write, parameters, &token).await?;
-                return Ok(Answer::Done {
-                    tag,
-                    parameters: Vec::new(),
-                });
+                return Ok(Answer::Done { tag });
             }
             Some(Planned::Write(_)) => {
                 return Err(Error::internal(
@@ -532,13 +532,9 @@ impl Session {
             let value = about_roles(&self.engine, &self.actor, &name)?;
             Some(settings::Effect::Shown { name, value })
         });
-        let (effect, freshness, zone) = {
-            let mut settings = self.settings.lock();
-            let effect = match about {
-                Some(shown) => shown,
-                None => settings.apply(statement)?,
-            };
-            (effect, settings.freshness(), settings.time_zone())
+        let effect = match about {
+            Some(shown) => shown,
+            None => self.settings.lock().apply(statement)?,
         };
         match effect {
             settings::Effect::Shown { name, value } => {
@@ -548,40 +544,43 @@ impl Session {
                     .map_err(|error| Error::internal(error.to_string()))?;
                 Ok(rows_of("SHOW", batch))
             }
-            settings::Effect::Changed { tag, parameters } => {
+            settings::Effect::Changed { tag } => {
                 if let ast::Statement::Discard { .. } = statement {
-                    let login = self.actor.login().to_owned();
-                    self.actor.set_session_user(&login);
                     self.drop_all_temp();
                 }
-                self.fit_context(freshness, zone)?;
+                self.settings_changed()?;
                 // A parameter may be of the transaction's modes.
                 let modes = self.settings.lock().transaction();
                 if let Some(modes) = modes.filter(|_| !self.snapshot.has_read()) {
                     self.begin(modes);
                 }
-                Ok(Answer::Done { tag, parameters })
+                Ok(Answer::Done { tag })
             }
-            settings::Effect::Nothing { tag } => Ok(Answer::Done {
-                tag,
-                parameters: Vec::new(),
-            }),
+            settings::Effect::Nothing { tag } => Ok(Answer::Done { tag }),
         }
     }
 
     /// Sets the search path to a text as SHOW gives it: a list of names, and not one name.
     pub(crate) fn set_search_path(&self, path: &str) -> Result<()> {
-        let (freshness, zone) = {
-            let mut settings = self.settings.lock();
-            settings.assign("search_path", path)?;
-            (settings.freshness(), settings.time_zone())
-        };
-        self.fit_context(freshness, zone)
+        let scope = Scope::Session;
+        self.settings.lock().assign("search_path", path, scope)?;
+        self.settings_changed()
     }
 
-    /// Settings that planning depends on are part of the context.
-    fn fit_context(&self, freshness: Freshness, zone: String) -> Result<()> {
+    /// `session_user` and `current_user` from now on.
+    pub(crate) fn set_roles(&self, roles: (String, String), scope: Scope) -> Result<()> {
+        self.settings.lock().set_roles(&roles, scope);
+        self.settings_changed()
+    }
+
+    /// Parameters have changed, or the role has: what planning depends on is part of the context.
+    pub(crate) fn settings_changed(&self) -> Result<()> {
         self.setting_changes.fetch_add(1, Ordering::AcqRel);
+        let (freshness, zone) = {
+            let settings = self.settings.lock();
+            self.actor.set(settings.roles());
+            (settings.freshness(), settings.time_zone())
+        };
         if let Some(context) = self.context.lock().as_ref() {
             let state = context.state_ref();
             let mut state = state.write();
@@ -601,6 +600,21 @@ impl Session {
             pg::install_relations(catalogs, facts)?;
         }
         Ok(())
+    }
+
+    /// Parameters whose values the client does not know yet, with these; all that clients are told of when asked for the first time.
+    pub(crate) fn take_changed_parameters(&self) -> Vec<(&'static str, String)> {
+        let mut told = self.told.lock();
+        let changes = Some(self.setting_changes());
+        if told.changes == changes {
+            return Vec::new();
+        }
+        told.changes = changes;
+        let values = settings::reported().filter_map(|name| Some((name, self.parameter(name)?)));
+        let others = values.filter(|(name, value)| told.values.get(name) != Some(value));
+        let others: Vec<_> = others.collect();
+        told.values.extend(others.iter().cloned());
+        others
     }
 
     fn setting_changes(&self) -> u64 {

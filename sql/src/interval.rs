@@ -3,7 +3,7 @@
 //! Accepted: `INTERVAL '10 seconds'`, `INTERVAL '10s'`, `INTERVAL '10' SECOND`, `INTERVAL 10 SECONDS`,
 //! `INTERVAL 1 HOUR 30 MINUTES`. What is not a list of numbers and units (ISO 8601, `01:30:00`, `'1-2' YEAR TO MONTH`)
 //! is left as it stands. Units keep their size: 60 seconds do not become a minute, so that what a user wrote is
-//! recognisable in SHOW CREATE.
+//! recognisable in SHOW CREATE. A quarter alone becomes three months.
 
 use sqlparser::ast::{Expr, Ident, Interval, Value, ValueWithSpan};
 use sqlparser::keywords::Keyword;
@@ -186,6 +186,11 @@ fn component(number: &str, unit: &str) -> Option<String> {
         return None;
     }
     Some(match (number, unit) {
+        // The engine's intervals have no quarters.
+        (number, "quarter") => match number.parse::<i64>() {
+            Ok(quarters) => format!("{} months", quarters.checked_mul(3)?),
+            Err(_) => format!("{} months", number.parse::<f64>().ok()? * 3.0),
+        },
         ("1" | "-1", unit) => format!("{number} {unit}"),
         (_, "century") => format!("{number} centuries"),
         _ => format!("{number} {unit}s"),
@@ -204,6 +209,7 @@ fn unit(name: &str) -> Option<&'static str> {
         "d" | "day" | "days" => "day",
         "w" | "week" | "weeks" => "week",
         "mon" | "mons" | "month" | "months" => "month",
+        "quarter" | "quarters" => "quarter",
         "y" | "yr" | "yrs" | "year" | "years" => "year",
         "decade" | "decades" => "decade",
         "century" | "centuries" => "century",

@@ -400,6 +400,21 @@ fn rights_hold_from_the_moment_they_are_given_until_they_are_taken() {
     assert_eq!(eve.number("SELECT a FROM gold.both"), 1);
     eve.run("RESET ROLE");
     eve.refused("SELECT * FROM gold.both", DENIED, &[]);
+    // For a block, by its end or by ROLLBACK; outside of one for nothing.
+    for [set, end] in [
+        ["SET LOCAL ROLE readers", "COMMIT"],
+        ["SET ROLE readers", "ROLLBACK"],
+    ] {
+        eve.run("BEGIN");
+        eve.run(set);
+        assert_eq!(eve.value("SELECT current_user"), "readers", "{set}");
+        assert_eq!(eve.number("SELECT a FROM gold.both"), 1);
+        eve.run(end);
+        assert_eq!(eve.value("SELECT current_user"), "eve", "{set}");
+        eve.refused("SELECT * FROM gold.both", DENIED, &[]);
+    }
+    eve.run("SET LOCAL ROLE readers");
+    assert_eq!(eve.value("SELECT current_user"), "eve");
     owner.run("REVOKE readers FROM eve");
     eve.refused("SET ROLE readers", DENIED, &[]);
     // The right to give a right on.

@@ -220,7 +220,10 @@ fn check(
             // Those of the hour that is open, or of two; and what was merged goes.
             let files: usize = many.values().sum();
             let added = followed[table].added().len();
-            let gone = data_files(&server.table_dir("gold", table)) < added || table == "raw";
+            // A vacuum that has removed files may not be at its end.
+            let gone = table == "raw"
+                || data_files(&server.table_dir("gold", table)) < added
+                    && done(pg, table, "vacuum") > 0;
             (many.len() <= 2 && files < 4 * 32 && gone).then_some(())
         });
         merged.unwrap_or_else(|e| {
@@ -302,19 +305,21 @@ fn check_logs(server: &Server, pg: &Pg, followed: &BTreeMap<&str, DeltaLog>) {
         let sealed: BTreeSet<&String> = live.values().collect();
         assert!(live.len() < sealed.len() + 4 * 32, "files pile up: {told}");
 
-        let name = format!("gold.{table}");
-        let done = |task: &str| {
-            let sql = format!(
-                "SELECT runs, coalesce(last_error, '') FROM system.maintenance WHERE name = '{name}' AND task = '{task}'"
-            );
-            let rows = pg.run(&sql);
-            assert_eq!(rows[0][1].as_deref(), Some(""), "{task} of {name}");
-            rows[0][0].as_deref().unwrap().parse::<i64>().unwrap()
-        };
+        let done = |task| done(pg, table, task);
         assert!(done("compact") > 0, "{told}");
         assert!(done("checkpoint") > i64::from(!is_seldom), "{told}");
         assert!(done("vacuum") > 0 || is_seldom, "{told}");
     }
+}
+
+/// How often a task of a table's upkeep was done; without an error.
+fn done(pg: &Pg, table: &str, task: &str) -> i64 {
+    let sql = format!(
+        "SELECT runs, coalesce(last_error, '') FROM system.maintenance WHERE name = 'gold.{table}' AND task = '{task}'"
+    );
+    let rows = pg.run(&sql);
+    assert_eq!(rows[0][1].as_deref(), Some(""), "{task} of {table}");
+    rows[0][0].as_deref().unwrap().parse().unwrap()
 }
 
 fn data_files(folder: &Path) -> usize {

@@ -45,18 +45,12 @@ def chart_data(dataset, metrics, grain, **more):
 
 grains = {}
 for grain in ("PT1S", "PT1M", "PT5M", "PT15M", "PT1H", "P1D", "P1W", "P1M", "P3M", "P1Y"):
-    try:
-        rows = chart_data(dataset, ["events", "mean_value"], grain)
-        grains[grain] = [len(rows), sum(row["events"] for row in rows)]
-    except Refused as refused:
-        grains[grain] = str(refused.args[2]["message"])
+    rows = chart_data(dataset, ["events", "mean_value"], grain)
+    grains[grain] = [len(rows), sum(row["events"] for row in rows)]
 kinds = [{"col": "event_type", "op": "IN", "val": ["page_view", "click"]}]
 filtered = sum(row["events"] for row in chart_data(dataset, ["events"], "PT1H", filters=kinds))
 day = {"time_range": "2026-01-01T00:00:00 : 2026-01-02T00:00:00", "granularity": "window_start"}
-try:
-    ranged = sum(row["events"] for row in chart_data(dataset, ["events"], "PT1H", **day))
-except Refused as refused:
-    ranged = str(refused.args[2]["message"])
+ranged = sum(row["events"] for row in chart_data(dataset, ["events"], "PT1H", **day))
 values = call("GET", f"datasource/table/{dataset}/column/event_type/values/")["result"]
 
 uri = f"postgresql+psycopg2://sluice@127.0.0.1:{port}/sluice"
@@ -76,11 +70,7 @@ def lab(relation):
     return [[row["customer"], float(row["amount"])] for row in call("POST", "sqllab/execute/", body)["data"]]
 
 
-qualified = lab("gold.orders")
-try:
-    bare = lab("orders")
-except Refused as refused:
-    bare = str(refused.args[2])
+qualified, bare = lab("gold.orders"), lab("orders")
 
 print(json.dumps({
     "version": version("apache-superset"), "grains": grains, "filtered": filtered, "ranged": ranged, "values": sorted(values),

@@ -42,14 +42,9 @@ impl Actor {
         self.roles.read().1.clone()
     }
 
-    /// SET ROLE.
-    pub fn set_role(&self, role: &str) {
-        role.clone_into(&mut self.roles.write().1);
-    }
-
-    /// SET SESSION AUTHORIZATION.
-    pub fn set_session_user(&self, user: &str) {
-        *self.roles.write() = (user.to_owned(), user.to_owned());
+    /// `session_user` and `current_user` from now on.
+    pub fn set(&self, roles: (String, String)) {
+        *self.roles.write() = roles;
     }
 }
 

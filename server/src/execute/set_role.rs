@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::{
     catalog::fold,
     error::{Error, Result, SqlState},
-    session::Session,
+    session::{Scope, Session},
 };
 
 pub(super) fn run(session: &Session, set: &SetRole) -> Result<Outcome> {
@@ -20,8 +20,10 @@ pub(super) fn run(session: &Session, set: &SetRole) -> Result<Outcome> {
             format!("role \"{name}\" does not exist"),
         )),
     };
-    match set {
-        SetRole::Role(Some(name)) => {
+    let chosen = match set {
+        SetRole::Role {
+            name: Some(name), ..
+        } => {
             let name = fold(name);
             known(&name)?;
             let user = actor.session_user();
@@ -31,10 +33,14 @@ pub(super) fn run(session: &Session, set: &SetRole) -> Result<Outcome> {
                     format!("permission denied to set role \"{name}\""),
                 ));
             }
-            actor.set_role(&name);
+            (user, name)
         }
-        SetRole::Role(None) | SetRole::ResetRole => actor.set_role(&actor.session_user()),
-        SetRole::Session(Some(name)) => {
+        SetRole::Role { name: None, .. } | SetRole::ResetRole => {
+            (actor.session_user(), actor.session_user())
+        }
+        SetRole::Session {
+            name: Some(name), ..
+        } => {
             let name = fold(name);
             known(&name)?;
             if !roles.is_superuser(actor.login()) && name != actor.login() {
@@ -43,13 +49,17 @@ pub(super) fn run(session: &Session, set: &SetRole) -> Result<Outcome> {
                     format!("permission denied to set session authorization \"{name}\""),
                 ));
             }
-            actor.set_session_user(&name);
+            (name.clone(), name)
         }
-        SetRole::Session(None) | SetRole::ResetSession => {
-            let login = actor.login().to_owned();
-            actor.set_session_user(&login);
+        SetRole::Session { name: None, .. } | SetRole::ResetSession => {
+            (actor.login().to_owned(), actor.login().to_owned())
         }
-    }
+    };
+    let local = matches!(
+        set,
+        SetRole::Role { local: true, .. } | SetRole::Session { local: true, .. }
+    );
+    session.set_roles(chosen, if local { Scope::Local } else { Scope::Session })?;
     let reset = matches!(set, SetRole::ResetRole | SetRole::ResetSession);
     Ok(Outcome::Done(if reset { "RESET" } else { "SET" }.into()))
 }

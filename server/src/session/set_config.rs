@@ -9,31 +9,36 @@ use sluice_sql::ast::{
     SelectItem, SetExpr, Value,
 };
 
-use super::Session;
+use super::{Scope, Session};
 use crate::error::Result;
 
-/// The parameter that is set so.
-const PATH: &str = "search_path";
+/// One call's arguments.
+struct Asked {
+    name: String,
+    value: String,
+    scope: Scope,
+}
 
 impl Session {
-    /// Sets the search path where a statement calls for it.
+    /// Sets the parameters that a statement calls for.
     pub(super) fn set_by_function(
         &self,
         statement: &ast::Statement,
         values: &[ScalarValue],
     ) -> Result<()> {
-        for (path, local) in paths(statement, values) {
-            match local {
-                true => self.settings.lock().assign_local(PATH, &path).map(drop)?,
-                false => self.set_search_path(&path)?,
-            }
+        let asked = asked(statement, values);
+        for Asked { name, value, scope } in &asked {
+            self.settings.lock().assign(name, value, *scope)?;
         }
-        Ok(())
+        match asked.is_empty() {
+            true => Ok(()),
+            false => self.settings_changed(),
+        }
     }
 }
 
-/// The search paths that a statement sets, and whether each is for its transaction alone.
-fn paths(statement: &ast::Statement, values: &[ScalarValue]) -> Vec<(String, bool)> {
+/// What a statement sets.
+fn asked(statement: &ast::Statement, values: &[ScalarValue]) -> Vec<Asked> {
     let ast::Statement::Query(query) = statement else {
         return Vec::new();
     };
@@ -51,25 +56,27 @@ fn paths(statement: &ast::Statement, values: &[ScalarValue]) -> Vec<(String, boo
         } => Some(call),
         _ => None,
     });
-    items.filter_map(|call| path(call, values)).collect()
+    items.filter_map(|call| asked_by(call, values)).collect()
 }
 
-fn path(call: &Function, values: &[ScalarValue]) -> Option<(String, bool)> {
-    let name = call.name.0.last().and_then(ObjectNamePart::as_ident)?;
+fn asked_by(call: &Function, values: &[ScalarValue]) -> Option<Asked> {
+    let function = call.name.0.last().and_then(ObjectNamePart::as_ident)?;
     let FunctionArguments::List(list) = &call.args else {
         return None;
     };
-    let [name_of, value, local] = list.args.as_slice() else {
+    let [name, value, local] = list.args.as_slice() else {
         return None;
     };
-    if !name.value.eq_ignore_ascii_case("set_config")
-        || !text(name_of, values)?.eq_ignore_ascii_case(PATH)
-    {
+    if !function.value.eq_ignore_ascii_case("set_config") {
         return None;
     }
     let local = text(local, values)?.to_lowercase();
     let local = ["true", "t", "on", "yes", "1"].contains(&local.as_str());
-    Some((text(value, values)?, local))
+    Some(Asked {
+        name: text(name, values)?,
+        value: text(value, values)?,
+        scope: if local { Scope::Local } else { Scope::Session },
+    })
 }
 
 /// An argument's value, as text; `None` where it is none or has to be computed.

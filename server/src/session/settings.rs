@@ -1,91 +1,63 @@
 //! Run-time parameters: what SET, SHOW and RESET work on. Names are PostgreSQL's where it has one, and ours where it has none.
 
+mod known;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sluice_sql::ast;
 
+pub(super) use self::known::reported;
+use self::known::{check, default, find, may_change, unknown};
 use super::{Isolation, Modes, search_path};
 use crate::{
     error::{Error, Result, SqlState},
     table::Freshness,
 };
 
-/// Parameters with their defaults: (name, default, whether SET may change it, whether the client is told of changes).
-const KNOWN: [(&str, &str, bool, bool); 31] = [
-    ("application_name", "", true, true),
-    ("bytea_output", "hex", true, false),
-    ("client_encoding", "UTF8", true, true),
-    ("client_min_messages", "notice", true, false),
-    ("DateStyle", "ISO, MDY", true, true),
-    (
-        "default_transaction_isolation",
-        "read committed",
-        true,
-        false,
-    ),
-    ("default_transaction_read_only", "off", true, true),
-    ("extra_float_digits", "1", true, false),
-    ("freshness", "latest", true, false),
-    ("idle_in_transaction_session_timeout", "0", true, false),
-    ("idle_session_timeout", "0", true, false),
-    ("in_hot_standby", "off", false, true),
-    ("integer_datetimes", "on", false, true),
-    ("IntervalStyle", "postgres", true, true),
-    ("is_superuser", "on", false, true),
-    ("jit", "off", true, false),
-    ("lc_collate", "C.UTF-8", false, false),
-    ("lock_timeout", "0", true, false),
-    ("max_identifier_length", "63", false, false),
-    ("row_security", "on", true, false),
-    ("search_path", "\"$user\", public", true, false),
-    ("server_encoding", "UTF8", false, true),
-    ("server_version", "15.18 (Sluice 0.1.0)", false, true),
-    ("server_version_num", "150018", false, false),
-    ("session_authorization", "", false, true),
-    ("standard_conforming_strings", "on", true, true),
-    ("statement_timeout", "0", true, false),
-    ("synchronous_commit", "on", true, false),
-    ("TimeZone", "UTC", true, true),
-    ("transaction_isolation", "read committed", true, false),
-    ("transaction_read_only", "off", true, false),
-];
-
-/// What may be said of isolation, PostgreSQL's four; what they mean here are two.
-const LEVELS: [&str; 4] = [
-    "read uncommitted",
-    "read committed",
-    "repeatable read",
-    "serializable",
-];
-
 /// A session's parameters.
 #[derive(Debug)]
 pub(super) struct Settings {
     user: String,
-    changed: BTreeMap<&'static str, String>,
+    values: Values,
+    block: Option<Block>,
+}
+
+/// What is not as it is by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Values {
+    known: BTreeMap<&'static str, String>,
     /// `a.b` parameters, which PostgreSQL lets anybody make up.
     custom: BTreeMap<String, String>,
-    /// What parameters were that are set until the transaction block ends.
-    local: BTreeMap<&'static str, Option<String>>,
-    /// How the transaction block was begun, where there is one.
-    transaction: Option<Modes>,
+    /// `session_user` and `current_user`.
+    roles: Option<(String, String)>,
+}
+
+/// A transaction block, and what its end does to the parameters.
+#[derive(Debug)]
+struct Block {
+    modes: Modes,
+    /// What ROLLBACK goes back to.
+    before: Values,
+    /// What COMMIT leaves: all but what was set for the block alone.
+    kept: Values,
+}
+
+/// How long a value holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Until the session ends, or the block that it is set in is rolled back.
+    Session,
+    /// Until the transaction block ends; outside of one for nothing.
+    Local,
 }
 
 /// What a statement about parameters does.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Shown {
-        name: String,
-        value: String,
-    },
-    Changed {
-        tag: String,
-        parameters: Vec<(String, String)>,
-    },
-    Nothing {
-        tag: String,
-    },
+    Shown { name: String, value: String },
+    Changed { tag: String },
+    Nothing { tag: String },
 }
 
 /// For a statement that this file carries out: the columns it gives, if any. `None` for every other statement.
@@ -127,51 +99,61 @@ impl Settings {
     pub(super) fn new(user: &str) -> Self {
         Self {
             user: user.to_owned(),
-            changed: BTreeMap::new(),
-            custom: BTreeMap::new(),
-            local: BTreeMap::new(),
-            transaction: None,
+            values: Values::default(),
+            block: None,
         }
     }
 
     /// A transaction block begins, or is of other modes.
     pub(super) fn begin(&mut self, modes: Modes) {
-        self.transaction = Some(modes);
+        match &mut self.block {
+            Some(block) => block.modes = modes,
+            None => {
+                self.block = Some(Block {
+                    modes,
+                    before: self.values.clone(),
+                    kept: self.values.clone(),
+                });
+            }
+        }
     }
 
-    /// The block is over; its modes.
-    pub(super) fn end(&mut self) -> Option<Modes> {
-        for (name, before) in std::mem::take(&mut self.local) {
-            match before {
-                Some(value) => self.changed.insert(name, value),
-                None => self.changed.remove(name),
-            };
-        }
-        self.transaction.take()
+    /// The block is over; its modes, and whether parameters are others now.
+    pub(super) fn end(&mut self, committed: bool) -> (Modes, bool) {
+        let Some(block) = self.block.take() else {
+            return (Modes::default(), false);
+        };
+        let left = match committed {
+            true => block.kept,
+            false => block.before,
+        };
+        let changed = left != self.values;
+        self.values = left;
+        (block.modes, changed)
     }
 
     /// The modes of the block, where there is one.
     pub(super) fn transaction(&self) -> Option<Modes> {
-        self.transaction
+        self.block.as_ref().map(|block| block.modes)
     }
 
     /// What statements read: a block is for reading the same, and outside of one there is a statement alone.
     pub(super) fn isolation(&self) -> Isolation {
-        let asked = self.transaction.and_then(|modes| modes.isolation);
-        let otherwise = self.changed.get("default_transaction_isolation");
+        let asked = self.transaction().and_then(|modes| modes.isolation);
+        let otherwise = self.values.known.get("default_transaction_isolation");
         match (asked, otherwise) {
             (Some(isolation), _) => isolation,
             (None, Some(name)) => Isolation::named(name),
-            (None, None) if self.transaction.is_some() => Isolation::RepeatableRead,
+            (None, None) if self.block.is_some() => Isolation::RepeatableRead,
             (None, None) => Isolation::ReadCommitted,
         }
     }
 
     /// Whether statements may only read.
     pub(super) fn read_only(&self) -> bool {
-        let asked = self.transaction.and_then(|modes| modes.read_only);
+        let asked = self.transaction().and_then(|modes| modes.read_only);
         asked.unwrap_or_else(|| {
-            let otherwise = self.changed.get("default_transaction_read_only");
+            let otherwise = self.values.known.get("default_transaction_read_only");
             otherwise.is_some_and(|value| is_on(value))
         })
     }
@@ -188,12 +170,24 @@ impl Settings {
                 Some(on.to_owned())
             }
             Some(known) => self
-                .changed
+                .values
+                .known
                 .get(known)
                 .cloned()
                 .or_else(|| default(known).map(str::to_owned)),
-            None => self.custom.get(&name.to_lowercase()).cloned(),
+            None => self.values.custom.get(&name.to_lowercase()).cloned(),
         }
+    }
+
+    /// `session_user` and `current_user`.
+    pub(super) fn roles(&self) -> (String, String) {
+        let as_logged_in = || (self.user.clone(), self.user.clone());
+        self.values.roles.clone().unwrap_or_else(as_logged_in)
+    }
+
+    /// As SET ROLE and SET SESSION AUTHORIZATION.
+    pub(super) fn set_roles(&mut self, roles: &(String, String), scope: Scope) {
+        self.put(scope, |values| values.roles = Some(roles.clone()));
     }
 
     pub(super) fn freshness(&self) -> Freshness {
@@ -218,27 +212,24 @@ impl Settings {
             ast::Statement::Set(set) => self.set(set),
             ast::Statement::Reset(reset) => {
                 match &reset.reset {
-                    ast::Reset::ALL => {
-                        self.changed.clear();
-                        self.custom.clear();
-                    }
+                    ast::Reset::ALL => self.put(Scope::Session, |values| {
+                        values.known.clear();
+                        values.custom.clear();
+                    }),
                     ast::Reset::ConfigurationParameter(name) => {
                         let name = name.to_string();
                         let known = find(&name).ok_or_else(|| unknown(&name))?;
-                        self.changed.remove(known);
+                        self.put(Scope::Session, |values| drop(values.known.remove(known)));
                     }
                 }
                 Ok(Effect::Changed {
                     tag: "RESET".into(),
-                    parameters: self.reported(),
                 })
             }
             ast::Statement::Discard { .. } => {
-                self.changed.clear();
-                self.custom.clear();
+                self.put(Scope::Session, |values| *values = Values::default());
                 Ok(Effect::Changed {
                     tag: "DISCARD ALL".into(),
-                    parameters: self.reported(),
                 })
             }
             ast::Statement::StartTransaction { .. } => Ok(Effect::Nothing {
@@ -268,87 +259,82 @@ impl Settings {
                 ..
             } => {
                 let name = variable.to_string().replace('"', "");
-                if find(&name) == Some("search_path") {
-                    let path = path_text(values);
-                    return match scope {
-                        Some(ast::ContextModifier::Local) => {
-                            self.assign_local("search_path", &path)
-                        }
-                        _ => self.assign("search_path", &path),
-                    };
-                }
-                let value: Vec<String> = values.iter().map(value_text).collect();
-                self.assign(&name, &value.join(", "))
+                let value = match find(&name) {
+                    Some("search_path") => path_text(values),
+                    _ => {
+                        let values: Vec<String> = values.iter().map(value_text).collect();
+                        values.join(", ")
+                    }
+                };
+                let scope = match scope {
+                    Some(ast::ContextModifier::Local) => Scope::Local,
+                    _ => Scope::Session,
+                };
+                self.assign(&name, &value, scope)
             }
-            ast::Set::SetTimeZone { value, .. } => self.assign("TimeZone", &value_text(value)),
+            ast::Set::SetTimeZone { local, value } => {
+                let scope = match local {
+                    true => Scope::Local,
+                    false => Scope::Session,
+                };
+                self.assign("TimeZone", &value_text(value), scope)
+            }
             ast::Set::SetNames { charset_name, .. } => {
-                self.assign("client_encoding", &charset_name.value)
+                self.assign("client_encoding", &charset_name.value, Scope::Session)
             }
-            ast::Set::SetNamesDefault {} => self.assign("client_encoding", "DEFAULT"),
+            ast::Set::SetNamesDefault {} => {
+                self.assign("client_encoding", "DEFAULT", Scope::Session)
+            }
             _ => Ok(Effect::Nothing { tag: "SET".into() }),
         }
     }
 
-    /// As SET LOCAL: for as long as the transaction block lasts, and outside of one for nothing.
-    pub(super) fn assign_local(&mut self, name: &'static str, value: &str) -> Result<Effect> {
-        if self.transaction.is_none() {
-            check(name, value)?;
-            return Ok(Effect::Nothing { tag: "SET".into() });
-        }
-        let before = self.changed.get(name).cloned();
-        let done = self.assign(name, value)?;
-        self.local.entry(name).or_insert(before);
-        Ok(done)
-    }
-
-    pub(super) fn assign(&mut self, name: &str, value: &str) -> Result<Effect> {
-        let done = |parameters| Effect::Changed {
-            tag: "SET".into(),
-            parameters,
-        };
+    /// As SET, and as SET LOCAL.
+    pub(super) fn assign(&mut self, name: &str, value: &str, scope: Scope) -> Result<Effect> {
+        let tag = || "SET".to_owned();
         let Some(known) = find(name) else {
             if name.contains('.') {
-                self.custom.insert(name.to_lowercase(), value.to_owned());
-                return Ok(done(Vec::new()));
+                let name = name.to_lowercase();
+                self.put(scope, |values| {
+                    values.custom.insert(name.clone(), value.to_owned());
+                });
+                return Ok(Effect::Changed { tag: tag() });
             }
             return Err(unknown(name));
         };
-        let may_change = KNOWN
-            .iter()
-            .any(|(found, _, may, _)| *found == known && *may);
-        if !may_change {
+        if !may_change(known) {
             return Err(Error::user(
                 SqlState::CantChangeRuntimeParam,
                 format!("parameter \"{known}\" cannot be changed"),
             ));
         }
-        if let Some(modes) = modes_of(known, value) {
+        let default = value.eq_ignore_ascii_case("default");
+        let modes = modes_of(known, value);
+        if modes.is_some() || !default {
             check(known, value)?;
-            // Outside of a block it would be over with the statement.
-            self.transaction = self.transaction.map(|before| before.then(modes));
-        } else if value.eq_ignore_ascii_case("default") {
-            self.changed.remove(known);
-        } else {
-            check(known, value)?;
-            self.changed.insert(known, value.to_owned());
         }
-        let told = KNOWN
-            .iter()
-            .any(|(found, _, _, told)| *found == known && *told);
-        let value = self.get(known).unwrap_or_default();
-        Ok(done(if told {
-            vec![(known.to_owned(), value)]
-        } else {
-            Vec::new()
-        }))
+        if scope == Scope::Local && self.block.is_none() {
+            return Ok(Effect::Nothing { tag: tag() });
+        }
+        match (modes, &mut self.block) {
+            (Some(modes), Some(block)) => block.modes = block.modes.then(modes),
+            // Outside of a block it would be over with the statement.
+            (Some(_), None) => {}
+            (None, _) if default => self.put(scope, |values| drop(values.known.remove(known))),
+            (None, _) => self.put(scope, |values| {
+                values.known.insert(known, value.to_owned());
+            }),
+        }
+        Ok(Effect::Changed { tag: tag() })
     }
 
-    fn reported(&self) -> Vec<(String, String)> {
-        KNOWN
-            .iter()
-            .filter(|(_, _, may, told)| *may && *told)
-            .filter_map(|(name, ..)| Some(((*name).to_owned(), self.get(name)?)))
-            .collect()
+    fn put(&mut self, scope: Scope, change: impl Fn(&mut Values)) {
+        match (&mut self.block, scope) {
+            (Some(block), Scope::Session) => change(&mut block.kept),
+            (Some(_), Scope::Local) | (None, Scope::Session) => {}
+            (None, Scope::Local) => return,
+        }
+        change(&mut self.values);
     }
 }
 
@@ -371,27 +357,6 @@ fn is_on(value: &str) -> bool {
     ["on", "true", "yes", "1"]
         .iter()
         .any(|on| value.eq_ignore_ascii_case(on))
-}
-
-fn find(name: &str) -> Option<&'static str> {
-    let name = match name.to_lowercase().as_str() {
-        "timezone" | "time zone" | "time.zone" => "TimeZone".to_owned(),
-        "transaction isolation level" | "transaction.isolation.level" => {
-            "transaction_isolation".to_owned()
-        }
-        _ => name.to_owned(),
-    };
-    KNOWN
-        .iter()
-        .map(|(known, ..)| *known)
-        .find(|known| known.eq_ignore_ascii_case(&name))
-}
-
-fn default(name: &str) -> Option<&'static str> {
-    KNOWN
-        .iter()
-        .find(|(known, ..)| *known == name)
-        .map(|(_, default, ..)| *default)
 }
 
 fn variable_name(variable: &[ast::Ident]) -> String {
@@ -424,54 +389,4 @@ fn path_text(values: &[ast::Expr]) -> String {
     });
     let schemas: Vec<String> = schemas.collect();
     schemas.join(", ")
-}
-
-fn check(name: &str, value: &str) -> Result<()> {
-    let refuse = |hint: &str| {
-        Err(Error::user(
-            SqlState::InvalidParameterValue,
-            format!("invalid value for parameter \"{name}\": \"{value}\""),
-        )
-        .with_hint(hint))
-    };
-    match name {
-        "search_path" if search_path::elements(value).is_none() => {
-            refuse("Write names of schemas with commas between them.")
-        }
-        "freshness" if !["latest", "committed"].contains(&value) => {
-            refuse("Use 'latest' or 'committed'.")
-        }
-        "TimeZone" if value.parse::<arrow::array::timezone::Tz>().is_err() => {
-            refuse("Use a name such as 'Europe/Madrid' or an offset such as '+02:00'.")
-        }
-        "transaction_isolation" | "default_transaction_isolation"
-            if !LEVELS.contains(&value.to_lowercase().as_str()) =>
-        {
-            refuse("Use 'read committed' or 'repeatable read'.")
-        }
-        "client_encoding"
-            if !["utf8", "utf-8", "unicode"]
-                .contains(&value.trim_matches('\'').to_lowercase().as_str()) =>
-        {
-            refuse("Text is UTF8 here.")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unknown(name: &str) -> Error {
-    let error = Error::user(
-        SqlState::UndefinedObject,
-        format!("unrecognized configuration parameter \"{name}\""),
-    );
-    let nearest = KNOWN
-        .iter()
-        .map(|(known, ..)| (strsim::damerau_levenshtein(known, name), *known))
-        .min();
-    match nearest {
-        Some((distance, known)) if distance <= 3 => {
-            error.with_hint(format!("Perhaps you meant \"{known}\"."))
-        }
-        _ => error,
-    }
 }

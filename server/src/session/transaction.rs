@@ -98,10 +98,15 @@ impl Session {
         Ok(())
     }
 
-    /// The block is over; its modes.
-    pub fn end(&self) -> Modes {
+    /// The block is over, by COMMIT or by ROLLBACK; its modes. Parameters go back to what they were where it was rolled back, and those
+    /// set for the block alone do in any case.
+    pub fn end(&self, committed: bool) -> Result<Modes> {
         self.snapshot.end();
-        self.settings.lock().end().unwrap_or_default()
+        let (modes, changed) = self.settings.lock().end(committed);
+        if changed {
+            self.settings_changed()?;
+        }
+        Ok(modes)
     }
 
     /// Refuses what changes something where a transaction only reads.

@@ -86,11 +86,21 @@ pub struct DropRole {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SetRole {
     /// SET ROLE name; `None` is NONE.
-    Role(Option<Ident>),
+    Role {
+        /// Whose.
+        name: Option<Ident>,
+        /// Until the transaction block ends.
+        local: bool,
+    },
     /// RESET ROLE.
     ResetRole,
     /// SET SESSION AUTHORIZATION name; `None` is DEFAULT.
-    Session(Option<Ident>),
+    Session {
+        /// Whose.
+        name: Option<Ident>,
+        /// Until the transaction block ends.
+        local: bool,
+    },
     /// RESET SESSION AUTHORIZATION.
     ResetSession,
 }
@@ -160,12 +170,20 @@ impl fmt::Display for DropRole {
 
 impl fmt::Display for SetRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = |local: &bool| if *local { "LOCAL " } else { "" };
+        let or = |name: &Option<Ident>, none: &str| match name {
+            Some(name) => name.to_string(),
+            None => none.to_owned(),
+        };
         match self {
-            Self::Role(Some(name)) => write!(f, "SET ROLE {name}"),
-            Self::Role(None) => f.write_str("SET ROLE NONE"),
+            Self::Role { name, local } => {
+                write!(f, "SET {}ROLE {}", scope(local), or(name, "NONE"))
+            }
             Self::ResetRole => f.write_str("RESET ROLE"),
-            Self::Session(Some(name)) => write!(f, "SET SESSION AUTHORIZATION {name}"),
-            Self::Session(None) => f.write_str("SET SESSION AUTHORIZATION DEFAULT"),
+            Self::Session { name, local } => {
+                let name = or(name, "DEFAULT");
+                write!(f, "SET {}SESSION AUTHORIZATION {name}", scope(local))
+            }
             Self::ResetSession => f.write_str("RESET SESSION AUTHORIZATION"),
         }
     }
@@ -222,7 +240,11 @@ pub(super) fn drop(reader: &mut Reader<'_>) -> Result<DropRole, ParseError> {
 
 /// Reads a whole SET ROLE, RESET ROLE and their like, or nothing where it sets something else.
 pub(super) fn set(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
-    let scopes: [&[&str]; 3] = [&["SET"], &["SET", "SESSION"], &["SET", "LOCAL"]];
+    let scopes: [(&[&str], bool); 3] = [
+        (&["SET"], false),
+        (&["SET", "SESSION"], false),
+        (&["SET", "LOCAL"], true),
+    ];
     let done = |set| Ok(Some(Statement::SetRole(set)));
     if reader.take(&["RESET", "ROLE"]) {
         reader.finish("write RESET ROLE")?;
@@ -232,20 +254,20 @@ pub(super) fn set(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseErr
         reader.finish("write RESET SESSION AUTHORIZATION")?;
         return done(SetRole::ResetSession);
     }
-    for scope in scopes {
+    for (scope, local) in scopes {
         let role = [scope, &["ROLE"]].concat();
         // `SET role = …` and `SET role TO …` set the parameter, which is the same.
         if reader.take(&role) {
             let _ = reader.take(&["TO"]) || reader.take_token(&Token::Eq);
             let name = target(reader, "NONE", SET)?;
             reader.finish(SET)?;
-            return done(SetRole::Role(name));
+            return done(SetRole::Role { name, local });
         }
         let session = [scope, &["SESSION", "AUTHORIZATION"]].concat();
         if reader.take(&session) {
             let name = target(reader, "DEFAULT", SET_AUTHORIZATION)?;
             reader.finish(SET_AUTHORIZATION)?;
-            return done(SetRole::Session(name));
+            return done(SetRole::Session { name, local });
         }
     }
     Ok(None)

@@ -59,7 +59,7 @@ fn statements_about_roles() {
         "GRANT ALL ON ALL ROUTINES IN SCHEMA pg_catalog TO ann",
         "GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO ann",
     );
-    becomes("set local role to 'ann'", "SET ROLE \"ann\"");
+    becomes("set local role to 'ann'", "SET LOCAL ROLE \"ann\"");
     becomes("SET role = none", "SET ROLE NONE");
 }
 
@@ -178,7 +178,10 @@ fn what_only_looks_like_ours_stays_sql() {
     }
     assert!(matches!(
         one("SET ROLE a"),
-        Statement::SetRole(SetRole::Role(Some(_)))
+        Statement::SetRole(SetRole::Role {
+            name: Some(_),
+            local: false
+        })
     ));
     let Statement::Grant(Grant { privileges, on, .. }) = one("GRANT SELECT ON x TO a") else {
         panic!("it gives a privilege");

@@ -16,6 +16,7 @@ use super::{
     failure::{Failure, Severity, Trouble},
     frontend::Frontend,
     portal::{Portals, Statement},
+    startup::parameter_status,
     transaction::Transaction,
     wire::Wire,
 };
@@ -172,8 +173,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn ready(&mut self) {
+        self.tell_parameters();
         self.wire
             .put(&ReadyForQuery::new(self.transaction.status()));
+    }
+
+    /// Tells of run-time parameters that have changed.
+    fn tell_parameters(&mut self) {
+        for (name, value) in self.session.take_changed_parameters() {
+            self.wire.put(&parameter_status(name, &value));
+        }
     }
 
     /// What the session has to say beside its answers.

@@ -20,7 +20,7 @@ use super::{
     failure::{Failure, Trouble, without_nul},
     portal::{Kind, Portal, Progress, Rows, Sent, Statement},
     simple::Piece,
-    startup::{parameter_status, run},
+    startup::run,
 };
 use crate::session::{Answer, Prepared};
 
@@ -113,10 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 let rows = Rows::new(tag, stream, formats, self.style());
                 Progress::Rows(Box::new(rows))
             }
-            Answer::Done { tag, parameters } => {
-                for (name, value) in &parameters {
-                    self.wire.put(&parameter_status(name, value));
-                }
+            Answer::Done { tag } => {
                 self.did(&tag);
                 Progress::Done(tag)
             }
@@ -129,15 +126,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// A transaction command has been carried out; `began` where a block was open before it.
-    async fn tell_session(&mut self, command: &Command, began: bool) -> Result<(), Trouble> {
+    /// A transaction command has been carried out and has this tag; `began` where a block was open before it.
+    async fn tell_session(
+        &mut self,
+        command: &Command,
+        tag: &str,
+        began: bool,
+    ) -> Result<(), Trouble> {
         let session = Arc::clone(&self.session);
         match command {
             Command::Begin { modes, .. } if began => session.set_transaction(*modes)?,
             Command::Begin { modes, .. } => session.begin(*modes),
             Command::SetTransaction(modes) if began => session.set_transaction(*modes)?,
             Command::Commit { chain } | Command::Rollback { chain } => {
-                let modes = session.end();
+                let modes = session.end(tag == "COMMIT")?;
                 if *chain {
                     session.begin(modes);
                 }
@@ -158,8 +160,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                         &format!("SET default_transaction_read_only = '{value}'"),
                     )
                     .await?;
-                    self.wire
-                        .put(&parameter_status("default_transaction_read_only", value));
                 }
             }
             _ => {}
@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let began = self.transaction.in_block();
         if let Some(outcome) = self.transaction.run(command) {
             let outcome = outcome?;
-            self.tell_session(command, began).await?;
+            self.tell_session(command, outcome.tag, began).await?;
             if outcome.ended {
                 self.portals.end_transaction();
             }

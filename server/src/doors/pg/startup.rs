@@ -20,23 +20,6 @@ const CANCEL: u32 = 80_877_102;
 const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 
-/// Settings every client is told of, with what holds unless the session says otherwise.
-const REPORTED: [(&str, &str); 13] = [
-    ("application_name", ""),
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, MDY"),
-    ("default_transaction_read_only", "off"),
-    ("in_hot_standby", "off"),
-    ("integer_datetimes", "on"),
-    ("IntervalStyle", "postgres"),
-    ("is_superuser", "on"),
-    ("server_encoding", "UTF8"),
-    ("server_version", SERVER_VERSION),
-    ("session_authorization", ""),
-    ("standard_conforming_strings", "on"),
-    ("TimeZone", "UTC"),
-];
-
 /// The PostgreSQL whose behaviour clients may expect, then who we are.
 pub(super) const SERVER_VERSION: &str = concat!("15.18 (Sluice ", env!("CARGO_PKG_VERSION"), ")");
 
@@ -228,10 +211,8 @@ impl Opening {
             wire.put(&NegotiateProtocolVersion::new(newest, unknown));
         }
         wire.put(&Authentication::Ok);
-        for (name, otherwise) in REPORTED {
-            let value = session.parameter(name);
-            let value = value.as_deref().unwrap_or(otherwise);
-            wire.put(&parameter_status(name, value));
+        for (name, value) in session.take_changed_parameters() {
+            wire.put(&parameter_status(name, &value));
         }
         let key = match <[u8; 4]>::try_from(key) {
             Ok(short) => SecretKey::I32(i32::from_be_bytes(short)),

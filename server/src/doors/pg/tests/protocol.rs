@@ -88,6 +88,48 @@ async fn every_statement_of_a_text_has_its_own_answer() {
 }
 
 #[tokio::test]
+async fn parameters_are_told_when_they_change_whatever_changed_them() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    for (text, expected, told) in [
+        (
+            "SET TIME ZONE 'Asia/Tokyo'",
+            "CSZ",
+            "TimeZone\0Asia/Tokyo\0",
+        ),
+        ("SET TIME ZONE 'Asia/Tokyo'", "CZ", ""),
+        ("SET statement_timeout = 5000", "CZ", ""),
+        (
+            "BEGIN; SET LOCAL TIME ZONE 'UTC'",
+            "CCSZ",
+            "TimeZone\0UTC\0",
+        ),
+        ("COMMIT", "CSZ", "TimeZone\0Asia/Tokyo\0"),
+        (
+            "BEGIN; SET application_name = 'a'",
+            "CCSZ",
+            "application_name\0a\0",
+        ),
+        ("ROLLBACK", "CSZ", "application_name\0\0"),
+        (
+            "SELECT set_config('application_name', 'b', false)",
+            "TDCSZ",
+            "application_name\0b\0",
+        ),
+    ] {
+        raw.send(b'Q', format!("{text}\0").as_bytes()).await;
+        let answers = raw.until_ready().await;
+        assert_eq!(tags(&answers), expected, "{text}");
+        let status = answers.iter().find(|(tag, _)| *tag == 'S');
+        assert_eq!(
+            status.map_or("".as_bytes(), |status| &status.1),
+            told.as_bytes(),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_error_says_where() {
     let server = server().await;
     let (mut raw, _) = Raw::login(&server).await;
