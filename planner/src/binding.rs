@@ -1,7 +1,9 @@
 //! Names and types: what a stream is to the engine, which Arrow type a SQL type means, and the session both are planned in.
 
 mod metadata;
+mod names;
 mod session;
+mod size;
 mod sketches;
 mod stream_table;
 mod time_travel;

@@ -37,6 +37,8 @@ pub enum PlanErrorKind {
     Data,
     /// Out of memory or of a limit (53200).
     Resources,
+    /// Too large to be planned (54001).
+    TooComplex,
     /// The scratch folder cannot be used, or is full (53100).
     Scratch,
     /// A defect of ours (XX000).

@@ -282,6 +282,7 @@ pub fn plan_error(error: PlanError) -> Error {
         PlanErrorKind::Unsupported => (Fault::User, SqlState::FeatureNotSupported),
         PlanErrorKind::Invalid => (Fault::User, SqlState::InvalidObjectDefinition),
         PlanErrorKind::Data => (Fault::User, SqlState::DataException),
+        PlanErrorKind::TooComplex => (Fault::User, SqlState::StatementTooComplex),
         PlanErrorKind::Resources => (Fault::Outside, SqlState::OutOfMemory),
         PlanErrorKind::Scratch => (Fault::Outside, SqlState::DiskFull),
         PlanErrorKind::Internal => (Fault::Internal, SqlState::InternalError),

@@ -221,6 +221,62 @@ fn statements_that_are_too_deep_or_too_wide_are_refused() {
 }
 
 #[test]
+fn what_names_stand_for_is_counted_and_not_written_out() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE gold.x (a INT, b TEXT); INSERT INTO gold.x VALUES (1, 'a')");
+    let chain = |levels: usize, next: &str, end: &str| {
+        let names = (1..=levels).map(|n| {
+            let next = next.replace('@', &format!("c{}", n - 1));
+            format!(", c{n} AS ({next})")
+        });
+        let names: String = names.collect();
+        format!("WITH c0 AS (SELECT a FROM gold.x){names} SELECT count(*) FROM c{levels} {end}")
+    };
+    let twice = "SELECT a FROM @ UNION ALL SELECT a FROM @";
+    let sum = "SELECT a + a AS a FROM @";
+    let within = "SELECT a FROM @ WHERE a IN (SELECT a FROM @)";
+    let joined = "SELECT l.a FROM @ AS l JOIN @ AS r ON l.a = r.a";
+    for (next, end) in [
+        (twice, ""),
+        (within, ""),
+        (joined, ""),
+        (sum, "WHERE a > 1000"),
+        (sum, "AS l JOIN gold.x ON x.a = l.a"),
+        (
+            "SELECT a FROM (SELECT a + a AS a FROM @) AS t GROUP BY a",
+            "WHERE a > 1000",
+        ),
+    ] {
+        let began = Instant::now();
+        pg.refused(
+            &chain(30, next, end),
+            "54001",
+            &["statement is too complex"],
+        );
+        assert!(began.elapsed() < Duration::from_secs(5), "{next}");
+    }
+    // Views are what they stand for too.
+    pg.run("CREATE VIEW gold.v0 AS SELECT a FROM gold.x");
+    let refused = (1..30).find_map(|n| {
+        let last = n - 1;
+        let sql = format!("CREATE VIEW gold.v{n} AS SELECT a FROM gold.v{last} UNION ALL SELECT a FROM gold.v{last}");
+        pg.try_run(&sql).err()
+    });
+    assert_eq!(refused.unwrap().state, "54001");
+    assert!(
+        server.memory_mib("VmHWM") < 600.0,
+        "{}",
+        server.memory_mib("VmHWM")
+    );
+    // What people write runs.
+    assert_eq!(pg.number(&chain(6, twice, "")), 64);
+    assert_eq!(pg.number(&chain(6, joined, "WHERE a > 0")), 1);
+    assert_eq!(pg.number(&chain(30, sum, "")), 1);
+    assert_eq!(pg.number(&chain(8, sum, "WHERE a = 256")), 1);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_told_of_its_timeout_and_keeps_nobody() {
     let server = Server::start();
     let mut silent = raw(&server);

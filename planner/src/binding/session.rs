@@ -17,7 +17,8 @@ use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
 
 use super::{
-    metadata::expose_metadata, time_travel::name_versions, types::SqlTypes, yielding::JoinsYield,
+    metadata::expose_metadata, names, size, time_travel::name_versions, types::SqlTypes,
+    yielding::JoinsYield,
 };
 use crate::{
     error::{PlanError, Result},
@@ -80,8 +81,11 @@ pub async fn bound_plan(
     let mut statement = statement.clone();
     name_versions(state, &mut statement).map_err(PlanError::into_engine)?;
     expose_metadata(&mut statement);
+    names::check(state, &statement).await?;
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    state.statement_to_plan(statement).await
+    let plan = state.statement_to_plan(statement).await?;
+    size::check(&plan)?;
+    Ok(plan)
 }
 
 /// An expression over a schema: no relation, no subquery.

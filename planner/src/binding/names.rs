@@ -1,0 +1,145 @@
+//! How many relations a statement names with its WITH queries and views written out, before any of it is planned: the engine takes time for
+//! each, and thirty queries of WITH that each name the one before twice are a billion.
+
+use std::{collections::HashMap, ops::ControlFlow, ptr};
+
+use datafusion::{
+    error::Result, execution::SessionState, sql::planner::object_name_to_table_reference,
+};
+use sluice_sql::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement};
+use sqlparser::ast::{Visit, Visitor, visit_relations};
+
+use super::size::{self, MAX_OPERATORS};
+
+/// Below so many relations a statement is not large, as none of its views is.
+const MANY: usize = 8;
+
+/// Refuses a statement of too many.
+pub(super) async fn check(state: &SessionState, statement: &Statement) -> Result<()> {
+    let mut names = Vec::new();
+    let _: ControlFlow<()> = visit_relations(statement, |name| {
+        names.push(name.clone());
+        ControlFlow::Continue(())
+    });
+    if names.len() < MANY {
+        return Ok(());
+    }
+    let mut relations = HashMap::new();
+    for name in names {
+        let written = name.to_string();
+        if !relations.contains_key(&written) {
+            let operators = operators_of(state, name).await;
+            relations.insert(written, operators);
+        }
+    }
+    match count(statement, relations) > MAX_OPERATORS {
+        true => Err(size::too_large()),
+        false => Ok(()),
+    }
+}
+
+fn count(statement: &Statement, relations: HashMap<String, u64>) -> u64 {
+    let mut counting = Counting {
+        relations,
+        open: Vec::new(),
+        count: 0,
+    };
+    let _: ControlFlow<()> = statement.visit(&mut counting);
+    counting.count
+}
+
+/// How many operators a relation stands for; one where it is no view, or not there.
+async fn operators_of(state: &SessionState, name: ObjectName) -> u64 {
+    let Ok(reference) = object_name_to_table_reference(name, true) else {
+        return 1;
+    };
+    let Ok(schema) = state.schema_for_ref(reference.clone()) else {
+        return 1;
+    };
+    let Ok(Some(table)) = schema.table(reference.table()).await else {
+        return 1;
+    };
+    let plan = table.get_logical_plan();
+    plan.map_or(1, |plan| size::operators(&plan).unwrap_or(u64::MAX))
+}
+
+/// Counts while it goes through a statement: queries of WITH come before what names them.
+struct Counting {
+    /// What relations of the catalog stand for.
+    relations: HashMap<String, u64>,
+    /// Queries that are open.
+    open: Vec<Open>,
+    /// Relations so far, of the query that is open or of the statement.
+    count: u64,
+}
+
+struct Open {
+    /// Its queries of WITH: where they are, and what they are called.
+    with: Vec<(*const Query, String)>,
+    /// What those that were gone through stand for.
+    known: HashMap<String, u64>,
+    /// Relations of the query around, so far.
+    around: u64,
+}
+
+impl Visitor for Counting {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let with = query.with.iter().flat_map(|with| &with.cte_tables);
+        let with = with.map(|cte| {
+            let place = ptr::from_ref(cte.query.as_ref());
+            (place, folded(&cte.alias.name))
+        });
+        self.open.push(Open {
+            with: with.collect(),
+            known: HashMap::new(),
+            around: std::mem::take(&mut self.count),
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let Some(done) = self.open.pop() else {
+            return ControlFlow::Continue(());
+        };
+        let count = std::mem::replace(&mut self.count, done.around);
+        let place = ptr::from_ref(query);
+        let parent = self.open.last_mut().and_then(|open| {
+            let at = open.with.iter().position(|(with, _)| *with == place)?;
+            Some((open, at))
+        });
+        // A query of WITH counts where it is named, any other where it stands.
+        match parent {
+            Some((open, at)) => {
+                let (_, name) = open.with.remove(at);
+                open.known.insert(name, count);
+            }
+            None => self.count = self.count.saturating_add(count),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let found = match relation.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => {
+                let name = folded(name);
+                self.open
+                    .iter()
+                    .rev()
+                    .find_map(|open| open.known.get(&name).copied())
+            }
+            _ => None,
+        };
+        let count = found.or_else(|| self.relations.get(&relation.to_string()).copied());
+        self.count = self.count.saturating_add(count.unwrap_or(1));
+        ControlFlow::Continue(())
+    }
+}
+
+fn folded(name: &Ident) -> String {
+    match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    }
+}
