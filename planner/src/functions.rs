@@ -4,6 +4,7 @@
 //! multiset of its values), must give the same bytes on every run, and must answer a bad row with NULL, never with the end of the query.
 
 mod approx_percentile;
+mod bounded;
 mod from_json;
 mod json;
 mod length;
@@ -54,5 +55,5 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     }
     registry.register_udf(Arc::new(ScalarUDF::from(FromJson::default())))?;
     registry.register_udf(Arc::new(ScalarUDF::from(Length::default())))?;
-    Ok(())
+    bounded::bound_all(registry)
 }

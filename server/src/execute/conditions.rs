@@ -6,7 +6,7 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 34] = [
+const MEANT: [(&str, SqlState); 35] = [
     (
         "must appear in the GROUP BY clause",
         SqlState::GroupingError,
@@ -23,6 +23,7 @@ const MEANT: [(&str, SqlState); 34] = [
         "column out of bounds, specified",
         SqlState::InvalidColumnReference,
     ),
+    ("bytes at once", SqlState::ProgramLimitExceeded),
     ("division by zero", SqlState::DivisionByZero),
     ("overflow happened on", SqlState::NumericValueOutOfRange),
     ("can't cast value", SqlState::NumericValueOutOfRange),
