@@ -1,7 +1,11 @@
 //! How many relations a statement names with its WITH queries and views written out, before any of it is planned: the engine takes time for
 //! each, and thirty queries of WITH that each name the one before twice are a billion.
 
-use std::{collections::HashMap, ops::ControlFlow, ptr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    ptr,
+};
 
 use datafusion::{
     error::Result, execution::SessionState, sql::planner::object_name_to_table_reference,
@@ -16,21 +20,18 @@ const MANY: usize = 8;
 
 /// Refuses a statement of too many.
 pub(super) async fn check(state: &SessionState, statement: &Statement) -> Result<()> {
-    let mut names = Vec::new();
+    let (mut named, mut names) = (0, BTreeMap::new());
     let _: ControlFlow<()> = visit_relations(statement, |name| {
-        names.push(name.clone());
+        named += 1;
+        names.insert(name.to_string(), name.clone());
         ControlFlow::Continue(())
     });
-    if names.len() < MANY {
+    if named < MANY {
         return Ok(());
     }
     let mut relations = HashMap::new();
-    for name in names {
-        let written = name.to_string();
-        if !relations.contains_key(&written) {
-            let operators = operators_of(state, name).await;
-            relations.insert(written, operators);
-        }
+    for (written, name) in names {
+        relations.insert(written, operators_of(state, name).await);
     }
     match count(statement, relations) > MAX_OPERATORS {
         true => Err(size::too_large()),
