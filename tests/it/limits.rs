@@ -277,6 +277,27 @@ fn what_names_stand_for_is_counted_and_not_written_out() {
 }
 
 #[test]
+fn a_row_of_a_stream_that_makes_too_much_is_a_dead_letter() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(
+        "CREATE STREAM g (ts TIMESTAMPTZ, event_type TEXT, row_number BIGINT, WATERMARK FOR ts AS ts - INTERVAL '10 seconds')
+           WITH (connector = 'generator', rows = '1000', splits = '1', event_interval = '1 second', start_time = '2026-03-01T00:00:00Z');
+         CREATE TABLE gold.m AS SELECT window_start, count(*) AS n,
+             max(length(repeat(event_type, CASE WHEN row_number % 100 = 7 THEN 100000000 ELSE 2 END))) AS longest,
+             max(length(replace(repeat(event_type, 300), 'a', '&amp;'))) AS replaced, max(length(rpad(event_type, 2000, ' '))) AS padded
+           FROM TUMBLE(g, ts, INTERVAL '1 day') GROUP BY window_start",
+    );
+    server.wait("the rows to be read", SOON, || {
+        let state = pg.value("SELECT state FROM system.queries");
+        (state == "finished").then_some(())
+    });
+    assert_eq!(pg.number("SELECT sum(n)::bigint FROM gold.m"), 990);
+    let dead = "SELECT count(*) FROM gold.m__dead_letter WHERE reason LIKE 'repeat would make % bytes at once%'";
+    assert_eq!(pg.number(dead), 10);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_told_of_its_timeout_and_keeps_nobody() {
     let server = Server::start();
     let mut silent = raw(&server);

@@ -10,10 +10,13 @@ use std::{
 use datafusion::{
     error::Result, execution::SessionState, sql::planner::object_name_to_table_reference,
 };
-use sluice_sql::ast::{Ident, ObjectName, ObjectNamePart, Query, Statement};
+use sluice_sql::ast::{ObjectName, ObjectNamePart, Query, Statement};
 use sqlparser::ast::{Visit, Visitor, visit_relations};
 
-use super::size::{self, MAX_OPERATORS};
+use super::{
+    size::{self, MAX_OPERATORS},
+    types::identifier,
+};
 
 /// Below so many relations a statement is not large, as none of its views is.
 const MANY: usize = 8;
@@ -90,7 +93,7 @@ impl Visitor for Counting {
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
         let with = with.map(|cte| {
             let place = ptr::from_ref(cte.query.as_ref());
-            (place, folded(&cte.alias.name))
+            (place, identifier(&cte.alias.name))
         });
         self.open.push(Open {
             with: with.collect(),
@@ -124,7 +127,7 @@ impl Visitor for Counting {
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         let found = match relation.0.as_slice() {
             [ObjectNamePart::Identifier(name)] => {
-                let name = folded(name);
+                let name = identifier(name);
                 self.open
                     .iter()
                     .rev()
@@ -135,12 +138,5 @@ impl Visitor for Counting {
         let count = found.or_else(|| self.relations.get(&relation.to_string()).copied());
         self.count = self.count.saturating_add(count.unwrap_or(1));
         ControlFlow::Continue(())
-    }
-}
-
-fn folded(name: &Ident) -> String {
-    match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
     }
 }

@@ -135,7 +135,8 @@ fn timestamptz() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn identifier(ident: &sluice_sql::ast::Ident) -> String {
+/// An identifier as PostgreSQL has it: in lower case where it is not quoted.
+pub(super) fn identifier(ident: &sluice_sql::ast::Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),

@@ -1,7 +1,7 @@
 //! The engine's functions that make much of little, bounded: `repeat('a', 2000000000)` took all memory, and with it the server.
 //!
-//! What a call would make is told from its arguments, before it is made; more than PostgreSQL's longest value would take in a few rows is an
-//! error of the row, as in PostgreSQL.
+//! What a call would make is told from its arguments, before it is made. A row that would make too much alone is an error of the row (in a
+//! continuous query a dead letter); so many large values in one batch of rows are an error of the query, which would be out of memory.
 
 use std::sync::Arc;
 
@@ -22,10 +22,13 @@ use datafusion::{
 
 use crate::error::{PlanError, PlanErrorKind};
 
-/// The most bytes that one call makes for a batch of rows.
+/// The most bytes of large values that one call makes for a batch of rows.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What a call makes of a row's arguments, in bytes; `None` where one is NULL.
+/// What is not larger does not count: a batch of such values is one as others are.
+const LARGE: u64 = 64 << 10;
+
+/// What a call makes of a row's arguments, in bytes; `None` where one is NULL, or nothing is to be counted.
 type Estimate = fn(&[Argument], usize) -> Option<u64>;
 
 const FUNCTIONS: [(&str, Estimate); 9] = [
@@ -36,12 +39,10 @@ const FUNCTIONS: [(&str, Estimate); 9] = [
     ("rpad", padded),
     ("replace", |args, row| {
         let (from, to) = (size(args, 1, row)?, size(args, 2, row)?);
-        Some(size(args, 0, row)?.saturating_mul(to) / from.max(1))
+        alone(size(args, 0, row)?.saturating_mul(to) / from.max(1))
     }),
-    // At most one match for each byte; only what is large anyhow is told by that.
     ("regexp_replace", |args, row| {
-        let made = size(args, 0, row)?.saturating_mul(size(args, 2, row)?);
-        Some(if made > MAX_BYTES { made } else { 0 })
+        alone(size(args, 0, row)?.saturating_mul(size(args, 2, row)?))
     }),
     ("array_repeat", |args, row| {
         Some(
@@ -65,6 +66,11 @@ pub(super) fn bound_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
         registry.register_udf(Arc::new(ScalarUDF::from(Bounded { inner, which })))?;
     }
     Ok(())
+}
+
+/// Of what can hardly be told before it is made (every byte may be a match), a value counts that is too large by itself.
+fn alone(at_most: u64) -> Option<u64> {
+    (at_most > MAX_BYTES).then_some(at_most)
 }
 
 fn padded(args: &[Argument], row: usize) -> Option<u64> {
@@ -222,6 +228,7 @@ impl ScalarUDFImpl for Bounded {
         let (_, estimate) = FUNCTIONS[self.which];
         let bytes = (0..rows)
             .filter_map(|row| estimate(&arguments, row))
+            .filter(|bytes| *bytes > LARGE)
             .fold(0, u64::saturating_add);
         if bytes > MAX_BYTES {
             let message = format!("{} would make {bytes} bytes at once", self.name());
