@@ -1,5 +1,6 @@
 //! Names and types: what a stream is to the engine, which Arrow type a SQL type means, and the session both are planned in.
 
+mod in_order;
 mod metadata;
 mod names;
 mod session;

@@ -2,8 +2,8 @@
 //! rounded. Parts of a moment are read on the clock of the session's time zone.
 //!
 //! The engine's own wraps a sum around, gives infinity for a division by zero and cuts fractions off. A rule puts functions of ours in the
-//! place of such operators once the types are known. Hard here: an error must come only where PostgreSQL would have one, and the engine looks
-//! at all conditions of a WHERE for all rows.
+//! place of such operators once the types are known. An error comes only where PostgreSQL would have one: what a condition sorts out does not fail
+//! in the next, which is the planner's doing (`ConditionsInOrder`).
 //!
 //! It must never be part of a continuous query: there a bad row is NULL or a dead letter, not the end ([`without`]).
 
@@ -25,10 +25,8 @@ use datafusion::{
     },
     execution::SessionStateBuilder,
     logical_expr::{
-        BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator,
-        expr::ScalarFunction,
-        expr_rewriter::NamePreserver,
-        utils::{merge_schema, split_conjunction},
+        BinaryExpr, Expr, ExprSchemable, LogicalPlan, expr::ScalarFunction,
+        expr_rewriter::NamePreserver, utils::merge_schema,
     },
     optimizer::AnalyzerRule,
     prelude::SessionContext,
@@ -88,16 +86,11 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
             .with_hint("Compute it in a subquery, and filter that."),
         ));
     }
-    // Of `x <> 0 AND y / x > 2` the engine looks at both for all rows, whatever is put around them.
-    let several = match &plan {
-        LogicalPlan::Filter(filter) => split_conjunction(&filter.predicate).len() > 1,
-        _ => false,
-    };
     let names = NamePreserver::new(&plan);
     let mut changed = false;
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, several))?;
+        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone))?;
         changed |= expr.transformed;
         Ok(expr.update_data(|expr| name.restore(expr)))
     })?;
@@ -107,14 +100,8 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
     Ok(Transformed::yes(plan.data.recompute_schema()?))
 }
 
-/// An expression in the place of one that the engine would answer wrongly. Where `several` conditions stand, one may be what keeps another
-/// from failing, so what divides is left to the engine.
-fn replaced(
-    expr: Expr,
-    schema: &DFSchema,
-    zone: Option<&str>,
-    several: bool,
-) -> Result<Transformed<Expr>> {
+/// An expression in the place of one that the engine would answer wrongly.
+fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transformed<Expr>> {
     let function = match &expr {
         Expr::BinaryExpr(binary) => {
             let BinaryExpr { left, op, right } = binary;
@@ -125,8 +112,7 @@ fn replaced(
             if let Some(compared) = span::compared(binary, &one, &other) {
                 return Ok(Transformed::yes(compared));
             }
-            let checked = one == other && !(several && *op == Operator::Divide);
-            let function = checked.then(|| operator::of(*op, &one)).flatten();
+            let function = (one == other).then(|| operator::of(*op, &one)).flatten();
             function.map(|function| {
                 (
                     function,
@@ -162,9 +148,6 @@ fn replaced(
                 && let Some(read) = clock::read(call, schema, zone)
             {
                 return Ok(Transformed::yes(read));
-            }
-            if several {
-                return Ok(Transformed::no(expr));
             }
             return domain::guarded(call, schema, expr.clone());
         }

@@ -12,6 +12,7 @@ mod rights;
 pub(crate) mod search_path;
 mod set_config;
 mod settings;
+mod small;
 mod temp;
 mod transaction;
 mod writes;
@@ -516,8 +517,13 @@ impl Session {
             plan.with_param_values(ParamValues::List(values))
                 .map_err(engine_error)?
         };
-        let rows = self.engine.ad_hoc().run(self.context(), plan).await;
-        let rows = rows.map_err(engine_error)?;
+        let rows = match self.run_small(&plan).await.map_err(engine_error)? {
+            Some(rows) => rows,
+            None => {
+                let rows = self.engine.ad_hoc().run(self.context(), plan).await;
+                rows.map_err(engine_error)?
+            }
+        };
         Ok(Answer::Rows {
             tag: "SELECT".into(),
             schema: rows.schema(),

@@ -10,7 +10,7 @@ mod read_snapshot;
 mod since;
 
 pub use cache::{RowCache, fits};
-pub use cached_scan::CachedTable;
+pub use cached_scan::{Bind, CachedTable};
 pub use provider::{CutTable, Freshness, LiveTable, SluiceTable, external, no_versions};
 pub use read_snapshot::ReadSnapshot;
 pub use since::{Mark, Since};

@@ -282,6 +282,11 @@ impl Snapshot {
         }
     }
 
+    /// Number of the active files.
+    pub fn num_files(&self) -> usize {
+        self.state.log_data().num_files()
+    }
+
     /// Number and bytes of the active files.
     pub fn size(&self) -> (usize, i64) {
         let sizes = self.state.log_data();

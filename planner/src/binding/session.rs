@@ -17,8 +17,8 @@ use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
 
 use super::{
-    metadata::expose_metadata, names, size, time_travel::name_versions, types::SqlTypes,
-    yielding::JoinsYield,
+    in_order::ConditionsInOrder, metadata::expose_metadata, names, size,
+    time_travel::name_versions, types::SqlTypes, yielding::JoinsYield,
 };
 use crate::{
     error::{PlanError, Result},
@@ -53,6 +53,7 @@ pub fn new_session_state(
         .with_default_features()
         .with_analyzer_rules(rules)
         .with_physical_optimizer_rule(Arc::new(JoinsYield))
+        .with_physical_optimizer_rule(Arc::new(ConditionsInOrder))
         .with_type_planner(Arc::new(SqlTypes));
     if let Some(catalogs) = catalogs {
         builder = builder.with_catalog_list(catalogs);

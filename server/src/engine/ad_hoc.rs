@@ -1,4 +1,4 @@
-//! Where ad-hoc queries run: on threads of their own, which give way to those of the streams.
+//! Where ad-hoc queries run, all but the small ones: on threads of their own, which give way to those of the streams.
 //!
 //! A query that somebody types may want all of every processor, for as long as it likes. On the streams' threads it would keep epochs
 //! waiting between any two of its batches; on threads of a lower priority it gets what streams leave, and they are not late by more than a

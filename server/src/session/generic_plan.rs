@@ -24,9 +24,8 @@ use datafusion::{
         Result,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
-    datasource::{provider_as_source, source_as_provider},
     execution::{RecordBatchStream, SendableRecordBatchStream, SessionState, TaskContext},
-    logical_expr::{Expr, LogicalPlan, TableScan, Volatility, expr_rewriter::NamePreserver},
+    logical_expr::{Expr, LogicalPlan, Volatility, expr_rewriter::NamePreserver},
     physical_plan::{ExecutionPlan, execute_stream, execution_plan::reset_plan_states},
     scalar::ScalarValue,
 };
@@ -34,33 +33,11 @@ use futures::Stream;
 use parking_lot::Mutex;
 
 use self::parameters::Parameters;
-use super::{Prepared, Session};
-use crate::table::{CachedTable, SluiceTable, fits};
-
-/// Rows of a table up to which a lookup runs where its connection is served: it is over before another thread would have begun.
-const ROWS_AT_ONCE: usize = 200_000;
+use super::{Prepared, Session, small};
+use crate::table::{Bind, CachedTable};
 
 /// Runs after which a plan without state is made fresh: each leaves figures of its run in it.
 const FRESH_EVERY: usize = 64;
-
-/// Steps that a generic plan may have, and whether they keep something of a run.
-const STEPS: [(&str, bool); 15] = [
-    ("CachedScanExec", false),
-    ("CoalesceBatchesExec", false),
-    ("CooperativeExec", false),
-    ("EmptyExec", false),
-    ("FilterExec", false),
-    ("GlobalLimitExec", false),
-    ("LocalLimitExec", false),
-    ("PlaceholderRowExec", false),
-    ("ProjectionExec", false),
-    ("AggregateExec", true),
-    ("CoalescePartitionsExec", true),
-    ("RepartitionExec", true),
-    ("SortExec", true),
-    ("SortPreservingMergeExec", true),
-    ("UnionExec", true),
-];
 
 /// What a plan depends on: how often the catalog and the session's settings had changed, and whose rights held.
 type Basis = (u64, u64, String);
@@ -180,11 +157,7 @@ impl Session {
         }
         made.runs += 1;
         let (plan, context) = (Arc::clone(&made.plan), Arc::clone(&made.context));
-        let at_once = !made.stateful
-            && made
-                .tables
-                .iter()
-                .all(|table| table.at_hand().is_some_and(|rows| rows <= ROWS_AT_ONCE));
+        let at_once = small::is_small(&made.tables, made.stateful);
         let rows = match at_once {
             true => execute_stream(plan, context)?,
             false => {
@@ -215,12 +188,15 @@ impl Session {
         let parameters = Arc::new(Parameters::new(types.collect()));
         let mut tables = Vec::new();
         let optimized = state.optimize(plan)?;
-        let Some(plan) = self.with_functions(optimized, &parameters, &mut tables)? else {
+        let plan = with_functions(optimized, &parameters)?;
+        let values = Arc::clone(&parameters);
+        let bind: Bind = Arc::new(move |expr| values.bind(expr));
+        let Some(plan) = self.with_cached(plan, &bind, &mut tables)? else {
             return Ok(None);
         };
         let planner = Arc::clone(state.query_planner());
         let plan = planner.create_physical_plan(&plan, &state).await?;
-        Ok(is_stateful(&plan)?.map(|stateful| Made {
+        Ok(small::is_stateful(&plan)?.map(|stateful| Made {
             basis,
             plan,
             parameters,
@@ -230,70 +206,27 @@ impl Session {
             runs: 0,
         }))
     }
-
-    /// The plan with a function in the place of each parameter and scans that take their cut when they run; `None` where a relation has
-    /// no such scan.
-    fn with_functions(
-        &self,
-        plan: LogicalPlan,
-        parameters: &Arc<Parameters>,
-        tables: &mut Vec<Arc<CachedTable>>,
-    ) -> Result<Option<LogicalPlan>> {
-        let mut all = true;
-        let plan = plan.transform_up(|node| {
-            let preserver = NamePreserver::new(&node);
-            let node = node.map_expressions(|expr| {
-                let name = preserver.save(&expr);
-                let expr = expr.transform_up(|expr| match expr {
-                    Expr::Placeholder(placeholder) => {
-                        Ok(Transformed::yes(parameters.function(&placeholder.id)?))
-                    }
-                    other => Ok(Transformed::no(other)),
-                })?;
-                Ok(expr.update_data(|expr| name.restore(expr)))
-            })?;
-            node.transform_data(|node| {
-                let LogicalPlan::TableScan(scan) = node else {
-                    return Ok(Transformed::no(node));
-                };
-                let Some(table) = self.cached(&scan, parameters)? else {
-                    all = false;
-                    return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-                };
-                tables.push(Arc::clone(&table));
-                Ok(Transformed::yes(LogicalPlan::TableScan(TableScan {
-                    source: provider_as_source(table),
-                    ..scan
-                })))
-            })
-        })?;
-        Ok(all.then_some(plan.data))
-    }
-
-    fn cached(
-        &self,
-        scan: &TableScan,
-        parameters: &Arc<Parameters>,
-    ) -> Result<Option<Arc<CachedTable>>> {
-        let provider = source_as_provider(&scan.source)?;
-        let Some(table) = provider.downcast_ref::<SluiceTable>() else {
-            return Ok(None);
-        };
-        let snapshot = table.state().newest().snapshot();
-        if snapshot.is_some_and(|snapshot| !fits(&snapshot)) {
-            return Ok(None);
-        }
-        let parameters = Arc::clone(parameters);
-        Ok(Some(Arc::new(CachedTable::new(
-            table.clone(),
-            Arc::clone(self.engine.row_cache()),
-            self.context(),
-            Arc::new(move |expr| parameters.bind(expr)),
-        ))))
-    }
 }
 
-fn task_context(state: &SessionState) -> Arc<TaskContext> {
+/// The plan with a function in the place of each parameter.
+fn with_functions(plan: LogicalPlan, parameters: &Arc<Parameters>) -> Result<LogicalPlan> {
+    let plan = plan.transform_up(|node| {
+        let preserver = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            let name = preserver.save(&expr);
+            let expr = expr.transform_up(|expr| match expr {
+                Expr::Placeholder(placeholder) => {
+                    Ok(Transformed::yes(parameters.function(&placeholder.id)?))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    Ok(plan.data)
+}
+
+pub(super) fn task_context(state: &SessionState) -> Arc<TaskContext> {
     Arc::new(TaskContext::from(state))
 }
 
@@ -301,18 +234,7 @@ fn task_context(state: &SessionState) -> Arc<TaskContext> {
 fn depends_on_rows_alone(plan: &LogicalPlan) -> Result<bool> {
     let mut so = true;
     plan.apply_with_subqueries(|node| {
-        so &= matches!(
-            node,
-            LogicalPlan::Projection(_)
-                | LogicalPlan::Filter(_)
-                | LogicalPlan::Aggregate(_)
-                | LogicalPlan::Sort(_)
-                | LogicalPlan::Limit(_)
-                | LogicalPlan::SubqueryAlias(_)
-                | LogicalPlan::TableScan(_)
-                | LogicalPlan::Union(_)
-                | LogicalPlan::EmptyRelation(_)
-        );
+        so &= small::is_plain(node);
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 so &= match expr {
@@ -327,20 +249,6 @@ fn depends_on_rows_alone(plan: &LogicalPlan) -> Result<bool> {
         })
     })?;
     Ok(so)
-}
-
-/// Whether its steps keep something of a run; `None` for a plan with others than are known.
-fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>> {
-    let mut stateful = Some(false);
-    plan.apply(|step| {
-        let known = STEPS.iter().find(|(name, _)| *name == step.name());
-        stateful = match (stateful, known) {
-            (Some(before), Some((_, keeps))) => Some(before || *keeps),
-            _ => None,
-        };
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(stateful)
 }
 
 /// Rows, and the plan that gives them.

@@ -41,6 +41,8 @@ struct Block {
     before: Values,
     /// What COMMIT leaves: all but what was set for the block alone.
     kept: Values,
+    /// What there was at each savepoint, and what COMMIT would have left.
+    savepoints: Vec<(Values, Values)>,
 }
 
 /// How long a value holds.
@@ -113,6 +115,7 @@ impl Settings {
                     modes,
                     before: self.values.clone(),
                     kept: self.values.clone(),
+                    savepoints: Vec::new(),
                 });
             }
         }
@@ -130,6 +133,29 @@ impl Settings {
         let changed = left != self.values;
         self.values = left;
         (block.modes, changed)
+    }
+
+    /// A savepoint is set behind the first `before` of the block.
+    pub(super) fn savepoint(&mut self, before: usize) {
+        if let Some(block) = &mut self.block {
+            block.savepoints.truncate(before);
+            let now = (self.values.clone(), block.kept.clone());
+            block.savepoints.push(now);
+        }
+    }
+
+    /// Parameters are again what they were at the savepoint behind the first `before` of the block; whether that changes any.
+    pub(super) fn roll_back_to(&mut self, before: usize) -> bool {
+        let Some(block) = &mut self.block else {
+            return false;
+        };
+        let Some((values, kept)) = block.savepoints.get(before).cloned() else {
+            return false;
+        };
+        block.kept = kept;
+        let changed = values != self.values;
+        self.values = values;
+        changed
     }
 
     /// The modes of the block, where there is one.

@@ -109,6 +109,20 @@ impl Session {
         Ok(modes)
     }
 
+    /// A savepoint is set behind the first `before` of the block.
+    pub fn savepoint(&self, before: usize) {
+        self.settings.lock().savepoint(before);
+    }
+
+    /// Parameters and the role go back to what they were at the savepoint behind the first `before` of the block.
+    pub fn roll_back_to(&self, before: usize) -> Result<()> {
+        let changed = self.settings.lock().roll_back_to(before);
+        if changed {
+            self.settings_changed()?;
+        }
+        Ok(())
+    }
+
     /// Refuses what changes something where a transaction only reads.
     pub(super) fn admit(&self, prepared: &Prepared) -> Result<()> {
         match prepared.writes() && self.settings.lock().read_only() {

@@ -37,6 +37,10 @@ const FILE_BYTES: i64 = 16 << 20;
 /// Data files from which it is not: each is read by itself.
 const FILES: usize = 2_000;
 
+/// Data files that are read in a moment: their number, and their bytes together.
+const FILES_AT_ONCE: usize = 16;
+const FILE_BYTES_AT_ONCE: i64 = 1 << 20;
+
 /// The part of the memory of ad-hoc queries that is for decoded rows: one in so many.
 const SHARE: usize = 8;
 
@@ -99,8 +103,7 @@ pub type Comparison = (usize, Operator, ScalarValue);
 
 /// Whether the files of a version are few and small enough to be kept.
 pub fn fits(snapshot: &Snapshot) -> bool {
-    let (files, bytes) = snapshot.size();
-    files <= FILES && bytes <= FILE_BYTES
+    snapshot.num_files() <= FILES && snapshot.size().1 <= FILE_BYTES
 }
 
 impl RowCache {
@@ -139,6 +142,36 @@ impl RowCache {
         }
     }
 
+    /// Number of rows of the table at this version, where they are here or are read in a moment.
+    pub fn at_hand(&self, path: &str, snapshot: &Arc<Snapshot>) -> Option<usize> {
+        match self.get(path, snapshot) {
+            Known::Rows(rows) => return Some(rows.rows()),
+            Known::Refused => return None,
+            Known::No => {}
+        }
+        if !fits(snapshot) || snapshot.has_deletion_vectors() {
+            return None;
+        }
+        let before = self.before(path);
+        let (mut rows, mut files, mut bytes) = (0, 0, 0);
+        for file in snapshot.files() {
+            rows += usize::try_from(file.num_records?).ok()?;
+            let known = before.as_ref();
+            if !known.is_some_and(|known| known.files.contains_key(&file.path)) {
+                files += 1;
+                bytes += file.size;
+            }
+        }
+        (files <= FILES_AT_ONCE && bytes <= FILE_BYTES_AT_ONCE).then_some(rows)
+    }
+
+    /// Its rows at the last version that was asked for.
+    fn before(&self, path: &str) -> Option<Arc<CachedRows>> {
+        let tables = self.tables.lock();
+        let entry = tables.by_path.get(path);
+        entry.and_then(|entry| entry.rows.clone())
+    }
+
     /// Reads them, those of files that are new; `None` where they are not to be kept.
     pub async fn load(
         &self,
@@ -167,11 +200,7 @@ impl RowCache {
         schema: &SchemaRef,
         state: &SessionState,
     ) -> Result<Option<CachedRows>> {
-        let before = {
-            let tables = self.tables.lock();
-            let entry = tables.by_path.get(path);
-            entry.and_then(|entry| entry.rows.clone())
-        };
+        let before = self.before(path);
         let mut files = HashMap::new();
         let mut batches = Vec::new();
         let mut bytes = 0;

@@ -76,17 +76,15 @@ impl CachedTable {
         self.outgrown.load(Ordering::Relaxed)
     }
 
-    /// Number of rows of the table, where a scan has them at hand.
+    /// Number of rows of the table, where a scan has them at hand or reads them in a moment.
     pub fn at_hand(&self) -> Option<usize> {
         let cut = self.table.cut_now().ok()??;
         let tail: usize = cut.tail.iter().map(RecordBatch::num_rows).sum();
-        match &cut.snapshot {
-            None => Some(tail),
-            Some(snapshot) => match self.cache.get(self.table.state().path(), snapshot) {
-                Known::Rows(rows) => Some(rows.rows() + tail),
-                Known::Refused | Known::No => None,
-            },
-        }
+        let committed = match &cut.snapshot {
+            None => 0,
+            Some(snapshot) => self.cache.at_hand(self.table.state().path(), snapshot)?,
+        };
+        Some(committed + tail)
     }
 }
 

@@ -144,6 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     session.begin(modes);
                 }
             }
+            Command::Savepoint(_) => session.savepoint(self.transaction.savepoints_before()),
+            Command::RollbackTo(_) => session.roll_back_to(self.transaction.savepoints_before())?,
             Command::SetCharacteristics(modes) => {
                 if let Some(isolation) = modes.isolation {
                     let level = isolation.name();

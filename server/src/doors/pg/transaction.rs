@@ -51,6 +51,11 @@ impl Transaction {
         self.state != State::Idle
     }
 
+    /// Savepoints before the last one that was set, or gone back to.
+    pub(super) fn savepoints_before(&self) -> usize {
+        self.savepoints.len().saturating_sub(1)
+    }
+
     /// An error occurred.
     pub(super) fn fail(&mut self) {
         if self.state == State::Block {

@@ -1,0 +1,197 @@
+//! Small statements run where their connection is served: they are over before another thread would have begun.
+//!
+//! The threads of ad-hoc queries give way to those of the streams, so that whatever somebody asks, streams go on. A reader that follows a
+//! table by asking for its newest rows would give way too, and see them late whenever the machine has much to do. So plain statements over
+//! few rows are planned and run on the streams' own threads, whose time they hardly take: filters, groups and order over tables whose rows
+//! are decoded already, or are read in a moment.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Result,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    datasource::{provider_as_source, source_as_provider},
+    execution::SendableRecordBatchStream,
+    logical_expr::{Expr, LogicalPlan, TableScan},
+    physical_plan::{ExecutionPlan, execute_stream},
+};
+
+use super::{Session, generic_plan::task_context};
+use crate::table::{Bind, CachedTable, SluiceTable, fits};
+
+/// Rows of all tables up to which a statement is small.
+const ROWS: usize = 200_000;
+
+/// The same where its steps keep something of the rows: groups and order take more than a look at each.
+const ROWS_TO_KEEP: usize = 50_000;
+
+/// Nodes of a plan, and expressions in them, up to which it is planned in a moment.
+const NODES: usize = 32;
+const EXPRESSIONS: usize = 512;
+
+/// Steps that are known, and whether they keep something of a run.
+const STEPS: [(&str, bool); 15] = [
+    ("CachedScanExec", false),
+    ("CoalesceBatchesExec", false),
+    ("CooperativeExec", false),
+    ("EmptyExec", false),
+    ("FilterExec", false),
+    ("GlobalLimitExec", false),
+    ("LocalLimitExec", false),
+    ("PlaceholderRowExec", false),
+    ("ProjectionExec", false),
+    ("AggregateExec", true),
+    ("CoalescePartitionsExec", true),
+    ("RepartitionExec", true),
+    ("SortExec", true),
+    ("SortPreservingMergeExec", true),
+    ("UnionExec", true),
+];
+
+impl Session {
+    /// Runs a statement here if it is small; `None` where it is for the threads of ad-hoc queries.
+    pub(super) async fn run_small(
+        &self,
+        plan: &LogicalPlan,
+    ) -> Result<Option<SendableRecordBatchStream>> {
+        if !is_planned_soon(plan)? {
+            return Ok(None);
+        }
+        let as_they_are: Bind = Arc::new(Ok);
+        let mut tables = Vec::new();
+        let all = self.with_cached(plan.clone(), &as_they_are, &mut tables)?;
+        if all.is_none() || !is_small(&tables, false) {
+            return Ok(None);
+        }
+        let mut state = self.context().state();
+        let options = state.config_mut().options_mut();
+        options.execution.target_partitions = 1;
+        let optimized = state.optimize(plan)?;
+        tables.clear();
+        let Some(plan) = self.with_cached(optimized, &as_they_are, &mut tables)? else {
+            return Ok(None);
+        };
+        let planner = Arc::clone(state.query_planner());
+        let plan = planner.create_physical_plan(&plan, &state).await?;
+        match is_stateful(&plan)? {
+            Some(stateful) if is_small(&tables, stateful) => {
+                execute_stream(plan, task_context(&state)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The plan with scans that take their cut when they run, and the tables they are of; `None` where a relation has no such scan.
+    pub(super) fn with_cached(
+        &self,
+        plan: LogicalPlan,
+        bind: &Bind,
+        tables: &mut Vec<Arc<CachedTable>>,
+    ) -> Result<Option<LogicalPlan>> {
+        let mut all = true;
+        let plan = plan.transform_up(|node| {
+            let LogicalPlan::TableScan(scan) = node else {
+                return Ok(Transformed::no(node));
+            };
+            let Some(table) = self.cached(&scan, bind)? else {
+                all = false;
+                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+            };
+            tables.push(Arc::clone(&table));
+            Ok(Transformed::yes(LogicalPlan::TableScan(TableScan {
+                source: provider_as_source(table),
+                ..scan
+            })))
+        })?;
+        Ok(all.then_some(plan.data))
+    }
+
+    fn cached(&self, scan: &TableScan, bind: &Bind) -> Result<Option<Arc<CachedTable>>> {
+        let provider = source_as_provider(&scan.source)?;
+        let Some(table) = provider.downcast_ref::<SluiceTable>() else {
+            return Ok(None);
+        };
+        let snapshot = table.state().newest().snapshot();
+        if snapshot.is_some_and(|snapshot| !fits(&snapshot)) {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(CachedTable::new(
+            table.clone(),
+            Arc::clone(self.engine.row_cache()),
+            self.context(),
+            Arc::clone(bind),
+        ))))
+    }
+}
+
+/// Whether the tables of a plan have few rows, and all of them at hand.
+pub(super) fn is_small(tables: &[Arc<CachedTable>], stateful: bool) -> bool {
+    let most = if stateful { ROWS_TO_KEEP } else { ROWS };
+    let mut rows = 0;
+    tables.iter().all(|table| {
+        rows += table.at_hand().unwrap_or(usize::MAX / 2);
+        rows <= most
+    })
+}
+
+/// Whether a node only looks at each of its rows, groups them or puts them in order.
+pub(super) fn is_plain(node: &LogicalPlan) -> bool {
+    matches!(
+        node,
+        LogicalPlan::Projection(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Distinct(_)
+            | LogicalPlan::Sort(_)
+            | LogicalPlan::Limit(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::TableScan(_)
+            | LogicalPlan::Union(_)
+            | LogicalPlan::EmptyRelation(_)
+    )
+}
+
+/// Whether a plan's steps keep something of a run; `None` for one with others than are known.
+pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>> {
+    let mut stateful = Some(false);
+    plan.apply(|step| {
+        let known = STEPS.iter().find(|(name, _)| *name == step.name());
+        stateful = match (stateful, known) {
+            (Some(before), Some((_, keeps))) => Some(before || *keeps),
+            _ => None,
+        };
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(stateful)
+}
+
+/// Whether a plan is of few plain nodes without subqueries.
+fn is_planned_soon(plan: &LogicalPlan) -> Result<bool> {
+    let (mut nodes, mut expressions, mut plain) = (0, 0, true);
+    plan.apply(|node| {
+        nodes += 1;
+        plain &= is_plain(node) && nodes <= NODES;
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                expressions += 1;
+                let subquery = matches!(
+                    expr,
+                    Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)
+                );
+                plain &= !subquery && expressions <= EXPRESSIONS;
+                Ok(go_on(plain))
+            })
+        })?;
+        Ok(go_on(plain))
+    })?;
+    Ok(plain)
+}
+
+fn go_on(so: bool) -> TreeNodeRecursion {
+    match so {
+        true => TreeNodeRecursion::Continue,
+        false => TreeNodeRecursion::Stop,
+    }
+}
