@@ -34,6 +34,7 @@ use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
 
 use self::ad_hoc::AdHoc;
+pub(crate) use self::ad_hoc::broken_down;
 use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Verifier, Viewer},
     catalog::{Catalog, CatalogFiles, QualifiedName},

@@ -504,6 +504,13 @@ fn a_function_is_called_by_whom_it_was_given_to() {
     owner.run("GRANT EXECUTE ON FUNCTION repeat TO ann WITH GRANT OPTION");
     connect(&server, "ann").run("GRANT ALL ON FUNCTION repeat(text, integer) TO readers");
     assert_eq!(bob.number(lengths), 3);
+    let listed = |function: &str| {
+        let sql = format!("SELECT DISTINCT proacl FROM pg_proc WHERE proname = '{function}'");
+        owner.run(&sql)
+    };
+    let list = "{sluice=X/sluice,ann=X*/sluice,readers=X/sluice}";
+    assert_eq!(listed("repeat"), [[Some(list.to_owned())]]);
+    assert_eq!(listed("lower"), [[None::<String>]]);
     owner.run("CREATE ROLE joe; GRANT EXECUTE ON FUNCTION repeat TO joe");
     owner.refused("DROP ROLE joe", "2BP01", &["rivileges for function repeat"]);
     server.kill_and_restart();

@@ -96,21 +96,21 @@ impl AdHoc {
         start: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
     ) -> Result<SendableRecordBatchStream> {
         let Some(runtime) = &self.runtime else {
-            return Err(ended());
+            return Err(broken_down());
         };
         let (begun, begins) = oneshot::channel();
         let (out, rows) = mpsc::channel(AHEAD);
         let turns = Arc::clone(&self.turns);
         let task = runtime.spawn(run(start, turns, begun, out));
         let task = Task(task);
-        let schema = begins.await.map_err(|_| ended())??;
+        let schema = begins.await.map_err(|_| broken_down())??;
         let rows = futures::stream::unfold((rows, task), |(mut rows, mut task)| async move {
             if let Some(batch) = rows.recv().await {
                 return Some((batch, (rows, task)));
             }
             // All rows were given, unless it broke down.
             let failed = (&mut task.0).await.is_err();
-            failed.then(|| (Err(ended()), (rows, task)))
+            failed.then(|| (Err(broken_down()), (rows, task)))
         });
         // One that broke down says so once.
         let rows = rows.scan(false, |over, batch| {
@@ -180,6 +180,7 @@ fn give_way() {
     }
 }
 
-fn ended() -> DataFusionError {
+/// What is said of a query that panicked.
+pub(crate) fn broken_down() -> DataFusionError {
     external(Error::internal("the query has broken down"))
 }

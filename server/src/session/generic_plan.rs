@@ -159,7 +159,7 @@ impl Session {
         let (plan, context) = (Arc::clone(&made.plan), Arc::clone(&made.context));
         let at_once = small::is_small(&made.tables, made.stateful);
         let rows = match at_once {
-            true => execute_stream(plan, context)?,
+            true => small::run_here(plan, context)?,
             false => {
                 let start = async move { execute_stream(plan, context) };
                 self.engine.ad_hoc().run_with(start).await?

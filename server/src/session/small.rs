@@ -5,7 +5,10 @@
 //! few rows are planned and run on the streams' own threads, whose time they hardly take: filters, groups and order over tables whose rows
 //! are decoded already, or are read in a moment.
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use datafusion::{
     common::{
@@ -14,12 +17,17 @@ use datafusion::{
     },
     datasource::{provider_as_source, source_as_provider},
     execution::SendableRecordBatchStream,
+    execution::TaskContext,
     logical_expr::{Expr, LogicalPlan, TableScan},
-    physical_plan::{ExecutionPlan, execute_stream},
+    physical_plan::{ExecutionPlan, execute_stream, stream::RecordBatchStreamAdapter},
 };
+use futures::{FutureExt, StreamExt};
 
 use super::{Session, generic_plan::task_context};
-use crate::table::{Bind, CachedTable, SluiceTable, fits};
+use crate::{
+    engine::broken_down,
+    table::{Bind, CachedTable, SluiceTable, fits},
+};
 
 /// Rows of all tables up to which a statement is small.
 const ROWS: usize = 200_000;
@@ -56,6 +64,11 @@ impl Session {
         &self,
         plan: &LogicalPlan,
     ) -> Result<Option<SendableRecordBatchStream>> {
+        let run = AssertUnwindSafe(self.run_if_small(plan)).catch_unwind();
+        run.await.unwrap_or_else(|_| Err(broken_down()))
+    }
+
+    async fn run_if_small(&self, plan: &LogicalPlan) -> Result<Option<SendableRecordBatchStream>> {
         if !is_planned_soon(plan)? {
             return Ok(None);
         }
@@ -77,7 +90,7 @@ impl Session {
         let plan = planner.create_physical_plan(&plan, &state).await?;
         match is_stateful(&plan)? {
             Some(stateful) if is_small(&tables, stateful) => {
-                execute_stream(plan, task_context(&state)).map(Some)
+                run_here(plan, task_context(&state)).map(Some)
             }
             _ => Ok(None),
         }
@@ -124,6 +137,18 @@ impl Session {
             Arc::clone(bind),
         ))))
     }
+}
+
+/// Runs a plan where its rows are asked for. One that panics ends with an error, and its connection goes on.
+pub(super) fn run_here(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    let rows = execute_stream(plan, context)?;
+    let schema = rows.schema();
+    let rows = AssertUnwindSafe(rows).catch_unwind();
+    let rows = rows.map(|batch| batch.unwrap_or_else(|_| Err(broken_down())));
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
 /// Whether the tables of a plan have few rows, and all of them at hand.

@@ -1,4 +1,5 @@
 //! Conditions that fail, and those that keep them from it.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -66,11 +66,15 @@ impl SchemaProvider for PgCatalog {
 /// What a relation holds now.
 async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Result<RecordBatch> {
     if let Some(batch) = builtin::table(shape)? {
-        if shape.name != "pg_description" {
-            return Ok(batch);
-        }
-        let ours = rows::batch(shape, &objects::descriptions(&listed.relations().await))?;
-        return Ok(concat_batches(&batch.schema(), [&batch, &ours])?);
+        return match shape.name {
+            "pg_description" => {
+                let ours = objects::descriptions(&listed.relations().await);
+                let ours = rows::batch(shape, &ours)?;
+                Ok(concat_batches(&batch.schema(), [&batch, &ours])?)
+            }
+            "pg_proc" => objects::with_rights(batch, &facts.catalog()),
+            _ => Ok(batch),
+        };
     }
     let catalog = facts.catalog();
     let rows: Vec<Row> = match shape.name {

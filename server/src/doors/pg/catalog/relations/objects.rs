@@ -1,6 +1,12 @@
-//! Relations about relations: `pg_class`, `pg_attribute`, `pg_namespace`, `pg_tables`, `pg_views`.
+//! Relations about relations: `pg_class`, `pg_attribute`, `pg_namespace`, `pg_tables`, `pg_views`; and who may call the functions of `pg_proc`.
 
-use arrow::datatypes::Field;
+use std::sync::Arc;
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::Field,
+};
+use datafusion::{error::Result, scalar::ScalarValue};
 use postgres_types::{Kind, Type};
 
 use super::{
@@ -14,7 +20,7 @@ use crate::{
         catalog::{
             builtin::{self, TypeRow},
             oids,
-            rows::{Row, Value},
+            rows::{Row, Value, scalar},
             shapes::{self, Shape},
         },
         columns::{modifier, pg_type},
@@ -293,4 +299,34 @@ pub(in crate::doors::pg::catalog) fn described(relation: &Relation) -> Vec<Descr
             not_null: !field.is_nullable(),
         });
     columns.collect()
+}
+
+/// The rows of `pg_proc`, with the access lists of functions of which something was said; `NULL` says that everybody may call them.
+pub(super) fn with_rights(functions: RecordBatch, catalog: &Catalog) -> Result<RecordBatch> {
+    let said = catalog.functions();
+    if said.is_empty() {
+        return Ok(functions);
+    }
+    let schema = functions.schema();
+    let (name, acl) = (schema.index_of("proname")?, schema.index_of("proacl")?);
+    let data_type = schema.field(acl).data_type();
+    let lists = functions
+        .column(name)
+        .as_string::<i32>()
+        .iter()
+        .map(|name| {
+            let said = said.iter().find(|(said, _)| Some(*said) == name);
+            match said {
+                Some((name, acl)) => {
+                    let on = Target::Function(name);
+                    let items = acl.items(catalog.owner(on), on.all());
+                    scalar(&items.into(), data_type)
+                }
+                None => ScalarValue::try_from(data_type),
+            }
+        });
+    let lists = ScalarValue::iter_to_array(lists.collect::<Result<Vec<_>>>()?)?;
+    let mut columns = functions.columns().to_vec();
+    columns[acl] = lists;
+    Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
 }
