@@ -21,6 +21,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub use approx_percentile::ApproxPercentile;
 use approx_percentile::WeightedPercentile;
+pub use bounded::makes_much;
 pub use from_json::FromJson;
 pub use json::{Json, JsonError, PG_TYPE};
 pub use length::Length;

@@ -28,6 +28,11 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What is not larger does not count: a batch of such values is one as others are.
 const LARGE: u64 = 64 << 10;
 
+/// Whether a function of this name may make much of little.
+pub fn makes_much(name: &str) -> bool {
+    FUNCTIONS.iter().any(|(function, _)| *function == name)
+}
+
 /// What a call makes of a row's arguments, in bytes; `None` where one is NULL, or nothing is to be counted.
 type Estimate = fn(&[Argument], usize) -> Option<u64>;
 

@@ -31,6 +31,7 @@ use datafusion::{
 };
 use futures::Stream;
 use parking_lot::Mutex;
+use sluice_planner::functions::makes_much;
 
 use self::parameters::Parameters;
 use super::{Prepared, Session, small};
@@ -230,7 +231,8 @@ pub(super) fn task_context(state: &SessionState) -> Arc<TaskContext> {
     Arc::new(TaskContext::from(state))
 }
 
-/// Whether a statement gives the same for the same rows and values: it asks neither the clock nor chance.
+/// Whether a statement gives the same for the same rows and values: it asks neither the clock nor chance. One that makes much of little is
+/// not for the threads of streams either.
 fn depends_on_rows_alone(plan: &LogicalPlan) -> Result<bool> {
     let mut so = true;
     plan.apply_with_subqueries(|node| {
@@ -240,6 +242,7 @@ fn depends_on_rows_alone(plan: &LogicalPlan) -> Result<bool> {
                 so &= match expr {
                     Expr::ScalarFunction(call) => {
                         call.func.signature().volatility == Volatility::Immutable
+                            && !makes_much(call.name())
                     }
                     Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => false,
                     _ => true,

@@ -16,12 +16,12 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     datasource::{provider_as_source, source_as_provider},
-    execution::SendableRecordBatchStream,
-    execution::TaskContext,
+    execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, LogicalPlan, TableScan},
     physical_plan::{ExecutionPlan, execute_stream, stream::RecordBatchStreamAdapter},
 };
 use futures::{FutureExt, StreamExt};
+use sluice_planner::functions::makes_much;
 
 use super::{Session, generic_plan::task_context};
 use crate::{
@@ -192,7 +192,7 @@ pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>>
     Ok(stateful)
 }
 
-/// Whether a plan is of few plain nodes without subqueries.
+/// Whether a plan is of few plain nodes, without subqueries and without functions that make much of little.
 fn is_planned_soon(plan: &LogicalPlan) -> Result<bool> {
     let (mut nodes, mut expressions, mut plain) = (0, 0, true);
     plan.apply(|node| {
@@ -201,11 +201,12 @@ fn is_planned_soon(plan: &LogicalPlan) -> Result<bool> {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 expressions += 1;
-                let subquery = matches!(
-                    expr,
-                    Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)
-                );
-                plain &= !subquery && expressions <= EXPRESSIONS;
+                let one = match expr {
+                    Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => false,
+                    Expr::ScalarFunction(call) => !makes_much(call.name()),
+                    _ => true,
+                };
+                plain &= one && expressions <= EXPRESSIONS;
                 Ok(go_on(plain))
             })
         })?;
