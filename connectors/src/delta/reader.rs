@@ -289,9 +289,8 @@ impl Snapshot {
 
     /// Number and bytes of the active files.
     pub fn size(&self) -> (usize, i64) {
-        let sizes = self.state.log_data();
-        let sizes = sizes.iter().map(|file| file.size());
-        sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size))
+        let files = self.state.log_data();
+        (self.num_files(), files.iter().map(|file| file.size()).sum())
     }
 
     /// How long files that were removed are kept, as the table says.

@@ -17,9 +17,14 @@ impl Functions {
         self.0.is_empty()
     }
 
+    /// What others than its owner may do with a function of which something was said.
+    pub fn get(&self, name: &str) -> Option<&Acl> {
+        self.0.get(name)
+    }
+
     /// What others than its owner may do with a function.
     pub fn acl(&self, name: &str) -> Acl {
-        self.0.get(name).cloned().unwrap_or_else(everybody)
+        self.get(name).cloned().unwrap_or_else(everybody)
     }
 
     /// Sets what others may do with a function.

@@ -158,7 +158,8 @@ impl Session {
         }
         made.runs += 1;
         let (plan, context) = (Arc::clone(&made.plan), Arc::clone(&made.context));
-        let at_once = small::is_small(&made.tables, made.stateful);
+        let rows = small::rows_at_hand(&made.tables);
+        let at_once = rows.is_some_and(|rows| small::is_small(rows, made.stateful));
         let rows = match at_once {
             true => small::run_here(plan, context)?,
             false => {

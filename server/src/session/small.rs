@@ -74,22 +74,17 @@ impl Session {
         }
         let as_they_are: Bind = Arc::new(Ok);
         let mut tables = Vec::new();
-        let all = self.with_cached(plan.clone(), &as_they_are, &mut tables)?;
-        if all.is_none() || !is_small(&tables, false) {
-            return Ok(None);
-        }
-        let mut state = self.context().state();
-        let options = state.config_mut().options_mut();
-        options.execution.target_partitions = 1;
-        let optimized = state.optimize(plan)?;
-        tables.clear();
-        let Some(plan) = self.with_cached(optimized, &as_they_are, &mut tables)? else {
+        let Some(plan) = self.with_cached(plan.clone(), &as_they_are, &mut tables)? else {
             return Ok(None);
         };
-        let planner = Arc::clone(state.query_planner());
-        let plan = planner.create_physical_plan(&plan, &state).await?;
+        let Some(rows) = rows_at_hand(&tables).filter(|rows| is_small(*rows, false)) else {
+            return Ok(None);
+        };
+        let mut state = self.context().state();
+        state.config_mut().options_mut().execution.target_partitions = 1;
+        let plan = state.create_physical_plan(&plan).await?;
         match is_stateful(&plan)? {
-            Some(stateful) if is_small(&tables, stateful) => {
+            Some(stateful) if is_small(rows, stateful) => {
                 run_here(plan, task_context(&state)).map(Some)
             }
             _ => Ok(None),
@@ -151,14 +146,14 @@ pub(super) fn run_here(
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
-/// Whether the tables of a plan have few rows, and all of them at hand.
-pub(super) fn is_small(tables: &[Arc<CachedTable>], stateful: bool) -> bool {
-    let most = if stateful { ROWS_TO_KEEP } else { ROWS };
-    let mut rows = 0;
-    tables.iter().all(|table| {
-        rows += table.at_hand().unwrap_or(usize::MAX / 2);
-        rows <= most
-    })
+/// Number of rows of the tables of a plan, where all of them are at hand.
+pub(super) fn rows_at_hand(tables: &[Arc<CachedTable>]) -> Option<usize> {
+    tables.iter().map(|table| table.at_hand()).sum()
+}
+
+/// Whether so many rows are few for a plan whose steps keep something of them, or nothing.
+pub(super) fn is_small(rows: usize, stateful: bool) -> bool {
+    rows <= if stateful { ROWS_TO_KEEP } else { ROWS }
 }
 
 /// Whether a node only looks at each of its rows, groups them or puts them in order.

@@ -310,21 +310,16 @@ pub(super) fn with_rights(functions: RecordBatch, catalog: &Catalog) -> Result<R
     let schema = functions.schema();
     let (name, acl) = (schema.index_of("proname")?, schema.index_of("proacl")?);
     let data_type = schema.field(acl).data_type();
-    let lists = functions
-        .column(name)
-        .as_string::<i32>()
-        .iter()
-        .map(|name| {
-            let said = said.iter().find(|(said, _)| Some(*said) == name);
-            match said {
-                Some((name, acl)) => {
-                    let on = Target::Function(name);
-                    let items = acl.items(catalog.owner(on), on.all());
-                    scalar(&items.into(), data_type)
-                }
-                None => ScalarValue::try_from(data_type),
+    let names = functions.column(name).as_string::<i32>().iter();
+    let lists = names.map(|name| {
+        match name.and_then(|name| Some((Target::Function(name), said.get(name)?))) {
+            Some((on, acl)) => {
+                let items = acl.items(catalog.owner(on), on.all());
+                scalar(&items.into(), data_type)
             }
-        });
+            None => ScalarValue::try_from(data_type),
+        }
+    });
     let lists = ScalarValue::iter_to_array(lists.collect::<Result<Vec<_>>>()?)?;
     let mut columns = functions.columns().to_vec();
     columns[acl] = lists;
