@@ -1,4 +1,5 @@
-//! Prepared lookups: by their generic plan they give what they give when they are planned, whatever happens to the table meanwhile.
+//! Prepared lookups, and tables that are read as a whole again and again: they give what they give when they are planned and read anew,
+//! whatever happens to the table meanwhile.
 
 use std::time::SystemTime;
 
@@ -175,4 +176,57 @@ fn a_filter_on_the_window_passes_by_files_of_other_partitions() {
         let scanned = format!("count_files_scanned={files}");
         assert!(plan.contains(&scanned), "{filter}: {plan}");
     }
+}
+
+#[test]
+fn a_table_that_is_read_whole_again_is_kept_and_stays_right() {
+    let server = Server::start();
+    let (pg, other) = (server.connect(), server.connect());
+    // More rows than are looked at where a connection is served.
+    pg.run("CREATE TABLE gold.big (n BIGINT, name TEXT); INSERT INTO gold.big SELECT n, 'name ' || n::text FROM generate_series(1, 300000) AS g(n)");
+    let all = "SELECT sum(n)::bigint, count(name), max(length(name)) FROM gold.big";
+    let read = |pg: &Pg| {
+        let rows = pg.run(all);
+        let cells = rows[0].iter().map(|cell| cell.clone().unwrap());
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    let from_memory = || {
+        let plan = pg.run(&format!("EXPLAIN {all}"));
+        let lines = plan.iter().flatten().flatten();
+        !lines.into_iter().any(|line| line.contains("DeltaScan"))
+    };
+    assert!(!from_memory());
+    for _ in 0..3 {
+        assert_eq!(read(&pg), "45000150000 300000 11");
+    }
+    assert!(from_memory(), "{:?}", pg.run(&format!("EXPLAIN {all}")));
+    other.run("BEGIN");
+    assert_eq!(read(&other), "45000150000 300000 11");
+    pg.run("INSERT INTO gold.big VALUES (0, 'a longer name than all of the others')");
+    assert_eq!(read(&pg), "45000150000 300001 36");
+    assert_eq!(read(&other), "45000150000 300000 11");
+    pg.run("DELETE FROM gold.big WHERE n > 299000");
+    let sum = 299_000_i64 * 299_001 / 2;
+    assert_eq!(read(&pg), format!("{sum} 299001 36"));
+    pg.run("UPDATE gold.big SET n = 1000000 WHERE n = 1");
+    let sum = 299_000_i64 * 299_001 / 2 + 999_999;
+    assert_eq!(read(&pg), format!("{sum} 299001 36"));
+    assert_eq!(read(&other), "45000150000 300000 11");
+    other.run("COMMIT");
+    assert_eq!(read(&other), format!("{sum} 299001 36"));
+    assert!(from_memory());
+    pg.run(
+        "ALTER TABLE gold.big ADD COLUMN note TEXT; INSERT INTO gold.big VALUES (1, NULL, 'new')",
+    );
+    let noted = "SELECT count(*), count(name), count(note) FROM gold.big";
+    for _ in 0..3 {
+        let rows = pg.run(noted);
+        let cells: Vec<_> = rows[0]
+            .iter()
+            .map(|cell| cell.as_deref().unwrap())
+            .collect();
+        assert_eq!(cells, ["299002", "299001", "1"]);
+    }
+    pg.run("TRUNCATE gold.big");
+    assert_eq!(pg.number("SELECT count(name) FROM gold.big"), 0);
 }

@@ -14,6 +14,7 @@ mod actions;
 mod auth;
 mod client;
 mod connection;
+mod gathered;
 mod ingest;
 mod metadata;
 mod parameters;

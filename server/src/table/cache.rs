@@ -9,6 +9,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
 use arrow::{
@@ -41,6 +42,12 @@ const FILES: usize = 2_000;
 const FILES_AT_ONCE: usize = 16;
 const FILE_BYTES_AT_ONCE: i64 = 1 << 20;
 
+/// Bytes of data files from which a table is not kept for statements that read all of it.
+const FILE_BYTES_TO_READ_WHOLE: i64 = 128 << 20;
+
+/// What is read as a whole again within this time is worth keeping.
+const WHILE: Duration = Duration::from_secs(600);
+
 /// The part of the memory of ad-hoc queries that is for decoded rows: one in so many.
 const SHARE: usize = 8;
 
@@ -48,15 +55,18 @@ const SHARE: usize = 8;
 #[derive(Debug)]
 pub struct RowCache {
     limit: usize,
+    pool: Arc<dyn MemoryPool>,
     tables: Mutex<Tables>,
-    /// One table at a time is read.
-    loading: tokio::sync::Mutex<()>,
+    /// A table is read by one at a time; others wait for that.
+    loading: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Debug)]
 struct Tables {
     reservation: MemoryReservation,
     by_path: HashMap<String, Entry>,
+    /// When a statement last read the whole of a table that is not kept.
+    read_whole: HashMap<String, Instant>,
     /// Goes up with every use.
     now: u64,
 }
@@ -67,6 +77,8 @@ struct Entry {
     snapshot: Arc<Snapshot>,
     /// `None` where the table is not to be kept at this version.
     rows: Option<Arc<CachedRows>>,
+    /// Bytes of data files that turned out to be too many.
+    too_many: Option<i64>,
 }
 
 /// What is known of a table's rows.
@@ -111,12 +123,14 @@ impl RowCache {
     pub fn new(pool: &Arc<dyn MemoryPool>, query_memory: usize) -> Self {
         Self {
             limit: query_memory / SHARE,
+            pool: Arc::clone(pool),
             tables: Mutex::new(Tables {
                 reservation: MemoryConsumer::new("decoded rows of tables").register(pool),
                 by_path: HashMap::new(),
+                read_whole: HashMap::new(),
                 now: 0,
             }),
-            loading: tokio::sync::Mutex::default(),
+            loading: Mutex::default(),
         }
     }
 
@@ -180,17 +194,75 @@ impl RowCache {
         schema: &SchemaRef,
         state: &SessionState,
     ) -> Result<Option<Arc<CachedRows>>> {
-        let _loading = self.loading.lock().await;
+        let rows = self.load_if(fits(snapshot), path, snapshot, schema, state);
+        rows.await
+    }
+
+    /// The rows for a statement that reads all of them, and of the columns as many as `wide` says. The second of the kind in a while has
+    /// them read and kept, as long as there is room; from then on every version costs what is new in it.
+    pub(super) async fn for_all(
+        &self,
+        path: &str,
+        snapshot: &Arc<Snapshot>,
+        schema: &SchemaRef,
+        wide: bool,
+        state: &SessionState,
+    ) -> Result<Option<Arc<CachedRows>>> {
         match self.get(path, snapshot) {
             Known::Rows(rows) => return Ok(Some(rows)),
             Known::Refused => return Ok(None),
             Known::No => {}
         }
-        let rows = match fits(snapshot) && !snapshot.has_deletion_vectors() {
-            true => self.read(path, snapshot, schema, state).await?,
-            false => None,
+        let bytes = snapshot.size().1;
+        let fits = snapshot.num_files() <= FILES && bytes <= FILE_BYTES_TO_READ_WHOLE;
+        if !wide || !fits || !self.is_worth_it(path, bytes) {
+            return Ok(None);
+        }
+        self.load_if(true, path, snapshot, schema, state).await
+    }
+
+    /// Whether the rows of a table that is read as a whole should be kept: they were already, or it is not the first time in a while.
+    fn is_worth_it(&self, path: &str, bytes: i64) -> bool {
+        let mut tables = self.tables.lock();
+        match tables.by_path.get(path) {
+            Some(entry) if entry.rows.is_some() => return true,
+            Some(entry) if entry.too_many.is_some_and(|many| bytes >= many) => return false,
+            _ => {}
+        }
+        tables.read_whole.retain(|_, at| at.elapsed() < WHILE);
+        tables
+            .read_whole
+            .insert(path.to_owned(), Instant::now())
+            .is_some()
+    }
+
+    async fn load_if(
+        &self,
+        fits: bool,
+        path: &str,
+        snapshot: &Arc<Snapshot>,
+        schema: &SchemaRef,
+        state: &SessionState,
+    ) -> Result<Option<Arc<CachedRows>>> {
+        let turn = Arc::clone(self.loading.lock().entry(path.to_owned()).or_default());
+        let turn = turn.lock_owned().await;
+        let known = self.get(path, snapshot);
+        let rows = match known {
+            Known::Rows(rows) => Some(rows),
+            Known::Refused => None,
+            Known::No if fits && !snapshot.has_deletion_vectors() => {
+                let mut held = MemoryConsumer::new("rows being decoded").register(&self.pool);
+                let rows = self.read(path, snapshot, schema, state, &mut held).await?;
+                // They are accounted among what is kept now.
+                held.free();
+                self.put(path, snapshot, rows)
+            }
+            Known::No => self.put(path, snapshot, None),
         };
-        Ok(self.put(path, snapshot, rows))
+        drop(turn);
+        let mut loading = self.loading.lock();
+        loading.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Ok(rows)
     }
 
     async fn read(
@@ -199,6 +271,7 @@ impl RowCache {
         snapshot: &Snapshot,
         schema: &SchemaRef,
         state: &SessionState,
+        held: &mut MemoryReservation,
     ) -> Result<Option<CachedRows>> {
         let before = self.before(path);
         let mut files = HashMap::new();
@@ -219,9 +292,13 @@ impl RowCache {
                     let mut rows = execute_stream(plan, state.task_ctx())?;
                     // A few megabytes of a file may be any number of rows.
                     while let Some(batch) = rows.try_next().await? {
-                        let Some(left) = room.checked_sub(batch.get_array_memory_size()) else {
+                        let size = batch.get_array_memory_size();
+                        let Some(left) = room.checked_sub(size) else {
                             return Ok(None);
                         };
+                        if held.try_grow(size).is_err() {
+                            return Ok(None);
+                        }
                         room = left;
                         found.push(batch);
                     }
@@ -258,6 +335,7 @@ impl RowCache {
         let entry = Entry {
             used: tables.now,
             snapshot: Arc::clone(snapshot),
+            too_many: rows.is_none().then(|| snapshot.size().1),
             rows,
         };
         tables.by_path.insert(path.to_owned(), entry);
@@ -302,6 +380,13 @@ impl CachedRows {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// All of them, for so many threads; batches that follow each other stay together.
+    pub(super) fn shares(&self, threads: usize) -> Vec<Vec<RecordBatch>> {
+        let share = self.batches.len().div_ceil(threads.max(1)).max(1);
+        let shares = self.batches.chunks(share);
+        shares.map(<[RecordBatch]>::to_vec).collect()
     }
 
     /// The batches that may have rows for which all of these hold.

@@ -12,13 +12,14 @@ use datafusion::{
     catalog::{Session, TableProvider},
     common::{DataFusionError, Result},
     datasource::{MemTable, TableType},
+    execution::SessionState,
     logical_expr::{Expr, TableProviderFilterPushDown},
     physical_plan::{ExecutionPlan, union::UnionExec},
 };
 
 use sluice_connectors::delta::Snapshot;
 
-use super::{Cut, ReadSnapshot, TableState};
+use super::{Cut, ReadSnapshot, RowCache, TableState};
 use crate::{
     error::{Error, SqlState},
     job::JobHandle,
@@ -44,6 +45,7 @@ pub struct SluiceTable {
     freshness: Freshness,
     /// What the session's transaction reads; `None` for the server's own reading.
     snapshot: Option<Arc<ReadSnapshot>>,
+    cache: Option<Arc<RowCache>>,
 }
 
 impl SluiceTable {
@@ -57,7 +59,47 @@ impl SluiceTable {
             state,
             freshness,
             snapshot,
+            cache: None,
         }
+    }
+
+    /// The same, read from decoded rows where these are kept.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<RowCache>) -> Self {
+        Self {
+            cache: Some(cache),
+            ..self
+        }
+    }
+
+    /// A plan of the decoded rows, for a statement that reads all of the table.
+    async fn scan_kept(
+        &self,
+        cut: &Cut,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let (Some(cache), Some(snapshot)) = (&self.cache, &cut.snapshot) else {
+            return Ok(None);
+        };
+        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
+            return Ok(None);
+        };
+        if !self.is_newest(snapshot) {
+            return Ok(None);
+        }
+        let (path, schema) = (self.state.path(), &self.state.schema);
+        let columns = projection.map_or(schema.fields().len(), Vec::len);
+        let wide = 2 * columns >= schema.fields().len();
+        let rows = cache.for_all(path, snapshot, schema, wide, state).await?;
+        let Some(rows) = rows else {
+            return Ok(None);
+        };
+        let mut shares = rows.shares(state.config().target_partitions());
+        let tail = cut.tail.iter().map(|batch| stored(batch, schema));
+        shares.push(tail.collect::<Result<_>>()?);
+        let table = MemTable::try_new(Arc::clone(schema), shares)?;
+        table.scan(session, projection, &[], None).await.map(Some)
     }
 
     /// The table.
@@ -179,6 +221,12 @@ impl TableProvider for SluiceTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cut = self.cut().await?;
+        if filters.is_empty()
+            && limit.is_none()
+            && let Some(kept) = self.scan_kept(&cut, session, projection).await?
+        {
+            return Ok(kept);
+        }
         scan_cut(&self.state.schema, cut, session, projection, filters, limit).await
     }
 }

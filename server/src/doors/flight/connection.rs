@@ -25,7 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use super::client::Client;
+use super::{client::Client, gathered::Gathered};
 use crate::doors::{
     guard::Guard,
     tls::{Inside, Transport},
@@ -59,7 +59,7 @@ impl Peer {
 
 /// A connection, encrypted or not, that hands [`Peer`] to its calls.
 pub(super) struct Connection {
-    stream: Transport,
+    stream: Gathered<Transport>,
     peer: Peer,
 }
 
@@ -129,7 +129,10 @@ async fn begin(stream: TcpStream, address: IpAddr, guard: &Guard) -> io::Result<
         certificate: stream.client_name(),
         clients: Arc::default(),
     };
-    Ok(Connection { stream, peer })
+    Ok(Connection {
+        stream: Gathered::new(stream),
+        peer,
+    })
 }
 
 impl Connected for Connection {
