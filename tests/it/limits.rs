@@ -100,6 +100,7 @@ fn results_without_end_stop_in_time_and_what_cannot_be_held_is_refused() {
     for sql in [
         "SELECT count(*) FROM generate_series(1, 1000000000000)",
         "SELECT * FROM generate_series(1, 1000000000000) AS g(n) ORDER BY n DESC LIMIT 1",
+        "EXPLAIN ANALYZE SELECT n, repeat('x', 100) FROM generate_series(1, 1000000000000) AS g(n)",
     ] {
         let refusal = pg.try_run(sql).unwrap_err();
         assert_eq!(refusal.state, "57014", "{sql}: {refusal}");

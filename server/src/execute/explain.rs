@@ -7,9 +7,19 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use arrow::{
     array::{RecordBatch, StringArray},
+    compute::concat_batches,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use datafusion::physical_plan::{collect, display::DisplayableExecutionPlan, displayable};
+use datafusion::{
+    execution::SendableRecordBatchStream,
+    logical_expr::LogicalPlan,
+    physical_plan::{
+        ExecutionPlan, common, display::DisplayableExecutionPlan, displayable, execute_stream,
+        stream::RecordBatchStreamAdapter,
+    },
+    prelude::SessionContext,
+};
+use futures::TryStreamExt;
 use sluice_planner::functions::PG_TYPE;
 use sluice_sql::{Explain, ExplainFormat, Statement, ast};
 
@@ -18,6 +28,7 @@ use crate::{
     catalog::QualifiedName,
     error::{Error, Result, SqlState},
     session::Session,
+    table::external,
 };
 
 /// One column, as PostgreSQL has it.
@@ -43,7 +54,8 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
                 (Some(_), _) if explain.analyze => return Err(cannot_analyze()),
                 (Some(plan), _) => continuous(explain, plan.explain()),
                 (None, Some(query)) => {
-                    query_plan(session, explain, ast::Statement::Query(query.clone())).await?
+                    let query = ast::Statement::Query(query.clone());
+                    return query_plan(session, explain, query).await;
                 }
                 (None, None) => return Err(nothing_to_explain()),
             }
@@ -51,7 +63,9 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         Statement::Sql(statement) if !matches!(statement.as_ref(), ast::Statement::Query(_)) => {
             return Err(nothing_to_explain());
         }
-        Statement::Sql(statement) => query_plan(session, explain, (**statement).clone()).await?,
+        Statement::Sql(statement) => {
+            return query_plan(session, explain, (**statement).clone()).await;
+        }
         _ => return Err(nothing_to_explain()),
     };
     lines(explain.format, &text)
@@ -68,47 +82,83 @@ fn lines(format: ExplainFormat, text: &str) -> Result<RecordBatch> {
         .map_err(|error| Error::internal(error.to_string()))
 }
 
+/// Planned, and for ANALYZE run, by the threads of ad-hoc queries: it may take as long as the query itself.
 async fn query_plan(
     session: &Session,
     explain: &Explain,
     statement: ast::Statement,
-) -> Result<String> {
-    let context = session.context();
-    let state = context.state();
-    let statement = session.as_planned(statement);
+) -> Result<RecordBatch> {
     let begun = Instant::now();
-    let plan = sluice_planner::bound_plan(&state, &statement)
+    let context = session.context();
+    let statement = session.as_planned(statement);
+    let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(engine_error)?;
-    let optimized = state.optimize(&plan).map_err(engine_error)?;
-    let physical = state
-        .create_physical_plan(&optimized)
-        .await
-        .map_err(engine_error)?;
-    let planning = begun.elapsed();
-    if explain.format == ExplainFormat::Json {
-        let begun = Instant::now();
-        if explain.analyze {
-            collect(Arc::clone(&physical), context.task_ctx())
-                .await
-                .map_err(engine_error)?;
-        }
-        let took = explain.analyze.then(|| begun.elapsed());
-        return Ok(json::document(physical.as_ref(), planning, took));
-    }
-    if explain.analyze {
-        collect(Arc::clone(&physical), context.task_ctx())
-            .await
-            .map_err(engine_error)?;
+    let (format, analyze, verbose) = (explain.format, explain.analyze, explain.verbose);
+    let start = async move {
+        let text = match format {
+            ExplainFormat::Text => text(&context, &plan, analyze, verbose).await?,
+            ExplainFormat::Json => document(&context, &plan, analyze, begun).await?,
+        };
+        let rows = lines(format, &text).map_err(external)?;
+        let schema = rows.schema();
+        let rows = futures::stream::iter([Ok(rows)]);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as SendableRecordBatchStream)
+    };
+    let rows = session.engine().ad_hoc().run_with(start).await;
+    let rows = common::collect(rows.map_err(engine_error)?);
+    let rows = rows.await.map_err(engine_error)?;
+    concat_batches(&schema(format), &rows).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// Runs a plan whose rows nobody wants.
+async fn run_through(
+    plan: &Arc<dyn ExecutionPlan>,
+    context: &SessionContext,
+) -> datafusion::error::Result<()> {
+    let mut rows = execute_stream(Arc::clone(plan), context.task_ctx())?;
+    while rows.try_next().await?.is_some() {}
+    Ok(())
+}
+
+async fn text(
+    context: &SessionContext,
+    plan: &LogicalPlan,
+    analyze: bool,
+    verbose: bool,
+) -> datafusion::error::Result<String> {
+    let state = context.state();
+    let optimized = state.optimize(plan)?;
+    let physical = state.create_physical_plan(&optimized).await?;
+    if analyze {
+        run_through(&physical, context).await?;
         let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
-        return Ok(shown.indent(explain.verbose).to_string());
+        return Ok(shown.indent(verbose).to_string());
     }
     let shown = displayable(physical.as_ref());
     Ok(format!(
         "{}\n\n{}",
         optimized.display_indent(),
-        shown.indent(explain.verbose)
+        shown.indent(verbose)
     ))
+}
+
+async fn document(
+    context: &SessionContext,
+    plan: &LogicalPlan,
+    analyze: bool,
+    begun: Instant,
+) -> datafusion::error::Result<String> {
+    let state = context.state();
+    let optimized = state.optimize(plan)?;
+    let physical = state.create_physical_plan(&optimized).await?;
+    let planning = begun.elapsed();
+    let begun = Instant::now();
+    if analyze {
+        run_through(&physical, context).await?;
+    }
+    let took = analyze.then(|| begun.elapsed());
+    Ok(json::document(physical.as_ref(), planning, took))
 }
 
 /// The text of a continuous query's plan in the form that was asked for.
