@@ -185,11 +185,12 @@ fn machine() -> BTreeMap<String, String> {
     } else {
         "optimised (tests/bench-profile.toml)"
     };
-    let build = match std::env::var_os("SLUICE_BIN") {
-        Some(_) => format!(
+    let build = match std::env::var("SLUICE_BENCH_SERVER") {
+        Ok(server) => format!("of the benchmark: {optimised}; of the server: {server}"),
+        Err(_) if std::env::var_os("SLUICE_BIN").is_some() => format!(
             "of the benchmark: {optimised}; of the server: another one, given by SLUICE_BIN"
         ),
-        None => optimised.to_owned(),
+        Err(_) => optimised.to_owned(),
     };
     let facts = [
         (
