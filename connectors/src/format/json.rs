@@ -32,6 +32,7 @@ mod base64;
 mod column;
 mod cursor;
 mod map;
+mod nulls;
 mod number;
 mod object;
 mod problem;

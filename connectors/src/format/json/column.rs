@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::{
     array::{
         Array, ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, Date32Array,
-        Decimal128Array, ListArray, NullBufferBuilder, PrimitiveArray, StringArray, StructArray,
+        Decimal128Array, ListArray, PrimitiveArray, StringArray, StructArray,
     },
     buffer::{Buffer, OffsetBuffer, ScalarBuffer},
     compute::cast,
@@ -16,7 +16,7 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{JsonOptions, map::Map, object::Object, time::Clock};
+use super::{JsonOptions, map::Map, nulls::Nulls, object::Object, time::Clock};
 use crate::{
     error::{ConnectorError, Result},
     format::{JSON_TEXT, TYPE_MARK, UUID_TEXT, plain_field},
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) values: Values,
-    pub(super) nulls: NullBufferBuilder,
+    pub(super) nulls: Nulls,
     field: FieldRef,
 }
 
@@ -193,7 +193,7 @@ impl Column {
         };
         Ok(Self {
             values,
-            nulls: NullBufferBuilder::new(0),
+            nulls: Nulls::default(),
             field: plain_field(field),
         })
     }
