@@ -35,6 +35,7 @@ mod map;
 mod nulls;
 mod number;
 mod object;
+mod order;
 mod problem;
 mod scan;
 mod time;
