@@ -16,7 +16,7 @@ use arrow::{
     error::ArrowError,
 };
 
-use super::{JsonOptions, map::Map, nulls::Nulls, object::Object, time::Clock};
+use super::{JsonOptions, map::Map, nulls::Nulls, object::Object, plain::SHORT, time::Clock};
 use crate::{
     error::{ConnectorError, Result},
     format::{JSON_TEXT, TYPE_MARK, UUID_TEXT, plain_field},
@@ -66,7 +66,7 @@ pub(super) enum Values {
 pub(super) struct Times {
     pub(super) values: Vec<i64>,
     pub(super) clock: Clock,
-    in_nanoseconds: bool,
+    pub(super) in_nanoseconds: bool,
 }
 
 impl Times {
@@ -101,6 +101,21 @@ impl Bytes {
             }
             Err(_) => false,
         }
+    }
+
+    /// Whether a short value surely fits.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.data.len() <= i32::MAX as usize - SHORT
+    }
+
+    /// Appends a value that is the first bytes of these; there is room.
+    #[inline]
+    pub(super) fn push_short(&mut self, bytes: &[u8; SHORT], length: usize) {
+        let end = self.data.len() + length;
+        self.data.extend_from_slice(bytes);
+        self.data.truncate(end);
+        self.offsets.push(end as i32);
     }
 
     /// The bytes of a value.

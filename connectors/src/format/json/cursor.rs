@@ -9,8 +9,6 @@ use super::{
 
 /// Levels of nesting beyond which a message is bad.
 pub(super) const MAX_DEPTH: usize = 512;
-/// Length up to which a string is copied as one piece.
-pub(super) const SHORT: usize = 16;
 
 /// A position in a message that is known to be UTF-8.
 #[derive(Debug)]
@@ -252,14 +250,6 @@ impl<'a> Cursor<'a> {
         Ok(number)
     }
 
-    /// The first bytes of a short string without escapes, and what stands behind it: as many are copied faster than as few as it has.
-    #[inline]
-    pub(super) fn short(&self, string: &Quoted<'_>) -> Option<&'a [u8; SHORT]> {
-        let short = !string.escaped && string.raw.len() <= SHORT;
-        let here = self.bytes.get(string.at..).filter(|_| short);
-        here.and_then(|here| here.first_chunk())
-    }
-
     #[inline]
     fn digits(&mut self, number: &mut Number<'a>) {
         let (mut mantissa, mut digits, mut at) = (number.mantissa, number.digits, self.at);
@@ -316,7 +306,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one whole value and checks it.
+    #[inline]
     pub(super) fn skip_value(&mut self) -> Result<(), Problem> {
+        match self.skip_string() {
+            Some(()) => Ok(()),
+            None => self.skip_any(),
+        }
+    }
+
+    fn skip_any(&mut self) -> Result<(), Problem> {
         let base = self.nesting.len();
         loop {
             self.skip_space();

@@ -12,7 +12,46 @@ use super::{
 };
 
 /// Reads the value that begins here and appends it to the column.
+#[inline]
 pub(super) fn read_value(
+    column: &mut Column,
+    cursor: &mut Cursor<'_>,
+    options: &JsonOptions,
+) -> Result<(), Problem> {
+    match read_plain(column, cursor, options) {
+        Some(()) => Ok(()),
+        None => read_any(column, cursor, options),
+    }
+}
+
+/// The same for what most values look like; where it is `None` nothing has happened.
+#[inline]
+fn read_plain(column: &mut Column, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Option<()> {
+    match &mut column.values {
+        Values::Text(values) => {
+            if !values.has_room() {
+                return None;
+            }
+            let (bytes, length) = cursor.short_string()?;
+            values.push_short(bytes, length);
+        }
+        Values::F64(values) => values.push(cursor.plain_float()?),
+        Values::I64(values) => values.push(cursor.plain_integer()?),
+        Values::I32(values) => values.push(cursor.plain_integer()?),
+        Values::Timestamp(times) => {
+            if times.in_nanoseconds || options.timestamp_format == TimestampFormat::Epoch {
+                return None;
+            }
+            let micros = times.clock.step(cursor)?;
+            times.values.push(micros);
+        }
+        _ => return None,
+    }
+    column.nulls.append_non_null();
+    Some(())
+}
+
+fn read_any(
     column: &mut Column,
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
@@ -74,13 +113,7 @@ pub(super) fn read_value(
             }
             let text = cursor.string()?;
             let start = values.data.len();
-            match cursor.short(&text) {
-                Some(bytes) => {
-                    values.data.extend_from_slice(bytes);
-                    values.data.truncate(start + text.raw.len());
-                }
-                None => text.resolve(&mut values.data)?,
-            }
+            text.resolve(&mut values.data)?;
             if text.escaped && values.data.iter().skip(start).any(|byte| *byte == 0) {
                 return Err(Problem::new(
                     "\\u0000 in a string: TEXT cannot hold it",
