@@ -3,6 +3,7 @@
 //! Never recursive: what is skipped may be nested as deep as [`MAX_DEPTH`] without touching the thread's stack.
 
 use super::{
+    plain,
     problem::Problem,
     scan::{DigitRun, same, special},
 };
@@ -72,10 +73,10 @@ impl<'a> Cursor<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Steps over bytes that have been looked at.
+    /// Goes on where `rest` is what is left.
     #[inline]
-    pub(super) fn advance(&mut self, bytes: usize) {
-        self.at += bytes;
+    pub(super) fn go_to(&mut self, rest: &[u8]) {
+        self.at = self.bytes.len().saturating_sub(rest.len());
     }
 
     #[inline]
@@ -308,8 +309,11 @@ impl<'a> Cursor<'a> {
     /// Steps over one whole value and checks it.
     #[inline]
     pub(super) fn skip_value(&mut self) -> Result<(), Problem> {
-        match self.skip_string() {
-            Some(()) => Ok(()),
+        match plain::behind_string(self.rest()) {
+            Some(rest) => {
+                self.go_to(rest);
+                Ok(())
+            }
             None => self.skip_any(),
         }
     }

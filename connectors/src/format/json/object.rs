@@ -9,7 +9,13 @@ use arrow::{
 };
 
 use super::{
-    JsonOptions, column::Column, cursor::Cursor, order::Order, problem::Problem, value::read_value,
+    JsonOptions,
+    column::Column,
+    cursor::Cursor,
+    order::Order,
+    plain,
+    problem::Problem,
+    value::{read_any, read_plain},
 };
 use crate::{error::Result, format::plain_fields};
 
@@ -79,28 +85,43 @@ impl Object {
         self.stamp += 1;
         let mut missing = self.members.len();
         let mut place = self.order.start();
+        // What is left of the message; the cursor follows where something unusual stands.
+        let mut rest = cursor.rest();
         loop {
-            place = match self.order.step(place, cursor) {
-                Some(place) => place,
-                None => match self.next_key(cursor, place)? {
-                    Next::Value(place) => place,
+            if let Some((next, behind)) = self.order.step(place, rest) {
+                (place, rest) = (next, behind);
+            } else {
+                cursor.go_to(rest);
+                match self.next_key(cursor, place)? {
+                    Next::Value(next) => place = next,
                     Next::End => break,
-                },
-            };
-            cursor.skip_space();
-            match self.members.get_mut(place) {
-                Some(member) => {
-                    if member.seen == self.stamp {
-                        // The same key again: the last one counts, as in most readers.
-                        let rows = member.column.len().saturating_sub(1);
-                        member.column.truncate(rows);
-                    } else {
-                        member.seen = self.stamp;
-                        missing -= 1;
-                    }
-                    read_member(member, cursor, &self.options)?;
                 }
-                None => cursor.skip_value()?,
+                rest = cursor.rest();
+            }
+            let Some(member) = self.members.get_mut(place) else {
+                if let Some(behind) = plain::behind_string(rest) {
+                    rest = behind;
+                } else {
+                    cursor.go_to(rest);
+                    cursor.skip_value()?;
+                    rest = cursor.rest();
+                }
+                continue;
+            };
+            if member.seen == self.stamp {
+                // The same key again: the last one counts, as in most readers.
+                let rows = member.column.len().saturating_sub(1);
+                member.column.truncate(rows);
+            } else {
+                member.seen = self.stamp;
+                missing -= 1;
+            }
+            if let Some(behind) = read_plain(&mut member.column, rest, &self.options) {
+                rest = behind;
+            } else {
+                cursor.go_to(rest);
+                read_member(member, cursor, &self.options)?;
+                rest = cursor.rest();
             }
         }
         self.end_row(missing, cursor.at())
@@ -218,13 +239,13 @@ impl Object {
     }
 }
 
-#[inline]
 fn read_member(
     member: &mut Member,
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
 ) -> Result<(), Problem> {
-    match read_value(&mut member.column, cursor, options) {
+    cursor.skip_space();
+    match read_any(&mut member.column, cursor, options) {
         Ok(()) => Ok(()),
         Err(problem) => Err(problem.within(member.column.field().name())),
     }

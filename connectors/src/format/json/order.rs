@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
-use super::{cursor::Cursor, scan::same};
+use super::scan::same;
 
 /// Ways on from one field that are remembered; others are looked up by name.
 const WAYS: usize = 4;
@@ -68,19 +68,20 @@ impl Order {
         self.start
     }
 
-    /// Steps over what leads from `place` to the next value, if it is known, and says to which.
+    /// To which value the text leads from `place`, if that is known, and the text from there on.
     #[inline]
-    pub(super) fn step(&self, place: usize, cursor: &mut Cursor<'_>) -> Option<usize> {
+    pub(super) fn step<'a>(&self, place: usize, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
         let ways = self.ways.get(place)?;
-        let Some(here) = cursor.rest().first_chunk() else {
-            return step_at_end(ways, cursor);
+        let Some(here) = text.first_chunk() else {
+            return step_at_end(ways, text);
         };
         let here = u128::from_le_bytes(*here);
-        let way = ways
-            .iter()
-            .find(|way| (here ^ way.first) & way.mask == 0 && way.goes_on(cursor))?;
-        cursor.advance(way.literal.len());
-        Some(way.place)
+        for way in ways {
+            if (here ^ way.first) & way.mask == 0 && way.goes_on(text) {
+                return Some((way.place, text.get(way.literal.len()..)?));
+            }
+        }
+        None
     }
 
     /// The place of a name; of one that no column has, one behind the start.
@@ -143,12 +144,12 @@ impl Way {
 
     /// Whether the literal stands here, of which the first bytes do.
     #[inline]
-    fn goes_on(&self, cursor: &Cursor<'_>) -> bool {
+    fn goes_on(&self, text: &[u8]) -> bool {
         let length = self.literal.len();
         if length <= 16 {
             return true;
         }
-        match cursor.rest().get(..length) {
+        match text.get(..length) {
             Some(here) if length <= 32 => here
                 .last_chunk()
                 .is_some_and(|last| u128::from_le_bytes(*last) == self.last),
@@ -159,9 +160,12 @@ impl Way {
 }
 
 /// The same in the last bytes of a message.
-fn step_at_end(ways: &[Way], cursor: &mut Cursor<'_>) -> Option<usize> {
-    let way = ways.iter().find(|way| cursor.take(&way.literal))?;
-    Some(way.place)
+fn step_at_end<'a>(ways: &[Way], text: &'a [u8]) -> Option<(usize, &'a [u8])> {
+    let mut steps = ways.iter().map(|way| {
+        let rest = text.strip_prefix(&way.literal[..])?;
+        Some((way.place, rest))
+    });
+    steps.find_map(|step| step)
 }
 
 /// Hashes names eight bytes at a time. Nobody who writes messages can choose what is in the table beyond [`NAMES`] names.

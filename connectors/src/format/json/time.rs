@@ -3,8 +3,6 @@
 //! Years reach from 1 to 9999: what Delta, Spark and Postgres clients can all show. A number of the wrong unit (microseconds taken for
 //! milliseconds) lands far beyond that and is a bad row, not an event of the year 55000.
 
-use super::cursor::Cursor;
-
 /// Microseconds of 0001-01-01 00:00:00 UTC.
 const FIRST_US: i64 = -62_135_596_800_000_000;
 /// Microseconds of the last microsecond of 9999.
@@ -84,16 +82,15 @@ impl Clock {
         (form && digits_of(minute) == known).then_some(start)
     }
 
-    /// `"YYYY-MM-DDTHH:MM:SS.fffZ"` of the last minute, if it stands here.
+    /// `"YYYY-MM-DDTHH:MM:SS.fffZ"` of the last minute, if it stands here, and what stands behind it.
     #[inline]
-    pub(super) fn step(&self, cursor: &mut Cursor<'_>) -> Option<i64> {
-        let (quote, rest) = cursor.rest().split_first()?;
+    pub(super) fn plain<'a>(&self, text: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let (quote, rest) = text.split_first()?;
         let (minute, rest) = rest.split_first_chunk::<17>()?;
         let start = self.start_of(minute).filter(|_| *quote == b'"')?;
-        let micros = millis_in_utc(rest.first_chunk()?)? * 1000;
-        let micros = in_calendar(i128::from(start + micros))?;
-        cursor.advance(1 + 17 + 8);
-        Some(micros)
+        let (seconds, rest) = rest.split_first_chunk()?;
+        let micros = in_calendar(i128::from(start + millis_in_utc(seconds)? * 1000))?;
+        Some((micros, rest))
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     column::{Column, Values},
     cursor::{Cursor, Number},
     number::{self, Excess},
+    plain,
     problem::Problem,
     time::{self, Clock},
 };
@@ -18,40 +19,62 @@ pub(super) fn read_value(
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
 ) -> Result<(), Problem> {
-    match read_plain(column, cursor, options) {
-        Some(()) => Ok(()),
+    match read_plain(column, cursor.rest(), options) {
+        Some(rest) => {
+            cursor.go_to(rest);
+            Ok(())
+        }
         None => read_any(column, cursor, options),
     }
 }
 
-/// The same for what most values look like; where it is `None` nothing has happened.
+/// The same for what most values look like, and what stands behind it; where it is `None` nothing has happened.
 #[inline]
-fn read_plain(column: &mut Column, cursor: &mut Cursor<'_>, options: &JsonOptions) -> Option<()> {
-    match &mut column.values {
+pub(super) fn read_plain<'a>(
+    column: &mut Column,
+    text: &'a [u8],
+    options: &JsonOptions,
+) -> Option<&'a [u8]> {
+    let rest = match &mut column.values {
         Values::Text(values) => {
             if !values.has_room() {
                 return None;
             }
-            let (bytes, length) = cursor.short_string()?;
+            let (bytes, length, rest) = plain::short_string(text)?;
             values.push_short(bytes, length);
+            rest
         }
-        Values::F64(values) => values.push(cursor.plain_float()?),
-        Values::I64(values) => values.push(cursor.plain_integer()?),
-        Values::I32(values) => values.push(cursor.plain_integer()?),
+        Values::F64(values) => {
+            let (value, rest) = plain::float(text)?;
+            values.push(value);
+            rest
+        }
+        Values::I64(values) => {
+            let (value, rest) = plain::integer(text)?;
+            values.push(value);
+            rest
+        }
+        Values::I32(values) => {
+            let (value, rest) = plain::integer(text)?;
+            values.push(value);
+            rest
+        }
         Values::Timestamp(times) => {
             if times.in_nanoseconds || options.timestamp_format == TimestampFormat::Epoch {
                 return None;
             }
-            let micros = times.clock.step(cursor)?;
+            let (micros, rest) = times.clock.plain(text)?;
             times.values.push(micros);
+            rest
         }
         _ => return None,
-    }
+    };
     column.nulls.append_non_null();
-    Some(())
+    Some(rest)
 }
 
-fn read_any(
+/// Any value, by the rules.
+pub(super) fn read_any(
     column: &mut Column,
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
