@@ -60,37 +60,3 @@ impl Nulls {
         Some(NullBuffer::new(valid))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Nulls;
-
-    #[test]
-    fn nulls_are_where_they_were_put() {
-        let mut nulls = Nulls::default();
-        for _ in 0..3 {
-            let is_null = |row: usize| row.is_multiple_of(7) || (60..130).contains(&row);
-            for row in 0..300 {
-                // As many again, taken back.
-                for row in row..row + 150 {
-                    if is_null(row) {
-                        nulls.append_null();
-                    } else {
-                        nulls.append_non_null();
-                    }
-                }
-                nulls.truncate(row + 1);
-                assert_eq!(nulls.len(), row + 1);
-            }
-            nulls.truncate(1000);
-            let found: Vec<bool> = nulls.finish().map_or(Vec::new(), |nulls| {
-                nulls.iter().map(|valid| !valid).collect()
-            });
-            assert_eq!(found, (0..300).map(is_null).collect::<Vec<_>>());
-            nulls.append_null();
-            nulls.truncate(0);
-            nulls.append_non_null();
-            assert!(nulls.finish().is_none());
-        }
-    }
-}
