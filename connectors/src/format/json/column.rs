@@ -106,19 +106,24 @@ impl Bytes {
         }
     }
 
-    /// Whether a short value surely fits.
+    /// Appends a value; `None` when the column is full.
     #[inline]
-    pub(super) fn has_room(&self) -> bool {
-        self.data.len() <= i32::MAX as usize - SHORT
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = i32::try_from(self.data.len() + bytes.len()).ok()?;
+        self.data.extend_from_slice(bytes);
+        self.offsets.push(end);
+        Some(())
     }
 
-    /// Appends a value that is the first bytes of these; there is room.
+    /// The same with the first of these bytes.
     #[inline]
-    pub(super) fn push_short(&mut self, bytes: &[u8; SHORT], length: usize) {
+    pub(super) fn push_short(&mut self, bytes: &[u8; SHORT], length: usize) -> Option<()> {
         let end = self.data.len() + length;
+        let offset = i32::try_from(end).ok()?;
         self.data.extend_from_slice(bytes);
         self.data.truncate(end);
-        self.offsets.push(end as i32);
+        self.offsets.push(offset);
+        Some(())
     }
 
     /// The bytes of a value.

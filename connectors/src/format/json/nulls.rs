@@ -38,9 +38,7 @@ impl Nulls {
         }
         self.len = len;
         self.bits.truncate(len.div_ceil(64));
-        if len % 64 > 0
-            && let Some(bits) = self.bits.get_mut(len / 64)
-        {
+        if let Some(bits) = self.bits.get_mut(len / 64) {
             *bits &= (1 << (len % 64)) - 1;
         }
     }

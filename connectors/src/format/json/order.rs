@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasher, Hasher, RandomState},
 };
 
 use super::scan::same;
@@ -26,7 +26,7 @@ const ROWS_PER_CHANGE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Order {
     /// Places by name: the columns' are their positions.
-    places: HashMap<Box<[u8]>, usize, BuildHasherDefault<NameHasher>>,
+    places: HashMap<Box<[u8]>, usize, Seed>,
     /// The place of the opening brace; behind it that of names not remembered, and those of names that no column has.
     start: usize,
     /// The ways on from each place.
@@ -50,7 +50,7 @@ impl Order {
     /// The order of an object with these columns; of two with one name the first has the values.
     pub(super) fn new<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Self {
         let start = names.len();
-        let mut places = HashMap::with_capacity_and_hasher(start, BuildHasherDefault::default());
+        let mut places = HashMap::with_capacity_and_hasher(start, Seed::new());
         for (place, name) in names.enumerate() {
             places.entry(name.as_bytes().into()).or_insert(place);
         }
@@ -168,8 +168,27 @@ fn step_at_end<'a>(ways: &[Way], text: &'a [u8]) -> Option<(usize, &'a [u8])> {
     steps.find_map(|step| step)
 }
 
-/// Hashes names eight bytes at a time. Nobody who writes messages can choose what is in the table beyond [`NAMES`] names.
-#[derive(Debug, Default)]
+/// What hashes begin with, so that nobody who writes messages can choose names that have the same.
+#[derive(Debug)]
+struct Seed(u64);
+
+impl Seed {
+    fn new() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = NameHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> NameHasher {
+        NameHasher(self.0)
+    }
+}
+
+/// Hashes names eight bytes at a time.
+#[derive(Debug)]
 struct NameHasher(u64);
 
 impl Hasher for NameHasher {

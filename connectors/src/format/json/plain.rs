@@ -33,7 +33,15 @@ pub(super) fn short_string(text: &[u8]) -> Option<(&[u8; SHORT], usize, &[u8])> 
     Some((string, length, text.get(length + 1..)?))
 }
 
-/// What stands behind a string that has no escapes.
+/// A string of any length.
+#[inline(never)]
+pub(super) fn long_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = behind_long_string(text)?;
+    let quoted = text.get(1..text.len() - rest.len() - 1)?;
+    Some((quoted, rest))
+}
+
+/// What stands behind a string.
 #[inline]
 pub(super) fn behind_string(text: &[u8]) -> Option<&[u8]> {
     match short_string(text) {

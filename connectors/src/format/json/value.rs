@@ -37,12 +37,14 @@ pub(super) fn read_plain<'a>(
 ) -> Option<&'a [u8]> {
     let rest = match &mut column.values {
         Values::Text(values) => {
-            if !values.has_room() {
-                return None;
+            if let Some((bytes, length, rest)) = plain::short_string(text) {
+                values.push_short(bytes, length)?;
+                rest
+            } else {
+                let (bytes, rest) = plain::long_string(text)?;
+                values.push(bytes)?;
+                rest
             }
-            let (bytes, length, rest) = plain::short_string(text)?;
-            values.push_short(bytes, length);
-            rest
         }
         Values::F64(values) => {
             let (value, rest) = plain::float(text)?;
