@@ -32,6 +32,8 @@ pub(super) struct Order {
     /// The ways on from each place.
     ways: Vec<Vec<Way>>,
     changes: usize,
+    /// Which of a place's ways is given up next.
+    turn: usize,
 }
 
 /// What was found after a value, and whose value comes after that.
@@ -59,6 +61,7 @@ impl Order {
             start,
             ways: (0..start + 2).map(|_| Vec::new()).collect(),
             changes: CHANGES,
+            turn: 0,
         }
     }
 
@@ -113,7 +116,8 @@ impl Order {
             return;
         }
         // By turns, so that none stays that has become useless.
-        if let Some(slot) = ways.get_mut(self.changes % WAYS) {
+        self.turn = (self.turn + 1) % WAYS;
+        if let Some(slot) = ways.get_mut(self.turn) {
             *slot = way;
         }
         self.changes -= 1;

@@ -201,4 +201,13 @@ fn a_writer_without_order_is_given_up_and_another_may_follow() {
     order.earn(16);
     order.learn(0, literal.as_bytes(), unknown);
     assert_eq!(known(&order, 0, unknown), Some(unknown));
+    // None of the old ways stays for ever.
+    let before = (0..40).filter(|to| known(&order, 0, *to).is_some());
+    let before: Vec<usize> = before.collect();
+    let others = (0..40).filter(|to| !before.contains(to)).take(4);
+    for to in others {
+        order.earn(16);
+        order.learn(0, format!(",\"n{to}\":").as_bytes(), to);
+    }
+    assert!(before.iter().all(|to| known(&order, 0, *to).is_none()));
 }
