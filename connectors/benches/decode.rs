@@ -1,6 +1,7 @@
 //! The JSON decoder beside arrow-json, over events of the main job in memory: four columns of six fields, 151 bytes.
 //!
 //! `dirty` is what producers make of it: every other event with its fields in another order, one missing, an escape, or a longer text.
+//! `broken` is that with 3 % that are not JSON, which arrow-json would not survive.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::{fmt::Write, sync::Arc};
@@ -61,16 +62,28 @@ fn dirty() -> Vec<String> {
         .collect()
 }
 
-#[divan::bench(args = ["clean", "dirty"])]
+/// Every 33rd is cut short.
+fn broken() -> Vec<String> {
+    let mut events = dirty();
+    for event in events.iter_mut().step_by(33) {
+        event.truncate(70);
+    }
+    events
+}
+
+#[divan::bench(args = ["clean", "dirty", "broken"])]
 fn sluice(bencher: Bencher<'_, '_>, kind: &str) {
-    let events = if kind == "clean" { clean() } else { dirty() };
+    let (events, bad) = match kind {
+        "clean" => (clean(), 0),
+        "dirty" => (dirty(), 0),
+        _ => (broken(), EVENTS.div_ceil(33)),
+    };
     let mut decoder = JsonDecoder::new(&schema(), &JsonOptions::default()).unwrap();
     bencher
         .counter(ItemsCount::new(EVENTS))
         .bench_local(move || {
-            for event in &events {
-                decoder.push(event.as_bytes()).unwrap();
-            }
+            let pushed = events.iter().map(|event| decoder.push(event.as_bytes()));
+            assert_eq!(pushed.filter(Result::is_err).count(), bad);
             decoder.finish().unwrap()
         });
 }

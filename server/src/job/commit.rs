@@ -128,14 +128,14 @@ impl Committer {
     }
 
     /// Makes a commit point durable and visible.
-    pub(super) async fn commit(&mut self, point: CommitPoint) -> Result<Committed> {
+    pub(super) async fn commit(&mut self, mut point: CommitPoint) -> Result<Committed> {
         let mut laps = Laps::begin();
         pass("commit.begin")?;
         self.check_topics(&point.positions).await?;
         let now_us = self.clock.now_us();
         for (stream, number) in self.streams.iter().zip(0..) {
-            let bad = point.bad.iter().filter(|bad| bad.split.stream == number);
-            let bad: Vec<BadRange> = bad.cloned().collect();
+            let of_stream = |bad: &mut BadRange| bad.split.stream == number;
+            let bad: Vec<BadRange> = point.bad.extract_if(.., of_stream).collect();
             retry(&self.status, async || {
                 stream.dead_letters.record(&bad, now_us).await
             })

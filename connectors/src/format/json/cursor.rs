@@ -3,14 +3,13 @@
 //! Never recursive: what is skipped may be nested as deep as [`MAX_DEPTH`] without touching the thread's stack.
 
 use super::{
+    plain,
     problem::Problem,
     scan::{DigitRun, same, special},
 };
 
 /// Levels of nesting beyond which a message is bad.
 pub(super) const MAX_DEPTH: usize = 512;
-/// Length up to which a string is copied as one piece.
-pub(super) const SHORT: usize = 16;
 
 /// A position in a message that is known to be UTF-8.
 #[derive(Debug)]
@@ -66,6 +65,18 @@ impl<'a> Cursor<'a> {
     /// The message between two positions that both lie on ASCII bytes.
     pub(super) fn between(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// What is left of the message.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes on where `rest` is what is left.
+    #[inline]
+    pub(super) fn go_to(&mut self, rest: &[u8]) {
+        self.at = self.bytes.len().saturating_sub(rest.len());
     }
 
     #[inline]
@@ -240,14 +251,6 @@ impl<'a> Cursor<'a> {
         Ok(number)
     }
 
-    /// The first bytes of a short string without escapes, and what stands behind it: as many are copied faster than as few as it has.
-    #[inline]
-    pub(super) fn short(&self, string: &Quoted<'_>) -> Option<&'a [u8; SHORT]> {
-        let short = !string.escaped && string.raw.len() <= SHORT;
-        let here = self.bytes.get(string.at..).filter(|_| short);
-        here.and_then(|here| here.first_chunk())
-    }
-
     #[inline]
     fn digits(&mut self, number: &mut Number<'a>) {
         let (mut mantissa, mut digits, mut at) = (number.mantissa, number.digits, self.at);
@@ -304,7 +307,18 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one whole value and checks it.
+    #[inline]
     pub(super) fn skip_value(&mut self) -> Result<(), Problem> {
+        match plain::behind_string(self.rest()) {
+            Some(rest) => {
+                self.go_to(rest);
+                Ok(())
+            }
+            None => self.skip_any(),
+        }
+    }
+
+    fn skip_any(&mut self) -> Result<(), Problem> {
         let base = self.nesting.len();
         loop {
             self.skip_space();

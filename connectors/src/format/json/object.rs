@@ -1,7 +1,4 @@
 //! Objects to rows: fields are found by the order in which the last messages had them, and by name where that fails.
-//!
-//! Writers put fields in the same order, message after message. So what stands between two values of a message is remembered, from the
-//! comma to the colon, and the next message is compared against it literally; a mismatch costs a look-up by name, never a wrong field.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,25 +11,20 @@ use arrow::{
 use super::{
     JsonOptions,
     column::Column,
-    cursor::{Cursor, Quoted},
+    cursor::Cursor,
+    order::Order,
+    plain,
     problem::Problem,
-    value::read_value,
+    value::{read_any, read_plain},
 };
 use crate::{error::Result, format::plain_fields};
 
-/// Fields remembered per object; what comes later is looked up by name.
-const LEARNED_MAX: usize = 256;
-/// Mismatches after which an order is no longer learned: the writer has none.
-const LEARN_TRIES: u32 = 512;
-
-/// The members of one object type and the order in which they come.
+/// The members of one object type, and the order in which they come.
 #[derive(Debug)]
 pub(super) struct Object {
     fields: Fields,
     members: Vec<Member>,
-    index: HashMap<Box<str>, usize>,
-    learned: Vec<Learned>,
-    learn_tries: u32,
+    order: Order,
     /// Counts objects, so that a member knows whether this one has had it.
     stamp: u64,
     rows: usize,
@@ -49,17 +41,10 @@ struct Member {
     seen: u64,
 }
 
-#[derive(Debug)]
-struct Learned {
-    /// What stands between the value before and the value, as the writer wrote it: comma, key and colon.
-    literal: Box<[u8]>,
-    target: Option<usize>,
-}
-
 /// What comes after a value, or after the opening brace.
 enum Next {
-    /// A value, of this member if it is of one.
-    Value(Option<usize>),
+    /// The value of this place.
+    Value(usize),
     /// The end of the object.
     End,
 }
@@ -72,11 +57,7 @@ impl Object {
         options: &JsonOptions,
     ) -> Result<Self> {
         let mut members = Vec::with_capacity(fields.len());
-        let mut index = HashMap::with_capacity(fields.len());
         for (position, field) in fields.iter().enumerate() {
-            index
-                .entry(field.name().as_str().into())
-                .or_insert(position);
             members.push(Member {
                 column: Column::new(field, options)?,
                 wanted: wanted.is_none_or(|wanted| wanted.contains(&position)),
@@ -85,9 +66,7 @@ impl Object {
         }
         Ok(Self {
             fields: plain_fields(fields),
-            index,
-            learned: Vec::new(),
-            learn_tries: 0,
+            order: Order::new(fields.iter().map(|field| field.name().as_str())),
             stamp: 0,
             rows: 0,
             checked_only: members.iter().any(|member| !member.wanted),
@@ -105,30 +84,44 @@ impl Object {
         cursor.require(b'{', "an object")?;
         self.stamp += 1;
         let mut missing = self.members.len();
-        let mut position = 0;
+        let mut place = self.order.start();
+        // What is left of the message; the cursor follows where something unusual stands.
+        let mut rest = cursor.rest();
         loop {
-            let target = match self.learned.get(position) {
-                Some(learned) if cursor.take(&learned.literal) => learned.target,
-                _ => match self.next_key(cursor, position)? {
-                    Next::Value(target) => target,
+            if let Some((next, behind)) = self.order.step(place, rest) {
+                (place, rest) = (next, behind);
+            } else {
+                cursor.go_to(rest);
+                match self.next_key(cursor, place)? {
+                    Next::Value(next) => place = next,
                     Next::End => break,
-                },
-            };
-            position += 1;
-            cursor.skip_space();
-            match target.and_then(|target| self.members.get_mut(target)) {
-                Some(member) => {
-                    if member.seen == self.stamp {
-                        // The same key again: the last one counts, as in most readers.
-                        let rows = member.column.len().saturating_sub(1);
-                        member.column.truncate(rows);
-                    } else {
-                        member.seen = self.stamp;
-                        missing -= 1;
-                    }
-                    read_member(member, cursor, &self.options)?;
                 }
-                None => cursor.skip_value()?,
+                rest = cursor.rest();
+            }
+            let Some(member) = self.members.get_mut(place) else {
+                if let Some(behind) = plain::behind_string(rest) {
+                    rest = behind;
+                } else {
+                    cursor.go_to(rest);
+                    cursor.skip_value()?;
+                    rest = cursor.rest();
+                }
+                continue;
+            };
+            if member.seen == self.stamp {
+                // The same key again: the last one counts, as in most readers.
+                let rows = member.column.len().saturating_sub(1);
+                member.column.truncate(rows);
+            } else {
+                member.seen = self.stamp;
+                missing -= 1;
+            }
+            if let Some(behind) = read_plain(&mut member.column, rest, &self.options) {
+                rest = behind;
+            } else {
+                cursor.go_to(rest);
+                read_member(member, cursor, &self.options)?;
+                rest = cursor.rest();
             }
         }
         self.end_row(missing, cursor.at())
@@ -160,8 +153,8 @@ impl Object {
         Ok(())
     }
 
-    /// Steps over what stands between two values, and says which member the next one is of.
-    fn next_key(&mut self, cursor: &mut Cursor<'_>, position: usize) -> Result<Next, Problem> {
+    /// Steps over what stands between two values, and says whose value comes next.
+    fn next_key(&mut self, cursor: &mut Cursor<'_>, place: usize) -> Result<Next, Problem> {
         let from = cursor.at();
         cursor.skip_space();
         match cursor.peek() {
@@ -169,7 +162,7 @@ impl Object {
                 cursor.require(b'}', "'}'")?;
                 return Ok(Next::End);
             }
-            _ if position == 0 => {}
+            _ if place == self.order.start() => {}
             Some(b',') => {
                 cursor.require(b',', "','")?;
                 cursor.skip_space();
@@ -182,31 +175,17 @@ impl Object {
         let key = cursor.string()?;
         cursor.skip_space();
         cursor.require(b':', "':' after a field name")?;
-        let target = match key.escaped {
-            true => self.key_with_escapes(key)?,
-            false => self.index.get(key.raw).copied(),
+        cursor.skip_space();
+        let next = if key.escaped {
+            let mut name = Vec::new();
+            key.resolve(&mut name)?;
+            self.order.place(&name)
+        } else {
+            self.order.place(key.raw.as_bytes())
         };
-        if position < LEARNED_MAX && self.learn_tries < LEARN_TRIES {
-            let learned = Learned {
-                literal: cursor.between(from, cursor.at()).as_bytes().into(),
-                target,
-            };
-            if let Some(slot) = self.learned.get_mut(position) {
-                *slot = learned;
-                self.learn_tries += 1;
-            } else if position == self.learned.len() {
-                self.learned.push(learned);
-            }
-        }
-        Ok(Next::Value(target))
-    }
-
-    fn key_with_escapes(&self, key: Quoted<'_>) -> Result<Option<usize>, Problem> {
-        let mut name = Vec::new();
-        key.resolve(&mut name)?;
-        Ok(std::str::from_utf8(&name)
-            .ok()
-            .and_then(|name| self.index.get(name).copied()))
+        let literal = cursor.between(from, cursor.at());
+        self.order.learn(place, literal.as_bytes(), next);
+        Ok(Next::Value(next))
     }
 
     pub(super) fn append_null(&mut self) {
@@ -233,12 +212,14 @@ impl Object {
             .iter_mut()
             .map(|member| member.column.finish())
             .collect::<Result<_, _>>()?;
-        Ok((self.fields.clone(), arrays, std::mem::take(&mut self.rows)))
+        let rows = std::mem::take(&mut self.rows);
+        self.order.earn(rows);
+        Ok((self.fields.clone(), arrays, rows))
     }
 
     /// Some columns, in the order given; empty afterwards.
     pub(super) fn finish_some(&mut self, wanted: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.rows = 0;
+        self.order.earn(std::mem::take(&mut self.rows));
         let mut done: HashMap<usize, ArrayRef> = HashMap::with_capacity(wanted.len());
         let mut arrays = Vec::with_capacity(wanted.len());
         for position in wanted {
@@ -258,13 +239,13 @@ impl Object {
     }
 }
 
-#[inline]
 fn read_member(
     member: &mut Member,
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
 ) -> Result<(), Problem> {
-    match read_value(&mut member.column, cursor, options) {
+    cursor.skip_space();
+    match read_any(&mut member.column, cursor, options) {
         Ok(()) => Ok(()),
         Err(problem) => Err(problem.within(member.column.field().name())),
     }

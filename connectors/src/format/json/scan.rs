@@ -59,6 +59,20 @@ impl DigitRun {
     }
 }
 
+/// Whether all bytes are ASCII.
+#[inline]
+pub(super) fn ascii(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let both = chunks
+        .iter()
+        .fold(0, |all, chunk| all | u128::from_le_bytes(*chunk));
+    let last = match bytes.last_chunk::<16>() {
+        Some(last) => u128::from_le_bytes(*last),
+        None => rest.iter().fold(0, |all, byte| all | u128::from(*byte)),
+    };
+    (both | last) & u128::from_le_bytes([0x80; 16]) == 0
+}
+
 /// The first position from `at` with a quote, a backslash or a control character; the length if there is none.
 #[inline]
 pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
@@ -89,7 +103,7 @@ fn is_special(byte: u8) -> bool {
 /// A bit for each byte, the lowest for the first: whether it is a quote, a backslash or a control character.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn specials(chunk: &[u8; 16]) -> u16 {
+pub(super) fn specials(chunk: &[u8; 16]) -> u16 {
     use std::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
         _mm_set1_epi8,
@@ -108,7 +122,7 @@ fn specials(chunk: &[u8; 16]) -> u16 {
 /// The same where there are no such instructions.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
-fn specials(chunk: &[u8; 16]) -> u16 {
+pub(super) fn specials(chunk: &[u8; 16]) -> u16 {
     let bytes = chunk.iter().enumerate();
     bytes.fold(0, |bits, (n, byte)| {
         bits | u16::from(is_special(*byte)) << n

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod differential;
+mod nulls;
+mod order;
+mod plain;
 mod types;
 
 use std::sync::Arc;

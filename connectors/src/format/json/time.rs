@@ -44,8 +44,8 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
 /// Reads timestamps one after the other: the next is mostly of the same minute as the last, whose date needs no second look.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    /// The last minute as it was written, `YYYY-MM-DDTHH:MM:`, and its microseconds since the epoch.
-    minute: Option<([u8; 17], i64)>,
+    /// The last minute as it was written, `YYYY-MM-DD HH:MM` with nothing in the place of the space, and its microseconds since the epoch.
+    minute: Option<(u128, i64)>,
 }
 
 impl Clock {
@@ -55,8 +55,7 @@ impl Clock {
         let Some((minute, rest)) = text.as_bytes().split_first_chunk::<17>() else {
             return parse_timestamp(text);
         };
-        if let Some((known, start)) = &self.minute
-            && known == minute
+        if let Some(start) = self.start_of(minute)
             && let Some(micros) = seconds_in_utc(rest)
         {
             return in_calendar(i128::from(start + micros));
@@ -70,10 +69,52 @@ impl Clock {
             && minute.ends_with(b":")
             && let Some(start) = parse_timestamp(whole)
         {
-            self.minute = Some((*minute, start));
+            self.minute = Some((digits_of(minute), start));
         }
         Some(parsed)
     }
+
+    /// Where the minute begins, if it is the last one.
+    #[inline]
+    fn start_of(&self, minute: &[u8; 17]) -> Option<i64> {
+        let (known, start) = self.minute?;
+        let form = matches!(minute[10], b'T' | b' ' | b't') && minute[16] == b':';
+        (form && digits_of(minute) == known).then_some(start)
+    }
+
+    /// `"YYYY-MM-DDTHH:MM:SS.fffZ"` of the last minute, if it stands here, and what stands behind it.
+    #[inline]
+    pub(super) fn plain<'a>(&self, text: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let (quote, rest) = text.split_first()?;
+        let (minute, rest) = rest.split_first_chunk::<17>()?;
+        let start = self.start_of(minute).filter(|_| *quote == b'"')?;
+        let (seconds, rest) = rest.split_first_chunk()?;
+        let micros = in_calendar(i128::from(start + millis_in_utc(seconds)? * 1000))?;
+        Some((micros, rest))
+    }
+}
+
+/// A minute as it was written, without what stands between date and time.
+#[inline]
+fn digits_of(minute: &[u8; 17]) -> u128 {
+    let [text @ .., _] = *minute;
+    u128::from_le_bytes(text) & !(0xff << 80)
+}
+
+/// `SS.fffZ"` in milliseconds.
+#[inline]
+fn millis_in_utc(text: &[u8; 8]) -> Option<i64> {
+    const DIGITS: u64 = u64::from_le_bytes([15, 15, 0, 15, 15, 15, 0, 0]);
+    const SIXES: u64 = u64::from_le_bytes([6, 6, 0, 6, 6, 6, 0, 0]);
+    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*b"00.000Z\"");
+    // Six more than nine is beyond four bits.
+    if (digits | (digits.wrapping_add(SIXES))) & !DIGITS != 0 {
+        return None;
+    }
+    let digit = |at: u32| (digits >> (8 * at)) as i64 & 15;
+    let second = digit(0) * 10 + digit(1);
+    let millis = digit(3) * 100 + digit(4) * 10 + digit(5);
+    (second <= 60).then_some(second * 1000 + millis)
 }
 
 /// `SS[.f]` and nothing else behind it than `Z`, in microseconds.

@@ -7,12 +7,76 @@ use super::{
     column::{Column, Values},
     cursor::{Cursor, Number},
     number::{self, Excess},
+    plain,
     problem::Problem,
     time::{self, Clock},
 };
 
 /// Reads the value that begins here and appends it to the column.
+#[inline]
 pub(super) fn read_value(
+    column: &mut Column,
+    cursor: &mut Cursor<'_>,
+    options: &JsonOptions,
+) -> Result<(), Problem> {
+    match read_plain(column, cursor.rest(), options) {
+        Some(rest) => {
+            cursor.go_to(rest);
+            Ok(())
+        }
+        None => read_any(column, cursor, options),
+    }
+}
+
+/// The same for what most values look like, and what stands behind it; where it is `None` nothing has happened.
+#[inline]
+pub(super) fn read_plain<'a>(
+    column: &mut Column,
+    text: &'a [u8],
+    options: &JsonOptions,
+) -> Option<&'a [u8]> {
+    let rest = match &mut column.values {
+        Values::Text(values) => {
+            if let Some((bytes, length, rest)) = plain::short_string(text) {
+                values.push_short(bytes, length)?;
+                rest
+            } else {
+                let (bytes, rest) = plain::long_string(text)?;
+                values.push(bytes)?;
+                rest
+            }
+        }
+        Values::F64(values) => {
+            let (value, rest) = plain::float(text)?;
+            values.push(value);
+            rest
+        }
+        Values::I64(values) => {
+            let (value, rest) = plain::integer(text)?;
+            values.push(value);
+            rest
+        }
+        Values::I32(values) => {
+            let (value, rest) = plain::integer(text)?;
+            values.push(value);
+            rest
+        }
+        Values::Timestamp(times) => {
+            if times.in_nanoseconds || options.timestamp_format == TimestampFormat::Epoch {
+                return None;
+            }
+            let (micros, rest) = times.clock.plain(text)?;
+            times.values.push(micros);
+            rest
+        }
+        _ => return None,
+    };
+    column.nulls.append_non_null();
+    Some(rest)
+}
+
+/// Any value, by the rules.
+pub(super) fn read_any(
     column: &mut Column,
     cursor: &mut Cursor<'_>,
     options: &JsonOptions,
@@ -74,13 +138,7 @@ pub(super) fn read_value(
             }
             let text = cursor.string()?;
             let start = values.data.len();
-            match cursor.short(&text) {
-                Some(bytes) => {
-                    values.data.extend_from_slice(bytes);
-                    values.data.truncate(start + text.raw.len());
-                }
-                None => text.resolve(&mut values.data)?,
-            }
+            text.resolve(&mut values.data)?;
             if text.escaped && values.data.iter().skip(start).any(|byte| *byte == 0) {
                 return Err(Problem::new(
                     "\\u0000 in a string: TEXT cannot hold it",

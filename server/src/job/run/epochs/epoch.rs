@@ -63,8 +63,8 @@ impl Running<'_> {
         inputs: Vec<SplitInput>,
         sets: SplitSets,
     ) -> Result<()> {
-        self.collect_bad(&inputs)?;
-        let input = EpochInput {
+        self.count_bad(&inputs)?;
+        let mut input = EpochInput {
             now_us,
             splits: inputs,
             known: sets.known.clone(),
@@ -84,6 +84,8 @@ impl Running<'_> {
                 self.readers.release(batch);
             }
         }
+        // Only now: what a batch gives back to the readers is reckoned with them.
+        self.take_bad(&mut input.splits);
         let output = self.query.run_epoch(input).await.map_err(plan_error)?;
         self.parts
             .metrics
@@ -109,33 +111,46 @@ impl Running<'_> {
         pass("epoch.shown")
     }
 
-    /// Undecodable messages of an epoch: counted, and kept unless the stream says otherwise.
-    fn collect_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
+    /// Undecodable messages of an epoch are counted, or the query ends.
+    fn count_bad(&mut self, inputs: &[SplitInput]) -> Result<()> {
         for input in inputs {
-            let stream = self.parts.streams.get(usize::from(input.split.stream));
-            let on_error = stream.map_or(OnError::DeadLetter, |stream| stream.on_error);
+            let on_error = self.on_error(&input.split);
             for batch in input.batches.iter().filter(|batch| !batch.bad.is_empty()) {
                 self.totals.undecodable += batch.bad.len() as u64;
-                match on_error {
-                    OnError::Skip => {}
-                    OnError::DeadLetter => {
-                        self.uncommitted.bad_bytes += batch
-                            .bad
-                            .iter()
-                            .map(|row| row.payload.as_ref().map_or(0, |payload| payload.len()) + 64)
-                            .sum::<usize>();
-                        self.uncommitted.bad.push(BadRange {
-                            split: input.split.clone(),
-                            topic_id: self.topic_id(&input.split),
-                            range: batch.range.clone(),
-                            rows: batch.bad.clone(),
-                        });
-                    }
-                    OnError::Fail => return Err(undecodable(batch)),
+                if on_error == OnError::Fail {
+                    return Err(undecodable(batch));
                 }
             }
         }
         Ok(())
+    }
+
+    /// And kept, where the stream says so.
+    fn take_bad(&mut self, inputs: &mut [SplitInput]) {
+        for input in inputs {
+            if self.on_error(&input.split) != OnError::DeadLetter {
+                continue;
+            }
+            let batches = input.batches.iter_mut();
+            for batch in batches.filter(|batch| !batch.bad.is_empty()) {
+                let rows = std::mem::take(&mut batch.bad);
+                self.uncommitted.bad_bytes += rows
+                    .iter()
+                    .map(|row| row.payload.as_ref().map_or(0, |payload| payload.len()) + 64)
+                    .sum::<usize>();
+                self.uncommitted.bad.push(BadRange {
+                    split: input.split.clone(),
+                    topic_id: self.topic_id(&input.split),
+                    range: batch.range.clone(),
+                    rows,
+                });
+            }
+        }
+    }
+
+    fn on_error(&self, split: &SplitId) -> OnError {
+        let stream = self.parts.streams.get(usize::from(split.stream));
+        stream.map_or(OnError::DeadLetter, |stream| stream.on_error)
     }
 
     fn topic_id(&self, split: &SplitId) -> Option<String> {
