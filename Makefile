@@ -27,7 +27,7 @@ TEST_LIMIT ?= 2400
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build release test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
+.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,10 +60,10 @@ bench: bench-build ## Ours alone, some minutes: CPU per million events, memory, 
 	@$(BENCH_RUN)
 	@$(MAKE) --no-print-directory bench-crates
 
-bench-peers: bench-build release ## Everything side by side with Spark and Flink on one real broker (settings: bench/README.md); figures go to bench/results
+bench-peers: bench-build ## Everything side by side with Spark and Flink on one real broker (settings: bench/README.md); figures go to bench/results
 	@SLUICE_CACHE="$(SLUICE_CACHE)" $(BENCH)/parts install kafka spark spark-kafka flink
 	@$(CARGO) bench --locked --workspace --bench decode --bench commits --profile dev --config tests/bench-profile.toml --no-run
-	@SLUICE_BIN="$(CARGO_TARGET_DIR)/release/sluice" SLUICE_BENCH_SERVER="a release (make release$(RELEASE_FOR))" $(BENCH_RUN) peers
+	@$(BENCH_RUN) peers
 
 bench-report: ## docs/benchmarks.md and its charts, of the figures in bench/results
 	@test -x $(BENCH)/bench || $(MAKE) --no-print-directory bench-build
@@ -71,14 +71,6 @@ bench-report: ## docs/benchmarks.md and its charts, of the figures in bench/resu
 
 bench-crates: needs ## Single crates: the decoder beside arrow-json; windows in memory beside the engine alone; commits beside delta-rs' own
 	@$(CARGO) bench --locked --workspace --bench decode --bench windows --bench commits --profile dev --config tests/bench-profile.toml
-
-# on x86-64 for processors with AVX2 (2013 and later); `cargo build --release` makes one for all
-RELEASE_FLAGS := $(if $(filter x86_64,$(shell uname -m)),-C target-cpu=x86-64-v3)
-RELEASE_FOR := $(if $(RELEASE_FLAGS), for x86-64-v3)
-
-release: needs ## The server as one runs it: everything optimised, across crates too (an hour the first time, on two cores); ends in release/sluice
-	@echo "== building a release into $(CARGO_TARGET_DIR)/release"
-	@RUSTFLAGS="$(RELEASE_FLAGS)" $(CARGO) build --locked --release --workspace --bin sluice
 
 bench-build: needs
 	@echo "== building our own crates optimised (dependencies are, already)"

@@ -185,12 +185,11 @@ fn machine() -> BTreeMap<String, String> {
     } else {
         "optimised (tests/bench-profile.toml)"
     };
-    let build = match std::env::var("SLUICE_BENCH_SERVER") {
-        Ok(server) => format!("of the benchmark: {optimised}; of the server: {server}"),
-        Err(_) if std::env::var_os("SLUICE_BIN").is_some() => format!(
+    let build = match std::env::var_os("SLUICE_BIN") {
+        Some(_) => format!(
             "of the benchmark: {optimised}; of the server: another one, given by SLUICE_BIN"
         ),
-        Err(_) => optimised.to_owned(),
+        None => optimised.to_owned(),
     };
     let facts = [
         (
