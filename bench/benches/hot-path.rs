@@ -126,7 +126,7 @@ fn windows(rounds: usize) {
             split: split.clone(),
             range: from..from + EVENTS as i64,
             rows,
-            timestamps_ms: vec![0; EVENTS],
+            timestamps_ms: vec![0; EVENTS].into(),
             offsets: (from..from + EVENTS as i64).collect(),
             bad: Vec::new(),
             payload_bytes: 0,

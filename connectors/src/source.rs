@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{array::RecordBatch, buffer::ScalarBuffer, datatypes::SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,7 @@ pub struct SplitPosition {
     pub leader_epoch: Option<i32>,
 }
 
-/// Decoded messages of one split, in offset order.
+/// Decoded messages of one split, in offset order. A copy for another query, or a part, shares everything but the bad ones.
 #[derive(Clone, Debug)]
 pub struct SplitBatch {
     /// Whose rows these are.
@@ -66,9 +66,9 @@ pub struct SplitBatch {
     /// The requested columns, one row per good message.
     pub rows: RecordBatch,
     /// Offset of each row.
-    pub offsets: Vec<i64>,
+    pub offsets: ScalarBuffer<i64>,
     /// Timestamp of each row's message in milliseconds since the epoch (append or create time, as the topic has it); -1 if it has none.
-    pub timestamps_ms: Vec<i64>,
+    pub timestamps_ms: ScalarBuffer<i64>,
     /// Messages that did not decode.
     pub bad: Vec<BadRow>,
     /// Bytes of payload read, good and bad.
@@ -233,6 +233,11 @@ impl SourceReader {
         self.budget.release(bytes);
     }
 
+    /// The query that the reader may have waited for reads through it from now on.
+    fn arrived(&self) {
+        self.budget.state.lock().awaited = false;
+    }
+
     /// Whether the reader goes on for others and without this one, which was too slow.
     fn was_given_up(&self) -> bool {
         self.budget.state.lock().given_up
@@ -276,12 +281,8 @@ impl SplitBatch {
             split: self.split.clone(),
             range: start..end,
             rows: self.rows.slice(first, last - first),
-            offsets: self.offsets.get(first..last).unwrap_or_default().to_vec(),
-            timestamps_ms: self
-                .timestamps_ms
-                .get(first..last)
-                .unwrap_or_default()
-                .to_vec(),
+            offsets: self.offsets.slice(first, last - first),
+            timestamps_ms: self.timestamps_ms.slice(first, last - first),
             bad: self
                 .bad
                 .iter()
@@ -307,6 +308,7 @@ struct InboxState {
     used: usize,
     closed: bool,
     given_up: bool,
+    awaited: bool,
     releases: u64,
 }
 
@@ -353,6 +355,16 @@ impl InboxBudget {
     /// How often something was given back.
     fn releases(&self) -> u64 {
         self.state.lock().releases
+    }
+
+    /// Its query is on the way, and is waited for until it takes from here.
+    fn awaited(&self) {
+        self.state.lock().awaited = true;
+    }
+
+    fn is_awaited(&self) -> bool {
+        let state = self.state.lock();
+        state.awaited && !state.closed
     }
 
     fn give_up(&self) {

@@ -233,7 +233,7 @@ pub(crate) fn batch(
         range: offset..offset + events.len() as i64,
         rows: rows(columns, events),
         timestamps_ms: offsets.iter().map(|offset| 1_000 + offset).collect(),
-        offsets,
+        offsets: offsets.into(),
         bad: Vec::new(),
         payload_bytes: 0,
         leader_epoch: None,

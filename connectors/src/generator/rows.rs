@@ -240,7 +240,7 @@ impl Filler {
             split: split.clone(),
             range,
             rows,
-            offsets,
+            offsets: offsets.into(),
             timestamps_ms,
             bad,
             payload_bytes: (good_bytes + bad_bytes) as u64,

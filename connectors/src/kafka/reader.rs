@@ -167,6 +167,9 @@ impl Reader {
         for join in self.outlet.joins() {
             self.admit(join)?;
         }
+        if self.outlet.stands() {
+            return Ok(());
+        }
         let oldest = self.lanes.iter().flatten().filter_map(|lane| lane.since);
         let wait = oldest.min().map_or(intake.idle_wait(), |since| {
             LINGER.saturating_sub(since.elapsed())

@@ -2,7 +2,8 @@
 //!
 //! What is hard is who waits for whom. Pressure must go back to the broker when nobody has room; but a query that is slower than the others,
 //! or stands still, may not hold them up for long. So an inbox that keeps the others hungry is given up: its query finds its channel closed
-//! and reads on by itself.
+//! and reads on by itself. And while there is much to read for everybody, a reader stands still for queries that come up from behind, so that
+//! what lies before it is read once; readers wait for newer ones alone, and never for long.
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,14 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(2);
 const OVER: Duration = Duration::from_secs(10);
 const STANDS_STILL: Duration = Duration::from_millis(300);
+/// For how much of [`AGAIN`] a reader stands still for queries that come up from behind.
+const STANDS_FOR: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(30);
+/// How long a reader that begins behind another one waits for more queries that do, after the last that came; and how long at most.
+const COMPANY: Duration = Duration::from_millis(100);
+const COMPANY_AT_MOST: Duration = Duration::from_secs(1);
+/// How often one that stands looks whether it may go on.
+const STEP: Duration = Duration::from_millis(2);
 
 /// A running reader, held by those who read through it: it ends when the last of them lets it go.
 #[derive(Debug)]
@@ -58,12 +67,49 @@ pub(super) struct FeedState {
     pub(super) id: u64,
     /// Offsets up to which batches were handed over.
     pub(super) heads: Mutex<BTreeMap<SplitId, i64>>,
+    /// End offsets as last told.
+    ends: Mutex<BTreeMap<SplitId, i64>>,
+    /// Until when it waits for company, and not beyond.
+    company: Mutex<Option<(Instant, Instant)>>,
     /// `None` once the reader has ended.
     joins: Mutex<Option<Vec<Join>>>,
     asked: AtomicBool,
 }
 
 impl FeedState {
+    /// Messages that it has still to read, as far as is known.
+    pub(super) fn backlog(&self) -> i64 {
+        let ends = self.ends.lock().clone();
+        let heads = self.heads.lock();
+        let left = |(split, end): (&SplitId, &i64)| {
+            let head = heads.get(split);
+            head.map_or(0, |head| end.saturating_sub(*head).max(0))
+        };
+        ends.iter().map(left).fold(0, i64::saturating_add)
+    }
+
+    /// Reads nothing for now: more queries may begin where it does.
+    pub(super) fn wait_for_company(&self) {
+        let now = Instant::now();
+        *self.company.lock() = Some((now + COMPANY, now + COMPANY_AT_MOST));
+    }
+
+    /// One has come: where company is waited for, others may follow.
+    pub(super) fn company_came(&self) {
+        if let Some((until, at_most)) = self.company.lock().as_mut() {
+            *until = (Instant::now() + COMPANY).min(*at_most);
+        }
+    }
+
+    fn waits_for_company(&self) -> bool {
+        let mut company = self.company.lock();
+        let waits = company.is_some_and(|(until, _)| Instant::now() < until);
+        if !waits {
+            *company = None;
+        }
+        waits
+    }
+
     /// Asks to read through it; once the reader has ended the wish is dropped, and its answer with it.
     pub(super) fn ask(&self, join: Join) {
         let feed = Arc::clone(&join.feed);
@@ -81,6 +127,8 @@ pub(crate) struct Join {
     feed: Arc<Feed>,
     columns: Vec<String>,
     inbox_bytes: usize,
+    /// Whether the reader is to stand still until the query has come up.
+    stand: bool,
     answer: oneshot::Sender<Admitted>,
 }
 
@@ -88,12 +136,14 @@ impl Join {
     pub(super) fn new(
         feed: Arc<Feed>,
         request: &ReadRequest,
+        stand: bool,
     ) -> (Self, oneshot::Receiver<Admitted>) {
         let (answer, answered) = oneshot::channel();
         let join = Self {
             feed,
             columns: request.columns.clone(),
             inbox_bytes: request.inbox_bytes,
+            stand,
             answer,
         };
         (join, answered)
@@ -114,6 +164,9 @@ pub(crate) struct Outlet {
     /// Columns that are read: those that anybody wants.
     columns: Vec<String>,
     inboxes: Vec<Inbox>,
+    /// How long it stood still for others, since when.
+    stood: Duration,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -139,6 +192,8 @@ pub(crate) fn open(request: &ReadRequest) -> (Outlet, Receiver<ReaderRequest>, S
     let state = Arc::new(FeedState {
         id: NEXT.fetch_add(1, Ordering::Relaxed),
         heads: Mutex::default(),
+        ends: Mutex::default(),
+        company: Mutex::default(),
         joins: Mutex::new(Some(Vec::new())),
         asked: AtomicBool::new(false),
     });
@@ -151,6 +206,8 @@ pub(crate) fn open(request: &ReadRequest) -> (Outlet, Receiver<ReaderRequest>, S
         state,
         columns: request.columns.clone(),
         inboxes: vec![inbox],
+        stood: Duration::ZERO,
+        since: Instant::now(),
     };
     (outlet, asked, reader)
 }
@@ -165,8 +222,16 @@ impl Outlet {
 
     /// Tells everybody; `false` when nobody reads any more.
     pub(crate) fn send(&mut self, event: &SourceEvent) -> bool {
-        if let SourceEvent::SplitFound { position, .. } = event {
-            self.moved(&position.split, position.next_offset);
+        match event {
+            SourceEvent::SplitFound {
+                position,
+                end_offset,
+            } => {
+                self.moved(&position.split, position.next_offset);
+                self.ends_at(&position.split, *end_offset);
+            }
+            SourceEvent::EndOffset { split, end_offset } => self.ends_at(split, *end_offset),
+            _ => {}
         }
         for inbox in &self.inboxes {
             inbox.send(event.clone());
@@ -187,13 +252,36 @@ impl Outlet {
     }
 
     fn moved(&self, split: &SplitId, offset: i64) {
-        let mut heads = self.state.heads.lock();
-        match heads.get_mut(split) {
-            Some(head) => *head = offset,
-            None => {
-                heads.insert(split.clone(), offset);
-            }
+        note(&mut self.state.heads.lock(), split, offset);
+    }
+
+    fn ends_at(&self, split: &SplitId, offset: i64) {
+        note(&mut self.state.ends.lock(), split, offset);
+    }
+
+    /// Whether to read nothing just now, so that others come to read the same; a moment has passed then, and joins and requests are to be
+    /// looked at. Asked between two batches.
+    pub(crate) fn stands(&mut self) -> bool {
+        let coming = |inbox: &Inbox| inbox.budget.is_awaited();
+        if self.inboxes.iter().any(coming) && self.may_stand() {
+            let begun = Instant::now();
+            std::thread::sleep(STEP);
+            self.stood += begun.elapsed();
+            return true;
         }
+        let waits = self.state.waits_for_company();
+        if waits {
+            std::thread::sleep(STEP);
+        }
+        waits
+    }
+
+    fn may_stand(&mut self) -> bool {
+        if self.since.elapsed() > AGAIN {
+            self.since = Instant::now();
+            self.stood = Duration::ZERO;
+        }
+        self.stood < STANDS_FOR
     }
 
     /// Hands over what was offered, waiting at most so long for room: whether everybody has it.
@@ -266,6 +354,9 @@ impl Outlet {
     pub(crate) fn admit(&mut self, join: Join, heads: Vec<SplitPosition>) {
         let (mut inbox, reader) = Inbox::new(join.inbox_bytes, join.columns, join.feed);
         inbox.columns = among(&self.columns, &inbox.wanted);
+        if join.stand {
+            inbox.budget.awaited();
+        }
         if join.answer.send(Admitted { reader, heads }).is_ok() {
             self.inboxes.push(inbox);
         }
@@ -349,6 +440,15 @@ impl Inbox {
         self.kept_waiting += time;
         self.stood_still += time;
         self.kept_waiting > PATIENCE || self.stood_still > STANDS_STILL
+    }
+}
+
+fn note(offsets: &mut BTreeMap<SplitId, i64>, split: &SplitId, offset: i64) {
+    match offsets.get_mut(split) {
+        Some(noted) => *noted = offset,
+        None => {
+            offsets.insert(split.clone(), offset);
+        }
     }
 }
 

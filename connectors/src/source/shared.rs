@@ -1,11 +1,13 @@
 //! The readers of one stream's queries: those that stand near each other read through one of them, so that a message is fetched and decoded once.
 //!
 //! A query begins with a reader of its own. When it stands near where an older reader does, it asks to read through that one, and goes on with
-//! its own until the two meet; then its own ends, unless others read through it. A query that was too slow for the others goes on by itself and
-//! tries again later. Whoever takes the events notices nothing: within a split they come in the order of offsets, without gap or overlap.
+//! its own until the two meet; then its own ends, unless others read through it. In a backlog the older one stands still meanwhile, and the
+//! newer one begins only when no more queries come, so that what lies between them is read once for all of them. A query that was too slow for
+//! the others goes on by itself and tries again later. Whoever takes the events notices nothing: within a split they come in the order of offsets, without gap or overlap.
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -26,6 +28,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const BEHIND: i64 = 1_000_000;
 /// Messages that it may be ahead, and wait for them.
 const AHEAD: i64 = 50_000;
+/// Messages that a reader must have to read before it stands still for a query behind it, and how many times what that is behind: whoever is
+/// at the end of a topic, or near it, is never kept from new messages.
+const BACKLOG: i64 = 200_000;
+const BACKLOG_TO_BEHIND: i64 = 2;
 /// How long a query that was too slow keeps to itself; twice as long each time.
 const ALONE: Duration = Duration::from_secs(10);
 const ALONE_AT_MOST: Duration = Duration::from_secs(300);
@@ -59,7 +65,16 @@ impl StreamReaders {
         let shares = self.source.shares() && request.until.is_empty();
         let own = self.source.read(request.clone())?;
         if request.until.is_empty() {
-            self.feeds.lock().push(Arc::downgrade(&own.feed));
+            let mut feeds = self.feeds.lock();
+            let mut draining = false;
+            for feed in feeds.iter().filter_map(Weak::upgrade) {
+                draining |= feed.state.backlog() >= BACKLOG;
+                feed.state.company_came();
+            }
+            if shares && draining {
+                own.feed.state.wait_for_company();
+            }
+            feeds.push(Arc::downgrade(&own.feed));
         }
         Ok(SharedReader {
             readers: Arc::clone(self),
@@ -82,7 +97,11 @@ impl StreamReaders {
 
     /// The nearest older reader than this one, of those that stand near; of equally near ones the oldest. To the nearest a query has the
     /// least to read by itself, and from there it goes on to an older one later.
-    fn older(&self, feed: &Feed, distance: impl Fn(&Feed) -> Option<i64>) -> Option<Arc<Feed>> {
+    fn older(
+        &self,
+        feed: &Feed,
+        distance: impl Fn(&Feed) -> Option<Distance>,
+    ) -> Option<(Distance, Arc<Feed>)> {
         let mut feeds = self.feeds.lock();
         feeds.retain(|feed| feed.strong_count() > 0);
         let older = feeds
@@ -90,8 +109,7 @@ impl StreamReaders {
             .filter_map(Weak::upgrade)
             .filter(|other| other.state.id < feed.state.id);
         let near = older.filter_map(|other| Some((distance(&other)?, other)));
-        let nearest = near.min_by_key(|(distance, other)| (*distance, other.state.id));
-        nearest.map(|(_, other)| other)
+        near.min_by_key(|(distance, other)| (distance.all(), other.state.id))
     }
 }
 
@@ -123,7 +141,7 @@ impl SharedReader {
     /// The next event; `None` once the reader has ended.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<SourceEvent>> {
         loop {
-            self.look();
+            self.look(context);
             match self.own.events.poll_recv(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) if self.was_given_up() => {
@@ -165,24 +183,17 @@ impl SharedReader {
     }
 
     /// Looks for an older reader near by, or how far the move to it is.
-    fn look(&mut self) {
+    fn look(&mut self, context: &mut Context<'_>) {
+        if matches!(self.other, Other::None) {
+            self.ask_older();
+        }
         match &mut self.other {
-            Other::None => {
-                if !self.shares || Instant::now() < self.look_at {
-                    return;
-                }
-                self.look_at = Instant::now() + LOOK;
-                let distance = |feed: &Feed| distance(&self.positions, &feed.state.heads.lock());
-                if let Some(feed) = self.readers.older(&self.own.feed, distance) {
-                    let (join, answer) = Join::new(Arc::clone(&feed), &self.request);
-                    feed.state.ask(join);
-                    self.other = Other::Asked(answer);
-                }
-            }
-            Other::Asked(answer) => match answer.try_recv() {
-                Err(oneshot::error::TryRecvError::Empty) => {}
-                Err(oneshot::error::TryRecvError::Closed) => self.other = Other::None,
-                Ok(Admitted { reader, heads }) => {
+            Other::None => {}
+            // The own reader may stand still meanwhile, and would wake nobody.
+            Other::Asked(answer) => match Pin::new(answer).poll(context) {
+                Poll::Pending => {}
+                Poll::Ready(Err(_)) => self.other = Other::None,
+                Poll::Ready(Ok(Admitted { reader, heads })) => {
                     self.other = match self.meeting(&heads) {
                         Some(meeting) => Other::Meets(reader, meeting),
                         None => Other::None,
@@ -192,6 +203,21 @@ impl SharedReader {
             },
             Other::Meets(reader, _) if reader.was_given_up() => self.other = Other::None,
             Other::Meets(..) => {}
+        }
+    }
+
+    /// Asks the nearest older reader to let it in, if it is time to.
+    fn ask_older(&mut self) {
+        if !self.shares || Instant::now() < self.look_at {
+            return;
+        }
+        self.look_at = Instant::now() + LOOK;
+        let distance = |feed: &Feed| distance(&self.positions, &feed.state.heads.lock());
+        if let Some((distance, feed)) = self.readers.older(&self.own.feed, distance) {
+            let stand = worth_standing(distance.behind, feed.state.backlog());
+            let (join, answer) = Join::new(Arc::clone(&feed), &self.request, stand);
+            feed.state.ask(join);
+            self.other = Other::Asked(answer);
         }
     }
 
@@ -222,7 +248,10 @@ impl SharedReader {
             && let Other::Meets(reader, _) = std::mem::replace(&mut self.other, Other::None)
         {
             // Batches that are out are given back to the wrong inbox then, which holds a little more for a moment.
+            reader.arrived();
             self.own = reader;
+            // There may be a still older one.
+            self.look_at = Instant::now();
         }
     }
 
@@ -259,12 +288,17 @@ impl SharedReader {
         if batch.range.start > from {
             return Some(SourceEvent::Failed(gap(&batch, from)));
         }
-        let part = batch.slice(from, i64::MAX);
-        // What is passed is given back by who takes it.
-        let passed = part.as_ref().map_or(0, SplitBatch::memory_bytes);
-        self.own
-            .give_back(batch.memory_bytes().saturating_sub(passed));
-        let part = part?;
+        let part = match batch.range.start == from {
+            true => batch,
+            false => {
+                let part = batch.slice(from, i64::MAX);
+                // What is passed is given back by who takes it.
+                let passed = part.as_ref().map_or(0, SplitBatch::memory_bytes);
+                let all = batch.memory_bytes();
+                self.own.give_back(all.saturating_sub(passed));
+                part?
+            }
+        };
         if let Some(stands) = stands {
             stands.next_offset = part.range.end;
             stands.leader_epoch = part.leader_epoch.or(stands.leader_epoch);
@@ -294,11 +328,30 @@ impl SharedReader {
     }
 }
 
-/// Messages between where a query stands and where a reader does; `None` where it cannot move there without anybody waiting for long.
+/// Messages between where a query stands and where a reader does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Distance {
+    behind: i64,
+    ahead: i64,
+}
+
+impl Distance {
+    fn all(self) -> i64 {
+        self.behind.saturating_add(self.ahead)
+    }
+}
+
+/// Whether a reader stands still for a query that is so far behind it.
+fn worth_standing(behind: i64, backlog: i64) -> bool {
+    let enough = behind.saturating_mul(BACKLOG_TO_BEHIND).max(BACKLOG);
+    behind > 0 && backlog >= enough
+}
+
+/// How far apart they are; `None` where the query cannot move there without anybody waiting for long.
 fn distance(
     stands: &BTreeMap<SplitId, SplitPosition>,
     heads: &BTreeMap<SplitId, i64>,
-) -> Option<i64> {
+) -> Option<Distance> {
     let (mut behind, mut ahead) = (0_i64, 0_i64);
     for (split, head) in heads {
         let stands = stands.get(split)?;
@@ -307,7 +360,7 @@ fn distance(
         ahead = ahead.saturating_sub(distance.min(0));
     }
     let all = !heads.is_empty() && stands.len() == heads.len();
-    (all && behind <= BEHIND && ahead <= AHEAD).then_some(behind.saturating_add(ahead))
+    (all && behind <= BEHIND && ahead <= AHEAD).then_some(Distance { behind, ahead })
 }
 
 fn gap(batch: &SplitBatch, from: i64) -> ConnectorError {

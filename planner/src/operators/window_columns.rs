@@ -3,7 +3,7 @@
 //! The engine's `date_bin` goes through nanoseconds and fails beyond the year 2262, and a row that fails ends a query for good; these
 //! answer NULL where the arithmetic has no answer.
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{
@@ -199,20 +199,37 @@ fn of_times(
     windows: &Windows,
     column: Option<WindowColumn>,
 ) -> TimestampMicrosecondArray {
+    let value_of = |time| {
+        let start = windows.pane_of(time)?;
+        let value = match column {
+            None => start,
+            Some(column) => column.of(&windows.windows_of(start).next()?),
+        };
+        Some((start..windows.pane_end(start), value))
+    };
     // Neighbouring rows are mostly of one pane: a comparison instead of divisions.
-    let last = Cell::new((0..0, 0));
-    let result: TimestampMicrosecondArray = times.unary_opt(|time| {
-        let (mut pane, mut value) = last.take();
-        if !pane.contains(&time) {
-            let start = windows.pane_of(time)?;
-            value = match column {
-                None => start,
-                Some(column) => column.of(&windows.windows_of(start).next()?),
-            };
-            pane = start..windows.pane_end(start);
+    let (mut pane, mut value) = (0..0, 0);
+    if times.null_count() == 0 {
+        let mut values = Vec::with_capacity(times.len());
+        for time in times.values() {
+            if !pane.contains(time) {
+                match value_of(*time) {
+                    Some(of_time) => (pane, value) = of_time,
+                    None => break,
+                }
+            }
+            values.push(value);
         }
-        last.set((pane, value));
+        if values.len() == times.len() {
+            return TimestampMicrosecondArray::from(values).with_timezone("UTC");
+        }
+    }
+    let values = times.iter().map(|time| {
+        let time = time?;
+        if !pane.contains(&time) {
+            (pane, value) = value_of(time)?;
+        }
         Some(value)
     });
-    result.with_timezone("UTC")
+    TimestampMicrosecondArray::from_iter(values).with_timezone("UTC")
 }

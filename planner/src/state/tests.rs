@@ -299,7 +299,7 @@ async fn after_an_error_the_state_is_void() {
     let plan = plan(COUNTS).await.unwrap();
     let mut query = plan.start(None).unwrap();
     let mut input = epoch(&plan.streams[0].columns, &[(0, &[event(1, "a", 0.0)])]);
-    input.splits[0].batches[0].offsets.clear();
+    input.splits[0].batches[0].offsets = Vec::new().into();
     let error = query.run_epoch(input).await.unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),

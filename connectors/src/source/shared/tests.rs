@@ -25,6 +25,10 @@ const ROWS: i64 = 10;
 struct Numbers {
     end: AtomicI64,
     started: AtomicUsize,
+    /// Rows of a batch, if not as many as usual.
+    rows: AtomicI64,
+    /// Messages read by all readers together.
+    read: AtomicI64,
 }
 
 fn split(partition: i32) -> SplitId {
@@ -50,8 +54,8 @@ fn batch(partition: i32, from: i64, to: i64, columns: &[String]) -> SplitBatch {
         split: split(partition),
         range: from..to,
         rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap(),
-        timestamps_ms: vec![-1; offsets.len()],
-        offsets,
+        timestamps_ms: vec![-1; offsets.len()].into(),
+        offsets: offsets.into(),
         bad: Vec::new(),
         payload_bytes: 0,
         leader_epoch: Some(7),
@@ -132,16 +136,24 @@ impl Numbers {
                 }
                 outlet.admit(join, heads.clone());
             }
+            if outlet.stands() {
+                match asked.try_recv() {
+                    Ok(ReaderRequest::Stop) => return,
+                    _ => continue,
+                }
+            }
             match asked.recv_timeout(Duration::from_millis(1)) {
                 Ok(ReaderRequest::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(ReaderRequest::AskEnds | ReaderRequest::Wake)
                 | Err(RecvTimeoutError::Timeout) => {}
             }
             let end = self.end.load(Ordering::SeqCst);
+            let rows = self.rows.load(Ordering::SeqCst).max(ROWS);
             for head in &mut heads {
-                let to = end.min(head.next_offset + ROWS);
+                let to = end.min(head.next_offset + rows);
                 if to > head.next_offset {
                     let partition = head.split.partition;
+                    self.read.fetch_add(to - head.next_offset, Ordering::SeqCst);
                     outlet.offer(batch(partition, head.next_offset, to, &columns));
                     head.next_offset = to;
                     while !outlet.deliver(Duration::from_millis(5)) {}
@@ -274,6 +286,115 @@ fn a_query_that_stands_still_holds_nobody_up_and_goes_on_by_itself() {
     assert!(second.next[0] < 20_000);
     until(&mut [&mut second], |all| all[0].is_at(20_000));
     assert_eq!(numbers.started.load(Ordering::SeqCst), 3);
+}
+
+/// A backlog of half a million messages in each partition, read a thousand at a time.
+fn backlog() -> (Arc<Numbers>, Arc<StreamReaders>) {
+    let (numbers, readers) = numbers(500_000);
+    numbers.rows.store(1000, Ordering::SeqCst);
+    (numbers, readers)
+}
+
+/// A query that an older one in a backlog stands still for: let in, and not there yet.
+fn awaited(readers: &Arc<StreamReaders>, first: &mut Query) -> Query {
+    until(&mut [first], |all| all[0].next[0] >= 20_000);
+    let mut second = Query::new(readers, "a", None);
+    while !matches!(second.reader.other, Other::Meets(..)) {
+        first.take();
+        second.take();
+    }
+    first.take();
+    std::thread::sleep(Duration::from_millis(20));
+    first.take();
+    second
+}
+
+#[test]
+fn in_a_backlog_the_older_reader_stands_still_for_those_who_come_and_what_is_before_it_is_read_once()
+ {
+    let (numbers, readers) = backlog();
+    let mut first = Query::new(&readers, "a", None);
+    until(&mut [&mut first], |all| all[0].next[0] >= 20_000);
+    let mut later = ["b", "a", "a", "b"].map(|column| Query::new(&readers, column, None));
+    let [a, b, c, d] = &mut later;
+    let mut all = [&mut first, a, b, c, d];
+    until(&mut all, |_| readers.running() == 1);
+    let stood = all.iter().map(|query| query.next[0]).max().unwrap();
+    assert!(stood < 250_000, "it had gone on to {stood}");
+    until(&mut all, |all| all.iter().all(|query| query.is_at(500_000)));
+    let read = numbers.read.load(Ordering::SeqCst);
+    assert!(read < 1_000_000 + 200_000, "{read} messages were read");
+}
+
+#[test]
+fn nobody_stands_still_for_a_query_that_does_not_come_up() {
+    let (_, readers) = backlog();
+    let mut first = Query::new(&readers, "a", None);
+    let mut second = awaited(&readers, &mut first);
+    let (stood, since) = (first.next, Instant::now());
+    std::thread::sleep(Duration::from_millis(200));
+    first.take();
+    assert_eq!(first.next, stood);
+    until(&mut [&mut first], |all| all[0].is_at(500_000));
+    assert!(since.elapsed() > Duration::from_secs(1));
+    until(&mut [&mut second], |all| all[0].is_at(500_000));
+}
+
+#[test]
+fn a_query_that_ends_on_its_way_frees_the_reader_that_stands_still_for_it() {
+    let (numbers, readers) = backlog();
+    let mut first = Query::new(&readers, "a", None);
+    let second = awaited(&readers, &mut first);
+    let (stood, since) = (first.next, Instant::now());
+    drop(second);
+    until(&mut [&mut first], |all| all[0].next[0] >= stood[0] + 10_000);
+    assert!(since.elapsed() < Duration::from_secs(1));
+
+    // Who began the reader ends while it stands still; the one on its way finds it there.
+    let mut second = Query::new(&readers, "a", None);
+    while !matches!(second.reader.other, Other::Meets(..)) {
+        first.take();
+        second.take();
+    }
+    drop(first);
+    until(&mut [&mut second], |all| all[0].is_at(500_000));
+
+    // A reader that stands still ends with the last who held it.
+    let mut first = Query::new(&readers, "a", None);
+    drop(second);
+    let second = awaited(&readers, &mut first);
+    drop((first, second));
+    let since = Instant::now();
+    while Arc::strong_count(&numbers) > 2 {
+        assert!(since.elapsed() < Duration::from_secs(1), "still reading");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_reader_stands_still_in_a_backlog_alone() {
+    assert!(worth_standing(1, BACKLOG));
+    assert!(!worth_standing(1, BACKLOG - 1));
+    assert!(worth_standing(BACKLOG, BACKLOG * BACKLOG_TO_BEHIND));
+    assert!(!worth_standing(BACKLOG, BACKLOG * BACKLOG_TO_BEHIND - 1));
+    assert!(!worth_standing(0, i64::MAX));
+
+    let (numbers, readers) = numbers(150_000);
+    numbers.rows.store(1000, Ordering::SeqCst);
+    let mut first = Query::new(&readers, "a", None);
+    until(&mut [&mut first], |all| all[0].is_at(150_000));
+    let mut second = Query::new(&readers, "a", None);
+    while !matches!(second.reader.other, Other::Meets(..)) {
+        second.take();
+    }
+    let Other::Meets(reader, _) = &second.reader.other else {
+        panic!("it is there already");
+    };
+    assert!(!reader.budget.is_awaited());
+    numbers.end.fetch_add(1000, Ordering::SeqCst);
+    let since = Instant::now();
+    until(&mut [&mut first], |all| all[0].is_at(151_000));
+    assert!(since.elapsed() < Duration::from_secs(1));
 }
 
 #[test]

@@ -189,9 +189,8 @@ fn decodable(
 ) -> Result<Offsets> {
     let batches = source.decode(columns, messages).map_err(storage_error)?;
     let good = batches.into_iter().flat_map(|batch| {
-        let split = batch.split;
-        let offsets = batch.offsets.into_iter();
-        offsets.map(move |offset| (split.clone(), offset))
+        let offsets = batch.offsets.to_vec().into_iter();
+        offsets.map(move |offset| (batch.split.clone(), offset))
     });
     Ok(good.collect())
 }

@@ -199,10 +199,14 @@ fn without(mut batch: SplitBatch, dead: &DeadOffsets) -> Result<SplitBatch> {
     if keep.iter().all(|keep| *keep) {
         return Ok(batch);
     }
-    let mut kept = keep.iter();
-    batch.offsets.retain(|_| kept.next() == Some(&true));
-    let mut kept = keep.iter();
-    batch.timestamps_ms.retain(|_| kept.next() == Some(&true));
+    let kept = |of_rows: &[i64]| {
+        let rows = of_rows.iter().zip(&keep);
+        rows.filter(|(_, keep)| **keep)
+            .map(|(of_row, _)| *of_row)
+            .collect()
+    };
+    batch.offsets = kept(&batch.offsets);
+    batch.timestamps_ms = kept(&batch.timestamps_ms);
     batch.rows = filter_record_batch(&batch.rows, &BooleanArray::from(keep))
         .map_err(|error| Error::internal(format!("leaving dead letters out: {error}")))?;
     Ok(batch)
