@@ -188,9 +188,9 @@ fn decodable(
     messages: &[KeptMessage],
 ) -> Result<Offsets> {
     let batches = source.decode(columns, messages).map_err(storage_error)?;
-    let good = batches.into_iter().flat_map(|batch| {
-        let offsets = batch.offsets.to_vec().into_iter();
-        offsets.map(move |offset| (batch.split.clone(), offset))
+    let good = batches.iter().flat_map(|batch| {
+        let offsets = batch.offsets.iter();
+        offsets.map(|offset| (batch.split.clone(), *offset))
     });
     Ok(good.collect())
 }
