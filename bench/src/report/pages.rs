@@ -28,7 +28,7 @@ very drain, divided by shares of samples.
 ";
 
 /// What would come next, behind what the table says.
-pub const NEXT: &str = "Not tried yet: a fetch waits up to 50 ms for company ([008](decisions/008-direct-fetch.md)); shorter waits would take that off freshness, for some processor time.
+pub const NEXT: &str = "Not tried yet: a fetch waits up to 35 ms for company ([008](decisions/008-direct-fetch.md)); shorter waits would take that off freshness, for some processor time.
 ";
 
 /// Every section.

@@ -236,10 +236,10 @@ impl fmt::Debug for KafkaOptions {
 const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "sluice"),
     ("check.crcs", "true"),
-    // A trickle is fetched in gulps: each answer costs the same for one message as for a hundred, and 50 milliseconds are not felt.
+    // A trickle is fetched in gulps: each answer costs the same for one message as for a hundred, and 35 milliseconds are not felt.
     // No longer, because librdkafka's long poll holds its connection: metadata and offset questions to the same broker wait behind it.
     ("fetch.min.bytes", "16384"),
-    ("fetch.wait.max.ms", "50"),
+    ("fetch.wait.max.ms", "35"),
     // The default of a second is how long fetching sleeps whenever the queue was full for a moment.
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.error.backoff.ms", "100"),
