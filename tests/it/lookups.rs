@@ -178,28 +178,45 @@ fn a_filter_on_the_window_passes_by_files_of_other_partitions() {
     }
 }
 
+/// More rows than are looked at where a connection is served.
+const BIG: &str = "CREATE TABLE gold.big (n BIGINT, name TEXT);
+    INSERT INTO gold.big SELECT n, 'name ' || n::text FROM generate_series(1, 300000) AS g(n)";
+const ALL: &str = "SELECT sum(n)::bigint, count(name), max(length(name)) FROM gold.big";
+
+fn read(pg: &Pg) -> String {
+    let rows = pg.run(ALL);
+    let cells = rows[0].iter().map(|cell| cell.clone().unwrap());
+    cells.collect::<Vec<_>>().join(" ")
+}
+
+fn from_memory(pg: &Pg) -> bool {
+    let plan = pg.run(&format!("EXPLAIN {ALL}"));
+    let mut lines = plan.iter().flatten().flatten();
+    !lines.any(|line| line.contains("DeltaScan"))
+}
+
+#[test]
+fn a_table_without_room_in_memory_is_read_from_its_files() {
+    let server = Server::start_with(&["--query-memory", "32MB"]);
+    let pg = server.connect();
+    pg.run(BIG);
+    for _ in 0..4 {
+        assert_eq!(read(&pg), "45000150000 300000 11");
+        assert!(!from_memory(&pg));
+    }
+}
+
 #[test]
 fn a_table_that_is_read_whole_again_is_kept_and_stays_right() {
     let server = Server::start();
     let (pg, other) = (server.connect(), server.connect());
-    // More rows than are looked at where a connection is served.
-    pg.run("CREATE TABLE gold.big (n BIGINT, name TEXT); INSERT INTO gold.big SELECT n, 'name ' || n::text FROM generate_series(1, 300000) AS g(n)");
-    let all = "SELECT sum(n)::bigint, count(name), max(length(name)) FROM gold.big";
-    let read = |pg: &Pg| {
-        let rows = pg.run(all);
-        let cells = rows[0].iter().map(|cell| cell.clone().unwrap());
-        cells.collect::<Vec<_>>().join(" ")
-    };
-    let from_memory = || {
-        let plan = pg.run(&format!("EXPLAIN {all}"));
-        let lines = plan.iter().flatten().flatten();
-        !lines.into_iter().any(|line| line.contains("DeltaScan"))
-    };
+    pg.run(BIG);
+    let from_memory = || from_memory(&pg);
     assert!(!from_memory());
     for _ in 0..3 {
         assert_eq!(read(&pg), "45000150000 300000 11");
     }
-    assert!(from_memory(), "{:?}", pg.run(&format!("EXPLAIN {all}")));
+    assert!(from_memory());
     other.run("BEGIN");
     assert_eq!(read(&other), "45000150000 300000 11");
     pg.run("INSERT INTO gold.big VALUES (0, 'a longer name than all of the others')");

@@ -164,9 +164,8 @@ pub(crate) struct Outlet {
     /// Columns that are read: those that anybody wants.
     columns: Vec<String>,
     inboxes: Vec<Inbox>,
-    /// How long it stood still for others, since when.
-    stood: Duration,
-    since: Instant,
+    /// How long it stood still for others.
+    stood: Spent,
 }
 
 #[derive(Debug)]
@@ -178,9 +177,8 @@ struct Inbox {
     columns: Option<Vec<usize>>,
     /// For which there was no room yet.
     waiting: Option<SplitBatch>,
-    /// How long others were hungry because of it, since when; and for how much of that it gave nothing back, after so many times it had.
-    kept_waiting: Duration,
-    since: Instant,
+    /// How long others were hungry because of it; and for how much of that it gave nothing back, after so many times it had.
+    kept_waiting: Spent,
     stood_still: Duration,
     releases: u64,
 }
@@ -206,8 +204,7 @@ pub(crate) fn open(request: &ReadRequest) -> (Outlet, Receiver<ReaderRequest>, S
         state,
         columns: request.columns.clone(),
         inboxes: vec![inbox],
-        stood: Duration::ZERO,
-        since: Instant::now(),
+        stood: Spent::default(),
     };
     (outlet, asked, reader)
 }
@@ -263,10 +260,10 @@ impl Outlet {
     /// looked at. Asked between two batches.
     pub(crate) fn stands(&mut self) -> bool {
         let coming = |inbox: &Inbox| inbox.budget.is_awaited();
-        if self.inboxes.iter().any(coming) && self.may_stand() {
+        if self.inboxes.iter().any(coming) && *self.stood.within(AGAIN) < STANDS_FOR {
             let begun = Instant::now();
             std::thread::sleep(STEP);
-            self.stood += begun.elapsed();
+            *self.stood.within(AGAIN) += begun.elapsed();
             return true;
         }
         let waits = self.state.waits_for_company();
@@ -274,14 +271,6 @@ impl Outlet {
             std::thread::sleep(STEP);
         }
         waits
-    }
-
-    fn may_stand(&mut self) -> bool {
-        if self.since.elapsed() > AGAIN {
-            self.since = Instant::now();
-            self.stood = Duration::ZERO;
-        }
-        self.stood < STANDS_FOR
     }
 
     /// Hands over what was offered, waiting at most so long for room: whether everybody has it.
@@ -384,8 +373,7 @@ impl Inbox {
             wanted,
             columns: None,
             waiting: None,
-            kept_waiting: Duration::ZERO,
-            since: Instant::now(),
+            kept_waiting: Spent::default(),
             stood_still: Duration::ZERO,
             releases: 0,
         };
@@ -428,18 +416,40 @@ impl Inbox {
 
     /// Notes that others were hungry because of it: whether it was too long.
     fn keeps_waiting(&mut self, time: Duration) -> bool {
-        if self.since.elapsed() > OVER {
-            self.since = Instant::now();
-            self.kept_waiting = Duration::ZERO;
-        }
         let releases = self.budget.releases();
         if releases != self.releases {
             self.releases = releases;
             self.stood_still = Duration::ZERO;
         }
-        self.kept_waiting += time;
+        let kept_waiting = self.kept_waiting.within(OVER);
+        *kept_waiting += time;
         self.stood_still += time;
-        self.kept_waiting > PATIENCE || self.stood_still > STANDS_STILL
+        *kept_waiting > PATIENCE || self.stood_still > STANDS_STILL
+    }
+}
+
+/// Time that went into something, of a stretch of time; with the next stretch it begins anew.
+#[derive(Debug)]
+struct Spent {
+    since: Instant,
+    time: Duration,
+}
+
+impl Default for Spent {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            time: Duration::ZERO,
+        }
+    }
+}
+
+impl Spent {
+    fn within(&mut self, stretch: Duration) -> &mut Duration {
+        if self.since.elapsed() > stretch {
+            *self = Self::default();
+        }
+        &mut self.time
     }
 }
 

@@ -251,8 +251,13 @@ impl UserSchema {
 
     fn plain(&self, table: &Arc<crate::table::TableState>) -> Arc<dyn TableProvider> {
         let snapshot = self.snapshot.clone();
-        let table = SluiceTable::new(Arc::clone(table), self.freshness, snapshot);
-        Arc::new(table.with_cache(Arc::clone(self.engine.row_cache())))
+        let cache = Arc::clone(self.engine.row_cache());
+        Arc::new(SluiceTable::new(
+            Arc::clone(table),
+            self.freshness,
+            snapshot,
+            cache,
+        ))
     }
 
     /// A view is its query, planned where it is used.

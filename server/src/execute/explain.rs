@@ -12,7 +12,6 @@ use arrow::{
 };
 use datafusion::{
     execution::SendableRecordBatchStream,
-    logical_expr::LogicalPlan,
     physical_plan::{
         ExecutionPlan, common, display::DisplayableExecutionPlan, displayable, execute_stream,
         stream::RecordBatchStreamAdapter,
@@ -96,9 +95,26 @@ async fn query_plan(
         .map_err(engine_error)?;
     let (format, analyze, verbose) = (explain.format, explain.analyze, explain.verbose);
     let start = async move {
+        let state = context.state();
+        let optimized = state.optimize(&plan)?;
+        let physical = state.create_physical_plan(&optimized).await?;
+        let planning = begun.elapsed();
+        let begun = Instant::now();
+        if analyze {
+            run_through(&physical, &context).await?;
+        }
+        let took = analyze.then(|| begun.elapsed());
         let text = match format {
-            ExplainFormat::Text => text(&context, &plan, analyze, verbose).await?,
-            ExplainFormat::Json => document(&context, &plan, analyze, begun).await?,
+            ExplainFormat::Json => json::document(physical.as_ref(), planning, took),
+            ExplainFormat::Text if analyze => {
+                let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
+                shown.indent(verbose).to_string()
+            }
+            ExplainFormat::Text => format!(
+                "{}\n\n{}",
+                optimized.display_indent(),
+                displayable(physical.as_ref()).indent(verbose)
+            ),
         };
         let rows = lines(format, &text).map_err(external)?;
         let schema = rows.schema();
@@ -119,46 +135,6 @@ async fn run_through(
     let mut rows = execute_stream(Arc::clone(plan), context.task_ctx())?;
     while rows.try_next().await?.is_some() {}
     Ok(())
-}
-
-async fn text(
-    context: &SessionContext,
-    plan: &LogicalPlan,
-    analyze: bool,
-    verbose: bool,
-) -> datafusion::error::Result<String> {
-    let state = context.state();
-    let optimized = state.optimize(plan)?;
-    let physical = state.create_physical_plan(&optimized).await?;
-    if analyze {
-        run_through(&physical, context).await?;
-        let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
-        return Ok(shown.indent(verbose).to_string());
-    }
-    let shown = displayable(physical.as_ref());
-    Ok(format!(
-        "{}\n\n{}",
-        optimized.display_indent(),
-        shown.indent(verbose)
-    ))
-}
-
-async fn document(
-    context: &SessionContext,
-    plan: &LogicalPlan,
-    analyze: bool,
-    begun: Instant,
-) -> datafusion::error::Result<String> {
-    let state = context.state();
-    let optimized = state.optimize(plan)?;
-    let physical = state.create_physical_plan(&optimized).await?;
-    let planning = begun.elapsed();
-    let begun = Instant::now();
-    if analyze {
-        run_through(&physical, context).await?;
-    }
-    let took = analyze.then(|| begun.elapsed());
-    Ok(json::document(physical.as_ref(), planning, took))
 }
 
 /// The text of a continuous query's plan in the form that was asked for.

@@ -127,7 +127,6 @@ impl Session {
         }
         Ok(Some(Arc::new(CachedTable::new(
             table.clone(),
-            Arc::clone(self.engine.row_cache()),
             self.context(),
             Arc::clone(bind),
         ))))

@@ -1,4 +1,5 @@
-//! Rows of small tables, decoded and kept: statements that look up a few rows would decode the same pages again and again.
+//! Rows of tables, decoded and kept: statements that look up a few rows of a small one, or read all of one again and again, would decode the
+//! same pages each time.
 //!
 //! A data file never changes, so its rows hold as long as the table has the file; a new version costs what is new in it. What is kept is
 //! bounded, accounted in the pool of ad-hoc queries, and goes when other tables are asked for. Whatever cannot be kept (large tables, rows
@@ -32,7 +33,7 @@ use futures::TryStreamExt;
 use parking_lot::Mutex;
 use sluice_connectors::delta::Snapshot;
 
-/// Bytes of data files from which a table is not kept.
+/// Bytes of data files from which a table is not kept for those who look up rows of it.
 const FILE_BYTES: i64 = 16 << 20;
 
 /// Data files from which it is not: each is read by itself.
@@ -45,7 +46,7 @@ const FILE_BYTES_AT_ONCE: i64 = 1 << 20;
 /// Bytes of data files from which a table is not kept for statements that read all of it.
 const FILE_BYTES_TO_READ_WHOLE: i64 = 128 << 20;
 
-/// What is read as a whole again within this time is worth keeping.
+/// What is read as a whole again within this time is worth keeping; what could not be kept is not tried again for as long.
 const WHILE: Duration = Duration::from_secs(600);
 
 /// The part of the memory of ad-hoc queries that is for decoded rows: one in so many.
@@ -77,8 +78,7 @@ struct Entry {
     snapshot: Arc<Snapshot>,
     /// `None` where the table is not to be kept at this version.
     rows: Option<Arc<CachedRows>>,
-    /// Bytes of data files that turned out to be too many.
-    too_many: Option<i64>,
+    since: Instant,
 }
 
 /// What is known of a table's rows.
@@ -116,6 +116,20 @@ pub type Comparison = (usize, Operator, ScalarValue);
 /// Whether the files of a version are few and small enough to be kept.
 pub fn fits(snapshot: &Snapshot) -> bool {
     snapshot.num_files() <= FILES && snapshot.size().1 <= FILE_BYTES
+}
+
+/// Whether they are for statements that read all of them.
+fn fits_whole(snapshot: &Snapshot) -> bool {
+    snapshot.num_files() <= FILES && snapshot.size().1 <= FILE_BYTES_TO_READ_WHOLE
+}
+
+impl Known {
+    fn rows(self) -> Option<Arc<CachedRows>> {
+        match self {
+            Self::Rows(rows) => Some(rows),
+            Self::Refused | Self::No => None,
+        }
+    }
 }
 
 impl RowCache {
@@ -194,8 +208,10 @@ impl RowCache {
         schema: &SchemaRef,
         state: &SessionState,
     ) -> Result<Option<Arc<CachedRows>>> {
-        let rows = self.load_if(fits(snapshot), path, snapshot, schema, state);
-        rows.await
+        match self.get(path, snapshot) {
+            Known::No if fits(snapshot) => self.read_in_turn(path, snapshot, schema, state).await,
+            known => Ok(known.rows()),
+        }
     }
 
     /// The rows for a statement that reads all of them, and of the columns as many as `wide` says. The second of the kind in a while has
@@ -208,37 +224,30 @@ impl RowCache {
         wide: bool,
         state: &SessionState,
     ) -> Result<Option<Arc<CachedRows>>> {
-        match self.get(path, snapshot) {
-            Known::Rows(rows) => return Ok(Some(rows)),
-            Known::Refused => return Ok(None),
-            Known::No => {}
+        let known = self.get(path, snapshot);
+        let unknown = matches!(known, Known::No);
+        if unknown && wide && fits_whole(snapshot) && self.is_worth_it(path) {
+            return self.read_in_turn(path, snapshot, schema, state).await;
         }
-        let bytes = snapshot.size().1;
-        let fits = snapshot.num_files() <= FILES && bytes <= FILE_BYTES_TO_READ_WHOLE;
-        if !wide || !fits || !self.is_worth_it(path, bytes) {
-            return Ok(None);
-        }
-        self.load_if(true, path, snapshot, schema, state).await
+        Ok(known.rows())
     }
 
     /// Whether the rows of a table that is read as a whole should be kept: they were already, or it is not the first time in a while.
-    fn is_worth_it(&self, path: &str, bytes: i64) -> bool {
+    fn is_worth_it(&self, path: &str) -> bool {
         let mut tables = self.tables.lock();
         match tables.by_path.get(path) {
             Some(entry) if entry.rows.is_some() => return true,
-            Some(entry) if entry.too_many.is_some_and(|many| bytes >= many) => return false,
+            Some(entry) if entry.since.elapsed() < WHILE => return false,
             _ => {}
         }
         tables.read_whole.retain(|_, at| at.elapsed() < WHILE);
-        tables
-            .read_whole
-            .insert(path.to_owned(), Instant::now())
-            .is_some()
+        let before = tables.read_whole.insert(path.to_owned(), Instant::now());
+        before.is_some()
     }
 
-    async fn load_if(
+    /// Reads rows that are not known, unless somebody else is at it: then that is waited for.
+    async fn read_in_turn(
         &self,
-        fits: bool,
         path: &str,
         snapshot: &Arc<Snapshot>,
         schema: &SchemaRef,
@@ -246,18 +255,12 @@ impl RowCache {
     ) -> Result<Option<Arc<CachedRows>>> {
         let turn = Arc::clone(self.loading.lock().entry(path.to_owned()).or_default());
         let turn = turn.lock_owned().await;
-        let known = self.get(path, snapshot);
-        let rows = match known {
-            Known::Rows(rows) => Some(rows),
-            Known::Refused => None,
-            Known::No if fits && !snapshot.has_deletion_vectors() => {
-                let mut held = MemoryConsumer::new("rows being decoded").register(&self.pool);
-                let rows = self.read(path, snapshot, schema, state, &mut held).await?;
-                // They are accounted among what is kept now.
-                held.free();
+        let rows = match self.get(path, snapshot) {
+            Known::No => {
+                let rows = self.read(path, snapshot, schema, state).await?;
                 self.put(path, snapshot, rows)
             }
-            Known::No => self.put(path, snapshot, None),
+            known => known.rows(),
         };
         drop(turn);
         let mut loading = self.loading.lock();
@@ -271,8 +274,12 @@ impl RowCache {
         snapshot: &Snapshot,
         schema: &SchemaRef,
         state: &SessionState,
-        held: &mut MemoryReservation,
     ) -> Result<Option<CachedRows>> {
+        if snapshot.has_deletion_vectors() {
+            return Ok(None);
+        }
+        // Until they are accounted among what is kept.
+        let held = MemoryConsumer::new("rows being decoded").register(&self.pool);
         let before = self.before(path);
         let mut files = HashMap::new();
         let mut batches = Vec::new();
@@ -335,8 +342,8 @@ impl RowCache {
         let entry = Entry {
             used: tables.now,
             snapshot: Arc::clone(snapshot),
-            too_many: rows.is_none().then(|| snapshot.size().1),
             rows,
+            since: Instant::now(),
         };
         tables.by_path.insert(path.to_owned(), entry);
         loop {

@@ -38,7 +38,7 @@ use futures::TryStreamExt;
 
 use super::{
     Cut, SluiceTable,
-    cache::{Comparison, Known, RowCache},
+    cache::{Comparison, Known},
     provider::{scan_cut, stored},
 };
 
@@ -48,7 +48,6 @@ pub type Bind = Arc<dyn Fn(Expr) -> Result<Expr> + Send + Sync>;
 /// A table whose scans are run many times.
 pub struct CachedTable {
     table: SluiceTable,
-    cache: Arc<RowCache>,
     context: SessionContext,
     bind: Bind,
     outgrown: Arc<AtomicBool>,
@@ -56,15 +55,9 @@ pub struct CachedTable {
 
 impl CachedTable {
     /// Of a table, as a session of this context sees it.
-    pub fn new(
-        table: SluiceTable,
-        cache: Arc<RowCache>,
-        context: SessionContext,
-        bind: Bind,
-    ) -> Self {
+    pub fn new(table: SluiceTable, context: SessionContext, bind: Bind) -> Self {
         Self {
             table,
-            cache,
             context,
             bind,
             outgrown: Arc::default(),
@@ -82,7 +75,10 @@ impl CachedTable {
         let tail: usize = cut.tail.iter().map(RecordBatch::num_rows).sum();
         let committed = match &cut.snapshot {
             None => 0,
-            Some(snapshot) => self.cache.at_hand(self.table.state().path(), snapshot)?,
+            Some(snapshot) => self
+                .table
+                .cache()
+                .at_hand(self.table.state().path(), snapshot)?,
         };
         Some(committed + tail)
     }
@@ -134,7 +130,6 @@ impl TableProvider for CachedTable {
             )),
             scan: Arc::new(Scan {
                 table: self.table.clone(),
-                cache: Arc::clone(&self.cache),
                 context: self.context.clone(),
                 bind: Arc::clone(&self.bind),
                 projection: projection.cloned(),
@@ -181,7 +176,6 @@ struct CachedScanExec {
 
 struct Scan {
     table: SluiceTable,
-    cache: Arc<RowCache>,
     context: SessionContext,
     bind: Bind,
     projection: Option<Vec<usize>>,
@@ -201,7 +195,8 @@ impl Scan {
     fn rows_of(&self, cut: &Cut) -> Result<Option<Vec<RecordBatch>>> {
         let mut batches = Vec::new();
         if let Some(snapshot) = &cut.snapshot {
-            let Known::Rows(rows) = self.cache.get(self.table.state().path(), snapshot) else {
+            let Known::Rows(rows) = self.table.cache().get(self.table.state().path(), snapshot)
+            else {
                 return Ok(None);
             };
             for batch in rows.matching(&self.values()?)? {
@@ -245,7 +240,11 @@ impl Scan {
             && self.table.is_newest(snapshot)
         {
             let (path, schema) = (self.table.state().path(), self.table.schema());
-            let loaded = self.cache.load(path, snapshot, &schema, &state).await?;
+            let loaded = self
+                .table
+                .cache()
+                .load(path, snapshot, &schema, &state)
+                .await?;
             if loaded.is_none() {
                 self.outgrown.store(true, Ordering::Relaxed);
             }

@@ -45,7 +45,7 @@ pub struct SluiceTable {
     freshness: Freshness,
     /// What the session's transaction reads; `None` for the server's own reading.
     snapshot: Option<Arc<ReadSnapshot>>,
-    cache: Option<Arc<RowCache>>,
+    cache: Arc<RowCache>,
 }
 
 impl SluiceTable {
@@ -54,22 +54,19 @@ impl SluiceTable {
         state: Arc<TableState>,
         freshness: Freshness,
         snapshot: Option<Arc<ReadSnapshot>>,
+        cache: Arc<RowCache>,
     ) -> Self {
         Self {
             state,
             freshness,
             snapshot,
-            cache: None,
+            cache,
         }
     }
 
-    /// The same, read from decoded rows where these are kept.
-    #[must_use]
-    pub fn with_cache(self, cache: Arc<RowCache>) -> Self {
-        Self {
-            cache: Some(cache),
-            ..self
-        }
+    /// Decoded rows, of this table among others.
+    pub(super) fn cache(&self) -> &RowCache {
+        &self.cache
     }
 
     /// A plan of the decoded rows, for a statement that reads all of the table.
@@ -79,20 +76,17 @@ impl SluiceTable {
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let (Some(cache), Some(snapshot)) = (&self.cache, &cut.snapshot) else {
+        let state = session.as_any().downcast_ref::<SessionState>();
+        let snapshot = cut.snapshot.as_ref();
+        let (Some(state), Some(snapshot)) = (state, snapshot.filter(|cut| self.is_newest(cut)))
+        else {
             return Ok(None);
         };
-        let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
-            return Ok(None);
-        };
-        if !self.is_newest(snapshot) {
-            return Ok(None);
-        }
         let (path, schema) = (self.state.path(), &self.state.schema);
         let columns = projection.map_or(schema.fields().len(), Vec::len);
         let wide = 2 * columns >= schema.fields().len();
-        let rows = cache.for_all(path, snapshot, schema, wide, state).await?;
-        let Some(rows) = rows else {
+        let rows = self.cache.for_all(path, snapshot, schema, wide, state);
+        let Some(rows) = rows.await? else {
             return Ok(None);
         };
         let mut shares = rows.shares(state.config().target_partitions());
