@@ -31,7 +31,7 @@ fn a_running_query_tells_what_its_steps_and_operators_took() {
         "gold.t has run for",
         "  Delta log ",
         "EventTimeExec",
-        "AggregateExec",
+        "PartialAggregateExec",
         "Fingerprint",
     ] {
         assert!(text.contains(expected), "no {expected:?} in\n{text}");
@@ -86,7 +86,7 @@ fn a_running_query_tells_what_its_steps_and_operators_took() {
         "{passed} of {rows} rows\n{taken:#}"
     );
     assert!(
-        named("AggregateExec").unwrap()["Compute Time"]
+        named("PartialAggregateExec").unwrap()["Compute Time"]
             .as_f64()
             .unwrap()
             > 0.0

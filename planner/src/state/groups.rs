@@ -12,13 +12,13 @@ use arrow::{
 };
 use datafusion::{
     logical_expr::{EmitTo, GroupsAccumulator},
-    physical_expr::{GroupsAccumulatorAdapter, aggregate::AggregateFunctionExpr},
     physical_plan::aggregates::group_values::GroupValues,
 };
 
 use super::{integers::group_values, stage::constant};
 use crate::{
     error::{PlanError, Result},
+    operators::accumulator,
     streaming::Stage,
 };
 
@@ -181,15 +181,4 @@ impl Groups {
             .sum();
         self.values.size() + accumulators + self.indices.capacity() * size_of::<usize>()
     }
-}
-
-/// The aggregate's own accumulator over groups, or the engine's adapter around one per group.
-fn accumulator(aggregate: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>> {
-    if aggregate.groups_accumulator_supported() {
-        return Ok(aggregate.create_groups_accumulator()?);
-    }
-    let aggregate = Arc::clone(aggregate);
-    Ok(Box::new(GroupsAccumulatorAdapter::new(move || {
-        aggregate.create_accumulator()
-    })))
 }

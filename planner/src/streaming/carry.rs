@@ -3,7 +3,10 @@
 //! A late row is found high up in a plan and kept as it came from the stream; a pane's rows are filed by their window wherever the query
 //! left that out. So the plan is rebuilt from the cut upwards with the hidden columns appended to every projection on the way.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::{
@@ -37,6 +40,25 @@ impl Carried {
         let column = self.column(name)?;
         let index = self.plan.schema().maybe_index_of_column(column);
         index.ok_or_else(|| lost(name))
+    }
+
+    /// The same without the columns that neither are hidden nor are read by these expressions.
+    pub(crate) fn reading<'a>(&self, exprs: impl Iterator<Item = &'a Expr>) -> Result<Self> {
+        let schema = self.plan.schema();
+        let read = exprs.flat_map(Expr::column_refs);
+        let hidden = self.hidden.iter().map(|(_, column)| column);
+        let kept: BTreeSet<usize> = read
+            .chain(hidden)
+            .filter_map(|column| schema.maybe_index_of_column(column))
+            .collect();
+        let kept = kept
+            .into_iter()
+            .map(|index| Expr::Column(Column::from(schema.qualified_field(index))));
+        let plan = Projection::try_new(kept.collect(), Arc::new(self.plan.clone()))?;
+        Ok(Self {
+            plan: LogicalPlan::Projection(plan),
+            hidden: self.hidden.clone(),
+        })
     }
 
     /// Whether a row of the leaf may become several.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use datafusion::{
     catalog::Session,
-    common::DFSchema,
+    common::{DFSchema, tree_node::TreeNode},
     error::Result as EngineResult,
     execution::{
         SessionState, SessionStateBuilder, context::ExecutionProps,
@@ -26,22 +26,30 @@ use datafusion::{
         optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
         simplify_expressions::SimplifyExpressions,
     },
-    physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
+    physical_expr::{
+        aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder},
+        create_physical_expr,
+    },
     physical_optimizer::{PhysicalOptimizerRule, ensure_requirements::EnsureRequirements},
     physical_plan::{
         ExecutionPlan,
-        aggregates::{AggregateExec, AggregateMode},
+        aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy},
     },
     physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
 };
 
-use super::{carry::Carried, grouping::physical_groups, sessions::SessionKeys};
+use super::{
+    carry::Carried,
+    grouping::{group_exprs, physical_groups},
+    program::WindowKey,
+    sessions::SessionKeys,
+};
 use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{
-        EventTimeExec, FeedExec, LateExec, PassedExec, ROW_COLUMN, RowOrigin, WINDOW_COLUMN,
-        WatermarkRule,
+        EventTimeExec, FeedExec, Filtered, GroupColumn, LateExec, Partial, PartialAggregateExec, PassedExec,
+        ROW_COLUMN, RowOrigin, WINDOW_COLUMN, WatermarkRule, WindowColumn,
     },
     windows::Windows,
 };
@@ -110,14 +118,23 @@ pub(crate) struct Lowered {
     pub(crate) group_columns: usize,
 }
 
+/// An aggregation of a query.
+#[derive(Clone, Copy)]
+pub(crate) struct Aggregation<'a> {
+    pub(crate) aggregate: &'a Aggregate,
+    pub(crate) windows: &'a Windows,
+    /// The group columns that are the window's.
+    pub(crate) keys: &'a [WindowKey],
+    pub(crate) sessions: &'a SessionKeys,
+}
+
 /// Lowers rows of the stream up to and with the partial aggregation, those that missed their windows taken out below it.
 pub(crate) async fn lower_rows(
     session: &SessionState,
     rows: &Carried,
-    aggregate: &Aggregate,
-    windows: &Windows,
-    keys: &SessionKeys,
+    aggregation: Aggregation<'_>,
 ) -> Result<Lowered> {
+    let rows = &aggregation.read_of(rows)?;
     let input = lower(session, &rows.plan).await?;
     let late = LateExec::new(
         input,
@@ -126,21 +143,20 @@ pub(crate) async fn lower_rows(
             repeats: rows.repeats()?,
         },
         rows.index_of(WINDOW_COLUMN)?,
-        windows.clone(),
+        aggregation.windows.clone(),
     );
-    aggregate_over(session, Arc::new(late), rows, aggregate, windows, keys)
+    aggregation.over(session, Arc::new(late), rows)
 }
 
 /// Lowers rows of closed windows up to and with the partial aggregation.
 pub(crate) async fn lower_between(
     session: &SessionState,
     rows: &Carried,
-    aggregate: &Aggregate,
-    windows: &Windows,
-    keys: &SessionKeys,
+    aggregation: Aggregation<'_>,
 ) -> Result<Lowered> {
+    let rows = &aggregation.read_of(rows)?;
     let input = lower(session, &rows.plan).await?;
-    aggregate_over(session, input, rows, aggregate, windows, keys)
+    aggregation.over(session, input, rows)
 }
 
 /// Lowers a query without aggregation.
@@ -156,40 +172,120 @@ pub(crate) async fn lower_copy(
     Ok(Arc::new(PassedExec::new(input, origin)))
 }
 
-fn aggregate_over(
+impl Aggregation<'_> {
+    /// The same rows without the columns that it does not read.
+    fn read_of(&self, rows: &Carried) -> Result<Carried> {
+        let groups = group_exprs(self.aggregate);
+        let groups = groups.into_iter().enumerate();
+        let read = groups.filter(|(index, _)| self.window_column(*index).is_none());
+        rows.reading(read.map(|(_, expr)| expr).chain(&self.aggregate.aggr_expr))
+    }
+
+    /// Which column of the window a group column is, where that follows from a row's pane.
+    fn window_column(&self, index: usize) -> Option<WindowColumn> {
+        if self.windows.is_session() || !self.is_plain() {
+            return None;
+        }
+        let key = self.keys.iter().find(|key| key.index == index)?;
+        Some(key.column)
+    }
+
+    /// Whether our own operator has it: it knows neither grouping sets nor aggregates over rows in order.
+    fn is_plain(&self) -> bool {
+        let is_ordered = |expr: &Expr| {
+            expr.exists(|expr| {
+                Ok(matches!(expr, Expr::AggregateFunction(function) if !function.params.order_by.is_empty()))
+            })
+            .unwrap_or(true)
+        };
+        let mut groups = self.aggregate.group_expr.iter();
+        let mut aggregates = self.aggregate.aggr_expr.iter();
+        !groups.any(|expr| matches!(expr, Expr::GroupingSet(_))) && !aggregates.any(is_ordered)
+    }
+
+    fn over(
+        &self,
+        session: &SessionState,
+        input: Arc<dyn ExecutionPlan>,
+        rows: &Carried,
+    ) -> Result<Lowered> {
+        let logical = rows.plan.schema();
+        let schema = input.schema();
+        let props = session.execution_props();
+        let context = PhysicalPlanningContext::default();
+        let mut exprs = self.aggregate.aggr_expr.clone();
+        if let Windows::Session { .. } = self.windows {
+            // Where a session begins and ends; state alone, no result.
+            let time = Expr::Column(rows.column(WINDOW_COLUMN)?.clone());
+            exprs.push(min(time.clone()).alias("__sluice_first"));
+            exprs.push(max(time).alias("__sluice_last"));
+        }
+        let mut aggregates = Vec::with_capacity(exprs.len());
+        for expr in &exprs {
+            let lowered =
+                LoweredAggregateBuilder::new(expr, logical, &schema, props, &context).build()?;
+            check_mergeable(&lowered.aggregate)?;
+            aggregates.push(Filtered {
+                aggregate: lowered.aggregate,
+                filter: lowered.filter,
+            });
+        }
+        let hidden = self.sessions.hidden(rows)?;
+        if !self.is_plain() {
+            let (groups, count) = physical_groups(self.aggregate, &hidden, logical, props)?;
+            return engines(session, input, groups, count, aggregates);
+        }
+        let mut groups = Vec::new();
+        for column in hidden {
+            let name = column.name.clone();
+            let expr = create_physical_expr(&Expr::Column(column), logical, props, &context)?;
+            groups.push(GroupColumn::Expr(expr, name));
+        }
+        let named = self.aggregate.schema.fields().iter();
+        for (index, (expr, field)) in group_exprs(self.aggregate).into_iter().zip(named).enumerate()
+        {
+            groups.push(match self.window_column(index) {
+                Some(column) => GroupColumn::Window(column, field.as_ref().clone()),
+                None => {
+                    let expr = create_physical_expr(expr, logical, props, &context)?;
+                    GroupColumn::Expr(expr, field.name().clone())
+                }
+            });
+        }
+        let group_columns = groups.len();
+        let lowered = aggregates.iter().map(|filtered| &filtered.aggregate);
+        let lowered = lowered.cloned().collect();
+        let partial = Partial {
+            groups,
+            aggregates,
+            windows: self.windows.clone(),
+            pane_column: rows.index_of(WINDOW_COLUMN)?,
+        };
+        Ok(Lowered {
+            partial: Arc::new(PartialAggregateExec::try_new(input, partial)?),
+            aggregates: lowered,
+            group_columns,
+        })
+    }
+}
+
+/// The engine's partial aggregation.
+fn engines(
     session: &SessionState,
     input: Arc<dyn ExecutionPlan>,
-    rows: &Carried,
-    aggregate: &Aggregate,
-    windows: &Windows,
-    keys: &SessionKeys,
+    groups: PhysicalGroupBy,
+    group_columns: usize,
+    aggregates: Vec<Filtered>,
 ) -> Result<Lowered> {
-    let logical = rows.plan.schema();
     let schema = input.schema();
-    let props = session.execution_props();
-    let context = PhysicalPlanningContext::default();
-    let hidden = keys.hidden(rows)?;
-    let (groups, group_columns) = physical_groups(aggregate, &hidden, logical, props)?;
-    let mut exprs = aggregate.aggr_expr.clone();
-    if let Windows::Session { .. } = windows {
-        // Where a session begins and ends; state alone, no result.
-        let time = Expr::Column(rows.column(WINDOW_COLUMN)?.clone());
-        exprs.push(min(time.clone()).alias("__sluice_first"));
-        exprs.push(max(time).alias("__sluice_last"));
-    }
-    let mut aggregates = Vec::with_capacity(exprs.len());
-    let mut filters = Vec::with_capacity(exprs.len());
-    for expr in &exprs {
-        let lowered =
-            LoweredAggregateBuilder::new(expr, logical, &schema, props, &context).build()?;
-        check_mergeable(&lowered.aggregate)?;
-        aggregates.push(lowered.aggregate);
-        filters.push(lowered.filter);
-    }
+    let (aggregates, filters) = aggregates
+        .into_iter()
+        .map(|filtered| (filtered.aggregate, filtered.filter))
+        .unzip();
     let partial = AggregateExec::try_new(
         AggregateMode::Partial,
         groups,
-        aggregates.clone(),
+        aggregates,
         filters,
         input,
         schema,

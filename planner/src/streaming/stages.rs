@@ -18,7 +18,7 @@ use super::{
     carry::{carry_between, carry_rows},
     grouping::{group_exprs, grouping_sets, no_window},
     lineage::{Origin, origin, plain_column},
-    physical::{Lowered, lower_between, lower_rows},
+    physical::{Aggregation, Lowered, lower_between, lower_rows},
     program::{Between, Stage, WindowKey},
     sessions::SessionKeys,
     watermark::{event_time_name, watermarked_column},
@@ -51,15 +51,19 @@ pub(crate) async fn stages(
         let sessions = SessionKeys::of(&cut.aggregate, &cut.window, &keys)?;
         let keys = sessions.shifted(keys);
         check_bounds(&cut)?;
-        let windows = &cut.window.windows;
+        let aggregation = Aggregation {
+            aggregate: &cut.aggregate,
+            windows: &cut.window.windows,
+            keys: &keys,
+            sessions: &sessions,
+        };
         let stage = match stages.last_mut() {
             None => {
                 check_event_time(&cut, stream)?;
                 let mut first = None;
                 for branch in branches(&cut.aggregate.input)? {
                     let rows = carry_rows(&branch)?;
-                    let lowered =
-                        lower_rows(session, &rows, &cut.aggregate, windows, &sessions).await?;
+                    let lowered = lower_rows(session, &rows, aggregation).await?;
                     chains.push(Chain {
                         logical: branch,
                         plan: Arc::clone(&lowered.partial),
@@ -73,8 +77,7 @@ pub(crate) async fn stages(
             Some(below) => {
                 let time = window_time(&cut, Some(below))?;
                 let rows = carry_between(&cut.aggregate.input)?;
-                let lowered =
-                    lower_between(session, &rows, &cut.aggregate, windows, &sessions).await?;
+                let lowered = lower_between(session, &rows, aggregation).await?;
                 let between = Between {
                     time,
                     feed_schema: leaf_schema(&lowered.partial),

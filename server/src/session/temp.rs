@@ -5,6 +5,8 @@
 //!
 //! long because what such a table is and how it is written to are read together
 
+mod merge;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -15,7 +17,8 @@ use std::{
 
 use arrow::{
     array::{AsArray, BooleanArray, RecordBatch},
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    compute::filter_record_batch,
+    datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
 };
 use async_trait::async_trait;
 use datafusion::{
@@ -79,6 +82,8 @@ enum Kind {
     Delete,
     /// The rows have a column more: whether they were changed.
     Update,
+    /// The rows have a column more: what was done to them.
+    Merge,
     Truncate,
 }
 
@@ -345,7 +350,7 @@ impl Session {
         statement: &ast::Statement,
     ) -> Result<Option<(String, Kind, ast::Statement)>> {
         let hint =
-            "Write to a temporary table with INSERT, UPDATE and DELETE, or make a plain one.";
+            "Write to a temporary table with INSERT, UPDATE, DELETE and MERGE, or make a plain one.";
         Ok(match statement {
             ast::Statement::Insert(insert) => {
                 let TableObject::TableName(name) = &insert.table else {
@@ -397,6 +402,22 @@ impl Session {
                 };
                 let query = query_of(&updated(update, &table.schema, &name, &relation)?)?;
                 Some((name, Kind::Update, query))
+            }
+            ast::Statement::Merge(merge) => {
+                let TableFactor::Table { name, .. } = &merge.table else {
+                    return Ok(None);
+                };
+                let Some(name) = temporary(name)? else {
+                    return Ok(None);
+                };
+                if merge.output.is_some() {
+                    return Err(unsupported("RETURNING", hint));
+                }
+                let Some(table) = self.temp.get(&name) else {
+                    return Ok(Some((name, Kind::Merge, statement.clone())));
+                };
+                let query = query_of(&merge::merged(merge, &table.schema, &name)?)?;
+                Some((name, Kind::Merge, query))
             }
             ast::Statement::Truncate(truncate) => {
                 let [table] = truncate.table_names.as_slice() else {
@@ -460,12 +481,44 @@ impl Session {
                 table.put(fitted(rows, &table.schema)?)?;
                 Ok(format!("UPDATE {changed}"))
             }
+            Kind::Merge => {
+                let (rows, count) = merged_rows(&batches, table.schema.fields().len())?;
+                table.put(fitted(rows, &table.schema)?)?;
+                Ok(format!("MERGE {count}"))
+            }
             Kind::Truncate => {
                 table.put(Vec::new())?;
                 Ok("TRUNCATE TABLE".into())
             }
         }
     }
+}
+
+/// The rows that a MERGE leaves, and how many it changed, added or deleted.
+fn merged_rows(batches: &[RecordBatch], columns: usize) -> Result<(Vec<RecordBatch>, usize)> {
+    let (mut rows, mut count) = (Vec::new(), 0);
+    let all: Vec<usize> = (0..columns).collect();
+    for batch in batches {
+        let done = batch.columns().get(columns);
+        let done = done.and_then(|done| done.as_primitive_opt::<Int64Type>());
+        let done = done.ok_or_else(|| Error::internal("a MERGE lost what it did"))?;
+        if done.values().contains(&merge::TWICE) {
+            return Err(Error::user(
+                SqlState::CardinalityViolation,
+                "MERGE command cannot affect row a second time",
+            )
+            .with_hint(
+                "Ensure that not more than one source row matches any one target row.",
+            ));
+        }
+        count += done.values().iter().filter(|done| **done != merge::KEPT).count();
+        let stays = done.values().iter().map(|done| Some(*done != merge::DELETED));
+        let kept = batch
+            .project(&all)
+            .and_then(|batch| filter_record_batch(&batch, &stays.collect::<BooleanArray>()));
+        rows.push(kept.map_err(|error| Error::internal(error.to_string()))?);
+    }
+    Ok((rows, count))
 }
 
 /// The temporary table of a FROM, and the text that it is read by; `None` where it is another relation.
@@ -486,10 +539,14 @@ fn one_of(table: Option<&ast::TableWithJoins>) -> Result<Option<(String, String)
     Ok(found.map(|found| (found, relation.to_string())))
 }
 
-/// The query that gives the rows of an UPDATE, and of each whether it was changed.
-fn updated(update: &ast::Update, schema: &Schema, table: &str, relation: &str) -> Result<String> {
+/// What SET gives each column.
+fn assigned(
+    assignments: &[ast::Assignment],
+    schema: &Schema,
+    table: &str,
+) -> Result<BTreeMap<String, String>> {
     let mut set: BTreeMap<String, String> = BTreeMap::new();
-    for assignment in &update.assignments {
+    for assignment in assignments {
         let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
             return Err(unsupported("SET (a, b) = …", "Set each column by itself."));
         };
@@ -511,6 +568,12 @@ fn updated(update: &ast::Update, schema: &Schema, table: &str, relation: &str) -
             ));
         }
     }
+    Ok(set)
+}
+
+/// The query that gives the rows of an UPDATE, and of each whether it was changed.
+fn updated(update: &ast::Update, schema: &Schema, table: &str, relation: &str) -> Result<String> {
+    let set = assigned(&update.assignments, schema, table)?;
     let others = update.from.as_ref().map(|from| match from {
         ast::UpdateTableFromKind::BeforeSet(others)
         | ast::UpdateTableFromKind::AfterSet(others) => others,
@@ -569,10 +632,17 @@ fn matched(others: &[ast::TableWithJoins], condition: Option<&ast::Expr>) -> Str
 
 /// What a statement calls the table that it writes to.
 fn called(table: Option<&ast::TableWithJoins>, name: &str) -> String {
-    match table.map(|table| &table.relation) {
-        Some(TableFactor::Table {
+    match table {
+        Some(table) => called_by(&table.relation, name),
+        None => quoted(name),
+    }
+}
+
+fn called_by(table: &TableFactor, name: &str) -> String {
+    match table {
+        TableFactor::Table {
             alias: Some(alias), ..
-        }) => alias.name.to_string(),
+        } => alias.name.to_string(),
         _ => quoted(name),
     }
 }

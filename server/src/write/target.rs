@@ -97,7 +97,7 @@ impl Target {
         }
         if name.schema == TEMP_SCHEMA {
             return Err(wrong(&format!("temporary table \"{}\"", name.name)).with_hint(
-                "Temporary tables take SELECT, INSERT, UPDATE, DELETE, TRUNCATE of one of them, COPY, and DROP.",
+                "Temporary tables take SELECT, INSERT, UPDATE, DELETE, MERGE, TRUNCATE of one of them, COPY, and DROP.",
             ));
         }
         let object = match catalog.get(&name).map(Arc::as_ref) {

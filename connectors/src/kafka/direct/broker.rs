@@ -37,6 +37,9 @@ const IDLE: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_secs(5);
 const SILENT_AFTER: Duration = Duration::from_secs(10);
+/// Where less than this part of the company that is waited for has come in the time for it, twice as long is waited: an answer costs the
+/// same for four messages as for eight, and at some hundred a second they are what a query costs.
+const THIN: usize = 8;
 
 /// Why a connection is given up.
 enum End {
@@ -59,6 +62,8 @@ pub(super) fn run(fetcher: &Arc<Fetcher>, id: i32) {
         id,
         turn: 0,
         quiet: None,
+        thin: false,
+        asked_at: Instant::now(),
         failing: false,
     };
     let mut backoff = BACKOFF;
@@ -94,6 +99,10 @@ struct Broker<'f> {
     turn: usize,
     /// Since when answers have had no message; `None` where the last one had.
     quiet: Option<Instant>,
+    /// Whether there is so little that it is worth waiting longer for.
+    thin: bool,
+    /// When the last question was sent.
+    asked_at: Instant,
     failing: bool,
 }
 
@@ -124,6 +133,7 @@ impl Broker<'_> {
             let patience = self.wait() + fetcher.settings.patience;
             let answer = connection.receive_fetch(patience, &fetcher.stop)?;
             self.well();
+            self.thin = self.is_thin(&answer);
             // Where a partition has had nothing yet, the first messages of all of them should come together: those that come alone move
             // time. What came first is asked for once more, in company.
             if self.quiet.is_some() && has_messages(&answer) && !self.all_begun() {
@@ -185,10 +195,21 @@ impl Broker<'_> {
             .filter(move |(partition, _)| led(*partition))
     }
 
+    /// Whether an answer has so little that at this rate a whole one would be long in coming.
+    fn is_thin(&self, answer: &FetchResponse) -> bool {
+        let settings = &self.fetcher.settings;
+        let took = self.asked_at.elapsed().max(settings.max_wait);
+        let few = usize::try_from(settings.min_bytes).unwrap_or(0) / THIN;
+        // per time that is waited, whether that was once or twice
+        let bytes = message_bytes(answer) as f64;
+        bytes * settings.max_wait.as_secs_f64() < few as f64 * took.as_secs_f64()
+    }
+
     /// How long the broker may hold a question.
     fn wait(&self) -> Duration {
         let max_wait = self.fetcher.settings.max_wait;
         match self.quiet {
+            None if self.thin => max_wait * 2,
             None => max_wait,
             Some(since) if since.elapsed() < SILENT_AFTER => max_wait.max(QUIET),
             Some(_) => max_wait.max(SILENT),
@@ -215,6 +236,7 @@ impl Broker<'_> {
             .with_topic(TopicName(StrBytes::from_string(self.fetcher.topic.clone())))
             .with_topic_id(table.topic_id);
         drop(table);
+        self.asked_at = now;
         if partitions.is_empty() {
             return Ok(false);
         }
@@ -320,12 +342,13 @@ impl Broker<'_> {
 }
 
 fn has_messages(answer: &FetchResponse) -> bool {
-    let mut parts = answer.responses.iter().flat_map(|topic| &topic.partitions);
-    parts.any(|part| {
-        part.records
-            .as_ref()
-            .is_some_and(|records| !records.is_empty())
-    })
+    message_bytes(answer) > 0
+}
+
+fn message_bytes(answer: &FetchResponse) -> usize {
+    let parts = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    let records = parts.filter_map(|part| part.records.as_ref());
+    records.map(|records| records.len()).sum()
 }
 
 /// What a partition's part of an answer comes to.
