@@ -13,7 +13,7 @@ use arrow::{
 };
 use datafusion::{
     common::tree_node::TreeNodeRecursion,
-    error::Result,
+    error::{DataFusionError, Result},
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{EmitTo, GroupsAccumulator},
     physical_expr::{
@@ -214,7 +214,7 @@ impl ExecutionPlan for PartialAggregateExec {
             let slices: Vec<Result<RecordBatch>> = slices.map(Ok).collect();
             taken.record_output(states.iter().map(RecordBatch::num_rows).sum());
             taken.done();
-            Ok(futures::stream::iter(slices))
+            Ok::<_, DataFusionError>(futures::stream::iter(slices))
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(
             self.schema(),
@@ -333,10 +333,7 @@ impl Groups {
             accumulator.update_batch(&arguments.values, &self.indices, filter, groups)?;
         }
         self.rows += batch.num_rows();
-        if self.rows >= self.probe.rows
-            && groups as f64 / self.rows as f64 > self.probe.ratio
-            && self.accumulators.iter().all(Accumulated::takes_single_rows)
-        {
+        if self.rows >= self.probe.rows && groups as f64 / self.rows as f64 > self.probe.ratio {
             self.give(states)?;
             self.ungrouped = true;
         }
@@ -398,7 +395,7 @@ impl GroupColumn {
     }
 }
 
-fn lost_pane() -> datafusion::error::DataFusionError {
+fn lost_pane() -> DataFusionError {
     PlanError::internal("a row lost its window on its way through a plan").into_engine()
 }
 
@@ -434,10 +431,6 @@ impl Accumulated {
             values: self.arguments.iter().map(of).collect::<Result<_>>()?,
             filter: self.filter.as_ref().map(of).transpose()?,
         })
-    }
-
-    fn takes_single_rows(&self) -> bool {
-        self.accumulator.supports_convert_to_state()
     }
 }
 

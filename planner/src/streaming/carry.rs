@@ -47,10 +47,9 @@ impl Carried {
         let schema = self.plan.schema();
         let read = exprs.flat_map(Expr::column_refs);
         let hidden = self.hidden.iter().map(|(_, column)| column);
-        let kept: BTreeSet<usize> = read
-            .chain(hidden)
-            .filter_map(|column| schema.maybe_index_of_column(column))
-            .collect();
+        let place = |column: &Column| schema.maybe_index_of_column(column);
+        let mut kept: BTreeSet<usize> = read.filter_map(place).collect();
+        kept.extend(hidden.filter_map(place));
         let kept = kept
             .into_iter()
             .map(|index| Expr::Column(Column::from(schema.qualified_field(index))));

@@ -48,8 +48,8 @@ use crate::{
     error::{PlanError, PlanErrorKind, Result},
     logical::{LeafNode, WatermarkNode, interval_us},
     operators::{
-        EventTimeExec, FeedExec, Filtered, GroupColumn, LateExec, Partial, PartialAggregateExec, PassedExec,
-        ROW_COLUMN, RowOrigin, WINDOW_COLUMN, WatermarkRule, WindowColumn,
+        EventTimeExec, FeedExec, Filtered, GroupColumn, LateExec, Partial, PartialAggregateExec,
+        PassedExec, ROW_COLUMN, RowOrigin, WINDOW_COLUMN, WatermarkRule, WindowColumn,
     },
     windows::Windows,
 };
@@ -242,7 +242,10 @@ impl Aggregation<'_> {
             groups.push(GroupColumn::Expr(expr, name));
         }
         let named = self.aggregate.schema.fields().iter();
-        for (index, (expr, field)) in group_exprs(self.aggregate).into_iter().zip(named).enumerate()
+        for (index, (expr, field)) in group_exprs(self.aggregate)
+            .into_iter()
+            .zip(named)
+            .enumerate()
         {
             groups.push(match self.window_column(index) {
                 Some(column) => GroupColumn::Window(column, field.as_ref().clone()),

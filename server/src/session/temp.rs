@@ -349,8 +349,7 @@ impl Session {
         &self,
         statement: &ast::Statement,
     ) -> Result<Option<(String, Kind, ast::Statement)>> {
-        let hint =
-            "Write to a temporary table with INSERT, UPDATE, DELETE and MERGE, or make a plain one.";
+        let hint = "Write to a temporary table with INSERT, UPDATE, DELETE and MERGE, or make a plain one.";
         Ok(match statement {
             ast::Statement::Insert(insert) => {
                 let TableObject::TableName(name) = &insert.table else {
@@ -507,12 +506,17 @@ fn merged_rows(batches: &[RecordBatch], columns: usize) -> Result<(Vec<RecordBat
                 SqlState::CardinalityViolation,
                 "MERGE command cannot affect row a second time",
             )
-            .with_hint(
-                "Ensure that not more than one source row matches any one target row.",
-            ));
+            .with_hint("Ensure that not more than one source row matches any one target row."));
         }
-        count += done.values().iter().filter(|done| **done != merge::KEPT).count();
-        let stays = done.values().iter().map(|done| Some(*done != merge::DELETED));
+        count += done
+            .values()
+            .iter()
+            .filter(|done| **done != merge::KEPT)
+            .count();
+        let stays = done
+            .values()
+            .iter()
+            .map(|done| Some(*done != merge::DELETED));
         let kept = batch
             .project(&all)
             .and_then(|batch| filter_record_batch(&batch, &stays.collect::<BooleanArray>()));

@@ -292,7 +292,10 @@ impl Column {
         };
         Ok(Self {
             rows: array.len(),
-            nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
+            nulls: array
+                .nulls()
+                .filter(|nulls| nulls.null_count() > 0)
+                .cloned(),
             values,
         })
     }
@@ -452,7 +455,12 @@ fn short_of(sixteen: &[u8], length: usize) -> u128 {
 /// The column of this type that these are the words of.
 fn column_of(data_type: &DataType, long: &Long, words: &[u128]) -> Result<ArrayRef> {
     let nulls = words.contains(&NULL);
-    let nulls = nulls.then(|| words.iter().map(|word| *word != NULL).collect::<NullBuffer>());
+    let nulls = nulls.then(|| {
+        words
+            .iter()
+            .map(|word| *word != NULL)
+            .collect::<NullBuffer>()
+    });
     let buffer = match (data_type, data_type.primitive_width()) {
         (DataType::Boolean, _) => {
             let values = words.iter().map(|word| word & 1 == 1);

@@ -80,10 +80,13 @@ pub(super) fn merged(merge: &Merge, schema: &Schema, table: &str) -> Result<Stri
     }
     let names = schema.fields().iter().map(|field| quoted(field.name()));
     let names: Vec<String> = names.collect();
-    let columns = names.iter().zip(&values).map(|(name, cases)| match cases.as_str() {
-        "" => format!("{own}.{name} AS {name}"),
-        cases => format!("CASE{cases} ELSE {own}.{name} END AS {name}"),
-    });
+    let columns = names
+        .iter()
+        .zip(&values)
+        .map(|(name, cases)| match cases.as_str() {
+            "" => format!("{own}.{name} AS {name}"),
+            cases => format!("CASE{cases} ELSE {own}.{name} END AS {name}"),
+        });
     let columns: Vec<String> = columns.collect();
     let done = match done.as_str() {
         "" => format!("{KEPT}"),
