@@ -141,6 +141,8 @@ pub enum SqlState {
     ActiveSqlTransaction,
     /// 25006
     ReadOnlySqlTransaction,
+    /// 25P01
+    NoActiveSqlTransaction,
     /// 28000
     InvalidAuthorization,
     /// 3D000
@@ -224,6 +226,7 @@ impl SqlState {
             Self::InFailedSqlTransaction => "25P02",
             Self::ActiveSqlTransaction => "25001",
             Self::ReadOnlySqlTransaction => "25006",
+            Self::NoActiveSqlTransaction => "25P01",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",
             Self::InsufficientPrivilege => "42501",
@@ -287,6 +290,11 @@ impl Error {
             state,
             fault,
         }
+    }
+
+    /// Whether, as a notice, it is of something that was probably not meant.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.state == SqlState::NoActiveSqlTransaction
     }
 
     /// With more facts.

@@ -142,7 +142,7 @@ impl Prepared {
 }
 
 pub(crate) use parameters::typed_plan;
-pub(crate) use settings::Scope;
+pub(crate) use settings::{Scope, parameters};
 
 #[derive(Clone, Debug)]
 enum Planned {
@@ -533,7 +533,16 @@ impl Session {
 
     /// SET, SHOW, RESET and the transaction statements that change nothing here.
     fn setting(&self, statement: &ast::Statement) -> Result<Answer> {
+        if let ast::Statement::Lock(lock) = statement {
+            self.lock_tables(lock)?;
+            return Ok(Answer::Done {
+                tag: "LOCK TABLE".into(),
+            });
+        }
         let asked = settings::shown_name(statement);
+        if asked.as_deref().is_some_and(settings::is_all) {
+            return Ok(rows_of("SHOW", self.settings.lock().all()?));
+        }
         let about = asked.and_then(|name| {
             let value = about_roles(&self.engine, &self.actor, &name)?;
             Some(settings::Effect::Shown { name, value })
@@ -563,6 +572,11 @@ impl Session {
                 Ok(Answer::Done { tag })
             }
             settings::Effect::Nothing { tag } => Ok(Answer::Done { tag }),
+            settings::Effect::OfNoBlock => {
+                let alone = "SET LOCAL can only be used in transaction blocks";
+                self.notice(Error::user(SqlState::NoActiveSqlTransaction, alone));
+                Ok(Answer::Done { tag: "SET".into() })
+            }
         }
     }
 
@@ -634,7 +648,15 @@ impl Session {
 
     /// Keeps a notice for the client.
     pub(crate) fn notice(&self, notice: Error) {
-        self.notices.lock().push(notice);
+        let least = self.parameter("client_min_messages");
+        let quiet = match least.as_deref() {
+            Some("error") => true,
+            Some("warning") => !notice.is_warning(),
+            _ => false,
+        };
+        if !quiet {
+            self.notices.lock().push(notice);
+        }
     }
 
     /// Notices since the last call, to be sent before the completion tag.

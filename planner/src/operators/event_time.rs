@@ -205,24 +205,35 @@ impl Step {
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        let batch = match self.dead_mask(&batch)? {
-            None => batch,
+        let times = micros(&self.time, &batch)?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let latest = max(times);
+        let batch = match self.dead_mask(&batch, times, latest)? {
+            None => {
+                self.note_watermarks(&batch, latest)?;
+                return Ok(Some(batch));
+            }
             Some(usable) => filter_record_batch(&batch, &usable)?,
         };
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        self.note_watermarks(&batch)?;
+        let times = micros(&self.time, &batch)?;
+        let latest = max(times.as_primitive::<TimestampMicrosecondType>());
+        self.note_watermarks(&batch, latest)?;
         Ok(Some(batch))
     }
 
-    /// Which rows are usable, the others noted; `None` when all are.
-    fn dead_mask(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
-        let times = micros(&self.time, batch)?;
-        let times = times.as_primitive::<TimestampMicrosecondType>();
+    /// Which rows are usable, the others noted; `None` when all are. `newest` is the largest of the times.
+    fn dead_mask(
+        &self,
+        batch: &RecordBatch,
+        times: &TimestampMicrosecondArray,
+        newest: Option<i64>,
+    ) -> Result<Option<BooleanArray>> {
         let latest = self.run.latest_us.min(LAST_US);
         let clean = times.null_count() == 0
-            && max(times).is_none_or(|time| time <= latest)
+            && newest.is_none_or(|time| time <= latest)
             && min(times).is_none_or(|time| time >= FIRST_US);
         if clean {
             return Ok(None);
@@ -246,17 +257,22 @@ impl Step {
         Ok(Some(BooleanArray::from(usable)))
     }
 
-    fn note_watermarks(&self, batch: &RecordBatch) -> Result<()> {
-        let (values, delay_us) = match &self.rule {
-            WatermarkRule::Delay(delay_us) => (micros(&self.time, batch)?, *delay_us),
-            WatermarkRule::Expr(expr) => (micros(expr, batch)?, 0),
+    /// Notes how far the splits of some rows are, of which `newest` is the largest time.
+    fn note_watermarks(&self, batch: &RecordBatch, newest: Option<i64>) -> Result<()> {
+        let (values, delay_us, newest) = match &self.rule {
+            WatermarkRule::Delay(delay_us) => (micros(&self.time, batch)?, *delay_us, newest),
+            WatermarkRule::Expr(expr) => {
+                let values = micros(expr, batch)?;
+                let newest = max(values.as_primitive::<TimestampMicrosecondType>());
+                (values, 0, newest)
+            }
         };
         let values = values.as_primitive::<TimestampMicrosecondType>();
         let rows = row_refs(batch, self.row_column)?;
         let mut found = self.run.found();
         for (split, from, to) in self.spans(rows)? {
             let largest = if from == 0 && to == values.len() {
-                max(values)
+                newest
             } else {
                 max(&values.slice(from, to - from))
             };

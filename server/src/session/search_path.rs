@@ -297,6 +297,10 @@ impl SearchPath {
                 found
             }
             ast::Statement::Comment { object_name, .. } => self.find(object_name),
+            ast::Statement::Lock(lock) => {
+                let mut tables = lock.tables.iter_mut();
+                tables.try_for_each(|table| self.find(&mut table.name))
+            }
             ast::Statement::AlterTable(alter) if alter.if_exists => {
                 self.find_for(&mut alter.name, true)
             }

@@ -1,14 +1,22 @@
 //! Run-time parameters: what SET, SHOW and RESET work on. Names are PostgreSQL's where it has one, and ours where it has none.
 
+mod kind;
 mod known;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::{
+    array::{ArrayRef, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
 use sluice_sql::ast;
 
+pub(crate) use self::known::parameters;
 pub(super) use self::known::reported;
-use self::known::{check, default, find, may_change, unknown};
+use self::{
+    kind::bool_of,
+    known::{default, find, may_change, take, unknown},
+};
 use super::{Isolation, Modes, search_path};
 use crate::{
     error::{Error, Result, SqlState},
@@ -57,14 +65,26 @@ pub(crate) enum Scope {
 /// What a statement about parameters does.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Shown { name: String, value: String },
-    Changed { tag: String },
-    Nothing { tag: String },
+    Shown {
+        name: String,
+        value: String,
+    },
+    Changed {
+        tag: String,
+    },
+    Nothing {
+        tag: String,
+    },
+    /// SET LOCAL where there is no block.
+    OfNoBlock,
 }
 
 /// For a statement that this file carries out: the columns it gives, if any. `None` for every other statement.
 pub(super) fn shown_schema(statement: &ast::Statement) -> Option<Option<SchemaRef>> {
     match statement {
+        ast::Statement::ShowVariable { variable } if is_all(&variable_name(variable)) => {
+            Some(Some(all_schema()))
+        }
         ast::Statement::ShowVariable { variable } => {
             let name = variable_name(variable);
             let known = find(&name).map_or(name, |known| known.to_owned());
@@ -81,9 +101,21 @@ pub(super) fn shown_schema(statement: &ast::Statement) -> Option<Option<SchemaRe
         | ast::Statement::Rollback { .. }
         | ast::Statement::Savepoint { .. }
         | ast::Statement::ReleaseSavepoint { .. }
-        | ast::Statement::Discard { .. } => Some(None),
+        | ast::Statement::Discard { .. }
+        | ast::Statement::Lock(_) => Some(None),
         _ => None,
     }
+}
+
+/// Whether SHOW asks for all of them.
+pub(super) fn is_all(name: &str) -> bool {
+    name.eq_ignore_ascii_case("all")
+}
+
+fn all_schema() -> SchemaRef {
+    let column = |name| Field::new(name, DataType::Utf8, true);
+    let columns = ["name", "setting", "description"].map(column);
+    Arc::new(Schema::new(columns.to_vec()))
 }
 
 /// The parameter that a SHOW asks for, as it is called.
@@ -205,6 +237,19 @@ impl Settings {
         }
     }
 
+    /// Every parameter, as SHOW ALL gives them.
+    pub(super) fn all(&self) -> Result<RecordBatch> {
+        let mut names: Vec<&str> = parameters().map(|(name, ..)| name).collect();
+        names.sort_by_key(|name| name.to_lowercase());
+        let values = names.iter().map(|name| self.get(name));
+        let values: StringArray = values.collect();
+        let about: StringArray = names.iter().map(|_| None::<&str>).collect();
+        let names = StringArray::from(names.clone());
+        let columns: Vec<ArrayRef> = vec![Arc::new(names), Arc::new(values), Arc::new(about)];
+        RecordBatch::try_new(all_schema(), columns)
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+
     /// `session_user` and `current_user`.
     pub(super) fn roles(&self) -> (String, String) {
         let as_logged_in = || (self.user.clone(), self.user.clone());
@@ -244,8 +289,16 @@ impl Settings {
                     }),
                     ast::Reset::ConfigurationParameter(name) => {
                         let name = name.to_string();
-                        let known = find(&name).ok_or_else(|| unknown(&name))?;
-                        self.put(Scope::Session, |values| drop(values.known.remove(known)));
+                        match find(&name) {
+                            Some(known) => self.put(Scope::Session, |values| {
+                                values.known.remove(known);
+                            }),
+                            // One that somebody made up, or did not.
+                            None if name.contains('.') => self.put(Scope::Session, |values| {
+                                values.custom.remove(&name.to_lowercase());
+                            }),
+                            None => return Err(unknown(&name)),
+                        }
                     }
                 }
                 Ok(Effect::Changed {
@@ -303,7 +356,11 @@ impl Settings {
                     true => Scope::Local,
                     false => Scope::Session,
                 };
-                self.assign("TimeZone", &value_text(value), scope)
+                let value = match value_text(value) {
+                    local if local.eq_ignore_ascii_case("local") => "DEFAULT".to_owned(),
+                    zone => zone,
+                };
+                self.assign("TimeZone", &value, scope)
             }
             ast::Set::SetNames { charset_name, .. } => {
                 self.assign("client_encoding", &charset_name.value, Scope::Session)
@@ -334,21 +391,22 @@ impl Settings {
                 format!("parameter \"{known}\" cannot be changed"),
             ));
         }
-        let default = value.eq_ignore_ascii_case("default");
-        let modes = modes_of(known, value);
-        if modes.is_some() || !default {
-            check(known, value)?;
-        }
+        let taken = match value.eq_ignore_ascii_case("default") {
+            true => None,
+            false => Some(take(known, value)?),
+        };
+        let as_before = default(known).unwrap_or_default();
+        let modes = modes_of(known, taken.as_deref().unwrap_or(as_before));
         if scope == Scope::Local && self.block.is_none() {
-            return Ok(Effect::Nothing { tag: tag() });
+            return Ok(Effect::OfNoBlock);
         }
         match (modes, &mut self.block) {
             (Some(modes), Some(block)) => block.modes = block.modes.then(modes),
             // Outside of a block it would be over with the statement.
             (Some(_), None) => {}
-            (None, _) if default => self.put(scope, |values| drop(values.known.remove(known))),
-            (None, _) => self.put(scope, |values| {
-                values.known.insert(known, value.to_owned());
+            (None, _) => self.put(scope, |values| match &taken {
+                Some(value) => drop(values.known.insert(known, value.clone())),
+                None => drop(values.known.remove(known)),
             }),
         }
         Ok(Effect::Changed { tag: tag() })
@@ -380,9 +438,7 @@ fn modes_of(name: &str, value: &str) -> Option<Modes> {
 }
 
 fn is_on(value: &str) -> bool {
-    ["on", "true", "yes", "1"]
-        .iter()
-        .any(|on| value.eq_ignore_ascii_case(on))
+    bool_of(value) == Some(true)
 }
 
 fn variable_name(variable: &[ast::Ident]) -> String {
@@ -403,6 +459,8 @@ fn value_text(value: &ast::Expr) -> String {
             other => other.to_string(),
         },
         ast::Expr::Identifier(ident) => ident.value.clone(),
+        // A time zone by its distance.
+        ast::Expr::Interval(interval) => value_text(&interval.value),
         other => other.to_string(),
     }
 }

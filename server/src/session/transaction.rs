@@ -3,10 +3,11 @@
 //! Statements take effect at once, whatever block they stand in; a block groups what is read. The door that has blocks tells the session
 //! where they begin and end.
 
-use sluice_sql::Statement;
+use sluice_sql::{Statement, ast};
 
 use super::{Planned, Prepared, Session};
 use crate::{
+    catalog::{QualifiedName, TEMP_SCHEMA},
     error::{Error, Result, SqlState},
     execute::dml::Dml,
 };
@@ -121,6 +122,36 @@ impl Session {
             self.settings_changed()?;
         }
         Ok(())
+    }
+
+    /// What LOCK TABLE may ask for: locks that only keep others from locking more, for a block's snapshot keeps what they are taken for.
+    pub(super) fn lock_tables(&self, lock: &ast::Lock) -> Result<()> {
+        let settings = self.settings.lock();
+        if settings.transaction().is_none() {
+            return Err(Error::user(
+                SqlState::NoActiveSqlTransaction,
+                "LOCK TABLE can only be used in transaction blocks",
+            ));
+        }
+        drop(settings);
+        for table in &lock.tables {
+            let name = QualifiedName::from_sql(&table.name)?;
+            let is_temp = name.schema == TEMP_SCHEMA && self.temp.has(&name.name);
+            if !is_temp && self.engine.catalog().get(&name).is_none() {
+                return Err(self.engine.catalog().undefined(&name));
+            }
+        }
+        use ast::LockTableMode::{AccessShare, RowExclusive, RowShare};
+        match lock.lock_mode {
+            Some(AccessShare | RowShare | RowExclusive) => Ok(()),
+            _ => Err(Error::user(
+                SqlState::FeatureNotSupported,
+                "a lock that keeps others from writing is not supported",
+            )
+            .with_hint(
+                "A transaction block reads one snapshot without a lock: leave LOCK TABLE out, or write IN ACCESS SHARE MODE.",
+            )),
+        }
     }
 
     /// Refuses what changes something where a transaction only reads.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use sqlparser::ast::Ident;
+use sqlparser::ast::{self, Ident, ObjectName, Reset, ResetStatement};
 use sqlparser::tokenizer::Token;
 
 use super::Statement;
@@ -253,6 +253,13 @@ pub(super) fn set(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseErr
     if reader.take(&["RESET", "SESSION", "AUTHORIZATION"]) {
         reader.finish("write RESET SESSION AUTHORIZATION")?;
         return done(SetRole::ResetSession);
+    }
+    if reader.take(&["RESET", "TIME", "ZONE"]) {
+        reader.finish("write RESET TIME ZONE")?;
+        let zone = ObjectName::from(vec![Ident::new("TimeZone")]);
+        let reset = Reset::ConfigurationParameter(zone);
+        let reset = ast::Statement::Reset(ResetStatement { reset });
+        return Ok(Some(Statement::Sql(Box::new(reset))));
     }
     for (scope, local) in scopes {
         let role = [scope, &["ROLE"]].concat();

@@ -176,13 +176,24 @@ impl<const N: usize> Words<N> {
                 return Ok(group);
             }
             let group = slot.group as usize;
-            if slot.tag == tag && self.keys.get(group) == Some(key) {
+            if slot.tag == tag
+                && self
+                    .keys
+                    .get(group)
+                    .is_some_and(|known| is_same(known, key))
+            {
                 return Ok(group);
             }
             at = (at + 1) & mask;
         }
         internal_err!("a table of groups has no slot {at}")
     }
+}
+
+/// Equality without a call and without a jump for each word.
+#[inline]
+fn is_same<const N: usize>(a: &[u128; N], b: &[u128; N]) -> bool {
+    a.iter().zip(b).fold(0, |rest, (a, b)| rest | (a ^ b)) == 0
 }
 
 impl<const N: usize> GroupValues for Words<N> {

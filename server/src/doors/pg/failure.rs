@@ -106,6 +106,9 @@ impl Failure {
 
     /// A notice of the session's. Its code says what a driver should think of it: nothing went wrong.
     pub(super) fn notice(error: Error) -> Self {
+        if error.is_warning() {
+            return Self::from(error).with_severity(Severity::Warning);
+        }
         Self {
             code: "00000",
             ..Self::from(error)

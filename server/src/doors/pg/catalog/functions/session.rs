@@ -19,15 +19,13 @@ use datafusion::{
 
 use super::called::{self, Called};
 use crate::{
-    doors::pg::{
-        catalog::{
-            Facts,
-            rows::Value,
-            shapes::{Mark, marked},
-        },
-        startup::SERVER_VERSION,
+    doors::pg::catalog::{
+        Facts,
+        rows::Value,
+        shapes::{Mark, marked},
     },
     error::{Error, SqlState},
+    session::parameters,
 };
 
 /// When this process began to serve, near enough.
@@ -101,43 +99,31 @@ impl About {
 }
 
 /// What holds where the session is not known.
-const DEFAULTS: [(&str, &str); 20] = [
-    ("application_name", ""),
-    ("block_size", "8192"),
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, MDY"),
-    ("default_table_access_method", "heap"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
-    ("integer_datetimes", "on"),
-    ("IntervalStyle", "postgres"),
-    ("lc_collate", "C.UTF-8"),
-    ("max_identifier_length", "63"),
-    ("max_index_keys", "32"),
-    ("search_path", "\"$user\", public"),
-    ("server_encoding", "UTF8"),
-    ("server_version", SERVER_VERSION),
-    ("server_version_num", "150018"),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "0"),
-    ("TimeZone", "UTC"),
-    ("work_mem", "4MB"),
-];
-
 fn default(name: &str) -> Option<&'static str> {
-    let found = DEFAULTS
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| *value)
+    let mut all = parameters();
+    let found = all.find(|(known, ..)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, default, _)| default)
+}
+
+/// A parameter as `pg_settings` has it.
+pub(in crate::doors::pg::catalog) struct Setting {
+    pub(in crate::doors::pg::catalog) name: &'static str,
+    pub(in crate::doors::pg::catalog) value: String,
+    pub(in crate::doors::pg::catalog) default: &'static str,
+    pub(in crate::doors::pg::catalog) may_change: bool,
 }
 
 /// The settings as the session has them.
-pub(in crate::doors::pg::catalog) fn settings(facts: &Facts) -> Vec<(&'static str, String)> {
-    let value = |name, default: &str| (facts.setting)(name).unwrap_or_else(|| default.to_owned());
-    DEFAULTS
-        .iter()
-        .map(|(name, default)| (*name, value(name, default)))
-        .collect()
+pub(in crate::doors::pg::catalog) fn settings(facts: &Facts) -> Vec<Setting> {
+    let settings = parameters().map(|(name, default, may_change)| Setting {
+        name,
+        value: (facts.setting)(name).unwrap_or_else(|| default.to_owned()),
+        default,
+        may_change,
+    });
+    let mut settings: Vec<Setting> = settings.collect();
+    settings.sort_by_key(|setting| setting.name.to_lowercase());
+    settings
 }
 
 fn is_true(args: &ScalarFunctionArgs, at: usize) -> bool {

@@ -149,15 +149,24 @@ pub(super) fn members(catalog: &Catalog) -> Vec<Row> {
 /// `pg_settings`: of its many columns those that are asked for have values.
 pub(super) fn settings(facts: &Facts) -> Vec<Row> {
     let settings = functions::settings(facts).into_iter();
-    let rows = settings.map(|(name, value)| {
+    let rows = settings.map(|setting| {
+        let context = if setting.may_change {
+            "user"
+        } else {
+            "internal"
+        };
+        let source = match setting.value == setting.default {
+            true => "default",
+            false => "session",
+        };
         Row::from([
-            ("name", name.into()),
-            ("setting", value.clone().into()),
-            ("boot_val", value.clone().into()),
-            ("reset_val", value.into()),
-            ("context", "user".into()),
+            ("name", setting.name.into()),
+            ("setting", setting.value.into()),
+            ("boot_val", setting.default.into()),
+            ("reset_val", setting.default.into()),
+            ("context", context.into()),
             ("vartype", "string".into()),
-            ("source", "default".into()),
+            ("source", source.into()),
             ("pending_restart", Value::Bool(false)),
         ])
     });
