@@ -23,7 +23,7 @@ pub use approx_percentile::ApproxPercentile;
 use approx_percentile::WeightedPercentile;
 pub use bounded::makes_much;
 pub use from_json::FromJson;
-pub use json::{Json, JsonError, PG_TYPE};
+pub use json::{Json, JsonError, MAX_JSON_DEPTH, PG_TYPE, is_too_deep};
 pub use length::Length;
 pub use sum::Sum;
 

@@ -37,6 +37,10 @@ use datafusion::{
 use futures::StreamExt;
 use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -60,6 +64,9 @@ use crate::{
     subscription::{self, SubscriptionPlan},
     table::{Freshness, ReadSnapshot, external},
 };
+
+/// Bytes of a statement that may take long to plan.
+const LONG_TEXT: usize = 8 << 10;
 
 /// Tag of the one statement whose rows do not end.
 pub const SUBSCRIBE: &str = "SUBSCRIBE";
@@ -279,7 +286,12 @@ impl Session {
     /// of the text that was parsed, here and when it runs.
     pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         // A future of its own: inside that of a connection it would be deeper than the compiler counts.
-        let prepared = Box::pin(self.prepare_here(parsed, hints)).await;
+        let preparing = Box::pin(self.prepare_here(parsed, hints));
+        let prepared = match parsed.text.len() > LONG_TEXT && on_several_threads() {
+            // Planning does not stop on the way: the thread's other tasks, streams among them, go on elsewhere.
+            true => block_in_place(|| Handle::current().block_on(preparing)),
+            false => preparing.await,
+        };
         prepared.map_err(|error| error.placed(parsed))
     }
 
@@ -756,6 +768,11 @@ fn relation_size(engine: &Arc<Engine>) -> Size {
         let snapshot = table.tables.table.snapshot()?;
         Some(snapshot.files().iter().map(|file| file.size).sum())
     })
+}
+
+fn on_several_threads() -> bool {
+    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    matches!(flavor, Ok(RuntimeFlavor::MultiThread))
 }
 
 fn tag_of(statement: &Statement) -> &'static str {

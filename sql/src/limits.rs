@@ -23,6 +23,9 @@ pub const MAX_CHAIN: usize = MAX_STACK_KIB / OPERATOR_KIB;
 /// The most subqueries of a statement, those of WITH among them: each may read the one before, and planning a long chain takes minutes.
 pub const MAX_SUBQUERIES: usize = 1_000;
 
+/// The deepest nesting of what costs twice as much to plan for each level: subqueries in expressions, WITH in WITH, ROW in ROW.
+pub const MAX_DOUBLINGS: usize = 12;
+
 /// The most parameters of a statement.
 pub const MAX_PARAMETERS: usize = 65_535;
 
@@ -66,6 +69,7 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
     };
     let mut after_period = false;
     subqueries(tokens)?;
+    doublings(tokens)?;
     for token in tokens {
         parameter(token)?;
         // `w.end` and `t.case` are names.
@@ -126,6 +130,49 @@ fn subqueries(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         )),
         None => Ok(()),
     }
+}
+
+/// Refuses what is nested deeper than can be planned in a bearable time.
+fn doublings(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let is = |token: Option<&TokenWithSpan>, words: &[Keyword]| {
+        token.is_some_and(|token| words.iter().any(|word| is_keyword(&token.token, *word)))
+    };
+    // Subqueries that are a relation, or a side of a UNION, are planned once.
+    let relation = [
+        Keyword::FROM,
+        Keyword::JOIN,
+        Keyword::LATERAL,
+        Keyword::AS,
+        Keyword::UNION,
+        Keyword::ALL,
+        Keyword::EXCEPT,
+        Keyword::INTERSECT,
+        Keyword::USING,
+    ];
+    let mut open = Vec::new();
+    let mut doubled = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => {
+                let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+                let first = tokens.get(at + 1);
+                let doubles = is(first, &[Keyword::WITH])
+                    || is(before, &[Keyword::ROW, Keyword::STRUCT])
+                    || (is(first, &[Keyword::SELECT]) && !is(before, &relation));
+                doubled += usize::from(doubles);
+                open.push(doubles);
+                if doubled > MAX_DOUBLINGS {
+                    return Err(too_deep(
+                        token,
+                        &format!("subqueries, WITH or ROW nested more than {MAX_DOUBLINGS} deep"),
+                    ));
+                }
+            }
+            Token::RParen => doubled -= usize::from(open.pop().unwrap_or(false)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses `$65536` and beyond: the protocols count parameters in two bytes, and whoever lists all up to it would list very many.

@@ -222,6 +222,118 @@ fn statements_that_are_too_deep_or_too_wide_are_refused() {
 }
 
 #[test]
+fn long_lists_and_deep_values_end_no_server() {
+    let server = Server::start();
+    let (pg, other) = (server.connect(), server.connect());
+    pg.run("SET statement_timeout = '60 s'");
+    pg.run("CREATE TABLE listed AS SELECT n, 'name ' || n AS name FROM generate_series(1, 1000) AS s (n)");
+    let list = |count: usize| -> String {
+        let numbers: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        numbers.join(", ")
+    };
+    let patterns = |count: usize| -> String {
+        let patterns: Vec<String> = (0..count).map(|n| format!("'name {n}%_'")).collect();
+        patterns.join(", ")
+    };
+    // Names of two digits and more have one of a digit less before them.
+    let answered = [
+        (
+            format!("SELECT count(*) FROM listed WHERE n IN ({})", list(60_000)),
+            "1000",
+        ),
+        (
+            format!(
+                "SELECT count(*) FROM listed WHERE n <> ALL (ARRAY[{}])",
+                list(60_000)
+            ),
+            "0",
+        ),
+        (
+            format!(
+                "SELECT count(*) FROM listed WHERE n = ANY ('{{{}}}'::int[])",
+                list(60_000)
+            ),
+            "1000",
+        ),
+        (
+            format!(
+                "SELECT count(*) FROM listed WHERE name LIKE ANY (ARRAY[{}])",
+                patterns(400)
+            ),
+            "991",
+        ),
+        (format!("SELECT 1{}", "::int".repeat(60)), "1"),
+        (
+            format!(
+                "SELECT '{}{}'::jsonb ->> 0 IS NULL",
+                "[".repeat(900),
+                "]".repeat(900)
+            ),
+            "f",
+        ),
+    ];
+    for (sql, expected) in &answered {
+        let begun = Instant::now();
+        let got = pg.value(sql);
+        println!("{}… {:?}", &sql[..sql.len().min(60)], begun.elapsed());
+        assert_eq!(got, *expected, "{}…", &sql[..sql.len().min(60)]);
+    }
+    let nested = |before: &str, inner: &str, after: &str, times: usize| {
+        format!("{}{inner}{}", before.repeat(times), after.repeat(times))
+    };
+    let refused = [
+        format!("SELECT '{}'::json", nested("[", "", "]", 30_000)),
+        format!(
+            "SELECT '{}'::jsonb -> 'a'",
+            nested("{\"a\":", "1", "}", 20_000)
+        ),
+        format!("SELECT json_typeof('{}')", nested("[", "", "]", 30_000)),
+        format!("SELECT {}", nested("ROW(", "1", ")", 25)),
+        nested("WITH a AS (", "SELECT 1 AS x", ") SELECT 1 AS x", 25),
+        nested("SELECT (", "SELECT 1", ")", 25),
+        nested("SELECT 1 WHERE EXISTS (", "SELECT 1", ")", 25),
+        nested("SELECT 1 WHERE 1 IN (", "SELECT 1", ")", 25),
+    ];
+    for sql in &refused {
+        let refusal = pg.try_run(sql).expect_err(&sql[..sql.len().min(60)]);
+        assert_eq!(
+            refusal.state,
+            "54001",
+            "{}…: {refusal}",
+            &sql[..sql.len().min(60)]
+        );
+        assert_eq!(other.value("SELECT 1"), "1");
+    }
+    // As deep as people's are, they run.
+    assert_eq!(pg.value(&nested("SELECT (", "SELECT 1", ")", 8)), "1");
+    let whatever = [
+        format!(
+            "SELECT count(*) FROM listed WHERE n > ANY (ARRAY[{}])",
+            list(60_000)
+        ),
+        format!(
+            "SELECT count(*) FROM listed WHERE name ILIKE ANY (ARRAY[{}])",
+            patterns(8_000)
+        ),
+        format!(
+            "DELETE FROM listed WHERE name ~ ANY (ARRAY[{}])",
+            patterns(8_000)
+        ),
+    ];
+    pg.run("SET statement_timeout = '5 s'");
+    for sql in &whatever {
+        let begun = Instant::now();
+        let told = pg.try_run(sql).map(drop).map_err(|refusal| refusal.state);
+        println!(
+            "{}… {told:?} {:?}",
+            &sql[..sql.len().min(60)],
+            begun.elapsed()
+        );
+        assert_eq!(other.value("SELECT 1"), "1");
+    }
+}
+
+#[test]
 fn what_names_stand_for_is_counted_and_not_written_out() {
     let server = Server::start();
     let pg = server.connect();

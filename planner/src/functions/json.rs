@@ -26,7 +26,7 @@ mod read;
 mod tests;
 mod value;
 
-pub use value::{Json, JsonError};
+pub use value::{Json, JsonError, MAX_JSON_DEPTH, is_too_deep};
 
 /// Field metadata that says which of PostgreSQL's types a text carries (`json`, `jsonb`). A door marks its columns so; no stream has it.
 pub const PG_TYPE: &str = "pg.type";

@@ -25,6 +25,8 @@ use crate::config::{self, Address, Overrides};
 const LEAVE: Duration = Duration::from_secs(9);
 /// How often to look whether queries have been restored.
 const READY_POLL: Duration = Duration::from_millis(20);
+/// Open files for all connections that the doors let in, and the tables of a large catalog.
+const ENOUGH_FILES: libc::rlim_t = 8_192;
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(args: ServeArgs) -> Outcome {
@@ -57,6 +59,7 @@ async fn serve(config: config::Config) -> Outcome {
     let entry = config::entry(&config)?;
     let tls = entry.tls.map(Tls::load).transpose()?;
     let guard = Guard::new(entry.passwords, tls.clone());
+    raise_file_limit();
     let mut signal = stop_signal()?;
     let pg = listen("Postgres", "--pg-listen", &config.pg_listen).await?;
     let flight = listen("Flight SQL", "--flight-listen", &config.flight_listen).await?;
@@ -113,6 +116,31 @@ async fn serve(config: config::Config) -> Outcome {
         () = leaving => outcome,
         () = tokio::time::sleep(LEAVE) => outcome.and(Err(too_slow().into())),
         _ = signal.recv() => outcome.and(Err(too_slow().into())),
+    }
+}
+
+/// As many open files as the system lets us have: each connection is one, and the usual 1024 are fewer than the doors let in. A stream that
+/// cannot open its files stands still.
+fn raise_file_limit() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls read or write the one struct that they are given.
+    let raised = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        }
+    };
+    if !raised {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    } else if limit.rlim_max < ENOUGH_FILES {
+        tracing::warn!(
+            "only {} files may be open (ulimit -Hn): connections and tables may come to need more, {ENOUGH_FILES} are enough",
+            limit.rlim_max
+        );
     }
 }
 

@@ -158,11 +158,13 @@ pub(super) fn check_options(session: &Session, options: &Options) -> Result<()> 
             ));
         }
     }
-    let reads = options.0.iter().find(|(key, _)| {
+    // A path may be the value of a secret as well.
+    let mut keys = options.0.iter().chain(&options.1).map(|(key, _)| key);
+    let reads = keys.find(|key| {
         let last = key.rsplit('.').next().unwrap_or_default();
         ["location", "keytab", "path", "file"].contains(&last)
     });
-    if let Some((key, _)) = reads
+    if let Some(key) = reads
         && !roles.is_superuser(&role)
         && !roles.has_privileges_of(&role, "pg_read_server_files")
     {

@@ -10,7 +10,10 @@ use arrow::{
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{DataFusionError, Result},
+    common::{
+        DataFusionError, Result,
+        tree_node::{TreeNode, TreeNodeRecursion},
+    },
     datasource::{MemTable, TableType},
     execution::SessionState,
     logical_expr::{Expr, TableProviderFilterPushDown},
@@ -27,6 +30,9 @@ use crate::{
 
 /// How long a `latest` read waits for a table that is being restored.
 const RESTORE_WAIT: Duration = Duration::from_secs(10);
+
+/// Parts of a condition that files are looked at with, at most.
+const MOST_PARTS: usize = 200;
 
 /// Which rows of a table a session sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -283,10 +289,26 @@ pub(super) async fn scan_cut(
     match cut.committed {
         None => Ok(tail),
         Some(committed) => {
+            let filters: Vec<Expr> = filters.iter().filter(|f| is_small(f)).cloned().collect();
+            let filters = filters.as_slice();
             let committed = committed.scan(session, projection, filters, limit).await?;
             UnionExec::try_new(vec![committed, tail])
         }
     }
+}
+
+/// Whether a condition is worth looking at files with. A long list becomes a chain as deep as it is long there, deeper than a thread's stack;
+/// it is looked at again for every row in any case.
+fn is_small(filter: &Expr) -> bool {
+    let mut parts = 0;
+    let counted = filter.apply(|_| {
+        parts += 1;
+        Ok(match parts > MOST_PARTS {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    });
+    counted.is_ok() && parts <= MOST_PARTS
 }
 
 /// `t__live`: the table, and the open windows flagged as provisional.

@@ -245,17 +245,19 @@ struct Written(Vec<(String, Value, Span)>);
 fn option(reader: &mut Reader<'_>, written: &mut Written) -> Result<bool, ParseError> {
     let at = reader.span();
     let key = key(reader)?;
-    if !reader.take_token(&Token::Eq) {
-        return Err(reader.unexpected(&format!("write {} = 'value'", Key(&key))));
-    }
     let secret = is_secret(&key);
-    let value = value(reader).map_err(|error| match secret {
+    let untold = |error| match secret {
         // What stands there may be the secret itself.
         true => ParseError::invalid(format!("syntax error in the value of option \"{key}\""), at)
             .offending(key.clone())
             .hint("write SECRET name, of a secret made with CREATE SECRET name AS 'value'"),
         false => error,
-    })?;
+    };
+    if !reader.take_token(&Token::Eq) {
+        let error = reader.unexpected(&format!("write {} = 'value'", Key(&key)));
+        return Err(untold(error));
+    }
+    let value = value(reader).map_err(untold)?;
     written.0.push((key, value, at));
     Ok(secret)
 }

@@ -1,11 +1,14 @@
 //! JSON as a tree, with numbers as they were written: a number of JSON is a `numeric` in PostgreSQL, and no float has all of these.
 //!
-//! Reading is recursive, as deep as the reader of text allows (128).
+//! Reading is recursive, and so is nearly everything else: a text that is nested deeper than [`MAX_JSON_DEPTH`] is refused before.
 
 use std::{cmp::Ordering, fmt::Write as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// How deep a text may be nested.
+pub const MAX_JSON_DEPTH: usize = 1_000;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +30,32 @@ pub enum Json {
 /// What is wrong with a text that is no JSON.
 pub type JsonError = serde_json::Error;
 
+/// Whether a text is nested deeper than a thread's stack should be asked to follow.
+pub fn is_too_deep(text: &str) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => depth += 1,
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_JSON_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
 impl Json {
     /// The value that a text holds.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
+        if is_too_deep(text) {
+            let told = format!("nested more than {MAX_JSON_DEPTH} deep");
+            return Err(serde::de::Error::custom(told));
+        }
         let raw: &RawValue = serde_json::from_str(text)?;
         Self::of(raw)
     }

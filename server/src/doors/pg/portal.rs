@@ -19,6 +19,9 @@ use super::{
 };
 use crate::session::{Prepared, SUBSCRIBE};
 
+/// Portals, cursors among them, of a connection.
+const MOST: usize = 1_000;
+
 /// A planned statement.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -95,6 +98,9 @@ impl Portals {
                 "42P03",
                 format!("cursor \"{name}\" already exists"),
             ));
+        } else if self.0.len() >= MOST {
+            let many = format!("too many cursors and portals: {MOST} are open");
+            return Err(Failure::error("54000", many).with_hint("CLOSE those that are done with."));
         }
         Ok(())
     }

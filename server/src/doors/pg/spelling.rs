@@ -712,13 +712,29 @@ fn compared(left: &Expr, op: &BinaryOperator, list: Vec<Expr>, all: bool) -> Exp
         };
         Expr::Nested(Box::new(compared))
     });
-    let joined = each.reduce(|left, right| Expr::BinaryOp {
-        left: Box::new(left),
-        op: joined.clone(),
-        right: Box::new(right),
-    });
     let nothing = || Expr::Value(Value::Boolean(nothing).into());
-    Expr::Nested(Box::new(joined.unwrap_or_else(nothing)))
+    Expr::Nested(Box::new(
+        balanced(each.collect(), &joined).unwrap_or_else(nothing),
+    ))
+}
+
+/// The conditions joined two by two: a chain of thousands would be deeper than a thread's stack.
+fn balanced(mut each: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+    while each.len() > 1 {
+        let mut rest = each.into_iter();
+        each = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(left) = rest.next() {
+            each.push(match rest.next() {
+                None => left,
+                Some(right) => Expr::Nested(Box::new(Expr::BinaryOp {
+                    left: Box::new(left),
+                    op: op.clone(),
+                    right: Box::new(right),
+                })),
+            });
+        }
+    }
+    each.pop()
 }
 
 fn name_of(name: &ObjectName) -> Option<String> {

@@ -73,38 +73,40 @@ pub(super) fn label(expr: &Expr) -> String {
     named(expr).unwrap_or_else(|| "?column?".into())
 }
 
-/// Whether the name is that of a type, for want of a better one: a cast outside has a better one.
-fn is_of_type(expr: &Expr) -> bool {
-    match expr {
-        Expr::Cast { expr, .. } => named(expr).is_none() || is_of_type(expr),
-        Expr::TypedString(_) | Expr::Interval(_) | Expr::Case { .. } => true,
-        Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
-        Expr::Nested(expr) | Expr::Collate { expr, .. } => is_of_type(expr),
-        _ => false,
-    }
+fn named(expr: &Expr) -> Option<String> {
+    found(expr).map(|found| found.name)
 }
 
-fn named(expr: &Expr) -> Option<String> {
+/// A name, and whether it is one for want of a better one, that of a type say: a cast outside has a better one.
+struct Found {
+    name: String,
+    poor: bool,
+}
+
+/// What an expression ends in; looks at each part of it once.
+fn found(expr: &Expr) -> Option<Found> {
+    let good = |name: String| Some(Found { name, poor: false });
+    let poor = |name: String| Some(Found { name, poor: true });
     match expr {
-        Expr::Identifier(ident) => Some(ident.value.clone()),
-        Expr::CompoundIdentifier(idents) => idents.last().map(|ident| ident.value.clone()),
-        Expr::Function(function) => of_function(function),
+        Expr::Identifier(ident) => good(ident.value.clone()),
+        Expr::CompoundIdentifier(idents) => good(idents.last()?.value.clone()),
+        Expr::Function(function) => good(of_function(function)?),
         Expr::Cast {
             expr, data_type, ..
-        } if is_of_type(expr) => Some(of_type(data_type)),
-        Expr::Cast {
-            expr, data_type, ..
-        } => named(expr).or_else(|| Some(of_type(data_type))),
-        Expr::Nested(expr) | Expr::Collate { expr, .. } => named(expr),
-        Expr::CompoundFieldAccess { root, .. } => named(root),
-        Expr::AtTimeZone { .. } => Some("timezone".into()),
-        Expr::Case { else_result, .. } => else_result
-            .as_deref()
-            .and_then(named)
-            .or_else(|| Some("case".into())),
-        Expr::Extract { .. } => Some("extract".into()),
-        Expr::Substring { .. } => Some("substring".into()),
-        Expr::Trim { trim_where, .. } => Some(
+        } => match found(expr) {
+            Some(inside) if !inside.poor => Some(inside),
+            _ => poor(of_type(data_type)),
+        },
+        Expr::Nested(expr) | Expr::Collate { expr, .. } => found(expr),
+        Expr::CompoundFieldAccess { root, .. } => good(named(root)?),
+        Expr::AtTimeZone { .. } => good("timezone".into()),
+        Expr::Case { else_result, .. } => {
+            let inside = else_result.as_deref().and_then(named);
+            poor(inside.unwrap_or_else(|| "case".into()))
+        }
+        Expr::Extract { .. } => good("extract".into()),
+        Expr::Substring { .. } => good("substring".into()),
+        Expr::Trim { trim_where, .. } => good(
             match trim_where {
                 Some(TrimWhereField::Leading) => "ltrim",
                 Some(TrimWhereField::Trailing) => "rtrim",
@@ -112,19 +114,19 @@ fn named(expr: &Expr) -> Option<String> {
             }
             .into(),
         ),
-        Expr::Position { .. } => Some("position".into()),
-        Expr::Ceil { .. } => Some("ceil".into()),
-        Expr::Floor { .. } => Some("floor".into()),
-        Expr::Overlay { .. } => Some("overlay".into()),
-        Expr::Exists { .. } => Some("exists".into()),
-        Expr::Array(_) => Some("array".into()),
-        Expr::Interval(_) => Some("interval".into()),
-        Expr::TypedString(typed) => Some(of_type(&typed.data_type)),
+        Expr::Position { .. } => good("position".into()),
+        Expr::Ceil { .. } => good("ceil".into()),
+        Expr::Floor { .. } => good("floor".into()),
+        Expr::Overlay { .. } => good("overlay".into()),
+        Expr::Exists { .. } => good("exists".into()),
+        Expr::Array(_) => good("array".into()),
+        Expr::Interval(_) => poor("interval".into()),
+        Expr::TypedString(typed) => poor(of_type(&typed.data_type)),
         Expr::Value(value) => match value.value {
-            Value::Boolean(_) => Some("bool".into()),
+            Value::Boolean(_) => poor("bool".into()),
             _ => None,
         },
-        Expr::Subquery(query) => of_query(query),
+        Expr::Subquery(query) => good(of_query(query)?),
         _ => None,
     }
 }

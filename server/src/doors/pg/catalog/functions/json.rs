@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::ScalarUDF,
     scalar::ScalarValue,
 };
-use sluice_planner::functions::Json;
+use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
 
 use super::called::{Called, text, truth};
 use crate::{
@@ -104,6 +104,13 @@ pub(super) fn all() -> Vec<ScalarUDF> {
 }
 
 fn invalid(text: &str, error: &serde_json::Error) -> DataFusionError {
+    if is_too_deep(text) {
+        return external(
+            Error::user(SqlState::StatementTooComplex, "stack depth limit exceeded").with_detail(
+                format!("A json text is nested more than {MAX_JSON_DEPTH} deep."),
+            ),
+        );
+    }
     let mut wrong = Error::user(
         SqlState::InvalidTextRepresentation,
         format!("invalid input syntax for type json: \"{text}\""),
