@@ -49,7 +49,7 @@ use crate::{
     access::{Actor, Viewer},
     arithmetic::{self, CheckedArithmetic},
     catalog::{Object, QualifiedName},
-    doors::pg::{self, Definition, Facts, Size},
+    dialect::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{
@@ -219,7 +219,7 @@ impl Session {
                 }),
             });
             if let Some(made_of) = &mut session.made_of {
-                pg::install_relations(&made_of.catalogs, &facts)?;
+                dialect::install_relations(&made_of.catalogs, &facts)?;
                 made_of.facts = Some(facts);
             }
         }
@@ -350,7 +350,7 @@ impl Session {
             .and_then(|plan| parameters::typed(plan, hints, in_functions).map_err(engine_error));
         // A tool that asks the catalog something we do not have gives up at an error, and goes on when there is nothing.
         let empty = match self.door {
-            Door::Postgres => pg::empty_answer(statement),
+            Door::Postgres => dialect::empty_answer(statement),
             Door::FlightSql | Door::Embedded => None,
         };
         let Some(empty) = empty else {
@@ -603,7 +603,7 @@ impl Session {
         catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
         self.show_temp()?;
         if let Some(facts) = &made_of.facts {
-            pg::install_relations(catalogs, facts)?;
+            dialect::install_relations(catalogs, facts)?;
         }
         Ok(())
     }
@@ -683,7 +683,7 @@ impl Session {
         }
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
         if made_of.facts.is_some()
-            && let Err(error) = pg::install_functions(&context)
+            && let Err(error) = dialect::install_functions(&context)
         {
             tracing::error!("a session is without functions of PostgreSQL's: {error}");
         }

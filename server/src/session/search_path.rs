@@ -18,7 +18,7 @@ use super::{Door, Prepared, Session, temp::TempTables};
 use crate::{
     access::Target,
     catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold, is_plain},
-    doors::pg,
+    dialect,
     error::{Error, Result, SqlState},
     system,
 };
@@ -124,7 +124,7 @@ impl SearchPath {
         match schema {
             "system" => system::TABLES.contains(&name),
             "pg_catalog" | "information_schema" => {
-                self.door == Door::Postgres && pg::has_relation(schema, name)
+                self.door == Door::Postgres && dialect::has_relation(schema, name)
             }
             _ => {
                 let name = QualifiedName::new(schema, name);

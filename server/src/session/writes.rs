@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Door, Planned, Prepared, Session};
 use crate::{
-    doors::pg,
+    dialect,
     error::{Error, Result, SqlState},
     execute::{
         self,
@@ -45,7 +45,7 @@ impl Session {
     /// A query as the engine is given it.
     pub(crate) fn as_planned(&self, statement: ast::Statement) -> ast::Statement {
         match self.door {
-            Door::Postgres => pg::rewrite(statement),
+            Door::Postgres => dialect::rewrite(statement),
             Door::FlightSql | Door::Embedded => statement,
         }
     }

@@ -6,7 +6,7 @@ use sluice_sql::ast::{
 };
 
 use super::{expression, name_of, text, text_of};
-use crate::doors::pg::catalog::AT_TIME_ZONE;
+use crate::dialect::catalog::AT_TIME_ZONE;
 
 /// What stands for a call; `None` where it may stand as it is.
 pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Option<Expr> {

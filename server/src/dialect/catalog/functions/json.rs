@@ -12,7 +12,7 @@ use sluice_planner::functions::Json;
 
 use super::called::{Called, text, truth};
 use crate::{
-    doors::pg::catalog::rows::Value,
+    dialect::catalog::rows::Value,
     error::{Error, SqlState},
     table::external,
 };

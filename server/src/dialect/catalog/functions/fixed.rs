@@ -10,12 +10,12 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::doors::pg::{
-    catalog::{
+use crate::{
+    dialect::catalog::{
         DATABASE,
         shapes::{Mark, marked},
     },
-    startup::SERVER_VERSION,
+    doors::pg::SERVER_VERSION,
 };
 
 pub(super) fn all() -> Vec<ScalarUDF> {

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use crate::{
     access::{OWNER, Target},
     catalog::{Catalog, Object, QualifiedName},
-    doors::pg::catalog::{DATABASE, Facts, oids},
+    dialect::catalog::{DATABASE, Facts, oids},
 };
 
 /// Schemas that are PostgreSQL's, which `shapes` tells of.
@@ -20,23 +20,23 @@ const THEIRS: [&str; 2] = ["pg_catalog", "information_schema"];
 
 /// A relation that a user made, or one of `system`.
 #[derive(Clone, Debug)]
-pub(in crate::doors::pg::catalog) struct Relation {
-    pub(in crate::doors::pg::catalog) schema: String,
-    pub(in crate::doors::pg::catalog) name: String,
-    pub(in crate::doors::pg::catalog) oid: i32,
+pub(in crate::dialect::catalog) struct Relation {
+    pub(in crate::dialect::catalog) schema: String,
+    pub(in crate::dialect::catalog) name: String,
+    pub(in crate::dialect::catalog) oid: i32,
     /// `r` for what can be read like a table, `v` for a view, as in `pg_class.relkind`.
-    pub(in crate::doors::pg::catalog) kind: &'static str,
-    pub(in crate::doors::pg::catalog) columns: Vec<FieldRef>,
+    pub(in crate::dialect::catalog) kind: &'static str,
+    pub(in crate::dialect::catalog) columns: Vec<FieldRef>,
     /// The query of a view.
-    pub(in crate::doors::pg::catalog) definition: Option<String>,
+    pub(in crate::dialect::catalog) definition: Option<String>,
     /// Who owns it.
-    pub(in crate::doors::pg::catalog) owner: String,
+    pub(in crate::dialect::catalog) owner: String,
     /// The catalog's object, where it is one.
-    pub(in crate::doors::pg::catalog) object: Option<Arc<Object>>,
+    pub(in crate::dialect::catalog) object: Option<Arc<Object>>,
 }
 
 /// The access list of a relation or a schema; `None` where nothing was given to anybody, as in PostgreSQL.
-pub(in crate::doors::pg::catalog) fn access_list(
+pub(in crate::dialect::catalog) fn access_list(
     catalog: &Catalog,
     on: Target<'_>,
 ) -> Option<Vec<String>> {
@@ -46,13 +46,13 @@ pub(in crate::doors::pg::catalog) fn access_list(
 
 /// The database, as a session sees it. It holds the list of catalogs weakly, as it becomes part of it.
 #[derive(Clone, Debug)]
-pub(in crate::doors::pg::catalog) struct Listed {
+pub(in crate::dialect::catalog) struct Listed {
     list: Weak<dyn CatalogProviderList>,
     facts: Arc<Facts>,
 }
 
 impl Listed {
-    pub(in crate::doors::pg::catalog) fn new(
+    pub(in crate::dialect::catalog) fn new(
         catalogs: &Arc<dyn CatalogProviderList>,
         facts: &Arc<Facts>,
     ) -> Self {
@@ -63,12 +63,12 @@ impl Listed {
     }
 
     /// What is known of the session.
-    pub(in crate::doors::pg::catalog) fn facts(&self) -> &Facts {
+    pub(in crate::dialect::catalog) fn facts(&self) -> &Facts {
         &self.facts
     }
 
     /// Names of the schemas that are not PostgreSQL's, in order.
-    pub(in crate::doors::pg::catalog) fn schemas(&self) -> Vec<String> {
+    pub(in crate::dialect::catalog) fn schemas(&self) -> Vec<String> {
         let database = self.list.upgrade().and_then(|list| list.catalog(DATABASE));
         let mut names = database.map_or_else(Vec::new, |database| database.schema_names());
         names.retain(|name| !THEIRS.contains(&name.as_str()));
@@ -82,18 +82,18 @@ impl Listed {
     }
 
     /// Whether there is such a relation, one of PostgreSQL's included.
-    pub(in crate::doors::pg::catalog) fn has(&self, schema: &str, name: &str) -> bool {
+    pub(in crate::dialect::catalog) fn has(&self, schema: &str, name: &str) -> bool {
         self.schema(schema)
             .is_some_and(|schema| schema.table_exist(name))
     }
 
     /// Whether there is such a schema.
-    pub(in crate::doors::pg::catalog) fn has_schema(&self, name: &str) -> bool {
+    pub(in crate::dialect::catalog) fn has_schema(&self, name: &str) -> bool {
         self.schema(name).is_some()
     }
 
     /// Schemas and names of all relations that are not PostgreSQL's.
-    pub(in crate::doors::pg::catalog) fn names(&self) -> Vec<(String, String)> {
+    pub(in crate::dialect::catalog) fn names(&self) -> Vec<(String, String)> {
         let of_schema = |name: String| {
             let tables = self
                 .schema(&name)
@@ -104,7 +104,7 @@ impl Listed {
     }
 
     /// The columns of a relation that can be opened without waiting, as those are that bear comments.
-    pub(in crate::doors::pg::catalog) fn columns(
+    pub(in crate::dialect::catalog) fn columns(
         &self,
         schema: &str,
         name: &str,
@@ -115,7 +115,7 @@ impl Listed {
     }
 
     /// All relations, by schema and name. One that cannot be opened is left out: it must not take the whole catalog with it.
-    pub(in crate::doors::pg::catalog) async fn relations(&self) -> Vec<Relation> {
+    pub(in crate::dialect::catalog) async fn relations(&self) -> Vec<Relation> {
         let mut relations = Vec::new();
         let catalog = self.facts.catalog();
         for schema_name in self.schemas() {

@@ -142,7 +142,7 @@ fn shown_unless(
 }
 
 /// The text of a value of this type, for the door's encoder, which knows no session: names are as the default search path shows them.
-pub(in crate::doors::pg) fn shown_by_default(pg: &Type, oid: i32) -> Option<String> {
+pub(crate) fn shown_by_default(pg: &Type, oid: i32) -> Option<String> {
     let kind = match *pg {
         Type::REGCLASS => "regclass",
         Type::REGNAMESPACE => "regnamespace",

@@ -8,7 +8,7 @@ use datafusion::{error::DataFusionError, logical_expr::ScalarUDF, scalar::Scalar
 
 use super::called::{Called, number, oid, text};
 use crate::{
-    doors::pg::catalog::{
+    dialect::catalog::{
         Facts, builtin,
         names::{self, parts},
         oids,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Finds the OID of a name; the type of the OID is in the function's own.
-pub(in crate::doors::pg::catalog) const FORWARD: [(&str, &str); 6] = [
+pub(in crate::dialect::catalog) const FORWARD: [(&str, &str); 6] = [
     ("sluice_regclass", "regclass"),
     ("sluice_regnamespace", "regnamespace"),
     ("sluice_regproc", "regproc"),
@@ -29,7 +29,7 @@ pub(in crate::doors::pg::catalog) const FORWARD: [(&str, &str); 6] = [
 ];
 
 /// The text of an OID of such a type.
-pub(in crate::doors::pg::catalog) const BACKWARD: [(&str, &str); 5] = [
+pub(in crate::dialect::catalog) const BACKWARD: [(&str, &str); 5] = [
     ("sluice_regclass_text", "regclass"),
     ("sluice_regnamespace_text", "regnamespace"),
     ("sluice_regproc_text", "regproc"),

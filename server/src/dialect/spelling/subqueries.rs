@@ -11,7 +11,7 @@ use sluice_sql::ast::{
 };
 
 use super::{expression, name_of};
-use crate::doors::pg::{
+use crate::dialect::{
     catalog::{is_correlated, plain_select, wrap},
     single,
 };

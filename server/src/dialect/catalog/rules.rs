@@ -18,7 +18,7 @@ use sluice_sql::ast::{
 };
 
 use super::{answer::only_catalog, functions::SESSION_USER, relations::NAME, shapes};
-use crate::doors::pg::spelling::expression;
+use crate::dialect::spelling::expression;
 
 /// Upstream's rules. Of these, one makes NULL of a subquery that names the row around it: a tool's question has another answer then, and
 /// a person's would have a wrong one, so it is for tools' alone. Casts to aliases of `oid` are ours (`casts.rs`).
@@ -408,7 +408,7 @@ fn array_of(query: &mut Query) -> Option<()> {
 }
 
 /// The select of a query that has no more than an order beside it, and its order, which is taken out.
-pub(in crate::doors::pg) fn plain_select(
+pub(in crate::dialect) fn plain_select(
     query: &mut Query,
 ) -> Option<(&mut Select, Vec<OrderByExpr>)> {
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
@@ -437,7 +437,7 @@ pub(in crate::doors::pg) fn plain_select(
     Some((select, order_by))
 }
 
-pub(in crate::doors::pg) fn wrap(item: &mut SelectItem, name: &str, order_by: Vec<OrderByExpr>) {
+pub(in crate::dialect) fn wrap(item: &mut SelectItem, name: &str, order_by: Vec<OrderByExpr>) {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
         return;
     };
@@ -475,7 +475,7 @@ fn null_array() -> Expr {
 }
 
 /// Whether a condition of the subquery names a relation that it does not have.
-pub(in crate::doors::pg) fn is_correlated(query: &Query) -> bool {
+pub(in crate::dialect) fn is_correlated(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else {
         return false;
     };

@@ -18,20 +18,18 @@ use super::{
     zones::Zone,
 };
 use crate::{
-    doors::pg::{
-        catalog::{
-            Facts,
-            rows::Value,
-            shapes::{Mark, marked},
-        },
-        columns::pg_type,
+    dialect::catalog::{
+        Facts,
+        rows::Value,
+        shapes::{Mark, marked},
     },
+    doors::pg::pg_type,
     error::{Error, SqlState},
     table::external,
 };
 
 /// The function that multiplies an interval: one for all, so that two calls of it are the same expression.
-pub(in crate::doors::pg) fn interval_times() -> Arc<ScalarUDF> {
+pub(in crate::dialect) fn interval_times() -> Arc<ScalarUDF> {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         Arc::new(Called::strict(
             "sluice_interval_times",

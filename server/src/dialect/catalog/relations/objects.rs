@@ -16,15 +16,13 @@ use super::{
 use crate::{
     access::{OWNER, OWNER_OID, Target},
     catalog::Catalog,
-    doors::pg::{
-        catalog::{
-            builtin::{self, TypeRow},
-            oids,
-            rows::{Row, Value, scalar},
-            shapes::{self, Shape},
-        },
-        columns::{modifier, pg_type},
+    dialect::catalog::{
+        builtin::{self, TypeRow},
+        oids,
+        rows::{Row, Value, scalar},
+        shapes::{self, Shape},
     },
+    doors::pg::{modifier, pg_type},
 };
 
 /// Of the access method `heap`.
@@ -245,7 +243,7 @@ pub(super) fn descriptions(relations: &[Relation]) -> Vec<Row> {
 }
 
 /// A view's query as `pg_get_viewdef` ends it.
-pub(in crate::doors::pg::catalog) fn definition(query: &str) -> String {
+pub(in crate::dialect::catalog) fn definition(query: &str) -> String {
     format!(" {query};")
 }
 
@@ -267,15 +265,15 @@ pub(super) fn statistics(relations: &[Relation]) -> Vec<Row> {
 }
 
 /// The columns of a relation for `information_schema.columns`.
-pub(in crate::doors::pg::catalog) struct Described<'a> {
-    pub(in crate::doors::pg::catalog) name: &'a str,
-    pub(in crate::doors::pg::catalog) oid: i32,
-    pub(in crate::doors::pg::catalog) modifier: i32,
-    pub(in crate::doors::pg::catalog) not_null: bool,
+pub(in crate::dialect::catalog) struct Described<'a> {
+    pub(in crate::dialect::catalog) name: &'a str,
+    pub(in crate::dialect::catalog) oid: i32,
+    pub(in crate::dialect::catalog) modifier: i32,
+    pub(in crate::dialect::catalog) not_null: bool,
 }
 
 /// Of one of PostgreSQL's.
-pub(in crate::doors::pg::catalog) fn described_shape(
+pub(in crate::dialect::catalog) fn described_shape(
     shape: &'static Shape,
 ) -> Vec<Described<'static>> {
     let columns = shape.columns.iter().map(|column| Described {
@@ -288,7 +286,7 @@ pub(in crate::doors::pg::catalog) fn described_shape(
 }
 
 /// Of one of ours.
-pub(in crate::doors::pg::catalog) fn described(relation: &Relation) -> Vec<Described<'_>> {
+pub(in crate::dialect::catalog) fn described(relation: &Relation) -> Vec<Described<'_>> {
     let columns = relation
         .columns
         .iter()

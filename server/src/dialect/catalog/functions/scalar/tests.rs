@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::{age, formatted, justified, like_escape, literal};
-use crate::doors::pg::catalog::rows::Value;
+use crate::dialect::catalog::rows::Value;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::scalar::ScalarValue;
 

@@ -21,13 +21,13 @@ use datafusion::{
 };
 
 use crate::{
-    doors::pg::catalog::Facts,
+    dialect::catalog::Facts,
     error::{Error, SqlState},
     table::external,
 };
 
 /// The function behind AT TIME ZONE.
-pub(in crate::doors::pg) const AT_TIME_ZONE: &str = "sluice_timezone";
+pub(in crate::dialect) const AT_TIME_ZONE: &str = "sluice_timezone";
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     vec![

@@ -24,9 +24,9 @@ use super::{Facts, relations::Listed};
 pub(super) use objects::{BACKWARD, FORWARD};
 pub(super) use roles::SESSION_USER;
 pub(super) use session::settings;
-pub(in crate::doors::pg) use texts::ANY;
-pub(in crate::doors::pg) use times::interval_times;
-pub(in crate::doors::pg) use zones::AT_TIME_ZONE;
+pub(in crate::dialect) use texts::ANY;
+pub(in crate::dialect) use times::interval_times;
+pub(in crate::dialect) use zones::AT_TIME_ZONE;
 
 /// All of them, for a session of which these facts are known.
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {

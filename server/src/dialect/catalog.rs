@@ -31,8 +31,8 @@ use sluice_sql::ast;
 
 pub use answer::empty_answer;
 pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
-pub(super) use labels::shown as shown_label;
-pub(super) use names::shown_by_default as shown_oid;
+pub(crate) use labels::shown as shown_label;
+pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
 use super::{operators, single, spelling};

@@ -11,7 +11,7 @@ use std::{
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef, TimeUnit};
 
-use crate::doors::pg::columns::{OID_ALIAS, TYPE};
+use crate::doors::pg::{OID_ALIAS, TYPE};
 
 /// A relation of PostgreSQL's.
 #[derive(Debug)]

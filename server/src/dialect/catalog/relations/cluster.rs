@@ -6,7 +6,7 @@ use super::listed::access_list;
 use crate::{
     access::{OWNER_OID, Role, Target},
     catalog::Catalog,
-    doors::pg::catalog::{
+    dialect::catalog::{
         DATABASE, Facts, functions, oids,
         rows::{Row, Value},
     },
@@ -16,18 +16,18 @@ use crate::{
 const SHOWN: &str = "********";
 
 /// The name of a role.
-pub(in crate::doors::pg::catalog) fn role(catalog: &Catalog, oid: i32) -> Option<String> {
+pub(in crate::dialect::catalog) fn role(catalog: &Catalog, oid: i32) -> Option<String> {
     let found = catalog.roles().all().find(|role| role.oid == oid);
     found.map(|role| role.name.clone())
 }
 
 /// The OID of a role.
-pub(in crate::doors::pg::catalog) fn role_oid(catalog: &Catalog, name: &str) -> Option<i32> {
+pub(in crate::dialect::catalog) fn role_oid(catalog: &Catalog, name: &str) -> Option<i32> {
     catalog.roles().get(name).map(|role| role.oid)
 }
 
 /// The OID of the role that owns something.
-pub(in crate::doors::pg::catalog) fn owner_oid(catalog: &Catalog, name: &str) -> i32 {
+pub(in crate::dialect::catalog) fn owner_oid(catalog: &Catalog, name: &str) -> i32 {
     role_oid(catalog, name).unwrap_or(OWNER_OID)
 }
 

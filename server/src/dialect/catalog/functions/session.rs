@@ -19,14 +19,12 @@ use datafusion::{
 
 use super::called::{self, Called};
 use crate::{
-    doors::pg::{
-        catalog::{
-            Facts,
-            rows::Value,
-            shapes::{Mark, marked},
-        },
-        startup::SERVER_VERSION,
+    dialect::catalog::{
+        Facts,
+        rows::Value,
+        shapes::{Mark, marked},
     },
+    doors::pg::SERVER_VERSION,
     error::{Error, SqlState},
 };
 
@@ -132,7 +130,7 @@ fn default(name: &str) -> Option<&'static str> {
 }
 
 /// The settings as the session has them.
-pub(in crate::doors::pg::catalog) fn settings(facts: &Facts) -> Vec<(&'static str, String)> {
+pub(in crate::dialect::catalog) fn settings(facts: &Facts) -> Vec<(&'static str, String)> {
     let value = |name, default: &str| (facts.setting)(name).unwrap_or_else(|| default.to_owned());
     DEFAULTS
         .iter()

@@ -15,7 +15,7 @@ use datafusion::{
 };
 
 use super::called::{Called, oid, text};
-use crate::doors::pg::catalog::{Facts, names, oids, relations::Listed, rows::Value};
+use crate::dialect::catalog::{Facts, names, oids, relations::Listed, rows::Value};
 
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let sizes = [

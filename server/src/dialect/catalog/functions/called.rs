@@ -22,12 +22,12 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::doors::pg::{
-    catalog::{
+use crate::{
+    dialect::catalog::{
         rows::{Value, scalar},
         shapes::{carried, marked},
     },
-    columns::TYPE,
+    doors::pg::TYPE,
 };
 
 type Call = dyn Fn(&[ScalarValue]) -> Result<Value> + Send + Sync;

@@ -15,10 +15,10 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::doors::pg::{catalog::Facts, encode};
+use crate::{dialect::catalog::Facts, doors::pg};
 
 /// The name under which the door's statements test a list.
-pub(in crate::doors::pg) const ANY: &str = "sluice_any";
+pub(in crate::dialect) const ANY: &str = "sluice_any";
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     vec![
@@ -64,7 +64,7 @@ impl ScalarUDFImpl for Text {
             | DataType::Utf8View
             | DataType::Boolean
             | DataType::Null => cast(array, &DataType::Utf8)?,
-            _ => Arc::new(encode::texts(
+            _ => Arc::new(pg::texts(
                 array,
                 field,
                 (self.facts.setting)("TimeZone").as_deref(),

@@ -9,7 +9,7 @@ use datafusion::{
 
 use super::called::{Called, number, text};
 use crate::{
-    doors::pg::catalog::{names, rows::Value},
+    dialect::catalog::{names, rows::Value},
     error::{Error, SqlState},
 };
 

@@ -25,7 +25,7 @@ use sluice_sql::Privilege;
 use crate::{
     access::Target,
     catalog::{Catalog, QualifiedName, RESERVED_SCHEMAS},
-    doors::pg::catalog::{
+    dialect::catalog::{
         Facts, builtin, names, oids,
         relations::{Listed, role},
         shapes::{Mark, marked},
@@ -75,7 +75,7 @@ enum Asked {
 }
 
 /// The name by which [`super::super::rules`] calls for the user that logged in.
-pub(in crate::doors::pg::catalog) const SESSION_USER: &str = "sluice_session_user";
+pub(in crate::dialect::catalog) const SESSION_USER: &str = "sluice_session_user";
 
 struct AboutRoles {
     asked: Asked,

@@ -21,7 +21,7 @@ use super::{
     zones::Zone,
 };
 use crate::{
-    doors::pg::catalog::{Facts, rows::Value},
+    dialect::catalog::{Facts, rows::Value},
     error::{Error, SqlState},
     table::external,
 };
