@@ -7,9 +7,10 @@ use datafusion::scalar::ScalarValue;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
 use sluice_sql::Parsed;
 
-use super::{client::Redeemed, status::from_engine};
+use super::client::Redeemed;
 use crate::{
     error::{Error, Result, SqlState},
+    execute::row_error,
     session::{Answer, Prepared, Session},
 };
 
@@ -97,7 +98,7 @@ pub(super) async fn run_to_end(session: Arc<Session>, bound: Bound) -> Result<i6
                 Answer::Done { .. } => {}
                 Answer::Rows { mut stream, .. } => {
                     while let Some(batch) = stream.next().await {
-                        batch.map_err(|e| from_engine(&e))?;
+                        batch.map_err(|e| row_error(&e))?;
                     }
                     total = -1;
                 }
@@ -152,7 +153,7 @@ async fn execute(
         Answer::Rows { stream, .. } => Some(stream),
         Answer::Done { .. } => None,
     };
-    Ok(stream::iter(batches).flatten().map_err(|e| from_engine(&e)))
+    Ok(stream::iter(batches).flatten().map_err(|e| row_error(&e)))
 }
 
 #[cfg(test)]
