@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::DataType};
 use datafusion::scalar::ScalarValue;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
-use sluice_sql::Parsed;
+use sluice_sql::{Parsed, Statement, ast};
 
-use super::client::Redeemed;
+use super::{actions::no_transactions, client::Redeemed};
 use crate::{
     error::{Error, Result, SqlState},
     execute::row_error,
@@ -58,6 +58,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared> {
     let parsed = parse(session, text)?;
     match parsed.as_slice() {
+        [parsed] if is_of_a_block(&parsed.statement) => Err(no_transactions()),
         [statement] => session.prepare(statement, hints).await,
         [] => Err(Error::user(
             SqlState::SyntaxError,
@@ -69,6 +70,21 @@ pub(super) async fn prepare(
         )
         .with_hint("Send them one by one.")),
     }
+}
+
+/// Begins, ends or divides a transaction block, of which there are none here: as done as nothing, ROLLBACK would be believed.
+fn is_of_a_block(statement: &Statement) -> bool {
+    let Statement::Sql(statement) = statement else {
+        return false;
+    };
+    matches!(
+        statement.as_ref(),
+        ast::Statement::StartTransaction { .. }
+            | ast::Statement::Commit { .. }
+            | ast::Statement::Rollback { .. }
+            | ast::Statement::Savepoint { .. }
+            | ast::Statement::ReleaseSavepoint { .. }
+    )
 }
 
 /// JDBC's `?` is a parameter, where a text cannot be read otherwise: its Flight SQL driver sends what it is given.
