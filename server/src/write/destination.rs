@@ -1,25 +1,24 @@
-//! Where rows of COPY FROM go: into a table, or into a temporary one of the session.
+//! Where rows that a client sends go: into a table, or into a temporary one of the session.
 
 use std::sync::Arc;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use sluice_sql::{Copy, CopyWhat};
 
+use super::{Action, Append, Target};
 use crate::{
-    catalog::{QualifiedName, TEMP_SCHEMA, fold},
-    error::{Error, Result, SqlState},
+    catalog::{QualifiedName, TEMP_SCHEMA},
+    error::Result,
     session::Session,
-    write::{Action, Append, Target},
 };
 
-/// The table that a statement names.
-pub(super) enum Named {
+/// The table that a client names.
+pub(crate) enum Named {
     Table(Box<Target>),
     Temp(QualifiedName),
 }
 
 /// Rows on their way; dropped before [`Destination::finish`], it leaves nothing.
-pub(super) enum Destination {
+pub(crate) enum Destination {
     Table(Box<Append>),
     Temp {
         session: Arc<Session>,
@@ -30,28 +29,16 @@ pub(super) enum Destination {
 }
 
 impl Named {
-    /// The table, and the names of the columns that the rows have.
-    pub(super) fn of(session: &Session, copy: &Copy) -> Result<(Self, Vec<String>)> {
-        let CopyWhat::Table { name, columns } = &copy.what else {
-            return Err(Error::user(
-                SqlState::SyntaxError,
-                "COPY FROM needs a table",
-            ));
-        };
-        let relation = QualifiedName::from_sql(name)?;
-        let named = match relation.schema == TEMP_SCHEMA {
-            true => Self::Temp(relation),
-            false => Self::Table(Box::new(Target::named(
-                session,
-                relation,
-                Action::CopyFrom,
-            )?)),
-        };
-        Ok((named, columns.iter().map(fold).collect()))
+    /// The table of this name, for this action.
+    pub(crate) fn of(session: &Session, name: QualifiedName, action: Action) -> Result<Self> {
+        Ok(match name.schema == TEMP_SCHEMA {
+            true => Self::Temp(name),
+            false => Self::Table(Box::new(Target::named(session, name, action)?)),
+        })
     }
 
     /// Its name.
-    pub(super) fn name(&self) -> &QualifiedName {
+    pub(crate) fn name(&self) -> &QualifiedName {
         match self {
             Self::Table(target) => &target.name,
             Self::Temp(name) => name,
@@ -59,7 +46,7 @@ impl Named {
     }
 
     /// Begins to write to it.
-    pub(super) async fn begin(self, session: Arc<Session>) -> Result<Destination> {
+    pub(crate) async fn begin(self, session: Arc<Session>) -> Result<Destination> {
         Ok(match self {
             Self::Table(target) => Destination::Table(Box::new(Append::begin(*target).await?)),
             Self::Temp(name) => Destination::Temp {
@@ -74,7 +61,7 @@ impl Named {
 
 impl Destination {
     /// The columns of the rows to be given.
-    pub(super) fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         match self {
             Self::Table(append) => append.schema(),
             Self::Temp { schema, .. } => Arc::clone(schema),
@@ -82,7 +69,7 @@ impl Destination {
     }
 
     /// Takes rows.
-    pub(super) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    pub(crate) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
         match self {
             Self::Table(append) => append.push(batch).await,
             Self::Temp {
@@ -98,7 +85,7 @@ impl Destination {
     }
 
     /// Writes what is left.
-    pub(super) async fn flush(&mut self) -> Result<()> {
+    pub(crate) async fn flush(&mut self) -> Result<()> {
         match self {
             Self::Table(append) => append.flush().await,
             Self::Temp { .. } => Ok(()),
@@ -106,7 +93,7 @@ impl Destination {
     }
 
     /// Makes the rows part of the table; how many they were.
-    pub(super) async fn finish(self) -> Result<u64> {
+    pub(crate) async fn finish(self) -> Result<u64> {
         match self {
             Self::Table(append) => append.finish().await,
             Self::Temp {
