@@ -12,7 +12,7 @@ mod spelling;
 
 pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
-    install_relations, rewrite,
+    install_relations, rewrite, type_name,
 };
 pub(crate) use self::catalog::{shown_label, shown_oid};
 

@@ -19,6 +19,7 @@ mod shapes;
 
 use std::sync::{Arc, OnceLock};
 
+use arrow::datatypes::Field;
 use datafusion::{
     catalog::CatalogProviderList, execution::SessionStateBuilder, logical_expr::ScalarUDF,
     prelude::SessionContext,
@@ -39,6 +40,7 @@ use super::{operators, single, spelling};
 use crate::{
     access::{Actor, OWNER},
     catalog::{Catalog, Object, QualifiedName},
+    doors::pg::pg_type,
     engine::Engine,
     error::{Error, Result},
     session::search_path,
@@ -188,6 +190,11 @@ pub fn rewrite(statement: ast::Statement) -> ast::Statement {
     let statement = casts::rewrite(statement);
     let statement = rules::before(statement);
     rules::after(rules::upstream(statement))
+}
+
+/// What PostgreSQL calls the type of a column.
+pub fn type_name(field: &Field) -> String {
+    builtin::format_type(pg_type(field).oid().cast_signed(), None)
 }
 
 /// Whether a schema of PostgreSQL's has a relation of this name.

@@ -12,7 +12,7 @@ use arrow_flight::sql::{
 };
 use datafusion::{catalog::SchemaProvider, datasource::TableType};
 
-use super::failed;
+use super::{columns::Place, failed};
 use crate::{doors::flight::wire, error::Result, session::Session};
 
 /// Schemas whose relations the server makes up.
@@ -71,7 +71,15 @@ pub(super) async fn tables(session: &Session, command: CommandGetTables) -> Resu
             // A table that went away or cannot be opened now is left out: one broken table must not hide the others.
             let (table_type, columns) = if with_schema {
                 match provider.table(&name).await {
-                    Ok(Some(table)) => (table.table_type(), wire::schema(&table.schema())),
+                    Ok(Some(table)) => {
+                        let place = Place {
+                            catalog: &catalog,
+                            schema: &schema,
+                            table: &name,
+                        };
+                        let columns = wire::schema(&table.schema());
+                        (table.table_type(), place.described(session, &columns))
+                    }
                     _ => continue,
                 }
             } else {
