@@ -32,7 +32,7 @@ use sluice_sql::ast;
 
 pub use answer::empty_answer;
 pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
-pub(crate) use labels::shown as shown_label;
+pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 

@@ -1,8 +1,18 @@
 //! What PostgreSQL calls a column nobody named: `count`, `date_trunc`, `?column?`.
 //!
 //! The engine would call it by its text (`count(Int64(1))`) and refuses two of one name, where PostgreSQL has any number of `?column?`. So
-//! such columns go through the engine under the name plus a mark that makes it unique, and the door cuts the mark off.
+//! such columns go through the engine under the name plus a mark that makes it unique, and the session cuts the mark off.
 
+use std::sync::Arc;
+
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{FieldRef, Schema, SchemaRef},
+};
+use datafusion::{
+    execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter,
+};
+use futures::StreamExt;
 use sluice_sql::ast::{
     ArrayElemTypeDef, DataType, Expr, Function, Ident, Query, SelectItem, SetExpr, Statement,
     TrimWhereField, Value,
@@ -12,10 +22,43 @@ use sluice_sql::ast::{
 const MARK: char = '\u{1}';
 
 /// The name as the client sees it.
-pub(crate) fn shown(name: &str) -> &str {
+fn shown(name: &str) -> &str {
     let name = name.split(MARK).next().unwrap_or(name);
     // By this upstream tells a column beside `*` from the same one in it.
     name.strip_prefix("__alias_").unwrap_or(name)
+}
+
+/// A result's columns under the names that clients see.
+pub fn shown_schema(schema: &SchemaRef) -> SchemaRef {
+    let as_seen = |field: &FieldRef| shown(field.name()).len() == field.name().len();
+    if schema.fields().iter().all(as_seen) {
+        return Arc::clone(schema);
+    }
+    let fields = schema.fields().iter().map(|field| match as_seen(field) {
+        true => Arc::clone(field),
+        false => Arc::new(field.as_ref().clone().with_name(shown(field.name()))),
+    });
+    let fields: Vec<FieldRef> = fields.collect();
+    let metadata = schema.metadata().clone();
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// Rows under the names that clients see.
+pub fn shown_rows(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let shown = shown_schema(&schema);
+    if Arc::ptr_eq(&schema, &shown) {
+        return rows;
+    }
+    let rows = rows.map(|batch| -> datafusion::error::Result<RecordBatch> {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let (schema, columns) = (shown_schema(&batch.schema()), batch.columns().to_vec());
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(shown, rows))
 }
 
 /// A name for the `i`th column that no other column has.

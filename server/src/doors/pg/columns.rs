@@ -8,7 +8,6 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::{Kind, Type};
 
 use super::failure::{Failure, without_nul};
-use crate::dialect::shown_label;
 
 /// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
 pub(crate) const OID_ALIAS: &str = "pg.oid_alias";
@@ -29,7 +28,7 @@ pub(super) fn columns(schema: &Schema) -> Vec<Column> {
         .fields()
         .iter()
         .map(|field| Column {
-            name: without_nul(shown_label(field.name())),
+            name: without_nul(field.name()),
             pg: pg_type(field),
             modifier: modifier(field.data_type()),
         })
