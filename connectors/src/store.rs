@@ -176,7 +176,7 @@ impl Root {
 
     /// The address of a folder below the root, with a slash at its end.
     pub fn url_of(&self, path: &str) -> Result<Url> {
-        let path = parse(path)?;
+        let path = path_of(path)?;
         let mut url = self.url.clone();
         {
             let mut segments = url
@@ -206,7 +206,7 @@ impl Root {
     /// Reads an object and which version of it that is; `None` when it is not there.
     pub async fn read_versioned(&self, path: &str) -> Result<Option<Versioned>> {
         let failed = |error| storage_error(&format!("read {path}"), error);
-        let found = match self.store.get(&parse(path)?).await {
+        let found = match self.store.get(&path_of(path)?).await {
             Ok(found) => found,
             Err(StoreError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed(error)),
@@ -221,7 +221,7 @@ impl Root {
 
     /// Whether an object is there.
     pub async fn exists(&self, path: &str) -> Result<bool> {
-        match self.store.head(&parse(path)?).await {
+        match self.store.head(&path_of(path)?).await {
             Ok(_) => Ok(true),
             Err(StoreError::NotFound { .. }) => Ok(false),
             Err(error) => Err(storage_error(&format!("look for {path}"), error)),
@@ -242,7 +242,7 @@ impl Root {
 
     /// Writes an object, replacing what was there.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let location = parse(path)?;
+        let location = path_of(path)?;
         let put = if self.is_remote() && bytes.len() > PARTS_ABOVE {
             self.put_parts(&location, bytes).await
         } else {
@@ -285,7 +285,7 @@ impl Root {
         let options = PutOptions::from(mode);
         match self
             .store
-            .put_opts(&parse(path)?, bytes.into(), options)
+            .put_opts(&path_of(path)?, bytes.into(), options)
             .await
         {
             Ok(put) => Ok(Conditional::Put(put.into())),
@@ -308,7 +308,7 @@ impl Root {
         options.extensions.insert(durable::Private);
         let bytes = Bytes::copy_from_slice(text.as_bytes());
         self.store
-            .put_opts(&parse(path)?, bytes.into(), options)
+            .put_opts(&path_of(path)?, bytes.into(), options)
             .await
             .map(drop)
             .map_err(|error| put_error(path, error))
@@ -331,7 +331,7 @@ impl Root {
     }
 
     async fn entries(&self, folder: &str) -> Result<(Vec<String>, Vec<String>)> {
-        let prefix = parse(folder)?;
+        let prefix = path_of(folder)?;
         let listed = match self.store.list_with_delimiter(Some(&prefix)).await {
             Ok(listed) => listed,
             Err(StoreError::NotFound { .. }) => return Ok((Vec::new(), Vec::new())),
@@ -351,7 +351,7 @@ impl Root {
 
     /// Deletes an object; one that is not there is deleted already.
     pub async fn delete(&self, path: &str) -> Result<()> {
-        match self.store.delete(&parse(path)?).await {
+        match self.store.delete(&path_of(path)?).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(storage_error(&format!("delete {path}"), error)),
         }
@@ -360,7 +360,7 @@ impl Root {
     /// Deletes every object below a folder and says how many there were.
     pub async fn delete_all(&self, folder: &str) -> Result<usize> {
         let failed = |error| storage_error(&format!("delete {folder}"), error);
-        let prefix = parse(folder)?;
+        let prefix = path_of(folder)?;
         let found: Vec<Path> = self
             .store
             .list(Some(&prefix))
@@ -383,7 +383,7 @@ impl Root {
 
     /// Deletes objects by their paths, together where the store can; those that are not there are deleted already.
     pub async fn delete_many(&self, paths: impl IntoIterator<Item = String>) -> Result<()> {
-        let paths = paths.into_iter().map(|path| parse(&path));
+        let paths = paths.into_iter().map(|path| path_of(&path));
         let paths = paths.collect::<Result<Vec<_>>>()?;
         let what = paths.first().map_or_else(String::new, Path::to_string);
         self.delete_found(paths)
@@ -427,7 +427,8 @@ fn put_error(path: &str, error: StoreError) -> ConnectorError {
     }
 }
 
-fn parse(path: &str) -> Result<Path> {
+/// A path as the store takes it: its letters are what they are, and nothing is encoded.
+pub(crate) fn path_of(path: &str) -> Result<Path> {
     Path::parse(path).map_err(|error| ConnectorError::Option {
         message: format!("\"{path}\" is not a usable path: {error}"),
         hint: None,

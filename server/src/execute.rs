@@ -22,12 +22,13 @@ mod rename;
 mod replace_stream;
 mod replay;
 mod role;
+mod row_error;
 mod secret;
 mod set_role;
 mod show;
 mod vacuum;
 
-pub(crate) use conditions::of_message as condition_of;
+pub(crate) use row_error::row_error;
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};

@@ -13,6 +13,7 @@ mod arithmetic;
 pub mod catalog;
 pub mod clock;
 mod companions;
+pub mod dialect;
 pub mod doors;
 pub mod engine;
 pub mod error;

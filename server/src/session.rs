@@ -53,7 +53,7 @@ use crate::{
     access::{Actor, Viewer},
     arithmetic::{self, CheckedArithmetic},
     catalog::{Object, QualifiedName},
-    doors::pg::{self, Definition, Facts, Size},
+    dialect::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{
@@ -116,8 +116,8 @@ struct Told {
 /// What a session's context is made of, again and again.
 struct MadeOf {
     catalogs: Arc<dyn CatalogProviderList>,
-    /// What the Postgres door's functions know of the session.
-    facts: Option<Arc<Facts>>,
+    /// What PostgreSQL's functions know of the session.
+    facts: Arc<Facts>,
 }
 
 /// A statement that was planned as far as it can be without running it.
@@ -125,7 +125,7 @@ struct MadeOf {
 pub struct Prepared {
     /// The statement.
     pub parsed: Parsed,
-    /// Columns of its rows; `None` when it gives none.
+    /// Columns of its rows, under the names that people see; `None` when it gives none.
     pub schema: Option<SchemaRef>,
     /// Types of `$1`, `$2`, …; `None` where nothing tells.
     pub parameters: Vec<Option<DataType>>,
@@ -208,29 +208,14 @@ impl Session {
         let snapshot = Arc::new(ReadSnapshot::default());
         let reading = Some(Arc::clone(&snapshot));
         let catalogs = engine.catalogs_for(Freshness::Latest, viewer, reading);
-        let made_of = MadeOf {
-            catalogs,
-            facts: None,
-        };
-        let mut session = Self::for_actor(engine, None, Some(made_of), actor, snapshot, door);
-        if door == Door::Postgres {
-            let settings = Arc::clone(&session.settings);
-            let (engine, actor) = (Arc::clone(&session.engine), Arc::clone(&session.actor));
-            let facts = Arc::new(Facts {
-                user: user.to_owned(),
-                access: Some((Arc::clone(&engine), Arc::clone(&actor))),
-                definition: view_definition(&engine, &actor),
-                size: relation_size(&engine),
-                setting: Box::new(move |name| {
-                    about_roles(&engine, &actor, name).or_else(|| settings.lock().get(name))
-                }),
-            });
-            if let Some(made_of) = &mut session.made_of {
-                pg::install_relations(&made_of.catalogs, &facts)?;
-                made_of.facts = Some(facts);
-            }
-        }
-        Ok(session)
+        let settings = Arc::new(Mutex::new(Settings::new(user)));
+        let facts = facts(&engine, &actor, &settings);
+        dialect::install_relations(&catalogs, &facts)?;
+        let made_of = MadeOf { catalogs, facts };
+        let made_of = Some(made_of);
+        Ok(Self::for_actor(
+            engine, None, made_of, settings, actor, snapshot, door,
+        ))
     }
 
     /// A session whose relations are those of `context`.
@@ -243,13 +228,16 @@ impl Session {
     ) -> Self {
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
         let actor = Actor::new(user);
-        Self::for_actor(engine, Some(context), None, actor, Arc::default(), door)
+        let settings = Arc::new(Mutex::new(Settings::new(user)));
+        let context = Some(context);
+        Self::for_actor(engine, context, None, settings, actor, Arc::default(), door)
     }
 
     fn for_actor(
         engine: Arc<Engine>,
         context: Option<SessionContext>,
         made_of: Option<MadeOf>,
+        settings: Arc<Mutex<Settings>>,
         actor: Arc<Actor>,
         snapshot: Arc<ReadSnapshot>,
         door: Door,
@@ -260,7 +248,7 @@ impl Session {
             made_of,
             freshness: Mutex::default(),
             engine,
-            settings: Arc::new(Mutex::new(Settings::new(actor.login()))),
+            settings,
             setting_changes: AtomicU64::new(0),
             told: Mutex::default(),
             snapshot,
@@ -315,7 +303,7 @@ impl Session {
             let plan = self.plan(&query).await?;
             let endless = arithmetic::without(&self.context());
             let plan = SubscriptionPlan::new(&self.engine, &endless, query, plan, subscribe)?;
-            let schema = Some(plan.schema());
+            let schema = Some(dialect::shown(&plan.schema()));
             let plan = Some(Planned::Subscription(Arc::new(plan)));
             return Ok(prepared(schema, Vec::new(), plan));
         }
@@ -333,7 +321,7 @@ impl Session {
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
         let (plan, types) = self.planned(&statement, hints, &in_functions).await?;
-        let schema = Some(Arc::clone(plan.schema().inner()));
+        let schema = Some(dialect::shown(plan.schema().inner()));
         let plan = match in_functions.is_empty() {
             true => Planned::Whole(Arc::new(plan)),
             false => Planned::Late(Arc::new(written)),
@@ -362,7 +350,7 @@ impl Session {
             .and_then(|plan| parameters::typed(plan, hints, in_functions).map_err(engine_error));
         // A tool that asks the catalog something we do not have gives up at an error, and goes on when there is nothing.
         let empty = match self.door {
-            Door::Postgres => pg::empty_answer(statement),
+            Door::Postgres => dialect::empty_answer(statement),
             Door::FlightSql | Door::Embedded => None,
         };
         let Some(empty) = empty else {
@@ -473,11 +461,7 @@ impl Session {
         self.look_again(prepared).await?;
         if let Some(Planned::Subscription(plan)) = &prepared.plan {
             let stream = plan.start().await.map_err(engine_error)?;
-            return Ok(Answer::Rows {
-                tag: SUBSCRIBE.into(),
-                schema: stream.schema(),
-                stream: cancellable(stream, token),
-            });
+            return Ok(answer_of(SUBSCRIBE, stream, token));
         }
         let Statement::Sql(statement) = prepared.statement() else {
             let outcome = Box::pin(execute::run(self, prepared.statement())).await;
@@ -508,11 +492,7 @@ impl Session {
                 self.set_by_function(statement, &parameters)?;
                 let generic = self.run_generic(prepared, plan, &parameters).await;
                 if let Some(rows) = generic.map_err(engine_error)? {
-                    return Ok(Answer::Rows {
-                        tag: "SELECT".into(),
-                        schema: rows.schema(),
-                        stream: cancellable(rows, token),
-                    });
+                    return Ok(answer_of("SELECT", rows, token));
                 }
                 LogicalPlan::clone(plan)
             }
@@ -536,11 +516,7 @@ impl Session {
                 rows.map_err(engine_error)?
             }
         };
-        Ok(Answer::Rows {
-            tag: "SELECT".into(),
-            schema: rows.schema(),
-            stream: cancellable(rows, token),
-        })
+        Ok(answer_of("SELECT", rows, token))
     }
 
     /// SET, SHOW, RESET and the transaction statements that change nothing here.
@@ -628,10 +604,7 @@ impl Session {
         let catalogs = &made_of.catalogs;
         catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
         self.show_temp()?;
-        if let Some(facts) = &made_of.facts {
-            pg::install_relations(catalogs, facts)?;
-        }
-        Ok(())
+        dialect::install_relations(catalogs, &made_of.facts)
     }
 
     /// Parameters whose values the client does not know yet, with these; all that clients are told of when asked for the first time.
@@ -711,14 +684,10 @@ impl Session {
             let mut state = state.write();
             let config = state.config_mut();
             config.options_mut().execution.time_zone = Some(zone);
-            if let Some(facts) = &made_of.facts {
-                config.set_extension(Arc::clone(facts));
-            }
+            config.set_extension(Arc::clone(&made_of.facts));
         }
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
-        if made_of.facts.is_some()
-            && let Err(error) = pg::install_functions(&context)
-        {
+        if let Err(error) = dialect::install_functions(&context) {
             tracing::error!("a session is without functions of PostgreSQL's: {error}");
         }
         context
@@ -731,7 +700,7 @@ impl Session {
         }
     }
 
-    /// A context that plans continuous queries as a restart does: what a door adds to its sessions is not there then.
+    /// A context that plans continuous queries as a restart does: what sessions have of PostgreSQL's is not there then.
     pub(crate) fn continuous_context(&self) -> SessionContext {
         let viewer = Viewer::Session(Arc::clone(&self.actor));
         self.engine.context_for(Freshness::Latest, viewer, None)
@@ -743,6 +712,22 @@ impl Drop for Session {
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }
+}
+
+/// What PostgreSQL's functions and relations know of a session.
+fn facts(engine: &Arc<Engine>, actor: &Arc<Actor>, settings: &Arc<Mutex<Settings>>) -> Arc<Facts> {
+    let access = (Arc::clone(engine), Arc::clone(actor));
+    let (asked, who) = access.clone();
+    let settings = Arc::clone(settings);
+    Arc::new(Facts {
+        user: actor.login().to_owned(),
+        access: Some(access),
+        definition: view_definition(engine, actor),
+        size: relation_size(engine),
+        setting: Box::new(move |name| {
+            about_roles(&asked, &who, name).or_else(|| settings.lock().get(name))
+        }),
+    })
 }
 
 /// What `pg_get_viewdef` asks.
@@ -793,6 +778,16 @@ fn rows_of(tag: &str, batch: RecordBatch) -> Answer {
         tag: tag.to_owned(),
         schema: Arc::clone(&schema),
         stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
+    }
+}
+
+/// Rows under the names that people see, until the token is cancelled.
+fn answer_of(tag: &str, rows: SendableRecordBatchStream, token: CancellationToken) -> Answer {
+    let rows = dialect::shown_rows(rows);
+    Answer::Rows {
+        tag: tag.to_owned(),
+        schema: rows.schema(),
+        stream: cancellable(rows, token),
     }
 }
 

@@ -11,6 +11,7 @@
 mod append;
 mod change;
 mod declared;
+mod destination;
 mod errors;
 mod rename;
 mod target;
@@ -19,6 +20,7 @@ mod under_way;
 pub(crate) use append::Append;
 pub(crate) use change::{Changes, change, remove_all};
 pub(crate) use declared::{declared_columns, ident};
+pub(crate) use destination::Named;
 pub(crate) use errors::{column_error, commit_error, value_error};
 pub(crate) use rename::rename_columns;
 pub(crate) use target::{Action, Target};

@@ -25,6 +25,7 @@ mod dml;
 mod docs;
 mod explain;
 mod fill;
+mod flight;
 mod house;
 mod kills;
 mod lifecycle;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     error::{ConnectorError, Result},
     failpoint,
-    store::{Root, condensed, is_unsynced, storage_error},
+    store::{Root, condensed, is_unsynced, path_of, storage_error},
 };
 
 /// The log of one table.
@@ -230,7 +230,8 @@ impl Log {
 
     /// What tells this entry from any other that may take its place; `None` where there is none of that version.
     pub(super) async fn stamp(&self, version: i64) -> Result<Option<Stamp>> {
-        let path = Path::from(format!("{}/{}", self.path, entry_name(version)));
+        // As it is: the path that the file was put to has names of any letters.
+        let path = path_of(&format!("{}/{}", self.path, entry_name(version)))?;
         match self.root.store.head(&path).await {
             Ok(meta) => Ok(Some(Stamp {
                 tag: meta.e_tag,

@@ -5,7 +5,6 @@
 //! nothing but its own connection. Nothing in this door plans, knows a table, or may take the process down.
 
 mod cancel;
-mod catalog;
 mod columns;
 mod command;
 mod connection;
@@ -15,13 +14,10 @@ mod extended;
 mod failure;
 mod frontend;
 mod login;
-mod operators;
 mod parameters;
 mod perform;
 mod portal;
 mod simple;
-mod single;
-mod spelling;
 mod startup;
 mod transaction;
 mod wire;
@@ -47,14 +43,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::catalog::{
-    Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
-    install_relations, rewrite,
+pub(crate) use self::{
+    columns::{OID_ALIAS, TYPE, modifier, pg_type},
+    encode::texts,
+    startup::SERVER_VERSION,
 };
-/// The function by which a value is looked for in a list that is a parameter.
-pub(crate) const LIST_TEST: &str = catalog::ANY;
-/// The metadata of a field of OIDs.
-pub(crate) const OID_ALIAS: &str = columns::OID_ALIAS;
 
 use self::{
     cancel::{Canceller, Registry},

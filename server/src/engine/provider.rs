@@ -31,7 +31,7 @@ pub struct SluiceCatalog {
     viewer: Viewer,
     /// What the session's transaction reads.
     snapshot: Option<Arc<ReadSnapshot>>,
-    /// Schemas that a door adds (`pg_catalog`).
+    /// Schemas that a session adds (`pg_catalog`).
     added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
 }
 

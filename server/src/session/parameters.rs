@@ -15,7 +15,7 @@ use datafusion::{
 };
 use sluice_sql::ast::{self, TableFactor, Value, Visit, VisitMut, VisitorMut};
 
-use crate::doors::pg::{LIST_TEST, OID_ALIAS};
+use crate::{dialect::LIST_TEST, doors::pg::OID_ALIAS};
 
 /// Types by number, from 1.
 pub(super) type Types = BTreeMap<usize, Option<DataType>>;

@@ -14,11 +14,11 @@ use sluice_sql::{
     },
 };
 
-use super::{Door, Prepared, Session, temp::TempTables};
+use super::{Prepared, Session, temp::TempTables};
 use crate::{
     access::Target,
     catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold, is_plain},
-    doors::pg,
+    dialect,
     error::{Error, Result, SqlState},
     system,
 };
@@ -111,7 +111,6 @@ pub(super) struct SearchPath {
     schemas: Vec<String>,
     catalog: Arc<Catalog>,
     temp: Arc<TempTables>,
-    door: Door,
 }
 
 impl SearchPath {
@@ -123,9 +122,7 @@ impl SearchPath {
     fn has(&self, schema: &str, name: &str) -> bool {
         match schema {
             "system" => system::TABLES.contains(&name),
-            "pg_catalog" | "information_schema" => {
-                self.door == Door::Postgres && pg::has_relation(schema, name)
-            }
+            "pg_catalog" | "information_schema" => dialect::has_relation(schema, name),
             _ => {
                 let name = QualifiedName::new(schema, name);
                 self.catalog.readable(&name).is_some()
@@ -433,7 +430,6 @@ impl Session {
             schemas: usable(named(&text, &role), &catalog, &role),
             catalog,
             temp: Arc::clone(&self.temp),
-            door: self.door,
         }
     }
 

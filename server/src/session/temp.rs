@@ -8,7 +8,7 @@
 mod merge;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -42,6 +42,7 @@ use super::{Planned, Session, cancelled, parameters};
 use crate::{
     access::Target,
     catalog::{QualifiedName, TEMP_SCHEMA, fold},
+    dialect,
     error::{Error, Result, SqlState},
     execute::{engine_error, parse_error},
 };
@@ -209,6 +210,7 @@ impl Session {
                 let query = ast::Statement::Query(query.clone());
                 let plan = self.plan(&self.as_planned(query)).await?;
                 let (schema, batches) = self.collected(plan, None).await?;
+                let schema = shown(&schema)?;
                 let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
                 (schema, batches, format!("SELECT {count}"))
             }
@@ -671,6 +673,23 @@ fn loose(schema: &Schema) -> SchemaRef {
         plain.with_metadata(field.metadata().clone())
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The columns of a query's result under the names that people see, each of which there may be once in a table.
+fn shown(schema: &SchemaRef) -> Result<SchemaRef> {
+    let schema = dialect::shown(schema);
+    let mut names = BTreeSet::new();
+    match schema
+        .fields()
+        .iter()
+        .find(|field| !names.insert(field.name()))
+    {
+        Some(twice) => Err(Error::user(
+            SqlState::DuplicateColumn,
+            format!("column \"{}\" specified more than once", twice.name()),
+        )),
+        None => Ok(Arc::clone(&schema)),
+    }
 }
 
 /// The batches as rows of the table.

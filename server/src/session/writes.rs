@@ -7,9 +7,9 @@ use datafusion::scalar::ScalarValue;
 use sluice_sql::ast;
 use tokio_util::sync::CancellationToken;
 
-use super::{Door, Planned, Prepared, Session};
+use super::{Planned, Prepared, Session};
 use crate::{
-    doors::pg,
+    dialect,
     error::{Error, Result, SqlState},
     execute::{
         self,
@@ -44,10 +44,7 @@ impl Session {
 
     /// A query as the engine is given it.
     pub(crate) fn as_planned(&self, statement: ast::Statement) -> ast::Statement {
-        match self.door {
-            Door::Postgres => pg::rewrite(statement),
-            Door::FlightSql | Door::Embedded => statement,
-        }
+        dialect::rewrite(statement)
     }
 
     /// Runs a statement that [`Prepared::inserts`] for many values, as one; its completion tag.

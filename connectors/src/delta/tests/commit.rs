@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use deltalake::{DeltaTable, kernel::transaction::CommitProperties, open_table};
+use object_store::{ObjectStore, memory::InMemory, path::Path, prefix::PrefixStore};
 use serde_json::Map;
+use url::Url;
 
 use super::{
     TABLE,
@@ -116,6 +118,40 @@ async fn a_transaction_is_committed_once() {
     assert_eq!(other.last_commit_of("q").await.unwrap(), Some((2, info(7))));
     assert_eq!(other.version(), 3);
     assert_eq!(count(&root).await, 90);
+}
+
+/// A folder has the name of its table, whose letters are not those of a URL; on a disk and in a bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_may_have_any_letters() {
+    let (_folder, local) = root();
+    let base: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let bucket = Root {
+        url: Url::parse("s3://bucket/a%20root/").unwrap(),
+        store: Arc::new(PrefixStore::new(
+            Arc::clone(&base),
+            Path::parse("a root").unwrap(),
+        )),
+        base,
+        local_path: None,
+    };
+    let path = "tables/gold/données d'été 表";
+    for root in [local, bucket] {
+        let mut sink = DeltaSink::create(&root, path, &spec(), &Map::new())
+            .await
+            .unwrap();
+        for n in 1..=2 {
+            let batches = [rows(n * 10, 10)];
+            let files = sink.write_files(&batches, &format!("q-{n}")).await.unwrap();
+            let committed = sink.commit(&files, Some(("q", n)), &info(n)).await;
+            assert_eq!(committed.unwrap(), new(n), "{root:?}");
+        }
+        let opened = DeltaSink::open(&root, path).await.unwrap().unwrap();
+        assert_eq!(opened.version(), 2);
+        let mut reader = DeltaReader::new(&root, path).unwrap();
+        let files = reader.refresh().await.unwrap().files();
+        let count: u64 = files.iter().map(|file| file.num_records.unwrap()).sum();
+        assert_eq!(count, 20);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

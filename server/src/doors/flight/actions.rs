@@ -89,7 +89,8 @@ pub(super) fn refuse_transaction(id: Option<&Bytes>) -> Result<()> {
     }
 }
 
-fn no_transactions() -> Error {
+/// What whoever wants a transaction is told.
+pub(super) fn no_transactions() -> Error {
     Error::user(
         SqlState::FeatureNotSupported,
         "transactions are not supported",

@@ -19,13 +19,13 @@ use arrow_flight::{
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tonic::Status;
 
-use super::{actions::refuse_transaction, service::unsupported};
+use super::{actions::refuse_transaction, session_options::check_catalog};
 use crate::{
-    catalog::QualifiedName,
+    catalog::{QualifiedName, TEMP_SCHEMA},
     error::{Error, Result, SqlState},
     execute::dml::assignable,
     session::Session,
-    write::{Action, Append, Target, column_error, declared_columns, ident, value_error},
+    write::{Action, Named, column_error, declared_columns, ident, value_error},
 };
 
 #[cfg(test)]
@@ -39,9 +39,7 @@ pub(super) async fn ingest(
     rest: impl Stream<Item = std::result::Result<FlightData, Status>> + Send + 'static,
 ) -> Result<i64, Status> {
     refuse_transaction(command.transaction_id.as_ref())?;
-    if command.temporary {
-        return Err(unsupported("ingest into", "temporary tables").into());
-    }
+    let name = named(session, &command)?;
     // The command may come with the schema, or ahead of it.
     let head = (!first.data_header.is_empty()).then_some(Ok(first));
     let messages = stream::iter(head).chain(rest).map_err(FlightError::from);
@@ -54,14 +52,10 @@ pub(super) async fn ingest(
         )
         .into());
     };
-    let name = match command.schema.as_deref().filter(|name| !name.is_empty()) {
-        Some(schema) => QualifiedName::new(schema, &command.table),
-        None => session.relation_named(&command.table)?,
-    };
     let made = prepare_table(session, &command, &name, &schema).await?;
     let written = async {
-        let target = Target::named(session, name.clone(), Action::Insert)?;
-        let mut append = Append::begin(target).await?;
+        let target = Named::of(session, name.clone(), Action::Insert)?;
+        let mut append = target.begin(Arc::clone(session)).await?;
         let table = append.schema();
         while let Some(batch) = next {
             append.push(fitted(&batch, &table, &name)?).await?;
@@ -88,6 +82,24 @@ pub(super) async fn ingest(
     }
 }
 
+/// The table that the command means.
+fn named(session: &Session, command: &CommandStatementIngest) -> Result<QualifiedName> {
+    let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    if let Some(catalog) = given(&command.catalog) {
+        check_catalog(session, &catalog)?;
+    }
+    match (command.temporary, given(&command.schema)) {
+        (true, Some(schema)) if schema != TEMP_SCHEMA => Err(Error::user(
+            SqlState::InvalidTableDefinition,
+            "cannot create temporary relation in non-temporary schema",
+        )
+        .with_hint("Leave the schema out.")),
+        (true, _) => Ok(QualifiedName::new(TEMP_SCHEMA, &command.table)),
+        (false, Some(schema)) => Ok(QualifiedName::new(&schema, &command.table)),
+        (false, None) => session.relation_named(&command.table),
+    }
+}
+
 /// Makes the table, or not, as the command asks; whether it was made.
 async fn prepare_table(
     session: &Arc<Session>,
@@ -96,13 +108,16 @@ async fn prepare_table(
     schema: &Schema,
 ) -> Result<bool> {
     let options = command.table_definition_options.unwrap_or_default();
-    let there = session.engine().catalog().get(name).is_some();
+    let there = match name.schema == TEMP_SCHEMA {
+        true => session.temp_schema(name).is_ok(),
+        false => session.engine().catalog().get(name).is_some(),
+    };
     if there {
         match options.if_exists() {
             TableExistsOption::Append => return Ok(false),
             TableExistsOption::Replace => {
                 // What cannot be written to cannot be replaced either.
-                Target::named(session, name.clone(), Action::Insert)?;
+                Named::of(session, name.clone(), Action::Insert)?;
                 create_text(name, schema)?;
                 run(session, &format!("DROP TABLE {}", quoted(name))).await?;
             }
@@ -141,7 +156,11 @@ fn create_text(name: &QualifiedName, schema: &Schema) -> Result<String> {
         .map(|field| field.as_ref().clone().with_nullable(true))
         .collect();
     let columns = declared_columns(&Schema::new(fields))?;
-    Ok(format!("CREATE TABLE {} ({columns})", quoted(name)))
+    let kind = match name.schema == TEMP_SCHEMA {
+        true => "TEMP TABLE",
+        false => "TABLE",
+    };
+    Ok(format!("CREATE {kind} {} ({columns})", quoted(name)))
 }
 
 /// A batch in all columns of the table.

@@ -2,6 +2,7 @@
 //!
 //! Every command here is its own ticket: it holds nothing secret, costs little and may be redeemed any number of times.
 
+mod columns;
 mod keys;
 mod listing;
 mod sql_info;

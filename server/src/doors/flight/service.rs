@@ -162,7 +162,10 @@ impl FlightService for FlightDoor {
             .client(request.metadata(), request.extensions())
             .await?;
         let mut messages = request.into_inner();
-        let first = messages.message().await?.unwrap_or_default();
+        let Some(first) = messages.message().await? else {
+            // ADBC's ingest of a table without any batch ends before it has said where to: nothing is to be written.
+            return Ok(Response::new(one(put_result(0))));
+        };
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
         let metadata = match command(&descriptor.cmd)? {
             Command::CommandStatementUpdate(update) => {
@@ -290,6 +293,13 @@ async fn bind(
     }
     kept.rows = Some(parameters::rows(&batches, &kept.prepared.parameters)?);
     Ok(kept)
+}
+
+/// The answer to a DoPut that changed so many rows.
+fn put_result(record_count: i64) -> PutResult {
+    PutResult {
+        app_metadata: DoPutUpdateResult { record_count }.encode_to_vec().into(),
+    }
 }
 
 fn command(bytes: &Bytes) -> Result<Command, Status> {

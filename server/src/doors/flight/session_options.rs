@@ -125,12 +125,7 @@ async fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> R
         Some(OptionValue::List(list)) => list.values.join(", "),
     };
     match name {
-        // There is one database; naming it is no mistake.
-        "catalog" if value == catalog(session) || value == DEFAULT_NAME => Ok(()),
-        "catalog" => Err(Error::user(
-            SqlState::InvalidCatalogName,
-            format!("database \"{value}\" does not exist"),
-        )),
+        "catalog" => check_catalog(session, &value),
         "schema" => {
             let quoted = value.replace('"', "\"\"");
             run(session, &format!("SET search_path = \"{quoted}\"")).await
@@ -141,6 +136,17 @@ async fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> R
             run(session, &format!("SET {} = '{quoted}'", parameter(name)?)).await
         }
     }
+}
+
+/// There is one database; naming it is no mistake.
+pub(super) fn check_catalog(session: &Session, name: &str) -> Result<()> {
+    if name == catalog(session) || name == DEFAULT_NAME {
+        return Ok(());
+    }
+    Err(Error::user(
+        SqlState::InvalidCatalogName,
+        format!("database \"{name}\" does not exist"),
+    ))
 }
 
 /// The name, if it is one: it goes into a statement.

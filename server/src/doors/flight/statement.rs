@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow::{array::RecordBatch, datatypes::DataType};
 use datafusion::scalar::ScalarValue;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
-use sluice_sql::Parsed;
+use sluice_sql::{Parsed, Statement, ast};
 
-use super::{client::Redeemed, status::from_engine};
+use super::{actions::no_transactions, client::Redeemed};
 use crate::{
     error::{Error, Result, SqlState},
+    execute::row_error,
     session::{Answer, Prepared, Session},
 };
 
@@ -57,6 +58,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared> {
     let parsed = parse(session, text)?;
     match parsed.as_slice() {
+        [parsed] if is_of_a_block(&parsed.statement) => Err(no_transactions()),
         [statement] => session.prepare(statement, hints).await,
         [] => Err(Error::user(
             SqlState::SyntaxError,
@@ -68,6 +70,21 @@ pub(super) async fn prepare(
         )
         .with_hint("Send them one by one.")),
     }
+}
+
+/// Begins, ends or divides a transaction block, of which there are none here: as done as nothing, ROLLBACK would be believed.
+fn is_of_a_block(statement: &Statement) -> bool {
+    let Statement::Sql(statement) = statement else {
+        return false;
+    };
+    matches!(
+        statement.as_ref(),
+        ast::Statement::StartTransaction { .. }
+            | ast::Statement::Commit { .. }
+            | ast::Statement::Rollback { .. }
+            | ast::Statement::Savepoint { .. }
+            | ast::Statement::ReleaseSavepoint { .. }
+    )
 }
 
 /// JDBC's `?` is a parameter, where a text cannot be read otherwise: its Flight SQL driver sends what it is given.
@@ -97,7 +114,7 @@ pub(super) async fn run_to_end(session: Arc<Session>, bound: Bound) -> Result<i6
                 Answer::Done { .. } => {}
                 Answer::Rows { mut stream, .. } => {
                     while let Some(batch) = stream.next().await {
-                        batch.map_err(|e| from_engine(&e))?;
+                        batch.map_err(|e| row_error(&e))?;
                     }
                     total = -1;
                 }
@@ -152,7 +169,7 @@ async fn execute(
         Answer::Rows { stream, .. } => Some(stream),
         Answer::Done { .. } => None,
     };
-    Ok(stream::iter(batches).flatten().map_err(|e| from_engine(&e)))
+    Ok(stream::iter(batches).flatten().map_err(|e| row_error(&e)))
 }
 
 #[cfg(test)]

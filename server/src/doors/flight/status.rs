@@ -17,17 +17,12 @@
 //! | any other 57, 08, 58: come again later | UNAVAILABLE |
 //! | XX and the rest | INTERNAL |
 
-use arrow::error::ArrowError;
-use datafusion::error::DataFusionError;
 use tonic::{
     Code, Status,
     metadata::{MetadataMap, MetadataValue},
 };
 
-use crate::{
-    error::{Error, SqlState},
-    execute::{engine_error, scratch_error},
-};
+use crate::error::{Error, SqlState};
 
 /// The status text goes in an HTTP header, and clients (C core) refuse headers above 8 KiB; this many bytes as sent are left for it.
 const MAX_TEXT_BYTES: usize = 6_000;
@@ -82,30 +77,6 @@ fn shorten(text: &str) -> String {
         }
     }
     text.to_owned()
-}
-
-/// What went wrong while rows were made: our own error where it travels inside the engine's, else the engine's by its kind.
-pub(super) fn from_engine(error: &DataFusionError) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(this) = cause {
-        if let Some(ours) = this.downcast_ref::<Error>() {
-            return ours.clone();
-        }
-        if let Some(DataFusionError::ResourcesExhausted(message)) = this.downcast_ref() {
-            return engine_error(DataFusionError::ResourcesExhausted(message.clone()));
-        }
-        if let Some(DataFusionError::IoError(error)) = this.downcast_ref() {
-            return scratch_error(error);
-        }
-        if let Some(ArrowError::IoError(_, error)) = this.downcast_ref() {
-            return scratch_error(error);
-        }
-        if let Some(ArrowError::DivideByZero) = this.downcast_ref() {
-            return Error::user(SqlState::DivisionByZero, "division by zero");
-        }
-        cause = this.source();
-    }
-    Error::internal(error.strip_backtrace())
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Rows as every client can read them.
 //!
 //! Dictionaries, views, run ends and the narrow decimals are newer than many clients, so they travel as the plain type of the same values; a
-//! view would also send all bytes behind it with each slice. One function makes the schema for flights, prepared statements, listings and the
+//! view would also send all bytes behind it with each slice. What PostgreSQL shows as a name (`regtype`) is its name. One function makes the schema for flights, prepared statements, listings and the
 //! stream itself, so they can never differ. Batches are cut by the size of what they hold, one piece in memory at a time.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions},
     compute::cast,
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
     error::ArrowError,
@@ -19,7 +19,10 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tonic::Status;
 
-use crate::error::{Error, Result};
+use crate::{
+    doors::pg::{OID_ALIAS, texts},
+    error::{Error, Result},
+};
 
 /// About the size of a message; gRPC clients take 4 MiB unless told otherwise.
 const MESSAGE_BYTES: usize = 2 << 20;
@@ -38,8 +41,17 @@ pub(super) fn schema_bytes(schema: &Schema) -> Result<Bytes> {
     Ok(bytes)
 }
 
+/// Whether a number stands for a name that PostgreSQL shows in its place: `regclass`, `regtype`, …
+fn is_name(field: &Field) -> bool {
+    let alias = field.metadata().get(OID_ALIAS);
+    *field.data_type() == DataType::Int32 && alias.is_some_and(|alias| alias.starts_with("reg"))
+}
+
 fn field(field: &FieldRef) -> FieldRef {
-    let data_type = data_type(field.data_type());
+    let data_type = match is_name(field) {
+        true => DataType::Utf8,
+        false => data_type(field.data_type()),
+    };
     if data_type == *field.data_type() {
         return Arc::clone(field);
     }
@@ -101,8 +113,15 @@ fn convert(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch> {
         .columns()
         .iter()
         .zip(to.fields())
-        .map(|(column, field)| cast(column, field.data_type()))
-        .collect::<std::result::Result<Vec<_>, _>>();
+        .map(|(column, field)| {
+            let number = field.as_ref().clone();
+            let number = number.with_data_type(column.data_type().clone());
+            match is_name(&number) {
+                true => Ok(Arc::new(texts(column, &number, None)?) as ArrayRef),
+                false => cast(column, field.data_type()),
+            }
+        })
+        .collect::<std::result::Result<Vec<_>, ArrowError>>();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     columns
         .and_then(|columns| RecordBatch::try_new_with_options(Arc::clone(to), columns, &options))

@@ -7,15 +7,12 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, TimeUnit};
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::{Kind, Type};
 
-use super::{
-    catalog::shown_label,
-    failure::{Failure, without_nul},
-};
+use super::failure::{Failure, without_nul};
 
 /// Field metadata by which the `pg_catalog` tables mark an `Int32` as an OID or one of its aliases (`datafusion-pg-catalog`'s contract).
-pub(super) const OID_ALIAS: &str = "pg.oid_alias";
+pub(crate) const OID_ALIAS: &str = "pg.oid_alias";
 /// Field metadata that names another type of PostgreSQL's, which an Arrow type carries: `name`, `xid`, `oidvector`.
-pub(super) const TYPE: &str = sluice_planner::functions::PG_TYPE;
+pub(crate) const TYPE: &str = sluice_planner::functions::PG_TYPE;
 
 /// A result column as the client sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +28,7 @@ pub(super) fn columns(schema: &Schema) -> Vec<Column> {
         .fields()
         .iter()
         .map(|field| Column {
-            name: without_nul(shown_label(field.name())),
+            name: without_nul(field.name()),
             pg: pg_type(field),
             modifier: modifier(field.data_type()),
         })
@@ -75,7 +72,7 @@ pub(super) fn format_of(formats: &[i16], i: usize) -> i16 {
 }
 
 /// The Postgres type of a column.
-pub(super) fn pg_type(field: &Field) -> Type {
+pub(crate) fn pg_type(field: &Field) -> Type {
     if let Some(alias) = field.metadata().get(OID_ALIAS)
         && field.data_type() == &DataType::Int32
     {
@@ -260,7 +257,7 @@ fn size(pg: &Type) -> i16 {
 }
 
 /// Precision and scale, as `numeric(p,s)` keeps them.
-pub(super) fn modifier(data_type: &DataType) -> i32 {
+pub(crate) fn modifier(data_type: &DataType) -> i32 {
     match data_type {
         DataType::Decimal32(p, s)
         | DataType::Decimal64(p, s)

@@ -7,7 +7,6 @@
 mod binary;
 mod columns;
 mod csv;
-mod destination;
 mod fields;
 mod out;
 mod text;
@@ -27,7 +26,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::{
     binary::Tuples,
     columns::Columns,
-    destination::Named,
     fields::{Dialect, Record},
     out::Writer,
 };
@@ -39,15 +37,29 @@ use super::{
     frontend::Frontend,
 };
 use crate::{
-    catalog::{Object, QualifiedName},
+    catalog::{Object, QualifiedName, fold},
     error::{Error, Result, SqlState},
     session::{Answer, Session},
+    write::{Action, Named},
 };
 
 /// Rows that go into the table together.
 const ROWS: usize = 8192;
 /// Bytes of values from which so many rows are not waited for.
 const BYTES: usize = 4 << 20;
+
+/// The table that rows go into, and the names of the columns that they have.
+fn named(session: &Session, copy: &Copy) -> Result<(Named, Vec<String>)> {
+    let CopyWhat::Table { name, columns } = &copy.what else {
+        return Err(Error::user(
+            SqlState::SyntaxError,
+            "COPY FROM needs a table",
+        ));
+    };
+    let relation = QualifiedName::from_sql(name)?;
+    let named = Named::of(session, relation, Action::CopyFrom)?;
+    Ok((named, columns.iter().map(fold).collect()))
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Does a COPY; its completion tag.
@@ -140,8 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         running: &Running,
     ) -> std::result::Result<u64, Trouble> {
         self.session.admit_writing("COPY FROM")?;
-        let (target, names) =
-            Named::of(&self.session, copy).map_err(|error| error.placed(parsed))?;
+        let (target, names) = named(&self.session, copy).map_err(|error| error.placed(parsed))?;
         let relation = target.name().clone();
         let name = relation.name.clone();
         let beginning = target.begin(Arc::clone(&self.session));

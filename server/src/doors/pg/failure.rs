@@ -1,4 +1,4 @@
-//! What a client is told when something goes wrong, and the one table from engine errors to it.
+//! What a client is told when something goes wrong.
 //!
 //! The protocol has conditions of its own (a portal that does not exist, a message too long) that no statement can cause, so their codes
 //! live here and not in [`crate::error::SqlState`]. A text must never carry a NUL byte out: it would end the field early and take the
@@ -7,13 +7,10 @@
 use std::io;
 
 use arrow::error::ArrowError;
-use datafusion::{common::SchemaError, error::DataFusionError};
+use datafusion::error::DataFusionError;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
-use crate::{
-    error::{Error, Fault, SqlState},
-    execute::{condition_of, engine_error, scratch_error},
-};
+use crate::{error::Error, execute::row_error};
 
 /// How bad it is: what PostgreSQL calls the severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,81 +165,13 @@ impl From<Error> for Failure {
 
 impl From<DataFusionError> for Failure {
     fn from(error: DataFusionError) -> Self {
-        conditioned(from_engine(&error)).into()
-    }
-}
-
-/// With the code that its words mean, where they mean one: a value that cannot be cast is nobody's input or output, whatever was read.
-fn conditioned(error: Error) -> Error {
-    match condition_of(&error.message) {
-        Some(state) if error.state != SqlState::OutOfMemory => Error {
-            fault: Fault::User,
-            state,
-            ..error
-        },
-        _ => error,
+        row_error(&error).into()
     }
 }
 
 impl From<ArrowError> for Failure {
     fn from(error: ArrowError) -> Self {
-        from_arrow(&error).into()
-    }
-}
-
-/// What a result stream's error means to a person. An [`Error`] of ours that travelled through the engine comes out as it went in.
-fn from_engine(error: &DataFusionError) -> Error {
-    let root = error.find_root();
-    let text = root.strip_backtrace();
-    match root {
-        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-            Some(ours) => ours.clone(),
-            None => Error::internal(inner.to_string()),
-        },
-        DataFusionError::ArrowError(inner, _) => from_arrow(inner),
-        DataFusionError::ResourcesExhausted(text) => {
-            engine_error(DataFusionError::ResourcesExhausted(text.clone()))
-        }
-        DataFusionError::NotImplemented(_) => Error::user(SqlState::FeatureNotSupported, text),
-        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
-            SchemaError::FieldNotFound { .. } => Error::user(SqlState::UndefinedColumn, text),
-            _ => Error::user(SqlState::SyntaxError, text),
-        },
-        DataFusionError::SQL(..) | DataFusionError::Plan(_) => {
-            Error::user(SqlState::SyntaxError, text)
-        }
-        DataFusionError::Execution(message) => {
-            Error::user(SqlState::DataException, message.clone())
-        }
-        DataFusionError::IoError(error) => scratch_error(error),
-        DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) => {
-            Error::outside(SqlState::IoError, text)
-        }
-        _ => Error::internal(text),
-    }
-}
-
-fn from_arrow(error: &ArrowError) -> Error {
-    let text = error.to_string();
-    match error {
-        ArrowError::DivideByZero => Error::user(SqlState::DivisionByZero, "division by zero"),
-        ArrowError::ArithmeticOverflow(_) => Error::user(SqlState::NumericValueOutOfRange, text),
-        ArrowError::CastError(message) | ArrowError::ParseError(message) => {
-            Error::user(SqlState::InvalidTextRepresentation, message.clone())
-        }
-        ArrowError::ComputeError(message) | ArrowError::InvalidArgumentError(message) => {
-            Error::user(SqlState::DataException, message.clone())
-        }
-        ArrowError::NotYetImplemented(_) => Error::user(SqlState::FeatureNotSupported, text),
-        ArrowError::IoError(_, error) => scratch_error(error),
-        ArrowError::ExternalError(inner) => match inner.downcast_ref::<Error>() {
-            Some(ours) => ours.clone(),
-            None => match inner.downcast_ref::<DataFusionError>() {
-                Some(engine) => from_engine(engine),
-                None => Error::internal(inner.to_string()),
-            },
-        },
-        _ => Error::internal(text),
+        row_error(&error.into()).into()
     }
 }
 

@@ -21,7 +21,7 @@ const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 
 /// The PostgreSQL whose behaviour clients may expect, then who we are.
-pub(super) const SERVER_VERSION: &str = concat!("15.18 (Sluice ", env!("CARGO_PKG_VERSION"), ")");
+pub(crate) const SERVER_VERSION: &str = concat!("15.18 (Sluice ", env!("CARGO_PKG_VERSION"), ")");
 
 /// What a connection is for.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Catalogs, schemas and tables, from the session's query context: what a query can name is what is listed.
+//! Catalogs, schemas and tables, from the session's query context: what a query can name is what is listed,
+//! but for PostgreSQL's own relations: those are asked by name.
 
 use std::sync::Arc;
 
@@ -12,11 +13,13 @@ use arrow_flight::sql::{
 };
 use datafusion::{catalog::SchemaProvider, datasource::TableType};
 
-use super::failed;
+use super::{columns::Place, failed};
 use crate::{doors::flight::wire, error::Result, session::Session};
 
-/// Schemas whose relations the server makes up.
-const SYSTEM_SCHEMAS: [&str; 3] = ["information_schema", "pg_catalog", "system"];
+/// The schema whose relations the server makes up.
+const SYSTEM: &str = "system";
+/// Schemas that answer tools' questions, and are in no list of what there is.
+const HIDDEN: [&str; 2] = ["information_schema", "pg_catalog"];
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
 const SYSTEM_TABLE: &str = "SYSTEM TABLE";
@@ -71,7 +74,15 @@ pub(super) async fn tables(session: &Session, command: CommandGetTables) -> Resu
             // A table that went away or cannot be opened now is left out: one broken table must not hide the others.
             let (table_type, columns) = if with_schema {
                 match provider.table(&name).await {
-                    Ok(Some(table)) => (table.table_type(), wire::schema(&table.schema())),
+                    Ok(Some(table)) => {
+                        let place = Place {
+                            catalog: &catalog,
+                            schema: &schema,
+                            table: &name,
+                        };
+                        let columns = wire::schema(&table.schema());
+                        (table.table_type(), place.described(session, &columns))
+                    }
                     _ => continue,
                 }
             } else {
@@ -90,7 +101,7 @@ pub(super) async fn tables(session: &Session, command: CommandGetTables) -> Resu
 }
 
 fn type_name(schema: &str, table_type: TableType) -> &'static str {
-    if SYSTEM_SCHEMAS.contains(&schema) {
+    if schema == SYSTEM {
         return SYSTEM_TABLE;
     }
     match table_type {
@@ -107,7 +118,11 @@ fn every_schema(session: &Session) -> Vec<(String, String, Arc<dyn SchemaProvide
         let Some(provider) = context.catalog(&catalog) else {
             continue;
         };
-        for name in provider.schema_names() {
+        let names = provider.schema_names();
+        for name in names
+            .into_iter()
+            .filter(|name| !HIDDEN.contains(&name.as_str()))
+        {
             if let Some(schema) = provider.schema(&name) {
                 all.push((catalog.clone(), name, schema));
             }

@@ -57,32 +57,3 @@ fn a_huge_message_still_fits_a_header() {
         assert!(header > 4_000 && header < 7_000, "{header}");
     }
 }
-
-#[test]
-fn our_error_is_found_inside_the_engines() {
-    let ours = Error::user(
-        SqlState::QueryCanceled,
-        "canceling statement due to user request",
-    );
-    let wrapped = DataFusionError::Context(
-        "outer".into(),
-        Box::new(DataFusionError::External(Box::new(ours.clone()))),
-    );
-    assert_eq!(from_engine(&wrapped), ours);
-    let through_arrow = DataFusionError::ArrowError(
-        Box::new(ArrowError::ExternalError(Box::new(
-            DataFusionError::External(Box::new(ours.clone())),
-        ))),
-        None,
-    );
-    assert_eq!(from_engine(&through_arrow), ours);
-}
-
-#[test]
-fn division_by_zero_is_the_users() {
-    let error = from_engine(&DataFusionError::ArrowError(
-        Box::new(ArrowError::DivideByZero),
-        None,
-    ));
-    assert_eq!(error.state, SqlState::DivisionByZero);
-}

@@ -1,8 +1,10 @@
 //! Metadata: what exists and what the server can do.
 
+use std::collections::HashMap;
+
 use arrow::{
     array::{Array, BinaryArray},
-    datatypes::Schema,
+    datatypes::{Field, Schema},
 };
 use arrow_flight::{
     IpcMessage,
@@ -27,8 +29,9 @@ async fn tables_are_listed_with_the_columns_a_query_gives() {
     let served = served_by_engine().await;
     let mut client = served.log_in().await;
     for statement in [
-        "CREATE TABLE people AS SELECT 1 AS id, 'ada' AS name",
+        "CREATE TABLE people AS SELECT 1 AS id, 'ada' AS name, CAST(1.5 AS DECIMAL(10, 2)) AS paid",
         "CREATE VIEW names AS SELECT name FROM people",
+        "COMMENT ON COLUMN people.name IS 'what she is called'",
     ] {
         client.execute_update(statement.into(), None).await.unwrap();
     }
@@ -49,7 +52,41 @@ async fn tables_are_listed_with_the_columns_a_query_gives() {
         .execute("SELECT * FROM people".into(), None)
         .await
         .unwrap();
-    assert_eq!(listed, info.try_decode_schema().unwrap());
+    let asked = info.try_decode_schema().unwrap();
+    let plain = |schema: &Schema| {
+        let fields = schema.fields().iter();
+        let of = |field: &Arc<Field>| field.as_ref().clone().with_metadata(HashMap::new());
+        Schema::new(fields.map(of).collect::<Vec<_>>())
+    };
+    assert_eq!(plain(&listed), plain(&asked));
+    let told = |column: usize, key: &str| {
+        let metadata = listed.field(column).metadata();
+        metadata
+            .get(&format!("ARROW:FLIGHT:SQL:{key}"))
+            .map(String::as_str)
+    };
+    for (column, key, value) in [
+        (0, "CATALOG_NAME", Some("sluice")),
+        (0, "DB_SCHEMA_NAME", Some("public")),
+        (0, "TABLE_NAME", Some("people")),
+        (0, "TYPE_NAME", Some("bigint")),
+        (0, "PRECISION", Some("19")),
+        (0, "SCALE", Some("0")),
+        (0, "REMARKS", None),
+        (0, "IS_CASE_SENSITIVE", Some("0")),
+        (0, "IS_AUTO_INCREMENT", Some("0")),
+        (0, "IS_READ_ONLY", Some("0")),
+        (0, "IS_SEARCHABLE", Some("1")),
+        (1, "TYPE_NAME", Some("text")),
+        (1, "PRECISION", None),
+        (1, "REMARKS", Some("what she is called")),
+        (1, "IS_CASE_SENSITIVE", Some("1")),
+        (2, "TYPE_NAME", Some("numeric")),
+        (2, "PRECISION", Some("10")),
+        (2, "SCALE", Some("2")),
+    ] {
+        assert_eq!(told(column, key), value, "{column} {key}");
+    }
 
     for (filter, expected) in [
         (

@@ -10,7 +10,7 @@ use super::{
     number::Decimal,
     values::{Values, days_of},
 };
-use crate::doors::pg::{catalog::shown_oid, failure::Failure};
+use crate::{dialect::shown_oid, doors::pg::failure::Failure};
 
 const DAY: i64 = 86_400_000_000;
 

@@ -23,7 +23,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    doors::pg::{Limits, install, serve_with},
+    dialect::install,
+    doors::pg::{Limits, serve_with},
     error::{Error, Result, SqlState},
     session::{Door, Login, Session, Sessions},
 };

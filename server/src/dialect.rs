@@ -1,0 +1,20 @@
+//! PostgreSQL's dialect of SQL: what a statement says otherwise than the engine has it, the functions and operators that only PostgreSQL
+//! has, and the relations of `pg_catalog` and `information_schema`.
+//!
+//! A session plans with it. Hard about it: it is a translation of syntax trees before anything is known of relations and types, so a rule
+//! must be right whatever the names stand for. It plans nothing and knows no protocol; what a value looks like as text, and which of
+//! PostgreSQL's types an Arrow type is, the Postgres door's tables say.
+
+mod catalog;
+mod operators;
+mod single;
+mod spelling;
+
+pub(crate) use self::catalog::shown_oid;
+pub use self::catalog::{
+    Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
+    install_relations, rewrite, shown, shown_rows, type_name,
+};
+
+/// The function by which a value is looked for in a list that is a parameter.
+pub(crate) const LIST_TEST: &str = catalog::ANY;

@@ -1,0 +1,227 @@
+//! `pg_catalog`: what clients ask before their users ask anything.
+//!
+//! `datafusion-pg-catalog` has the relations, `datafusion-pg-functions` some functions, and here is what the two lack. Hard here: drivers
+//! and tools send fixed queries, written against PostgreSQL's catalog and grammar, and give up at the first error. So what cannot be
+//! planned is answered by no rows of the right columns ([`empty_answer`]), and a query of the user's own never is.
+
+mod answer;
+mod builtin;
+mod casts;
+mod functions;
+mod information;
+mod labels;
+mod names;
+mod oids;
+mod relations;
+mod rows;
+mod rules;
+mod shapes;
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::Field;
+use datafusion::{
+    catalog::CatalogProviderList, execution::SessionStateBuilder, logical_expr::ScalarUDF,
+    prelude::SessionContext,
+};
+use datafusion_pg_catalog::pg_catalog::{
+    self as upstream, PgCatalogStaticTables, array_bounds_udf, generate_series_arg_coercion,
+    oid_type_planner, quote_ident_udf,
+};
+use sluice_sql::ast;
+
+pub use answer::empty_answer;
+pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
+pub use labels::{shown_rows, shown_schema as shown};
+pub(crate) use names::shown_by_default as shown_oid;
+pub(super) use rules::{is_correlated, plain_select, wrap};
+
+use super::{operators, single, spelling};
+use crate::{
+    access::{Actor, OWNER},
+    catalog::{Catalog, Object, QualifiedName},
+    doors::pg::pg_type,
+    engine::Engine,
+    error::{Error, Result},
+    session::search_path,
+};
+
+/// Looks a run-time parameter up by name.
+pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Looks up the query of a view, by schema and name.
+pub type Definition = Box<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
+/// Looks up how many bytes a relation takes, by schema and name.
+pub type Size = Box<dyn Fn(&str, &str) -> Option<i64> + Send + Sync>;
+
+/// What `pg_catalog`'s functions may know of the session they run in: set it as an extension of the context's configuration before
+/// [`install`]. Without it they answer for user `sluice` and default settings.
+pub struct Facts {
+    /// Who is on the other end.
+    pub user: String,
+    /// What knows of roles, and whose rights hold.
+    pub access: Option<(Arc<Engine>, Arc<Actor>)>,
+    /// A run-time parameter's value, as SHOW gives it.
+    pub setting: Setting,
+    /// A view's query.
+    pub definition: Definition,
+    /// A relation's size in bytes.
+    pub size: Size,
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts").field("user", &self.user).finish()
+    }
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            user: OWNER.into(),
+            access: None,
+            setting: Box::new(|_| None),
+            definition: Box::new(|_, _| None),
+            size: Box::new(|_, _| None),
+        }
+    }
+}
+
+impl Facts {
+    /// What there is and whose it is, at this moment; where no engine is known, what there is from the start.
+    fn catalog(&self) -> Arc<Catalog> {
+        match &self.access {
+            Some((engine, _)) => engine.catalog(),
+            None => Arc::new(Catalog::new()),
+        }
+    }
+
+    /// The role whose rights hold.
+    fn role(&self) -> String {
+        match &self.access {
+            Some((_, actor)) => actor.current(),
+            None => self.user.clone(),
+        }
+    }
+
+    /// The object of this name, where the role may read it.
+    fn object(&self, schema: &str, name: &str) -> Option<Arc<Object>> {
+        let catalog = self.catalog();
+        let object = catalog.get(&QualifiedName::new(schema, name))?;
+        let listed = catalog.lists(&self.role(), object);
+        listed.then(|| Arc::clone(object))
+    }
+
+    /// The schemas of the session's search path that are there and may be used.
+    fn schemas(&self) -> Vec<String> {
+        let path = (self.setting)("search_path");
+        let path = path.as_deref().unwrap_or("\"$user\", public");
+        let role = self.role();
+        search_path::usable(search_path::named(path, &role), &self.catalog(), &role)
+    }
+}
+
+/// The one database.
+const DATABASE: &str = "sluice";
+
+/// Adds `pg_catalog` and PostgreSQL's functions to a context whose default catalog is the database.
+pub fn install(context: &SessionContext) -> Result<()> {
+    let state = context.state();
+    let facts = state.config().get_extension::<Facts>().unwrap_or_default();
+    install_relations(state.catalog_list(), &facts)?;
+    install_functions(context)
+}
+
+/// Adds PostgreSQL's relations to the database of these catalogs.
+pub fn install_relations(
+    catalogs: &Arc<dyn CatalogProviderList>,
+    facts: &Arc<Facts>,
+) -> Result<()> {
+    static_tables()?;
+    let trouble = |error: datafusion::error::DataFusionError| Error::internal(error.to_string());
+    let listed = relations::Listed::new(catalogs, facts);
+    let catalog = catalogs
+        .catalog(DATABASE)
+        .ok_or_else(|| Error::internal("there is no catalog to add pg_catalog to"))?;
+    let pg_catalog = relations::PgCatalog {
+        listed: listed.clone(),
+        facts: Arc::clone(facts),
+    };
+    catalog
+        .register_schema(relations::NAME, Arc::new(pg_catalog))
+        .map_err(trouble)?;
+    let information = information::Information(listed);
+    catalog
+        .register_schema(information::NAME, Arc::new(information))
+        .map(drop)
+        .map_err(trouble)
+}
+
+/// Adds PostgreSQL's functions to a context, for the session of the context's [`Facts`].
+pub fn install_functions(context: &SessionContext) -> Result<()> {
+    let tables = static_tables()?;
+    let facts = context.state().config().get_extension::<Facts>();
+    let facts = facts.unwrap_or_default();
+    let listed = relations::Listed::new(context.state().catalog_list(), &facts);
+    let mut state = SessionStateBuilder::new_from_existing(context.state())
+        .with_type_planner(Arc::new(oid_type_planner::PgOidTypePlanner))
+        .with_expr_planners(operators::before(context.state().expr_planners()))
+        .build();
+    // Switched on, the engine's own would go before ours.
+    state.config_mut().options_mut().catalog.information_schema = false;
+    *context.state_ref().write() = state;
+    context.register_udtf("pg_get_keywords", tables.pg_get_keywords.clone());
+    generate_series_arg_coercion::CoerceIntArgsToBigInt::widen(context);
+    datafusion_pg_functions::register_all(&mut context.clone());
+    for function in upstream_functions() {
+        context.register_udf(function);
+    }
+    context.register_udaf(single::function());
+    for function in functions::all(&facts, &listed) {
+        context.register_udf(function);
+    }
+    Ok(())
+}
+
+/// Makes a statement in PostgreSQL's grammar one that the engine can plan.
+pub fn rewrite(statement: ast::Statement) -> ast::Statement {
+    let statement = labels::keep(statement);
+    let about_the_catalog = answer::only_catalog(&statement);
+    let statement = spelling::rewrite(statement, about_the_catalog);
+    let statement = casts::rewrite(statement);
+    let statement = rules::before(statement);
+    rules::after(rules::upstream(statement))
+}
+
+/// What PostgreSQL calls the type of a column.
+pub fn type_name(field: &Field) -> String {
+    builtin::format_type(pg_type(field).oid().cast_signed(), None)
+}
+
+/// Whether a schema of PostgreSQL's has a relation of this name.
+pub fn has_relation(schema: &str, name: &str) -> bool {
+    shapes::find(schema, name).is_some()
+}
+
+/// The tables that never change are read once in a process.
+fn static_tables() -> Result<Arc<PgCatalogStaticTables>> {
+    static TABLES: OnceLock<Arc<PgCatalogStaticTables>> = OnceLock::new();
+    if let Some(tables) = TABLES.get() {
+        return Ok(Arc::clone(tables));
+    }
+    let tables = PgCatalogStaticTables::try_new()
+        .map_err(|error| Error::internal(format!("pg_catalog cannot be read: {error}")))?;
+    Ok(Arc::clone(TABLES.get_or_init(|| Arc::new(tables))))
+}
+
+/// As `setup_pg_catalog` registers them.
+fn upstream_functions() -> Vec<ScalarUDF> {
+    vec![
+        upstream::create_pg_relation_is_publishable_udf(),
+        upstream::create_pg_get_statisticsobjdef_columns_udf(),
+        upstream::create_pg_stat_get_numscans(),
+        upstream::create_pg_get_partition_ancestors_udf(),
+        quote_ident_udf::create_parse_ident_udf(),
+        array_bounds_udf::create_array_upper_udf(),
+        array_bounds_udf::create_array_lower_udf(),
+    ]
+}

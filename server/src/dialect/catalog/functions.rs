@@ -1,0 +1,47 @@
+//! PostgreSQL's functions that clients call and nobody else provides.
+
+mod called;
+mod fixed;
+mod json;
+mod lists;
+mod matches;
+mod objects;
+mod patterns;
+mod roles;
+mod scalar;
+mod session;
+mod sizes;
+mod texts;
+mod times;
+mod zones;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+use super::{Facts, relations::Listed};
+
+pub(super) use objects::{BACKWARD, FORWARD};
+pub(super) use roles::SESSION_USER;
+pub(super) use session::settings;
+pub(in crate::dialect) use texts::ANY;
+pub(in crate::dialect) use times::interval_times;
+pub(in crate::dialect) use zones::AT_TIME_ZONE;
+
+/// All of them, for a session of which these facts are known.
+pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
+    let mut all = fixed::all();
+    all.extend(objects::all(facts, listed));
+    all.extend(roles::all(facts, listed));
+    all.extend(session::all(facts));
+    all.extend(scalar::all());
+    all.extend(texts::all(facts));
+    all.extend(json::all());
+    all.extend(lists::all());
+    all.extend(matches::all());
+    all.extend(patterns::all(facts));
+    all.extend(times::all(facts));
+    all.extend(zones::all());
+    all.extend(sizes::all(facts, listed));
+    all
+}

@@ -1,0 +1,256 @@
+//! JSON out of values, and texts that become JSON: `x::json`, `to_json`, `json_agg`, `jsonb_build_object`.
+//!
+//! `json` keeps a text as it was written, `jsonb` keeps what it says: the mark on the field tells a client which of the two a text is.
+
+use chrono::{DateTime, SecondsFormat};
+use datafusion::{
+    error::{DataFusionError, Result},
+    logical_expr::ScalarUDF,
+    scalar::ScalarValue,
+};
+use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
+
+use super::called::{Called, text, truth};
+use crate::{
+    dialect::catalog::rows::Value,
+    error::{Error, SqlState},
+    table::external,
+};
+
+pub(super) fn all() -> Vec<ScalarUDF> {
+    let build_object = |arguments: &[ScalarValue]| Ok(object(arguments)?.into());
+    let build_array = |arguments: &[ScalarValue]| Ok(array(arguments).into());
+    vec![
+        Called::strict("sluice_json", "json", |arguments| {
+            let text = text(arguments, 0).unwrap_or_default();
+            Json::parse(&text).map_err(|error| invalid(&text, &error))?;
+            Ok(text.into())
+        }),
+        Called::strict("sluice_jsonb", "jsonb", |arguments| {
+            Ok(jsonb(&text(arguments, 0).unwrap_or_default())?.into())
+        }),
+        Called::strict("to_json", "json", |arguments| {
+            Ok(arguments.first().map(json).into())
+        }),
+        Called::strict("to_jsonb", "jsonb", |arguments| {
+            let text = arguments.first().map(json).unwrap_or_default();
+            Ok(jsonb(&text)?.into())
+        }),
+        Called::strict("row_to_json", "json", |arguments| {
+            Ok(arguments.first().map(json).into())
+        }),
+        Called::lax("json_build_object", "json", build_object),
+        Called::lax("jsonb_build_object", "jsonb", |arguments| {
+            Ok(jsonb(&object(arguments)?)?.into())
+        }),
+        Called::lax("json_build_array", "json", build_array),
+        Called::lax("jsonb_build_array", "jsonb", |arguments| {
+            Ok(jsonb(&array(arguments))?.into())
+        }),
+        // What the rewritten aggregates end in.
+        Called::strict("sluice_json_list", "json", |arguments| {
+            let texts = texts(arguments);
+            Ok(format!("[{}]", texts.join(", ")).into())
+        }),
+        Called::strict("sluice_json_members", "json", |arguments| {
+            Ok(format!("{{ {} }}", texts(arguments).join(", ")).into())
+        }),
+        Called::lax("sluice_json_value", "text", |arguments| {
+            Ok(arguments.first().map(json).into())
+        }),
+        Called::lax("sluice_json_member", "text", |arguments| {
+            let Some(name) = text(arguments, 0) else {
+                return Err(external(Error::user(
+                    SqlState::InvalidParameterValue,
+                    "field name must not be null",
+                )));
+            };
+            let value = arguments.get(1).map_or_else(|| "null".to_owned(), json);
+            Ok(format!("{} : {value}", quoted(&name)).into())
+        }),
+        Called::strict("sluice_json_elements", "text[]", |arguments| {
+            Ok(elements(arguments, |element| element.spaced().into())?.into())
+        }),
+        Called::strict("sluice_json_elements_text", "text[]", |arguments| {
+            Ok(elements(arguments, |element| match element {
+                Json::Null => Value::Null,
+                Json::Text(text) => text.as_str().into(),
+                other => other.spaced().into(),
+            })?
+            .into())
+        }),
+        Called::strict("sluice_json_keys", "text[]", |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            match Json::parse(&written).map_err(|error| invalid(&written, &error))? {
+                Json::Object(members) => {
+                    let names = members.into_iter().map(|(name, _)| name);
+                    Ok(names.collect::<Vec<_>>().into())
+                }
+                other => Err(wrong_kind("json_object_keys", &other)),
+            }
+        }),
+        Called::strict("jsonb_pretty", "text", |arguments| {
+            let written = jsonb(&text(arguments, 0).unwrap_or_default())?;
+            let value: serde_json::Value =
+                serde_json::from_str(&written).map_err(|error| invalid(&written, &error))?;
+            let mut out = Vec::new();
+            let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+            let mut writer = serde_json::Serializer::with_formatter(&mut out, format);
+            serde::Serialize::serialize(&value, &mut writer)
+                .map_err(|error| invalid(&written, &error))?;
+            Ok(String::from_utf8_lossy(&out).into_owned().into())
+        }),
+    ]
+}
+
+fn invalid(text: &str, error: &serde_json::Error) -> DataFusionError {
+    if is_too_deep(text) {
+        return external(
+            Error::user(SqlState::StatementTooComplex, "stack depth limit exceeded").with_detail(
+                format!("A json text is nested more than {MAX_JSON_DEPTH} deep."),
+            ),
+        );
+    }
+    let mut wrong = Error::user(
+        SqlState::InvalidTextRepresentation,
+        format!("invalid input syntax for type json: \"{text}\""),
+    );
+    wrong.detail = Some(format!("{error}."));
+    external(wrong)
+}
+
+fn wrong_kind(function: &str, value: &Json) -> DataFusionError {
+    external(Error::user(
+        SqlState::InvalidParameterValue,
+        format!(
+            "cannot call {function} on a value of type {}",
+            value.type_name()
+        ),
+    ))
+}
+
+fn jsonb(text: &str) -> Result<String> {
+    let value = Json::parse(text).map_err(|error| invalid(text, &error))?;
+    Ok(value.sorted().spaced())
+}
+
+fn elements(arguments: &[ScalarValue], shown: impl Fn(&Json) -> Value) -> Result<Vec<Value>> {
+    let written = text(arguments, 0).unwrap_or_default();
+    match Json::parse(&written).map_err(|error| invalid(&written, &error))? {
+        Json::Array(elements) => Ok(elements.iter().map(shown).collect()),
+        other => Err(wrong_kind("json_array_elements", &other)),
+    }
+}
+
+/// The texts of a list, without what is NULL.
+fn texts(arguments: &[ScalarValue]) -> Vec<String> {
+    let Some(ScalarValue::List(list)) = arguments.first() else {
+        return Vec::new();
+    };
+    let values = list.values();
+    let texts = (0..arrow::array::Array::len(values)).filter_map(|at| {
+        let value = ScalarValue::try_from_array(values, at).ok()?;
+        text(&[value], 0)
+    });
+    texts.collect()
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A value as JSON.
+fn json(value: &ScalarValue) -> String {
+    if value.is_null() {
+        return "null".into();
+    }
+    match value {
+        ScalarValue::Boolean(_) => truth(std::slice::from_ref(value), 0).to_string(),
+        // JSON is its own JSON (`called.rs`).
+        ScalarValue::LargeUtf8(Some(text)) => text.clone(),
+        ScalarValue::Float32(_) | ScalarValue::Float64(_) => number(value),
+        ScalarValue::List(list) => {
+            let values = list.values();
+            let elements = (0..arrow::array::Array::len(values)).map(|at| {
+                ScalarValue::try_from_array(values, at)
+                    .map_or_else(|_| "null".into(), |value| json(&value))
+            });
+            format!("[{}]", elements.collect::<Vec<_>>().join(","))
+        }
+        ScalarValue::Struct(row) => {
+            let members = row.fields().iter().zip(row.columns()).enumerate();
+            let members = members.map(|(at, (field, column))| {
+                let value = ScalarValue::try_from_array(column, 0);
+                let value = value.map_or_else(|_| "null".into(), |value| json(&value));
+                // The engine counts the nameless from 0.
+                let name = match field
+                    .name()
+                    .strip_prefix('c')
+                    .and_then(|n| n.parse::<usize>().ok())
+                {
+                    Some(number) if number == at => format!("f{}", at + 1),
+                    _ => field.name().clone(),
+                };
+                format!("{}:{value}", quoted(&name))
+            });
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        ScalarValue::TimestampMicrosecond(Some(micros), zone) => {
+            match DateTime::from_timestamp_micros(*micros) {
+                Some(time) if zone.is_some() => {
+                    let written = time.to_rfc3339_opts(SecondsFormat::AutoSi, false);
+                    quoted(&written)
+                }
+                Some(time) => quoted(&time.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string()),
+                None => "null".into(),
+            }
+        }
+        value if value.data_type().is_numeric() => {
+            text(std::slice::from_ref(value), 0).unwrap_or_default()
+        }
+        value => quoted(&text(std::slice::from_ref(value), 0).unwrap_or_default()),
+    }
+}
+
+/// A float as JSON; what JSON has no number for is a text.
+fn number(value: &ScalarValue) -> String {
+    let float = match value {
+        ScalarValue::Float32(Some(float)) => f64::from(*float),
+        ScalarValue::Float64(Some(float)) => *float,
+        _ => return "null".into(),
+    };
+    let written = match value {
+        ScalarValue::Float32(Some(float)) => float.to_string(),
+        _ => float.to_string(),
+    };
+    match float.is_finite() {
+        true => written,
+        false => quoted(&written),
+    }
+}
+
+/// PostgreSQL's spacing: `{"a" : 1, "b" : "x"}`.
+fn object(arguments: &[ScalarValue]) -> Result<String> {
+    if arguments.len() % 2 == 1 {
+        let mut error = Error::user(
+            SqlState::InvalidParameterValue,
+            "argument list must have even number of elements",
+        );
+        error.hint = Some("The arguments are names and values, one after the other.".into());
+        return Err(external(error));
+    }
+    let pairs = arguments.chunks(2).map(|pair| {
+        let key = text(pair, 0).unwrap_or_default();
+        let value = pair.get(1).map_or_else(|| "null".to_owned(), json);
+        format!("{} : {value}", quoted(&key))
+    });
+    Ok(format!("{{{}}}", pairs.collect::<Vec<_>>().join(", ")))
+}
+
+fn array(arguments: &[ScalarValue]) -> String {
+    let values: Vec<String> = arguments.iter().map(json).collect();
+    format!("[{}]", values.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! What PostgreSQL calls a column nobody named: `count`, `date_trunc`, `?column?`.
+//!
+//! The engine would call it by its text (`count(Int64(1))`) and refuses two of one name, where PostgreSQL has any number of `?column?`. So
+//! such columns go through the engine under the name plus a mark that makes it unique, and the session cuts the mark off.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{FieldRef, Schema, SchemaRef},
+};
+use datafusion::{
+    execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter,
+};
+use futures::StreamExt;
+use sluice_sql::ast::{
+    ArrayElemTypeDef, DataType, Expr, Function, Ident, Query, SelectItem, SetExpr, Statement,
+    TrimWhereField, Value,
+};
+
+/// Begins the mark. No name a person types has it.
+const MARK: char = '\u{1}';
+
+/// The name as the client sees it.
+fn shown(name: &str) -> &str {
+    let name = name.split(MARK).next().unwrap_or(name);
+    // By this upstream tells a column beside `*` from the same one in it.
+    name.strip_prefix("__alias_").unwrap_or(name)
+}
+
+/// A result's columns under the names that clients see.
+pub fn shown_schema(schema: &SchemaRef) -> SchemaRef {
+    let as_seen = |field: &FieldRef| shown(field.name()).len() == field.name().len();
+    if schema.fields().iter().all(as_seen) {
+        return Arc::clone(schema);
+    }
+    let fields = schema.fields().iter().map(|field| match as_seen(field) {
+        true => Arc::clone(field),
+        false => Arc::new(field.as_ref().clone().with_name(shown(field.name()))),
+    });
+    let fields: Vec<FieldRef> = fields.collect();
+    let metadata = schema.metadata().clone();
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// Rows under the names that clients see.
+pub fn shown_rows(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let shown = shown_schema(&schema);
+    if Arc::ptr_eq(&schema, &shown) {
+        return rows;
+    }
+    let rows = rows.map(|batch| -> datafusion::error::Result<RecordBatch> {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let (schema, columns) = (shown_schema(&batch.schema()), batch.columns().to_vec());
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(shown, rows))
+}
+
+/// A name for the `i`th column that no other column has.
+pub(super) fn unique(name: &str, i: usize) -> String {
+    format!("{name}{MARK}{i}")
+}
+
+/// Names the unnamed columns of a query's result.
+pub(super) fn keep(mut statement: Statement) -> Statement {
+    if let Statement::Query(query) = &mut statement {
+        name_columns(query);
+    }
+    statement
+}
+
+fn name_columns(query: &mut Query) {
+    name_select(query.body.as_mut());
+}
+
+fn name_select(body: &mut SetExpr) {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, right, .. } => {
+            name_select(left);
+            name_select(right);
+            return;
+        }
+        _ => return,
+    };
+    // What DISTINCT and GROUP BY compare are the expressions; a new name changes nothing for them.
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr) = item else {
+            continue;
+        };
+        let special = |name: &Ident| {
+            name.quote_style.is_none()
+                && ["user", "current_role", "current_schema"]
+                    .contains(&name.value.to_lowercase().as_str())
+        };
+        match expr {
+            Expr::Identifier(name) if special(name) => {}
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
+            _ => {}
+        }
+        let alias = Ident::with_quote('"', unique(&label(expr), i));
+        *item = SelectItem::ExprWithAlias {
+            expr: expr.clone(),
+            alias,
+        };
+    }
+}
+
+/// `FigureColname`: the name of the function, column or type an expression ends in.
+pub(super) fn label(expr: &Expr) -> String {
+    named(expr).unwrap_or_else(|| "?column?".into())
+}
+
+fn named(expr: &Expr) -> Option<String> {
+    found(expr).map(|found| found.name)
+}
+
+/// A name, and whether it is one for want of a better one, that of a type say: a cast outside has a better one.
+struct Found {
+    name: String,
+    poor: bool,
+}
+
+/// What an expression ends in; looks at each part of it once.
+fn found(expr: &Expr) -> Option<Found> {
+    let good = |name: String| Some(Found { name, poor: false });
+    let poor = |name: String| Some(Found { name, poor: true });
+    match expr {
+        Expr::Identifier(ident) => good(ident.value.clone()),
+        Expr::CompoundIdentifier(idents) => good(idents.last()?.value.clone()),
+        Expr::Function(function) => good(of_function(function)?),
+        Expr::Cast {
+            expr, data_type, ..
+        } => match found(expr) {
+            Some(inside) if !inside.poor => Some(inside),
+            _ => poor(of_type(data_type)),
+        },
+        Expr::Nested(expr) | Expr::Collate { expr, .. } => found(expr),
+        Expr::CompoundFieldAccess { root, .. } => good(named(root)?),
+        Expr::AtTimeZone { .. } => good("timezone".into()),
+        Expr::Case { else_result, .. } => {
+            let inside = else_result.as_deref().and_then(named);
+            poor(inside.unwrap_or_else(|| "case".into()))
+        }
+        Expr::Extract { .. } => good("extract".into()),
+        Expr::Substring { .. } => good("substring".into()),
+        Expr::Trim { trim_where, .. } => good(
+            match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                _ => "btrim",
+            }
+            .into(),
+        ),
+        Expr::Position { .. } => good("position".into()),
+        Expr::Ceil { .. } => good("ceil".into()),
+        Expr::Floor { .. } => good("floor".into()),
+        Expr::Overlay { .. } => good("overlay".into()),
+        Expr::Exists { .. } => good("exists".into()),
+        Expr::Array(_) => good("array".into()),
+        Expr::Interval(_) => poor("interval".into()),
+        Expr::TypedString(typed) => poor(of_type(&typed.data_type)),
+        Expr::Value(value) => match value.value {
+            Value::Boolean(_) => poor("bool".into()),
+            _ => None,
+        },
+        Expr::Subquery(query) => good(of_query(query)?),
+        _ => None,
+    }
+}
+
+fn of_function(function: &Function) -> Option<String> {
+    let name = function.name.0.last()?.as_ident()?;
+    Some(match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    })
+}
+
+fn of_query(query: &Query) -> Option<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr)] => named(expr),
+        [SelectItem::ExprWithAlias { alias, .. }] => Some(alias.value.clone()),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's own name of a type.
+fn of_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => "int4".into(),
+        DataType::BigInt(_) | DataType::Int8(_) => "int8".into(),
+        DataType::SmallInt(_) | DataType::Int2(_) => "int2".into(),
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Float8 => "float8".into(),
+        DataType::Real | DataType::Float4 => "float4".into(),
+        DataType::Numeric(_) | DataType::Decimal(_) => "numeric".into(),
+        DataType::Boolean | DataType::Bool => "bool".into(),
+        DataType::Varchar(_) | DataType::CharacterVarying(_) => "varchar".into(),
+        DataType::Timestamp(_, zone) => {
+            let text = zone.to_string().to_lowercase();
+            if text.contains("without") || text.is_empty() {
+                "timestamp".into()
+            } else {
+                "timestamptz".into()
+            }
+        }
+        DataType::Interval { .. } => "interval".into(),
+        DataType::Char(_) | DataType::Character(_) => "bpchar".into(),
+        DataType::Time(_, zone) if zone.to_string().to_lowercase().starts_with("with ") => {
+            "timetz".into()
+        }
+        DataType::Time(..) => "time".into(),
+        DataType::Array(
+            ArrayElemTypeDef::SquareBracket(element, _)
+            | ArrayElemTypeDef::AngleBracket(element)
+            | ArrayElemTypeDef::Parenthesis(element),
+        ) => of_type(element),
+        other => other
+            .to_string()
+            .to_lowercase()
+            .split(['(', '.'])
+            .next_back()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}

@@ -1,0 +1,787 @@
+//! PostgreSQL's ways of saying what the engine says otherwise: functions of sets in a select list, ordinality, SIMILAR TO, ANY and ALL over
+//! a list.
+//!
+//! long because it is one visitor, and what it knows is small and much
+//!
+//! All of it is rewriting of the syntax tree, of what sessions ask: continuous queries are planned as they are written. Names of columns were given before (`labels`), so that
+//! nothing here shows in a result.
+
+mod called;
+mod lateral;
+mod ranked;
+mod subqueries;
+
+use std::ops::ControlFlow;
+
+use sluice_sql::ast::{
+    BinaryOperator, DataType, Expr, Function, Ident, LimitClause, ObjectName, ObjectNamePart,
+    Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
+    UnaryOperator, Value, VisitMut, VisitorMut,
+};
+
+use super::catalog::{ANY, AT_TIME_ZONE};
+
+/// Rewrites a statement; questions `about_the_catalog` alone have rules of their own for subqueries.
+pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Statement {
+    if !about_the_catalog {
+        lateral::rewrite(&mut statement);
+        ranked::rewrite(&mut statement);
+        subqueries::rewrite(&mut statement);
+    }
+    let _ = statement.visit(&mut Spelling);
+    if let Statement::Query(query) = &mut statement {
+        integers(&mut query.body);
+    }
+    statement
+}
+
+/// Whole numbers that are columns of the result, as they are written, are of type `integer` in PostgreSQL; inside of expressions they stay
+/// what they are in the engine, where a sum of two such does not leave its type.
+fn integers(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                {
+                    integer(expr);
+                }
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            integers(left);
+            integers(right);
+        }
+        SetExpr::Query(query) => integers(&mut query.body),
+        SetExpr::Values(values) => {
+            for row in &mut values.rows {
+                row.iter_mut().for_each(integer);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn integer(expr: &mut Expr) {
+    match expr {
+        Expr::Value(value) => {
+            if let Value::Number(number, _) = &value.value
+                && number.parse::<i32>().is_ok()
+                && let Some(cast) = expression(&format!("CAST({number} AS INT)"))
+            {
+                *expr = cast;
+            }
+        }
+        Expr::Case {
+            conditions,
+            else_result,
+            ..
+        } => {
+            let whole = |expr: &Expr| match expr {
+                Expr::Value(value) => match &value.value {
+                    Value::Number(number, _) => number.parse::<i32>().is_ok(),
+                    other => *other == Value::Null,
+                },
+                _ => false,
+            };
+            if conditions.iter().all(|when| whole(&when.result))
+                && else_result.as_deref().is_none_or(whole)
+            {
+                for when in conditions {
+                    integer(&mut when.result);
+                }
+                if let Some(other) = else_result {
+                    integer(other);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Functions whose result PostgreSQL counts in `integer`, the engine in something larger.
+const INTEGERS: [&str; 5] = [
+    "array_length",
+    "array_ndims",
+    "array_position",
+    "cardinality",
+    "regexp_count",
+];
+
+struct Spelling;
+
+impl VisitorMut for Spelling {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        limits(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let other = match expr {
+            Expr::Function(function) => of_function(function),
+            Expr::SimilarTo {
+                negated,
+                expr,
+                pattern,
+                escape_char,
+            } => {
+                let escape = escape_char
+                    .as_ref()
+                    .and_then(|escape| text_of(&escape.value));
+                similar(*negated, expr, pattern, escape)
+            }
+            Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char: Some(escape),
+            } => other_escape(
+                expr,
+                if *negated { "NOT LIKE" } else { "LIKE" },
+                pattern,
+                &escape.value,
+            ),
+            Expr::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char: Some(escape),
+            } => other_escape(
+                expr,
+                if *negated { "NOT ILIKE" } else { "ILIKE" },
+                pattern,
+                &escape.value,
+            ),
+            Expr::Like {
+                negated,
+                any: true,
+                expr,
+                pattern,
+                escape_char: None,
+            } => {
+                let op = match negated {
+                    true => BinaryOperator::PGNotLikeMatch,
+                    false => BinaryOperator::PGLikeMatch,
+                };
+                like_any(expr, op, pattern)
+            }
+            Expr::ILike {
+                negated,
+                any: true,
+                expr,
+                pattern,
+                escape_char: None,
+            } => {
+                let op = match negated {
+                    true => BinaryOperator::PGNotILikeMatch,
+                    false => BinaryOperator::PGILikeMatch,
+                };
+                like_any(expr, op, pattern)
+            }
+            Expr::Identifier(name) if name.quote_style.is_none() => {
+                match name.value.to_lowercase().as_str() {
+                    "user" | "current_role" => expression("current_user"),
+                    "current_schema" => expression("current_schema()"),
+                    _ => None,
+                }
+            }
+            Expr::Cast {
+                expr: inner,
+                data_type,
+                ..
+            } => {
+                if is_whole(data_type)
+                    && let Expr::Value(value) = inner.as_ref()
+                    && let Some(number) = called::rounded(&value.value)
+                {
+                    **inner = number;
+                }
+                literal_cast(inner, data_type)
+            }
+            Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => expression(&format!("{AT_TIME_ZONE}({time_zone}, {timestamp})")),
+            Expr::Substring {
+                expr: inner,
+                substring_from: Some(from),
+                substring_for: None,
+                special: false,
+                ..
+            } if matches!(from.as_ref(), Expr::Value(value) if text_of(&value.value).is_some()) => {
+                expression(&format!("(regexp_match({inner}, {from}))[1]"))
+            }
+            Expr::Interval(interval) => {
+                if interval.leading_field.is_none()
+                    && let Expr::Value(value) = interval.value.as_mut()
+                    && let Some(written) = text_of(&value.value)
+                    && let Some(other) = called::years_and_months(&written)
+                {
+                    value.value = Value::SingleQuotedString(other);
+                }
+                None
+            }
+            Expr::UnaryOp { op, expr: inner } => {
+                let function = match op {
+                    UnaryOperator::PGSquareRoot => "sqrt",
+                    UnaryOperator::PGCubeRoot => "cbrt",
+                    UnaryOperator::PGAbs => "abs",
+                    _ => return ControlFlow::Continue(()),
+                };
+                expression(&format!("{function}({inner})"))
+            }
+            Expr::TypedString(typed) => {
+                if let Some(text) = text_of(&typed.value.value)
+                    && is_moment(&typed.data_type)
+                    && let Some(whole) = with_seconds(&text)
+                {
+                    typed.value.value = Value::SingleQuotedString(whole);
+                }
+                None
+            }
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                ..
+            } => elements(right)
+                .map(|all| compared(left, compare_op, all, false))
+                .or_else(|| given(left, compare_op, right, false)),
+            Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => elements(right)
+                .map(|all| compared(left, compare_op, all, true))
+                .or_else(|| given(left, compare_op, right, true)),
+            _ => None,
+        };
+        if let Some(other) = other {
+            *expr = other;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        called::step_of_series(factor);
+        if let Some(other) = set_in_from(factor).or_else(|| numbered(factor)) {
+            *factor = other;
+        }
+        name_column(factor);
+        ControlFlow::Continue(())
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is LIMIT, and a parameter there is a whole number.
+fn limits(query: &mut Query) {
+    if query.limit_clause.is_none()
+        && let Some(fetch) = &query.fetch
+        && !fetch.with_ties
+        && !fetch.percent
+    {
+        let one = || Expr::Value(Value::Number("1".into(), false).into());
+        let limit = Some(fetch.quantity.clone().unwrap_or_else(one));
+        query.limit_clause = Some(LimitClause::LimitOffset {
+            limit,
+            offset: None,
+            limit_by: Vec::new(),
+        });
+        query.fetch = None;
+    } else if let Some(LimitClause::LimitOffset { limit, .. }) = &mut query.limit_clause
+        && limit.is_none()
+        && let Some(fetch) = &query.fetch
+        && !fetch.with_ties
+        && !fetch.percent
+        && fetch.quantity.is_some()
+    {
+        limit.clone_from(&fetch.quantity);
+        query.fetch = None;
+    }
+    if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+        let counts = limit
+            .iter_mut()
+            .chain(offset.iter_mut().map(|offset| &mut offset.value));
+        for count in counts {
+            if let Expr::Value(value) = &*count
+                && let Value::Placeholder(name) = &value.value
+                && let Some(cast) = expression(&format!("CAST({name} AS BIGINT)"))
+            {
+                *count = cast;
+            }
+        }
+    }
+}
+
+/// `x LIKE ANY (list)`.
+fn like_any(expr: &Expr, op: BinaryOperator, list: &Expr) -> Option<Expr> {
+    Some(compared(expr, &op, elements(list)?, false))
+}
+
+/// The engine knows no other escape than the backslash.
+fn other_escape(expr: &Expr, like: &str, pattern: &Expr, escape: &Value) -> Option<Expr> {
+    let escape = text_of(escape)?;
+    if escape == "\\" {
+        return None;
+    }
+    expression(&format!(
+        "{expr} {like} sluice_like_escape({pattern}, {})",
+        text(&escape)
+    ))
+}
+
+/// Literals that PostgreSQL reads in more forms than the engine.
+fn literal_cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
+    let Expr::Value(value) = inner else {
+        return None;
+    };
+    let written = text_of(&value.value)?;
+    match data_type {
+        DataType::Bytea => {
+            let hex = written.strip_prefix("\\x")?;
+            let digits = hex.chars().all(|c| c.is_ascii_hexdigit()) && hex.len() % 2 == 0;
+            digits.then(|| Expr::Value(Value::HexStringLiteral(hex.to_owned()).into()))
+        }
+        _ if is_moment(data_type) => {
+            let whole = with_seconds(&written)?;
+            expression(&format!("CAST({} AS {data_type})", text(&whole)))
+        }
+        _ => None,
+    }
+}
+
+fn is_whole(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int(_)
+            | DataType::Integer(_)
+            | DataType::Int4(_)
+            | DataType::BigInt(_)
+            | DataType::Int8(_)
+            | DataType::SmallInt(_)
+            | DataType::Int2(_)
+    )
+}
+
+fn is_moment(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(..))
+}
+
+/// `2026-01-02 03:04` and `2026-01-02 03:04+02` with their seconds.
+fn with_seconds(text: &str) -> Option<String> {
+    let (date, time) = text.trim().split_once([' ', 'T'])?;
+    let end = time
+        .find(|c: char| !c.is_ascii_digit() && c != ':')
+        .unwrap_or(time.len());
+    let (clock, zone) = time.split_at(end);
+    let is_short = clock.split(':').count() == 2 && clock.len() >= 4 && !clock.ends_with(':');
+    (is_short && !zone.starts_with('.')).then(|| format!("{date} {clock}:00{zone}"))
+}
+
+fn of_function(function: &Function) -> Option<Expr> {
+    let name = name_of(&function.name)?;
+    if INTEGERS.contains(&name.as_str()) && function.over.is_none() {
+        return expression(&format!("CAST({function} AS INT)"));
+    }
+    if name == "user" && matches!(function.args, sluice_sql::ast::FunctionArguments::None) {
+        return expression("current_user");
+    }
+    let arguments = match &function.args {
+        sluice_sql::ast::FunctionArguments::List(list) => list
+            .args
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        _ => return None,
+    };
+    if let Some(other) = called::other(&name, function, &arguments) {
+        return Some(other);
+    }
+    let same = match (name.as_str(), arguments.as_slice()) {
+        ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => "now()".into(),
+        ("gen_random_uuid", []) => "uuid()".into(),
+        ("age", [time]) => format!("age(CAST(current_date AS TIMESTAMP), {time})"),
+        ("every", _) => {
+            let mut every = function.clone();
+            every.name = ObjectName::from(vec![Ident::new("bool_and")]);
+            every.to_string()
+        }
+        _ => format!("unnest({})", set_of(&name, &arguments)?),
+    };
+    expression(&same)
+}
+
+/// The array that has the rows of a set-returning function.
+fn set_of(name: &str, arguments: &[String]) -> Option<String> {
+    let all = arguments.join(", ");
+    match (name, arguments) {
+        ("generate_series", [_, _] | [_, _, _]) => Some(format!("generate_series({all})")),
+        ("generate_subscripts", [array, dimension, ..]) => Some(format!(
+            "generate_series(1, CAST(array_length({array}, {dimension}) AS BIGINT))"
+        )),
+        ("regexp_matches", _) => Some(format!("sluice_regexp_matches({all})")),
+        ("regexp_split_to_table", _) => Some(format!("regexp_split_to_array({all})")),
+        ("string_to_table", _) => Some(format!("string_to_array({all})")),
+        ("json_array_elements" | "jsonb_array_elements", _) => {
+            Some(format!("sluice_json_elements({all})"))
+        }
+        ("json_array_elements_text" | "jsonb_array_elements_text", _) => {
+            Some(format!("sluice_json_elements_text({all})"))
+        }
+        ("json_object_keys" | "jsonb_object_keys", _) => Some(format!("sluice_json_keys({all})")),
+        _ => None,
+    }
+}
+
+/// A function that splits a text, in FROM.
+fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
+    let (name, arguments, alias, ordinality) = match factor {
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(arguments),
+            with_ordinality,
+            ..
+        } => (name, &arguments.args, alias, with_ordinality),
+        TableFactor::Function {
+            name,
+            args,
+            alias,
+            with_ordinality,
+            ..
+        } => (name, args, alias, with_ordinality),
+        _ => return None,
+    };
+    let name = name_of(name)?;
+    let known =
+        ["regexp_matches", "regexp_split_to_table", "string_to_table"].contains(&name.as_str());
+    if !known && !name.starts_with("json") {
+        return None;
+    }
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let unnest = TableFactor::UNNEST {
+        alias: Some(alias.clone().unwrap_or_else(|| {
+            let column = if name.contains("elements") {
+                "value"
+            } else {
+                &name
+            };
+            alias_of(&name, &[column])
+        })),
+        array_exprs: vec![expression(&set_of(&name, &arguments)?)?],
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: *ordinality,
+    };
+    Some(numbered(&unnest).unwrap_or(unnest))
+}
+
+/// `… WITH ORDINALITY AS t (x, n)` as a subquery that numbers its rows.
+fn numbered(factor: &TableFactor) -> Option<TableFactor> {
+    let mut inner = factor.clone();
+    let (alias, ordinality, name) = match &mut inner {
+        TableFactor::UNNEST {
+            alias,
+            with_ordinality,
+            ..
+        } => (alias, with_ordinality, "unnest".to_owned()),
+        TableFactor::Function {
+            name,
+            alias,
+            with_ordinality,
+            ..
+        }
+        | TableFactor::Table {
+            name,
+            alias,
+            with_ordinality,
+            args: Some(_),
+            ..
+        } => {
+            let name = name_of(name)?;
+            (alias, with_ordinality, name)
+        }
+        _ => return None,
+    };
+    if !*ordinality {
+        return None;
+    }
+    *ordinality = false;
+    let outer = alias
+        .take()
+        .unwrap_or_else(|| alias_of(&name, &[&name, "ordinality"]));
+    *alias = Some(alias_of("numbered", &["value"]));
+    let query = format!(
+        "SELECT numbered.value, CAST(row_number() OVER () AS BIGINT) AS ordinality FROM {inner}"
+    );
+    let sluice_sql::Statement::Sql(statement) = sluice_sql::parse(&query).ok()?.pop()?.statement
+    else {
+        return None;
+    };
+    let Statement::Query(subquery) = *statement else {
+        return None;
+    };
+    let columns = match outer.columns.as_slice() {
+        [] => alias_of(&outer.name.value, &[&outer.name.value, "ordinality"]).columns,
+        [one] => vec![one.clone(), TableAliasColumnDef::from_name("ordinality")],
+        all => all.to_vec(),
+    };
+    Some(TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: Some(TableAlias { columns, ..outer }),
+        sample: None,
+    })
+}
+
+/// The one column of a function in FROM has the name that the function goes by there.
+fn name_column(factor: &mut TableFactor) {
+    let (name, alias) = match factor {
+        TableFactor::UNNEST {
+            alias, array_exprs, ..
+        } if array_exprs.len() == 1 => ("unnest".to_owned(), alias),
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(_),
+            ..
+        }
+        | TableFactor::Function { name, alias, .. } => match name_of(name) {
+            Some(name) if name == "generate_series" => (name, alias),
+            _ => return,
+        },
+        _ => return,
+    };
+    let alias = alias.get_or_insert_with(|| alias_of(&name, &[]));
+    if alias.columns.is_empty() {
+        let column = TableAliasColumnDef {
+            name: alias.name.clone(),
+            data_type: None,
+        };
+        alias.columns.push(column);
+    }
+}
+
+fn alias_of(name: &str, columns: &[&str]) -> TableAlias {
+    TableAlias {
+        explicit: true,
+        name: Ident::new(name),
+        columns: columns
+            .iter()
+            .map(|column| TableAliasColumnDef::from_name(*column))
+            .collect(),
+        at: None,
+    }
+}
+
+/// SIMILAR TO as the regular expression that PostgreSQL makes of its pattern. One that is not a literal is left, and refused by the engine's
+/// planner or compared by its own rules.
+fn similar(negated: bool, expr: &Expr, pattern: &Expr, escape: Option<String>) -> Option<Expr> {
+    let Expr::Value(value) = pattern else {
+        return None;
+    };
+    let pattern = text_of(&value.value)?;
+    let escape = match escape {
+        Some(escape) => escape.chars().next(),
+        None => Some('\\'),
+    };
+    Some(Expr::BinaryOp {
+        left: Box::new(expr.clone()),
+        op: match negated {
+            true => BinaryOperator::PGRegexNotMatch,
+            false => BinaryOperator::PGRegexMatch,
+        },
+        right: Box::new(text(&similar_to_regex(&pattern, escape))),
+    })
+}
+
+/// What `similar_to_escape` gives: the whole text has to match, `%` and `_` are any letters and any one, and what SQL does not make special
+/// is not.
+fn similar_to_regex(pattern: &str, escape: Option<char>) -> String {
+    let mut regex = String::from("^(?:");
+    let mut letters = pattern.chars();
+    let mut in_class = false;
+    while let Some(letter) = letters.next() {
+        if Some(letter) == escape {
+            if let Some(literal) = letters.next() {
+                regex.push('\\');
+                regex.push(literal);
+            }
+            continue;
+        }
+        match letter {
+            ']' if in_class => {
+                in_class = false;
+                regex.push(']');
+            }
+            _ if in_class => {
+                if letter == '\\' {
+                    regex.push('\\');
+                }
+                regex.push(letter);
+            }
+            '[' => {
+                in_class = true;
+                regex.push('[');
+            }
+            '%' => regex.push_str(".*"),
+            '_' => regex.push('.'),
+            '(' => regex.push_str("(?:"),
+            '\\' | '.' | '^' | '$' => {
+                regex.push('\\');
+                regex.push(letter);
+            }
+            _ => regex.push(letter),
+        }
+    }
+    regex.push_str(")$");
+    regex
+}
+
+/// `x = ANY ($1)` and `x <> ALL ($1)`.
+fn given(left: &Expr, op: &BinaryOperator, list: &Expr, all: bool) -> Option<Expr> {
+    let Expr::Value(value) = list else {
+        return None;
+    };
+    let Value::Placeholder(name) = &value.value else {
+        return None;
+    };
+    match (op, all) {
+        (BinaryOperator::Eq, false) => expression(&format!("{ANY}({left}, {name})")),
+        (BinaryOperator::NotEq, true) => expression(&format!("NOT {ANY}({left}, {name})")),
+        _ => None,
+    }
+}
+
+/// The elements of a list that is written out: `ARRAY[…]`, or `'{…}'` without quotes inside.
+fn elements(list: &Expr) -> Option<Vec<Expr>> {
+    match list {
+        Expr::Array(array) => Some(array.elem.clone()),
+        Expr::Nested(inner) => elements(inner),
+        Expr::Cast {
+            expr,
+            data_type: sluice_sql::ast::DataType::Array(_),
+            ..
+        } => elements(expr),
+        Expr::Value(value) => {
+            let written = text_of(&value.value)?;
+            let inside = written.trim().strip_prefix('{')?.strip_suffix('}')?;
+            if inside.contains(['"', '\\', '{']) {
+                return None;
+            }
+            let parts = inside
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            Some(
+                parts
+                    .map(|part| match part.eq_ignore_ascii_case("null") {
+                        true => Expr::Value(Value::Null.into()),
+                        false => text(part),
+                    })
+                    .collect(),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// `x op ANY (list)` and `x op ALL (list)`.
+fn compared(left: &Expr, op: &BinaryOperator, list: Vec<Expr>, all: bool) -> Expr {
+    match (op, all) {
+        (BinaryOperator::Eq, false) | (BinaryOperator::NotEq, true) if !list.is_empty() => {
+            return Expr::InList {
+                expr: Box::new(left.clone()),
+                list,
+                negated: all,
+            };
+        }
+        _ => {}
+    }
+    let (joined, nothing) = match all {
+        true => (BinaryOperator::And, true),
+        false => (BinaryOperator::Or, false),
+    };
+    let each = list.into_iter().map(|element| {
+        let compared = Expr::BinaryOp {
+            left: Box::new(left.clone()),
+            op: op.clone(),
+            right: Box::new(element),
+        };
+        Expr::Nested(Box::new(compared))
+    });
+    let nothing = || Expr::Value(Value::Boolean(nothing).into());
+    Expr::Nested(Box::new(
+        balanced(each.collect(), &joined).unwrap_or_else(nothing),
+    ))
+}
+
+/// The conditions joined two by two: a chain of thousands would be deeper than a thread's stack.
+fn balanced(mut each: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+    while each.len() > 1 {
+        let mut rest = each.into_iter();
+        each = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(left) = rest.next() {
+            each.push(match rest.next() {
+                None => left,
+                Some(right) => Expr::Nested(Box::new(Expr::BinaryOp {
+                    left: Box::new(left),
+                    op: op.clone(),
+                    right: Box::new(right),
+                })),
+            });
+        }
+    }
+    each.pop()
+}
+
+fn name_of(name: &ObjectName) -> Option<String> {
+    let last = name.0.last().and_then(ObjectNamePart::as_ident)?;
+    Some(last.value.to_lowercase())
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn text(text: &str) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text.to_owned()).into())
+}
+
+/// A statement of our own words.
+fn statement_of(text: &str) -> Option<Statement> {
+    match sluice_sql::parse(text).ok()?.pop()?.statement {
+        sluice_sql::Statement::Sql(statement) => Some(*statement),
+        _ => None,
+    }
+}
+
+/// The body of a query of our own words.
+fn body_of(text: &str) -> Option<Box<SetExpr>> {
+    match statement_of(text)? {
+        Statement::Query(query) => Some(query.body),
+        _ => None,
+    }
+}
+
+/// An expression of our own words.
+pub(super) fn expression(text: &str) -> Option<Expr> {
+    match *body_of(&format!("SELECT {text}"))? {
+        SetExpr::Select(select) => {
+            let Select { mut projection, .. } = *select;
+            match projection.pop()? {
+                SelectItem::UnnamedExpr(expr) => Some(expr),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

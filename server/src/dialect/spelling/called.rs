@@ -1,0 +1,170 @@
+//! Calls of functions that the engine has otherwise or not at all: JSON aggregates, templates, parts of times.
+
+use sluice_sql::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    TableFactor, Value,
+};
+
+use super::{expression, name_of, text, text_of};
+use crate::dialect::catalog::AT_TIME_ZONE;
+
+/// What stands for a call; `None` where it may stand as it is.
+pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Option<Expr> {
+    if let Some(aggregate) = json_aggregate(name, function) {
+        return Some(aggregate);
+    }
+    if name == "percentile_disc" {
+        return percentile_disc(function, arguments);
+    }
+    let same = match (name, arguments) {
+        ("timezone", [zone, time]) => format!("{AT_TIME_ZONE}({zone}, {time})"),
+        ("date_trunc", [part, time, zone]) => {
+            format!("{AT_TIME_ZONE}({zone}, date_trunc({part}, {AT_TIME_ZONE}({zone}, {time})))")
+        }
+        ("date_trunc", [part, time]) => years(part, time)?,
+        ("to_char", [value, pattern]) => format!("sluice_to_char({value}, {pattern})"),
+        ("to_timestamp", [value]) => format!("sluice_to_timestamp({value})"),
+        ("to_timestamp", [text, pattern]) => format!("sluice_to_timestamp({text}, {pattern})"),
+        ("to_date", [text, pattern]) => format!("sluice_to_date({text}, {pattern})"),
+        ("to_number", [text, pattern]) => format!("sluice_to_number({text}, {pattern})"),
+        ("generate_series", [from, to, _]) => {
+            let step = interval(function)?;
+            format!("unnest(generate_series({from}, {to}, {step}))")
+        }
+        _ => return None,
+    };
+    expression(&same)
+}
+
+/// A step that is the text of an interval, as one.
+fn interval(function: &Function) -> Option<String> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) = list.args.last()
+    else {
+        return None;
+    };
+    text_of(&value.value).map(|text| format!("INTERVAL '{}'", text.replace('\'', "''")))
+}
+
+/// `generate_series(…, '12 hours')` in FROM: the step is an interval, whatever it is written as.
+pub(super) fn step_of_series(factor: &mut TableFactor) {
+    let (name, arguments) = match factor {
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            ..
+        } => (name, &mut arguments.args),
+        TableFactor::Function { name, args, .. } => (name, args),
+        _ => return,
+    };
+    if name_of(name).as_deref() == Some("generate_series")
+        && let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = arguments.as_mut_slice()
+        && let Expr::Value(value) = &*step
+        && let Some(written) = text_of(&value.value)
+        && let Some(interval) = expression(&format!("INTERVAL {}", text(&written)))
+    {
+        *step = interval;
+    }
+}
+
+/// `1-2` in an interval is a year and two months; `None` where there is no such word.
+pub(super) fn years_and_months(interval: &str) -> Option<String> {
+    let mut found = false;
+    let words = interval.split_whitespace().map(|word| {
+        let (sign, digits) = match word.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", word),
+        };
+        let number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match digits.split_once('-') {
+            Some((years, months)) if number(years) && number(months) => {
+                found = true;
+                format!("{sign}{years} years {sign}{months} months")
+            }
+            _ => word.to_owned(),
+        }
+    });
+    let words: Vec<String> = words.collect();
+    found.then(|| words.join(" "))
+}
+
+/// The years that the engine's `date_trunc` does not count.
+fn years(part: &str, time: &str) -> Option<String> {
+    let (from, length) = match part.trim_matches('\'').to_lowercase().as_str() {
+        "decade" => (0, 10),
+        "century" => (1, 100),
+        "millennium" => (1, 1000),
+        _ => return None,
+    };
+    Some(format!(
+        "(date_trunc('year', {time}) - sluice_years((date_part('year', {time}) - {from}) % {length}))"
+    ))
+}
+
+/// `percentile_disc(f) WITHIN GROUP (ORDER BY x)`: of all values in order, the first that has so great a part of them up to it.
+fn percentile_disc(function: &Function, arguments: &[String]) -> Option<Expr> {
+    let ([fraction], [by]) = (arguments, function.within_group.as_slice()) else {
+        return None;
+    };
+    let literal: Option<f64> = fraction.parse().ok();
+    if literal.is_some_and(|fraction| !(0.0..=1.0).contains(&fraction)) {
+        return None;
+    }
+    let value = &by.expr;
+    let filter = match &function.filter {
+        Some(filter) => format!("FILTER (WHERE ({value}) IS NOT NULL AND ({filter}))"),
+        None => format!("FILTER (WHERE ({value}) IS NOT NULL)"),
+    };
+    // Not by brackets: of an aggregate the engine takes them for `nth_value`, which takes a number that is written out.
+    expression(&format!(
+        "array_element(array_agg({value} ORDER BY {by}) {filter}, greatest(1, CAST(ceil(({fraction}) * (count({value}) {filter})) AS BIGINT)))"
+    ))
+}
+
+/// `json_agg(x ORDER BY y)` as a list of texts that is put together afterwards; so DISTINCT, ORDER BY, FILTER and OVER are the engine's.
+fn json_aggregate(name: &str, function: &Function) -> Option<Expr> {
+    let (each, whole, is_jsonb) = match name {
+        "json_agg" => ("sluice_json_value", "sluice_json_list", false),
+        "jsonb_agg" => ("sluice_json_value", "sluice_json_list", true),
+        "json_object_agg" => ("sluice_json_member", "sluice_json_members", false),
+        "jsonb_object_agg" => ("sluice_json_member", "sluice_json_members", true),
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let arguments: Vec<String> = list.args.iter().map(ToString::to_string).collect();
+    let element = expression(&format!("{each}({})", arguments.join(", ")))?;
+    let mut aggregate = function.clone();
+    aggregate.name = ObjectName::from(vec![Ident::new("array_agg")]);
+    if let FunctionArguments::List(list) = &mut aggregate.args {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(element))];
+    }
+    let whole = format!("{whole}({aggregate})");
+    match is_jsonb {
+        true => expression(&format!("sluice_jsonb({whole})")),
+        false => expression(&whole),
+    }
+}
+
+/// A fraction, as it is written, that becomes a whole number: it is a `numeric` there, whose half is rounded away from zero.
+pub(super) fn rounded(literal: &Value) -> Option<Expr> {
+    let Value::Number(number, _) = literal else {
+        return None;
+    };
+    let (whole, fraction) = number.split_once('.')?;
+    if number.contains(['e', 'E']) || whole.len() > 18 {
+        return None;
+    }
+    let whole: i64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let up = fraction.bytes().next().is_some_and(|digit| digit >= b'5');
+    let number = whole + i64::from(up);
+    Some(Expr::Value(Value::Number(number.to_string(), false).into()))
+}

@@ -1,0 +1,51 @@
+//! Errors of ours inside the engine's, and the engine's own.
+
+use super::*;
+
+#[test]
+fn our_error_is_found_inside_the_engines() {
+    let ours = Error::user(
+        SqlState::QueryCanceled,
+        "canceling statement due to user request",
+    );
+    let wrapped = DataFusionError::Context(
+        "outer".into(),
+        Box::new(DataFusionError::External(Box::new(ours.clone()))),
+    );
+    assert_eq!(row_error(&wrapped), ours);
+    let through_arrow = DataFusionError::ArrowError(
+        Box::new(ArrowError::ExternalError(Box::new(
+            DataFusionError::External(Box::new(ours.clone())),
+        ))),
+        None,
+    );
+    assert_eq!(row_error(&through_arrow), ours);
+}
+
+#[test]
+fn division_by_zero_is_the_users() {
+    let error = row_error(&DataFusionError::ArrowError(
+        Box::new(ArrowError::DivideByZero),
+        None,
+    ));
+    assert_eq!(error.state, SqlState::DivisionByZero);
+}
+
+#[test]
+fn words_that_mean_a_condition_have_its_code_whatever_carried_them() {
+    let message = "repeat would make 2000000000 bytes at once, more than 1048576";
+    for error in [
+        DataFusionError::Execution(message.into()),
+        DataFusionError::ArrowError(
+            Box::new(ArrowError::ExternalError(Box::new(
+                DataFusionError::Execution(message.into()),
+            ))),
+            None,
+        ),
+        DataFusionError::External(message.into()),
+    ] {
+        let told = row_error(&error);
+        assert_eq!(told.state, SqlState::ProgramLimitExceeded, "{told}");
+        assert_eq!(told.message, message);
+    }
+}
