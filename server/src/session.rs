@@ -57,12 +57,9 @@ use crate::{
         dml::{self, Dml},
         engine_error, parse_error,
     },
-    subscription::{self, SubscriptionPlan},
+    subscription::{self, Idle, SubscriptionPlan},
     table::{Freshness, ReadSnapshot, external},
 };
-
-/// Tag of the one statement whose rows do not end.
-pub const SUBSCRIBE: &str = "SUBSCRIBE";
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +140,7 @@ impl Prepared {
 
 pub(crate) use parameters::typed_plan;
 pub(crate) use settings::Scope;
+pub(crate) use small::is_planned_soon;
 
 #[derive(Clone, Debug)]
 enum Planned {
@@ -170,6 +168,8 @@ pub enum Answer {
         schema: SchemaRef,
         /// The rows; ends with an error when the statement is cancelled.
         stream: SendableRecordBatchStream,
+        /// Of rows without end: whether those there are have been given.
+        idle: Option<Idle>,
     },
     /// Nothing but the completion tag, e.g. `CREATE TABLE`, `SET`, `INSERT 0 3`.
     Done {
@@ -460,11 +460,12 @@ impl Session {
     ) -> Result<Answer> {
         self.look_again(prepared).await?;
         if let Some(Planned::Subscription(plan)) = &prepared.plan {
-            let stream = plan.start().await.map_err(engine_error)?;
+            let (stream, idle) = plan.start().await.map_err(engine_error)?;
             return Ok(Answer::Rows {
-                tag: SUBSCRIBE.into(),
+                tag: "SUBSCRIBE".into(),
                 schema: stream.schema(),
                 stream: cancellable(stream, token),
+                idle: Some(idle),
             });
         }
         let Statement::Sql(statement) = prepared.statement() else {
@@ -500,6 +501,7 @@ impl Session {
                         tag: "SELECT".into(),
                         schema: rows.schema(),
                         stream: cancellable(rows, token),
+                        idle: None,
                     });
                 }
                 LogicalPlan::clone(plan)
@@ -528,6 +530,7 @@ impl Session {
             tag: "SELECT".into(),
             schema: rows.schema(),
             stream: cancellable(rows, token),
+            idle: None,
         })
     }
 
@@ -754,6 +757,7 @@ fn rows_of(tag: &str, batch: RecordBatch) -> Answer {
         tag: tag.to_owned(),
         schema: Arc::clone(&schema),
         stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
+        idle: None,
     }
 }
 
