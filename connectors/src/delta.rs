@@ -33,7 +33,7 @@ use deltalake::kernel::Add;
 use serde::{Deserialize, Serialize};
 
 pub use compact::{Compactor, FAN_IN, Merge, Merged, PartitionValues, Standing, merges};
-pub use epochs::{Added, added_since};
+pub use epochs::{Added, EpochRows, NextRows, added_since};
 pub use log::Checkpoint;
 pub use maintain::{Maintained, last_checkpoint, maintain, maintain_from, next_checkpoint};
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};

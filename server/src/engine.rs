@@ -47,6 +47,7 @@ use crate::{
     metrics::{LoginMetrics, Metrics},
     root::{self, HeldRoot, Holding, Local, RootOptions},
     session::{Door, Login, Session, Sessions},
+    subscription::Allowance,
     table::{Freshness, ReadSnapshot, RowCache, TableState},
     write::Writings,
 };
@@ -87,6 +88,8 @@ pub struct Engine {
     metrics: Metrics,
     maintenance: Maintenance,
     ad_hoc: AdHoc,
+    /// What subscriptions may take of the streams' threads.
+    subscriptions: parking_lot::Mutex<Allowance>,
     row_cache: Arc<RowCache>,
     writings: Writings,
     ready: AtomicBool,
@@ -147,6 +150,7 @@ impl Engine {
             metrics: Metrics::new(),
             maintenance: Maintenance::default(),
             ad_hoc: AdHoc::new()?,
+            subscriptions: parking_lot::Mutex::new(Allowance::of_all()),
             row_cache,
             writings: Writings::default(),
             ready: AtomicBool::new(false),
@@ -243,6 +247,11 @@ impl Engine {
     /// Where ad-hoc queries run.
     pub(crate) fn ad_hoc(&self) -> &AdHoc {
         &self.ad_hoc
+    }
+
+    /// What subscriptions may take of the streams' threads, all together.
+    pub(crate) fn subscriptions(&self) -> &parking_lot::Mutex<Allowance> {
+        &self.subscriptions
     }
 
     /// Decoded rows of tables.

@@ -61,15 +61,12 @@ use crate::{
         dml::{self, Dml},
         engine_error, parse_error,
     },
-    subscription::{self, SubscriptionPlan},
+    subscription::{self, Idle, SubscriptionPlan},
     table::{Freshness, ReadSnapshot, external},
 };
 
 /// Bytes of a statement that may take long to plan.
 const LONG_TEXT: usize = 8 << 10;
-
-/// Tag of the one statement whose rows do not end.
-pub const SUBSCRIBE: &str = "SUBSCRIBE";
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +147,7 @@ impl Prepared {
 
 pub(crate) use parameters::typed_plan;
 pub(crate) use settings::{Scope, parameters};
+pub(crate) use small::is_planned_soon;
 
 #[derive(Clone, Debug)]
 enum Planned {
@@ -177,6 +175,8 @@ pub enum Answer {
         schema: SchemaRef,
         /// The rows; ends with an error when the statement is cancelled.
         stream: SendableRecordBatchStream,
+        /// Of rows without end: whether those there are have been given.
+        idle: Option<Idle>,
     },
     /// Nothing but the completion tag, e.g. `CREATE TABLE`, `SET`, `INSERT 0 3`.
     Done {
@@ -460,8 +460,8 @@ impl Session {
     ) -> Result<Answer> {
         self.look_again(prepared).await?;
         if let Some(Planned::Subscription(plan)) = &prepared.plan {
-            let stream = plan.start().await.map_err(engine_error)?;
-            return Ok(answer_of(SUBSCRIBE, stream, token));
+            let (stream, idle) = plan.start().await.map_err(engine_error)?;
+            return Ok(answer_of("SUBSCRIBE", stream, Some(idle), token));
         }
         let Statement::Sql(statement) = prepared.statement() else {
             let outcome = Box::pin(execute::run(self, prepared.statement())).await;
@@ -492,7 +492,7 @@ impl Session {
                 self.set_by_function(statement, &parameters)?;
                 let generic = self.run_generic(prepared, plan, &parameters).await;
                 if let Some(rows) = generic.map_err(engine_error)? {
-                    return Ok(answer_of("SELECT", rows, token));
+                    return Ok(answer_of("SELECT", rows, None, token));
                 }
                 LogicalPlan::clone(plan)
             }
@@ -516,7 +516,7 @@ impl Session {
                 rows.map_err(engine_error)?
             }
         };
-        Ok(answer_of("SELECT", rows, token))
+        Ok(answer_of("SELECT", rows, None, token))
     }
 
     /// SET, SHOW, RESET and the transaction statements that change nothing here.
@@ -778,16 +778,23 @@ fn rows_of(tag: &str, batch: RecordBatch) -> Answer {
         tag: tag.to_owned(),
         schema: Arc::clone(&schema),
         stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
+        idle: None,
     }
 }
 
 /// Rows under the names that people see, until the token is cancelled.
-fn answer_of(tag: &str, rows: SendableRecordBatchStream, token: CancellationToken) -> Answer {
+fn answer_of(
+    tag: &str,
+    rows: SendableRecordBatchStream,
+    idle: Option<Idle>,
+    token: CancellationToken,
+) -> Answer {
     let rows = dialect::shown_rows(rows);
     Answer::Rows {
         tag: tag.to_owned(),
         schema: rows.schema(),
         stream: cancellable(rows, token),
+        idle,
     }
 }
 

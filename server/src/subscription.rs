@@ -1,40 +1,42 @@
 //! `SUBSCRIBE`: the rows of a table as they become final, for as long as the subscriber listens.
 //!
-//! A subscription asks the table what came after the epoch it has come to ([`crate::table::TableState::since`]) and runs its query over the rows of
-//! each epoch by itself, so an epoch's rows come together and the last of them carries the token to go on from. Nothing waits for a
+//! A subscription asks the table what came after the epoch it has come to ([`crate::table::TableState::since`]) and runs its query over the
+//! rows of each epoch by itself, so an epoch's rows come together and the last of them carries the token to go on from. Nothing waits for a
 //! subscriber and nothing is kept for one: how far it has come is all there is of it, and that is what the token says.
+//!
+//! Rows that were just closed go through the query where the connection is served, as long as they are few and the query is light; what
+//! there was when it began, commits and all else is for the threads of ad-hoc queries, a stretch at a time: a subscription that waits has
+//! no turn there.
 
+mod allowance;
+mod catch_up;
+mod dress;
 mod plan;
 mod source;
 mod token;
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array},
-    datatypes::{DataType, Field, Schema, SchemaRef},
-};
+use arrow::array::RecordBatch;
 use datafusion::{
     common::Result, execution::SendableRecordBatchStream,
     physical_plan::stream::RecordBatchStreamAdapter,
 };
-use futures::StreamExt;
-use sluice_connectors::delta::Added;
+use futures::TryStreamExt;
 use tokio::time::timeout;
 
+pub(crate) use self::allowance::Allowance;
 pub use self::plan::SubscriptionPlan;
 pub(crate) use self::plan::query_of;
-use self::{source::Followed, token::Token};
+use self::{catch_up::CatchUp, dress::Dress, source::Followed, token::Token};
 use crate::table::{CutTable, Mark, Since, external};
-
-/// Column with the token.
-const TOKEN: &str = "_token";
-/// Column that tells a row of the table from one that only says how far it has come.
-const PROGRESS: &str = "_progress";
 
 /// Without rows, how far it has come is told this often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -42,74 +44,82 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait before the table is looked up anew: it may have been dropped, or made anew for a query that was started again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// The columns of a subscription to rows of this schema.
-fn schema_of(rows: &Schema, progress: bool) -> SchemaRef {
-    let mut fields = vec![Arc::new(Field::new(TOKEN, DataType::Utf8, true))];
-    if progress {
-        fields.push(Arc::new(Field::new(PROGRESS, DataType::Boolean, false)));
+/// Rows of an epoch up to which the query is run where the connection is served.
+const FEW_ROWS: usize = 8192;
+
+/// Whether a subscription has given the rows there are, and waits for others.
+#[derive(Clone, Debug, Default)]
+pub struct Idle(Arc<AtomicBool>);
+
+impl Idle {
+    /// As its stream was polled last.
+    pub fn is(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
-    let columns = rows.fields().iter();
-    // A row that tells of progress has none of them.
-    fields.extend(columns.map(|field| match progress {
-        true => Arc::new(field.as_ref().clone().with_nullable(true)),
-        false => Arc::clone(field),
-    }));
-    Arc::new(Schema::new(fields))
+
+    fn set(&self, idle: bool) {
+        self.0.store(idle, Ordering::Release);
+    }
 }
 
 /// A subscription that runs.
 struct Subscription {
     plan: Arc<SubscriptionPlan>,
-    table: Followed,
-    schema: SchemaRef,
+    table: Arc<Followed>,
+    dress: Dress,
     at: Mark,
-    /// What there was when it began, on its way.
-    snapshot: Option<SendableRecordBatchStream>,
-    /// Commits that are still to be read.
-    commits: VecDeque<Added>,
+    /// Rows that come from the threads of ad-hoc queries, and where it is when it has shown them.
+    stretch: Option<(SendableRecordBatchStream, Mark)>,
     /// Epochs that are still to be shown.
     epochs: VecDeque<(i64, Vec<RecordBatch>)>,
     /// Where it is when it has shown these.
     until: Mark,
-    /// Rows on their way; the last of an epoch is not among them before its token is known.
+    /// Rows on their way.
     ready: VecDeque<RecordBatch>,
     told: Instant,
     /// How often the catalog had changed when its right was last asked for.
     seen: u64,
+    allowance: Allowance,
+    idle: Idle,
 }
 
 impl SubscriptionPlan {
-    /// Begins: an endless stream of [`SubscriptionPlan::schema`].
-    pub async fn start(self: &Arc<Self>) -> Result<SendableRecordBatchStream> {
+    /// Begins: an endless stream of [`SubscriptionPlan::schema`], and whether it waits.
+    pub async fn start(self: &Arc<Self>) -> Result<(SendableRecordBatchStream, Idle)> {
         // Noted first: what changes meanwhile is looked at again.
         let seen = self.engine.catalog_changes();
-        let table = Followed::new(self);
-        let (at, snapshot) = self.beginning(&table).await?;
+        let table = Arc::new(Followed::new(self));
+        let dress = Dress::new(self.schema(), self.progress, table.app_id());
+        let (at, stretch) = self.beginning(&table, &dress).await?;
         let subscription = Subscription {
             plan: Arc::clone(self),
-            schema: self.schema(),
             table,
+            dress,
             at,
-            snapshot,
-            commits: VecDeque::new(),
+            stretch,
             epochs: VecDeque::new(),
             until: at,
             ready: VecDeque::new(),
             told: Instant::now(),
             seen,
+            allowance: Allowance::of_one(),
+            idle: Idle::default(),
         };
+        let idle = subscription.idle.clone();
         let rows = futures::stream::try_unfold(subscription, |mut subscription| async move {
             let batch = subscription.next().await?;
             Ok(Some((batch, subscription)))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        let rows = RecordBatchStreamAdapter::new(self.schema(), rows);
+        Ok((Box::pin(rows), idle))
     }
 
     /// From where on, and the rows that come first.
     async fn beginning(
-        &self,
+        self: &Arc<Self>,
         table: &Followed,
-    ) -> Result<(Mark, Option<SendableRecordBatchStream>)> {
+        dress: &Dress,
+    ) -> Result<(Mark, Option<(SendableRecordBatchStream, Mark)>)> {
         if let Some(text) = &self.as_of {
             let mark = Token::parse(text, table.app_id()).map_err(external)?;
             return Ok((mark, None));
@@ -119,8 +129,12 @@ impl SubscriptionPlan {
             return Ok((mark, None));
         }
         let provider = CutTable::new(Arc::clone(&state.schema), cut);
-        let rows = self.run(Arc::new(provider)).await?;
-        Ok((mark, Some(rows)))
+        let (plan, dress) = (Arc::clone(self), dress.clone());
+        let rows = self.engine.ad_hoc().run_with(async move {
+            let rows = plan.run(Arc::new(provider)).await?;
+            Ok(dress.all(rows, mark))
+        });
+        Ok((mark, Some((rows.await?, mark))))
     }
 }
 
@@ -135,31 +149,26 @@ impl Subscription {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(batch);
             }
-            if let Some(rows) = self.snapshot.take() {
-                self.show(rows, self.at, true).await?;
-                continue;
+            if let Some((rows, mark)) = &mut self.stretch {
+                match rows.try_next().await? {
+                    Some(batch) => {
+                        self.told = Instant::now();
+                        return Ok(batch);
+                    }
+                    None => {
+                        self.at = *mark;
+                        self.stretch = None;
+                        self.tell_progress();
+                        continue;
+                    }
+                }
             }
             if let Some((epoch, rows)) = self.epochs.pop_front() {
                 let mark = Mark {
                     epoch,
                     ..self.until
                 };
-                self.at = mark;
-                let rows = self.plan.run_over(rows).await?;
-                self.show(rows, mark, false).await?;
-                continue;
-            }
-            if let Some(commit) = self.commits.pop_front() {
-                let schema = &self.plan.table_schema();
-                let rows = commit.rows(schema, self.at.epoch).await;
-                let rows = rows.map_err(source::store_error)?;
-                let rows = rows.ok_or_else(|| external(self.table.too_old(self.at)))?;
-                for (epoch, batch) in rows {
-                    match self.epochs.back_mut() {
-                        Some((last, batches)) if *last == epoch => batches.push(batch),
-                        _ => self.epochs.push_back((epoch, vec![batch])),
-                    }
-                }
+                self.show(rows, mark).await?;
                 continue;
             }
             if self.at.epoch < self.until.epoch {
@@ -180,8 +189,17 @@ impl Subscription {
             Since::Restoring => {}
             Since::Lost(committed) => return Err(external(self.table.lost(self.at, committed))),
             Since::Committed(version, until) => {
-                self.commits = self.table.commits(&state, self.at, version).await?.into();
+                let behind = CatchUp {
+                    plan: Arc::clone(&self.plan),
+                    table: Arc::clone(&self.table),
+                    dress: self.dress.clone(),
+                    at: self.at,
+                    until,
+                };
+                let rows = behind.rows(state, version);
+                let rows = self.plan.engine.ad_hoc().run_with(rows).await?;
                 self.until = until;
+                self.stretch = Some((rows, until));
                 return Ok(());
             }
             Since::Tail(..) if !self.table.takes_tail() => {}
@@ -195,85 +213,54 @@ impl Subscription {
                 }
             }
         }
+        self.idle.set(true);
         // Changed or not, the table is looked up anew.
         let _ = timeout(LOOK_EVERY, changes.changed()).await;
+        self.idle.set(false);
         self.tell_progress();
         Ok(())
     }
 
-    /// Shows rows, the last of which carries the token; those of a large snapshot as they come.
-    async fn show(
-        &mut self,
-        mut rows: SendableRecordBatchStream,
-        mark: Mark,
-        large: bool,
-    ) -> Result<()> {
-        let mut last: Option<RecordBatch> = None;
-        while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            if batch.num_rows() == 0 {
-                continue;
-            }
-            if let Some(before) = last.replace(batch) {
-                let before = self.dressed(&before, None)?;
-                self.ready.push_back(before);
-                if large {
-                    // The rest is asked for when this is gone.
-                    let held = last.take().into_iter().map(Ok);
-                    let schema = rows.schema();
-                    let rest = futures::stream::iter(held).chain(rows);
-                    let rest = RecordBatchStreamAdapter::new(schema, rest);
-                    self.snapshot = Some(Box::pin(rest));
-                    return Ok(());
-                }
-            }
+    /// Shows the rows of an epoch of the tail: here, or as the threads of ad-hoc queries give them.
+    async fn show(&mut self, rows: Vec<RecordBatch>, mark: Mark) -> Result<()> {
+        let began = Instant::now();
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        if count > FEW_ROWS || !self.may_run_here(began) {
+            let (plan, dress) = (Arc::clone(&self.plan), self.dress.clone());
+            let rows = self.plan.engine.ad_hoc().run_with(async move {
+                let rows = plan.run_over(rows).await?;
+                Ok(dress.all(rows, mark))
+            });
+            self.stretch = Some((rows.await?, mark));
+            return Ok(());
         }
-        match last {
-            Some(last) => {
-                let last = self.dressed(&last, Some(mark))?;
-                self.ready.push_back(last);
-                self.told = Instant::now();
-            }
-            None => self.tell_progress(),
+        let rows = self.plan.run_over(rows).await?;
+        let rows: Vec<RecordBatch> = self.dress.all(rows, mark).try_collect().await?;
+        let took = began.elapsed();
+        self.allowance.take(began, took);
+        self.plan.engine.subscriptions().lock().take(began, took);
+        self.at = mark;
+        if rows.is_empty() {
+            self.tell_progress();
+        } else {
+            self.told = Instant::now();
+            self.ready.extend(rows);
         }
         Ok(())
     }
 
-    /// Rows with the columns that stand before them.
-    fn dressed(&self, rows: &RecordBatch, mark: Option<Mark>) -> Result<RecordBatch> {
-        let count = rows.num_rows();
-        let mut tokens: Vec<Option<String>> = vec![None; count];
-        if let (Some(mark), Some(last)) = (mark, tokens.last_mut()) {
-            *last = Some(self.token(mark));
-        }
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(tokens))];
-        if self.plan.progress {
-            columns.push(Arc::new(BooleanArray::from(vec![false; count])));
-        }
-        columns.extend(rows.columns().iter().cloned());
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    /// Whether the query is light, and has not taken more than its share of the streams' threads.
+    fn may_run_here(&self, now: Instant) -> bool {
+        self.plan.is_light()
+            && self.allowance.allows(now)
+            && self.plan.engine.subscriptions().lock().allows(now)
     }
 
     /// Says how far it has come, where it was asked to and has not just done so.
     fn tell_progress(&mut self) {
-        if !self.plan.progress || self.told.elapsed() < TELL_EVERY {
-            return;
+        if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            self.ready.extend(self.dress.progress(self.at));
         }
-        self.told = Instant::now();
-        let token = self.token(self.at);
-        let columns = self.schema.fields().iter().map(|field| -> ArrayRef {
-            match field.name().as_str() {
-                TOKEN => Arc::new(StringArray::from(vec![token.as_str()])),
-                PROGRESS => Arc::new(BooleanArray::from(vec![true])),
-                _ => new_null_array(field.data_type(), 1),
-            }
-        });
-        // The columns are those of the schema, one row each.
-        let told = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect());
-        self.ready.extend(told);
-    }
-
-    fn token(&self, mark: Mark) -> String {
-        Token::of(mark, self.table.app_id())
     }
 }

@@ -13,6 +13,7 @@ use sluice_tests::{
     load::Shape,
     oracle,
     parts::{kafka::Broker, python, spark},
+    pg::Pg,
     server::Server,
 };
 
@@ -28,13 +29,17 @@ fn path(name: &str) -> PathBuf {
 /// A server that has what `clients/sql/known.sql` makes.
 fn known() -> Server {
     let server = Server::start();
-    let pg = server.connect();
+    make_known(&server, &server.connect());
+    server
+}
+
+/// Makes it, and waits until it is there.
+fn make_known(server: &Server, pg: &Pg) {
     pg.run(&fs::read_to_string(path("sql/known.sql")).unwrap());
     server.wait("the known events to be read", DRAIN, || {
         let state = pg.value("SELECT state FROM system.queries");
         (state == "finished").then_some(())
     });
-    server
 }
 
 /// One value of each type, next to nulls.

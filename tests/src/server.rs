@@ -317,15 +317,18 @@ impl Server {
     /// Seconds of processor time used so far (user and system).
     pub fn cpu_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("/proc");
-        let after_name = stat.rsplit(") ").next().unwrap_or_default();
-        let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks: f64 = [11, 12]
-            .iter()
-            .filter_map(|i| fields.get(*i)?.parse::<f64>().ok())
-            .sum();
-        // SAFETY: sysconf has no preconditions.
-        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        ticks / per_second as f64
+        seconds_of(stat.rsplit(") ").next().unwrap_or_default())
+    }
+
+    /// The same of its threads of this name that are there.
+    pub fn cpu_seconds_of(&self, name: &str) -> f64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("/proc");
+        let stats = tasks.flatten().filter_map(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+            let named = stat.split_once('(')?.1.rsplit_once(") ")?;
+            (named.0 == name).then(|| seconds_of(named.1))
+        });
+        stats.sum()
     }
 
     /// A line of `/proc/<pid>/status` in MiB: `VmHWM` is the peak, `VmRSS` the present resident size.
@@ -337,6 +340,15 @@ impl Server {
             .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
         kib.expect("a figure") / 1024.0
     }
+}
+
+/// Seconds of processor time (user and system) in what stands behind the name in a `stat` of `/proc`.
+fn seconds_of(after_name: &str) -> f64 {
+    let ticks = after_name.split(' ').skip(11).take(2);
+    let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    // SAFETY: sysconf has no preconditions.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    ticks / per_second as f64
 }
 
 impl Drop for Server {

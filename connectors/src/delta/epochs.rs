@@ -3,23 +3,22 @@
 //! A commit has the rows of all epochs since the one before it. Its data files say in a tag of their `add` action how many rows they have
 //! of which, in the order in which they lie in the file; to engines that do not know the tag it is nothing. Files that took the place of
 //! others (merges) have no such tag, and need none: what they replaced is in the log for as long as the table's history is.
+//!
+//! A reader may be years behind, and a commit millions of rows: of the commits only their numbers are kept, and of the one that is being
+//! read a stretch of rows of each file that has rows of the epoch.
 
-use std::{collections::HashMap, sync::Arc};
+mod rows;
+mod stretches;
 
-use arrow::{
-    array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array},
-    compute::{cast, take},
-    datatypes::{DataType, SchemaRef},
-};
+use std::collections::HashMap;
+
 use deltalake::kernel::Add;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
+pub use self::rows::{EpochRows, NextRows};
 use super::{
     DataFile,
-    compact::decode,
     log::{Log, Transaction},
-    spec::stored_schema,
-    write::blocking,
 };
 use crate::{
     error::{ConnectorError, Result},
@@ -63,15 +62,19 @@ impl Epochs {
 pub struct Added {
     /// Its last epoch.
     pub epoch: i64,
-    files: Vec<DataFile>,
-    root: Root,
-    path: String,
+    version: i64,
+    log: Log,
 }
 
+/// What tells of a commit whose it is.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
+struct OfQuery {
     txn: Option<Transaction>,
+}
+
+/// What tells which files it has added.
+#[derive(Deserialize)]
+struct OfFile {
     add: Option<DataFile>,
 }
 
@@ -87,31 +90,17 @@ pub async fn added_since(
     let log = Log::new(root, path)?;
     let mut commits = Vec::new();
     for version in (0..=version).rev() {
-        let Some(bytes) = log.bytes(version).await? else {
+        let Some(lines) = lines::<OfQuery>(&log, version).await? else {
             return Ok(None);
         };
-        let (mut epoch, mut files) = (None, Vec::new());
-        for line in bytes.split(|byte| *byte == b'\n') {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let line: Line =
-                serde_json::from_slice(line).map_err(|error| ConnectorError::Corrupt {
-                    message: format!(
-                        "version {version} of {path} is not a Delta log entry: {error}"
-                    ),
-                })?;
-            let ours = line.txn.filter(|txn| txn.app_id == app_id);
-            epoch = epoch.or(ours.map(|txn| txn.version));
-            files.extend(line.add);
-        }
-        match epoch {
+        let mut ours = lines.into_iter().filter_map(|line| line.txn);
+        let ours = ours.find(|txn| txn.app_id == app_id);
+        match ours.map(|txn| txn.version) {
             Some(epoch) if epoch <= after => break,
             Some(epoch) => commits.push(Added {
                 epoch,
-                files,
-                root: root.clone(),
-                path: path.to_owned(),
+                version,
+                log: log.clone(),
             }),
             // A merge, or somebody else.
             None => {}
@@ -121,81 +110,28 @@ pub async fn added_since(
     Ok(Some(commits))
 }
 
-impl Added {
-    /// Its rows after an epoch, by epoch, in the table's columns; `None` where a file is not there any more.
-    pub async fn rows(
-        &self,
-        schema: &SchemaRef,
-        after: i64,
-    ) -> Result<Option<Vec<(i64, RecordBatch)>>> {
-        let mut rows = Vec::new();
-        for DataFile { add } in &self.files {
-            let Some(bytes) = self
-                .root
-                .read(&format!("{}/{}", self.path, add.path))
-                .await?
-            else {
-                return Ok(None);
-            };
-            let inside = schema.fields().iter();
-            let inside = inside.filter(|field| !add.partition_values.contains_key(field.name()));
-            let inside = arrow::datatypes::Schema::new(inside.cloned().collect::<Vec<_>>());
-            let inside = stored_schema(&Arc::new(inside));
-            let name = add.path.clone();
-            let decoded = blocking(&self.path, move || decode(bytes, &inside, &name)).await?;
-            let count = decoded.iter().map(RecordBatch::num_rows).sum();
-            let epochs = Epochs::of(add, count).unwrap_or(Epochs(vec![(self.epoch, count)]));
-            let mut epochs = epochs.0.into_iter();
-            let (mut epoch, mut left) = (self.epoch, 0);
-            for batch in decoded {
-                let batch = with_partition(&batch, schema, add)?;
-                let mut start = 0;
-                while start < batch.num_rows() {
-                    if left == 0 {
-                        (epoch, left) = epochs.next().unwrap_or((self.epoch, usize::MAX));
-                        continue;
-                    }
-                    let length = left.min(batch.num_rows() - start);
-                    if epoch > after {
-                        rows.push((epoch, batch.slice(start, length)));
-                    }
-                    start += length;
-                    left -= length;
-                }
-            }
-        }
-        rows.sort_by_key(|(epoch, _)| *epoch);
-        Ok(Some(rows))
-    }
-}
-
-/// The columns of the table, those of its partition among them.
-fn with_partition(batch: &RecordBatch, schema: &SchemaRef, add: &Add) -> Result<RecordBatch> {
-    let columns = schema.fields().iter().map(|field| -> Result<ArrayRef> {
-        if let Some(column) = batch.column_by_name(field.name()) {
-            return Ok(Arc::clone(column));
-        }
-        let (name, rows) = (field.name(), batch.num_rows());
-        match add.partition_values.get(name).cloned().flatten() {
-            None => Ok(new_null_array(field.data_type(), rows)),
-            Some(text) => {
-                let value = of_text(&text, field.data_type())?;
-                Ok(take(&value, &UInt32Array::from(vec![0; rows]), None)?)
-            }
-        }
+/// The lines of an entry of the log, as far as somebody asks; `None` where it is not there any more.
+async fn lines<T: DeserializeOwned>(log: &Log, version: i64) -> Result<Option<Vec<T>>> {
+    let Some(bytes) = log.bytes(version).await? else {
+        return Ok(None);
+    };
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+    let lines = lines.map(|line| {
+        serde_json::from_slice(line).map_err(|error| ConnectorError::Corrupt {
+            message: format!(
+                "version {version} of {} is not a Delta log entry: {error}",
+                log.path
+            ),
+        })
     });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    lines.collect::<Result<_>>().map(Some)
 }
 
-/// A partition's value as the log has it.
-fn of_text(text: &str, data_type: &DataType) -> Result<ArrayRef> {
-    let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
-    let value = cast(&text, data_type)?;
-    if value.null_count() > 0 {
-        return Err(ConnectorError::Corrupt {
-            message: format!("a partition value in the log is no {data_type}: {text:?}"),
-        });
+impl Added {
+    /// The files that it added; `None` where its entry in the log is not there any more.
+    async fn files(&self) -> Result<Option<Vec<DataFile>>> {
+        let lines = lines::<OfFile>(&self.log, self.version).await?;
+        Ok(lines.map(|lines| lines.into_iter().filter_map(|line| line.add).collect()))
     }
-    Ok(value)
 }

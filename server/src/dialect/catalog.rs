@@ -10,6 +10,7 @@ mod casts;
 mod functions;
 mod information;
 mod labels;
+mod lateral;
 mod names;
 mod oids;
 mod relations;

@@ -187,7 +187,7 @@ pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>>
 }
 
 /// Whether a plan is of few plain nodes, without subqueries and without functions that make much of little.
-fn is_planned_soon(plan: &LogicalPlan) -> Result<bool> {
+pub(crate) fn is_planned_soon(plan: &LogicalPlan) -> Result<bool> {
     let (mut nodes, mut expressions, mut plain) = (0, 0, true);
     plan.apply(|node| {
         nodes += 1;

@@ -10,18 +10,19 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     datasource::{provider_as_source, source_as_provider},
-    execution::{SendableRecordBatchStream, SessionStateBuilder},
+    execution::{SendableRecordBatchStream, SessionStateBuilder, memory_pool::MemoryPool},
     logical_expr::{Expr, LogicalPlan, TableScan},
     prelude::SessionContext,
 };
 use sluice_planner::StreamTable;
 use sluice_sql::{Statement, Subscribe, SubscribedTo, ast};
 
-use super::schema_of;
+use super::dress::schema_of;
 use crate::{
     engine::Engine,
     error::{self, Error, SqlState},
     execute::{engine_error, parse_error},
+    session::is_planned_soon,
     table::{Cut, CutTable, Freshness, SluiceTable, TableState, external},
 };
 
@@ -41,6 +42,7 @@ pub struct SubscriptionPlan {
     /// The same on one thread: rows of an epoch stay in their order.
     in_order: SessionContext,
     schema: SchemaRef,
+    light: bool,
 }
 
 impl std::fmt::Debug for SubscriptionPlan {
@@ -114,6 +116,7 @@ impl SubscriptionPlan {
             as_of: subscribe.as_of.clone(),
             snapshot: subscribe.snapshot.unwrap_or(subscribe.as_of.is_none()),
             progress: subscribe.progress,
+            light: is_planned_soon(&plan).map_err(engine_error)?,
             schema: schema_of(plan.schema().as_arrow(), subscribe.progress),
             plan,
             query,
@@ -125,6 +128,16 @@ impl SubscriptionPlan {
     /// Columns of its rows: `_token`, `_progress` where it was asked for, and those of the query.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// Whether the query is planned in a moment, and makes no more of its rows than there is in them.
+    pub(super) fn is_light(&self) -> bool {
+        self.light
+    }
+
+    /// The memory of ad-hoc queries.
+    pub(super) fn memory_pool(&self) -> Arc<dyn MemoryPool> {
+        Arc::clone(&self.context.runtime_env().memory_pool)
     }
 
     /// Refuses a subscriber who may not read the table any more.
@@ -153,7 +166,7 @@ impl SubscriptionPlan {
         frame.execute_stream().await
     }
 
-    /// The query over the rows of an epoch.
+    /// The query over rows of an epoch, which keep their order.
     pub(super) async fn run_over(
         &self,
         rows: Vec<RecordBatch>,

@@ -10,6 +10,9 @@ use tokio::sync::watch;
 
 use super::{Cut, Freshness, TableState};
 
+/// Rows of the tail from which the next epochs wait until these were shown: whoever is slow keeps them from going when they are committed.
+const ROWS: usize = 65_536;
+
 /// How far somebody has come: an epoch, and which run of decisions it is of.
 ///
 /// Epochs that were decided and not committed are decided anew, and perhaps otherwise, when the machine that had their journal is lost. The
@@ -27,7 +30,7 @@ pub struct Mark {
 pub enum Since {
     /// Not known yet: the table is being restored.
     Restoring,
-    /// Rows of the tail by epoch, oldest first, perhaps none; up to the mark.
+    /// Rows of the tail by epoch, oldest first, perhaps none, and not more of them than are soon shown; up to the mark.
     Tail(Vec<(i64, Vec<RecordBatch>)>, Mark),
     /// Committed ones, up to the mark; the table's version has them.
     Committed(i64, Mark),
@@ -85,13 +88,19 @@ impl TableState {
         }
         let mut epochs: Vec<(i64, Vec<RecordBatch>)> = Vec::new();
         let new = |epoch: i64| epoch > mark.epoch && Some(epoch) <= rows.ended;
+        let mut until = rows.ended.unwrap_or(mark.epoch).max(mark.epoch);
+        let mut count = 0;
         for (epoch, batch) in rows.tail.iter().filter(|(epoch, _)| new(*epoch)) {
             match epochs.last_mut() {
                 Some((last, batches)) if last == epoch => batches.push(batch.clone()),
+                Some((last, _)) if count >= ROWS => {
+                    until = *last;
+                    break;
+                }
                 _ => epochs.push((*epoch, vec![batch.clone()])),
             }
+            count += batch.num_rows();
         }
-        let until = rows.ended.unwrap_or(mark.epoch).max(mark.epoch);
         Since::Tail(epochs, to(until))
     }
 
@@ -115,3 +124,6 @@ impl TableState {
         (cut, Mark { epoch, lineage })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,11 @@ use std::process::Command;
 use sluice_tests::{
     install,
     parts::{clients, postgres},
-    server::binary,
+    pg::Pg,
+    server::{Server, binary},
 };
 
-use super::{known, path};
+use super::{known, make_known, path};
 use crate::support::{Exercised, exercised, said};
 
 /// Runs an example and keeps its row; `called` is how it names itself before the version.
@@ -134,6 +135,32 @@ fn pg8000() {
     let what =
         "[example](python/pg8000_orders.py): parameters, types, a prepared statement, SQLSTATE";
     example("pg8000", "pg8000 (Python)", "pg8000", what, &mut command);
+}
+
+#[test]
+#[ignore = "needs more Python clients: make test-clients"]
+fn pyarrow_flight() {
+    let mut server = Server::idle();
+    server.add_args(&["--auth", "password"]);
+    server.set_env("SLUICE_PASSWORD", "the owner's");
+    server.up();
+    let owner = Pg::connect_with(server.pg_port(), "sluice", "the owner\\'s").unwrap();
+    make_known(&server, &owner);
+    owner.run(
+        "CREATE ROLE ann LOGIN PASSWORD 'of ann'; GRANT SELECT ON ALL TABLES IN SCHEMA gold TO ann; GRANT CREATE ON SCHEMA public TO ann",
+    );
+    let mut command = python("pyarrow_flight.py", server.flight_port());
+    command.args(["ann", "of ann"]);
+    let mut wrong = python("pyarrow_flight.py", server.flight_port());
+    let refused = wrong.args(["ann", "guessed"]).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && told.contains("FlightUnauthenticatedError"),
+        "{told}"
+    );
+    let what = "[example](python/pyarrow_flight.py): Flight itself, without a driver: a login (basic, then bearer), a statement's schema and rows, batches as they come, writing, errors, a token that is none";
+    let client = "pyarrow.flight";
+    example("pyarrow_flight", client, "pyarrow", what, &mut command);
 }
 
 #[test]

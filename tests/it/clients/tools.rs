@@ -1,12 +1,78 @@
-//! Tools that bring their own idea of a database: pgcli, dbt, Airflow, Superset.
+//! Tools that bring their own idea of a database: pgbench, pgcli, dbt, Airflow, Superset.
 
 use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
-use sluice_tests::{parts::clients, server::Server};
+use sluice_tests::{
+    parts::{clients, postgres},
+    server::Server,
+};
 
 use super::{known, path};
 use crate::support::{Exercised, exercised, python_version, said};
+
+/// A run of pgbench by four clients: whether all went well, and what it said.
+fn bench(server: &Server, protocol: &str, script: &[&str], each: usize) -> (bool, String) {
+    let clients = 4;
+    let mut command = Command::new(postgres::install().unwrap().join("pgbench"));
+    command
+        .args(["-h", "127.0.0.1", "-U", "sluice", "-p"])
+        .arg(server.pg_port().to_string())
+        .args(["-n", "-j", "2", "--random-seed=42", "-M", protocol])
+        .args(["-c", &clients.to_string(), "-t", &each.to_string()])
+        .args(script)
+        .arg("sluice")
+        .current_dir(path("pgbench"));
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let all = clients * each;
+    let well = output.status.success()
+        && said.contains(&format!("actually processed: {all}/{all}"))
+        && said.contains("failed transactions: 0 ");
+    (well, format!("{command:?}\n{said}"))
+}
+
+#[test]
+#[ignore = "needs pgbench: make test-clients"]
+fn pgbench() {
+    let server = Server::start();
+    let accounts = fs::read_to_string(path("pgbench/accounts.sql")).unwrap();
+    server.connect().run(&accounts);
+    let benched = |protocol: &str, script: &[&str], each: usize| {
+        let (well, said) = bench(&server, protocol, script, each);
+        assert!(well, "{said}");
+        said
+    };
+    for (protocol, each) in [("simple", 50), ("extended", 50), ("prepared", 500)] {
+        benched(protocol, &["-f", "point_query.sql"], each);
+        let said = benched(protocol, &["-S"], each);
+        assert!(said.contains("<builtin: select only>"), "{said}");
+        let rate = said.lines().find(|line| line.starts_with("tps"));
+        eprintln!("-S -M {protocol}: {}", rate.unwrap_or_default());
+        if protocol != "simple" {
+            benched(protocol, &["-f", "pipeline.sql"], 25);
+        }
+    }
+    // A new connection for each.
+    benched("simple", &["-C", "-f", "point_query.sql"], 25);
+    // The script tells another row from the right one.
+    let pg = server.connect();
+    pg.run("UPDATE pgbench_accounts SET abalance = abalance + 1");
+    let (well, said) = bench(&server, "prepared", &["-f", "point_query.sql"], 1);
+    assert!(!well && said.contains("division by zero"), "{said}");
+    let version = Command::new(postgres::install().unwrap().join("pgbench"))
+        .arg("--version")
+        .output();
+    let version = String::from_utf8(version.unwrap().stdout).unwrap();
+    exercised(&Exercised {
+        test: "pgbench",
+        client: "pgbench",
+        version: version.split(' ').nth(2).unwrap(),
+        what: "[scripts](pgbench/): point queries that check their row, its own `-S`, pipelines; `-M` simple, extended and prepared, and `-C`",
+        but: "its tables are made by [accounts.sql](pgbench/accounts.sql), not by `-i`",
+    });
+}
 
 #[test]
 #[ignore = "needs pgcli: make test-clients"]

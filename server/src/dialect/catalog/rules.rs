@@ -17,7 +17,7 @@ use sluice_sql::ast::{
     SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::{answer::only_catalog, functions::SESSION_USER, relations::NAME, shapes};
+use super::{answer::only_catalog, functions::SESSION_USER, lateral, relations::NAME, shapes};
 use crate::dialect::spelling::expression;
 
 /// Upstream's rules. Of these, one makes NULL of a subquery that names the row around it: a tool's question has another answer then, and
@@ -51,6 +51,7 @@ pub(super) fn before(mut statement: Statement) -> Statement {
         if let Some(same) = type_tree(&statement) {
             return same;
         }
+        lateral::rewrite(&mut statement);
         let _ = statement.visit(&mut Absent);
         let _ = statement.visit(&mut SearchPath);
         let _ = statement.visit(&mut Aggregate);
@@ -551,7 +552,7 @@ impl VisitorMut for Unlimit {
     }
 }
 
-fn is_aggregate(expr: &Expr) -> bool {
+pub(super) fn is_aggregate(expr: &Expr) -> bool {
     let Expr::Function(function) = expr else {
         return false;
     };

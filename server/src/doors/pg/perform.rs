@@ -109,8 +109,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             running.see_through(work).await?
         };
         Ok(match answer {
-            Answer::Rows { tag, stream, .. } => {
-                let rows = Rows::new(tag, stream, formats, self.style());
+            Answer::Rows {
+                tag, stream, idle, ..
+            } => {
+                let rows = Rows::new(tag, stream, idle, formats, self.style());
                 Progress::Rows(Box::new(rows))
             }
             Answer::Done { tag } => {

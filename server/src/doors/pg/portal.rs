@@ -1,9 +1,11 @@
 //! A statement on its way: planned, bound, running, done. Cursors are portals with a name of the user's.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use arrow::datatypes::DataType;
-use datafusion::{execution::SendableRecordBatchStream, scalar::ScalarValue};
+use arrow::{array::RecordBatch, datatypes::DataType};
+use datafusion::{
+    common::Result as EngineResult, execution::SendableRecordBatchStream, scalar::ScalarValue,
+};
 use futures::{FutureExt, StreamExt};
 use postgres_types::Type;
 use sluice_sql::{Copy, Parsed};
@@ -17,7 +19,10 @@ use super::{
     failure::{Failure, Trouble},
     wire::Wire,
 };
-use crate::session::{Prepared, SUBSCRIBE};
+use crate::{session::Prepared, subscription::Idle};
+
+/// Rows that are on their way are waited for as long by who has some already.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Portals, cursors among them, of a connection.
 const MOST: usize = 1_000;
@@ -121,6 +126,8 @@ pub(super) struct Rows {
     pub(super) tag: String,
     encoder: Encoder,
     stream: SendableRecordBatchStream,
+    /// Of rows without end.
+    idle: Option<Idle>,
     page: Option<Page>,
 }
 
@@ -142,6 +149,7 @@ impl Rows {
     pub(super) fn new(
         tag: String,
         stream: SendableRecordBatchStream,
+        idle: Option<Idle>,
         formats: &[i16],
         style: Style,
     ) -> Self {
@@ -149,6 +157,7 @@ impl Rows {
             tag,
             encoder: Encoder::new(&stream.schema(), formats, style),
             stream,
+            idle,
             page: None,
         }
     }
@@ -159,11 +168,28 @@ impl Rows {
 
     /// Whether there is always more to come.
     pub(super) fn is_endless(&self) -> bool {
-        self.tag == SUBSCRIBE
+        self.idle.is_some()
+    }
+
+    /// Whether the rows there are of rows without end have been given.
+    fn is_idle(&self) -> bool {
+        self.idle.as_ref().is_some_and(Idle::is)
     }
 
     pub(super) fn set_formats(&mut self, formats: &[i16]) {
         self.encoder.set_formats(formats);
+    }
+
+    /// The next of the rows there are, of rows without end; `None` where these have been given, or take long.
+    async fn on_its_way(&mut self) -> Option<Option<EngineResult<RecordBatch>>> {
+        let idle = self.idle.clone().unwrap_or_default();
+        let stream = &mut self.stream;
+        let next = poll_fn(|context| match stream.poll_next_unpin(context) {
+            Poll::Ready(batch) => Poll::Ready(Some(batch)),
+            Poll::Pending if idle.is() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        tokio::time::timeout(PATIENCE, next).await.ok().flatten()
     }
 
     /// Sends up to `limit` rows (or only passes them by), at the client's pace.
@@ -208,10 +234,20 @@ impl Rows {
                 }
                 // Who fetches from rows without end gets those there are.
                 None if self.is_endless() && limit.is_some() && rows > 0 => {
-                    return Ok(Sent {
-                        rows,
-                        suspended: true,
-                    });
+                    let batch = match self.is_idle() {
+                        true => None,
+                        false => {
+                            running.race(wire.flush()).await??;
+                            running.wait(wire, self.on_its_way()).await?
+                        }
+                    };
+                    let Some(batch) = batch else {
+                        return Ok(Sent {
+                            rows,
+                            suspended: true,
+                        });
+                    };
+                    batch
                 }
                 None => {
                     running.race(wire.flush()).await??;
