@@ -32,11 +32,12 @@ use datafusion::{
 use parking_lot::RwLock;
 use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
+use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
 pub(crate) use self::ad_hoc::broken_down;
 use crate::{
-    access::{FailedLogins, OWNER, Role, Secrets, Verifier, Viewer},
+    access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     error::{Error, Result, SqlState},
@@ -494,6 +495,14 @@ impl Sessions for Arc<Engine> {
                 format!("database \"{database}\" does not exist"),
             )
             .with_hint("There is one database: sluice."));
+        }
+        let catalog = self.catalog();
+        if !catalog.may(user, Privilege::Connect, Target::Database) {
+            return Err(Error::user(
+                SqlState::InsufficientPrivilege,
+                format!("permission denied for database \"{database}\""),
+            )
+            .with_detail("User does not have CONNECT privilege."));
         }
         self.enter(user)?;
         match Session::new(Arc::clone(self), user, door) {
