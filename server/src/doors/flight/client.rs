@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::statement::Bound;
+use super::{places::Place, statement::Bound};
 use crate::{
     error::{Error, Result, SqlState},
     session::{Prepared, Session},
@@ -32,6 +32,7 @@ pub(super) struct Client {
     closed: CancellationToken,
     /// The server is leaving.
     shutdown: CancellationToken,
+    _place: Place,
 }
 
 struct Handles {
@@ -76,7 +77,7 @@ pub(super) enum Cancel {
 }
 
 impl Client {
-    pub(super) fn new(session: Arc<Session>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(session: Arc<Session>, place: Place, shutdown: CancellationToken) -> Self {
         Self {
             session,
             handles: Mutex::new(Handles {
@@ -88,6 +89,7 @@ impl Client {
             opened: Instant::now(),
             closed: shutdown.child_token(),
             shutdown,
+            _place: place,
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     auth::{self, Credentials},
     client::Client,
     connection::Peer,
+    places::{Limits, Places},
 };
 use crate::{
     doors::guard::{self, Guard},
@@ -31,8 +32,7 @@ pub(super) const DEFAULT_NAME: &str = "sluice";
 pub(super) const TOKEN_IDLE: Duration = Duration::from_secs(8 * 3600);
 /// However much it is used, a token ends after this long; results under way go on.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Sessions by token that exist at one time, and sessions of one connection.
-const MAX_TOKENS: usize = 1_000;
+/// Sessions of one connection.
 const MAX_PER_CONNECTION: usize = 16;
 /// How often idle sessions and tickets are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -44,6 +44,7 @@ pub(super) struct Registry {
     shutdown: CancellationToken,
     /// Made for this process: passwords that were right are remembered by it.
     key: hmac::Key,
+    places: Arc<Places>,
     tokens: Mutex<HashMap<String, Arc<Client>>>,
 }
 
@@ -58,6 +59,7 @@ impl Registry {
             guard,
             key: hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()),
             shutdown,
+            places: Arc::new(Places::new(Limits::default())),
             tokens: Mutex::default(),
         }
     }
@@ -76,9 +78,6 @@ impl Registry {
         };
         self.admit(&user, &password, peer(extensions)?).await?;
         self.drop_idle();
-        if self.tokens.lock().len() >= MAX_TOKENS {
-            return Err(too_many(MAX_TOKENS));
-        }
         let client = self.open(&user, auth::database(metadata))?;
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.tokens.lock().insert(token.clone(), client);
@@ -237,8 +236,11 @@ impl Registry {
     }
 
     fn open(&self, user: &str, database: &str) -> Result<Arc<Client>> {
+        let superuser = self.sessions.login(user).superuser;
+        let place = self.places.take(user, superuser)?;
         let session = self.sessions.open(user, database, Door::FlightSql)?;
-        Ok(Arc::new(Client::new(session, self.shutdown.clone())))
+        let shutdown = self.shutdown.clone();
+        Ok(Arc::new(Client::new(session, place, shutdown)))
     }
 }
 
@@ -264,8 +266,8 @@ fn nobody(asked: bool) -> Error {
 
 fn too_many(limit: usize) -> Error {
     Error::user(
-        SqlState::ProgramLimitExceeded,
-        format!("too many Flight SQL sessions: {limit} are open"),
+        SqlState::TooManyConnections,
+        format!("too many Flight SQL sessions of one connection: {limit} are open"),
     )
-    .with_hint("Close connections that are not used.")
+    .with_hint("Close sessions that are not used, or connect anew.")
 }
