@@ -35,9 +35,10 @@ use sluice_planner::Sealing;
 use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
-pub(crate) use self::ad_hoc::broken_down;
+pub(crate) use self::ad_hoc::{Admission, broken_down};
 use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
+    activity::Activities,
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     error::{Error, Result, SqlState},
@@ -76,6 +77,7 @@ pub struct Engine {
     secrets: Secrets,
     /// Sessions that are open, by role.
     sessions: parking_lot::Mutex<BTreeMap<String, u32>>,
+    activities: Activities,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
     base: SessionState,
@@ -129,6 +131,7 @@ impl Engine {
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema("sluice", "public");
         let base = sluice_planner::new_session_state(config, runtime, None).map_err(plan_error)?;
+        let metrics = Metrics::new();
         let engine = Arc::new(Self {
             held,
             files,
@@ -136,6 +139,7 @@ impl Engine {
             changes: AtomicU64::new(0),
             secrets,
             sessions: parking_lot::Mutex::default(),
+            activities: Activities::new(Arc::clone(&clock)),
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
             base,
@@ -145,9 +149,9 @@ impl Engine {
             owner,
             build: build_id(),
             plan_only,
-            metrics: Metrics::new(),
+            ad_hoc: AdHoc::new(metrics.ad_hoc())?,
+            metrics,
             maintenance: Maintenance::default(),
-            ad_hoc: AdHoc::new()?,
             row_cache,
             writings: Writings::default(),
             ready: AtomicBool::new(false),
@@ -239,6 +243,11 @@ impl Engine {
     /// Whether the process is about to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Sessions, and what they do.
+    pub(crate) fn activities(&self) -> &Activities {
+        &self.activities
     }
 
     /// Where ad-hoc queries run.

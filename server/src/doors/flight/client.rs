@@ -93,6 +93,11 @@ impl Client {
         }
     }
 
+    /// Whether somebody has ended the session.
+    pub(super) fn is_ended(&self) -> bool {
+        self.session.activity().ended().is_cancelled()
+    }
+
     /// Counts as used from now.
     pub(super) fn touch(&self) {
         self.handles.lock().used = Instant::now();

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result, SqlState},
-    session::search_path,
+    session::{running::duration, search_path},
 };
 
 /// Parameters with their defaults: (name, default, whether SET may change it, whether the client is told of changes).
@@ -95,6 +95,16 @@ pub(super) fn check(name: &str, value: &str) -> Result<()> {
         .with_hint(hint))
     };
     match name {
+        "statement_timeout"
+        | "lock_timeout"
+        | "idle_session_timeout"
+        | "idle_in_transaction_session_timeout"
+            if duration(value).is_none() =>
+        {
+            refuse(
+                "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".",
+            )
+        }
         "search_path" if search_path::elements(value).is_none() => {
             refuse("Write names of schemas with commas between them.")
         }
