@@ -104,8 +104,11 @@ impl Failure {
         self
     }
 
-    /// A notice of the session's. Its code says what a driver should think of it: nothing went wrong.
+    /// A notice of the session's. Its code says what a driver should think of it: nothing went wrong, unless it is a warning.
     pub(super) fn notice(error: Error) -> Self {
+        if error.state == SqlState::Warning {
+            return Self::from(error).with_severity(Severity::Warning);
+        }
         Self {
             code: "00000",
             ..Self::from(error)
