@@ -19,7 +19,7 @@ mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use check::Target;
+pub use check::{Signal, Target};
 pub use failed_logins::{FailedLogin, FailedLogins};
 pub(crate) use file::{apply_grants, grant_lines, role_name_usable, roles_time};
 pub use functions::Functions;

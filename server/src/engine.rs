@@ -32,11 +32,13 @@ use datafusion::{
 use parking_lot::RwLock;
 use sluice_connectors::store::Root;
 use sluice_planner::Sealing;
+use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
-pub(crate) use self::ad_hoc::broken_down;
+pub(crate) use self::ad_hoc::{Admission, broken_down};
 use crate::{
-    access::{FailedLogins, OWNER, Role, Secrets, Verifier, Viewer},
+    access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
+    activity::Activities,
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     error::{Error, Result, SqlState},
@@ -76,6 +78,7 @@ pub struct Engine {
     secrets: Secrets,
     /// Sessions that are open, by role.
     sessions: parking_lot::Mutex<BTreeMap<String, u32>>,
+    activities: Activities,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
     base: SessionState,
@@ -131,6 +134,7 @@ impl Engine {
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema("sluice", "public");
         let base = sluice_planner::new_session_state(config, runtime, None).map_err(plan_error)?;
+        let metrics = Metrics::new();
         let engine = Arc::new(Self {
             held,
             files,
@@ -138,6 +142,7 @@ impl Engine {
             changes: AtomicU64::new(0),
             secrets,
             sessions: parking_lot::Mutex::default(),
+            activities: Activities::new(Arc::clone(&clock)),
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
             base,
@@ -147,9 +152,9 @@ impl Engine {
             owner,
             build: build_id(),
             plan_only,
-            metrics: Metrics::new(),
+            ad_hoc: AdHoc::new(metrics.ad_hoc())?,
+            metrics,
             maintenance: Maintenance::default(),
-            ad_hoc: AdHoc::new()?,
             subscriptions: parking_lot::Mutex::new(Allowance::of_all()),
             row_cache,
             writings: Writings::default(),
@@ -242,6 +247,11 @@ impl Engine {
     /// Whether the process is about to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Sessions, and what they do.
+    pub(crate) fn activities(&self) -> &Activities {
+        &self.activities
     }
 
     /// Where ad-hoc queries run.
@@ -503,6 +513,14 @@ impl Sessions for Arc<Engine> {
                 format!("database \"{database}\" does not exist"),
             )
             .with_hint("There is one database: sluice."));
+        }
+        let catalog = self.catalog();
+        if !catalog.may(user, Privilege::Connect, Target::Database) {
+            return Err(Error::user(
+                SqlState::InsufficientPrivilege,
+                format!("permission denied for database \"{database}\""),
+            )
+            .with_detail("User does not have CONNECT privilege."));
         }
         self.enter(user)?;
         match Session::new(Arc::clone(self), user, door) {

@@ -23,6 +23,8 @@ pub enum Fault {
 /// Condition codes we use, by PostgreSQL's names (Appendix A of its manual).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlState {
+    /// 01000
+    Warning,
     /// 42601
     SyntaxError,
     /// 42P01
@@ -167,6 +169,7 @@ impl SqlState {
     /// The five characters.
     pub fn code(self) -> &'static str {
         match self {
+            Self::Warning => "01000",
             Self::SyntaxError => "42601",
             Self::UndefinedTable => "42P01",
             Self::UndefinedColumn => "42703",
@@ -294,7 +297,10 @@ impl Error {
 
     /// Whether, as a notice, it is of something that was probably not meant.
     pub(crate) fn is_warning(&self) -> bool {
-        self.state == SqlState::NoActiveSqlTransaction
+        matches!(
+            self.state,
+            SqlState::Warning | SqlState::NoActiveSqlTransaction
+        )
     }
 
     /// With more facts.

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod access;
+mod activity;
 #[cfg(test)]
 mod allocator;
 mod arithmetic;

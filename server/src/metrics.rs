@@ -42,6 +42,16 @@ pub struct Metrics {
     catalog_questions: Counter,
     logins: Family<LoginLabels, Counter>,
     row_cache: Gauge,
+    ad_hoc: AdHocMetrics,
+}
+
+/// What is counted of ad-hoc statements.
+#[derive(Clone, Debug, Default)]
+pub struct AdHocMetrics {
+    /// They have a turn.
+    pub running: Gauge,
+    /// They wait for one.
+    pub waiting: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,6 +130,17 @@ impl Metrics {
             "Decoded rows of small tables that are kept for lookups",
             row_cache.clone(),
         );
+        let ad_hoc = AdHocMetrics::default();
+        registry.register(
+            "ad_hoc_statements_running",
+            "Ad-hoc statements that have a turn",
+            ad_hoc.running.clone(),
+        );
+        registry.register(
+            "ad_hoc_statements_waiting",
+            "Ad-hoc statements that wait for a turn",
+            ad_hoc.waiting.clone(),
+        );
         registry.register_collector(Box::new(Process::new()));
         Self {
             registry,
@@ -130,7 +151,13 @@ impl Metrics {
             catalog_questions,
             logins,
             row_cache,
+            ad_hoc,
         }
+    }
+
+    /// The gauges of ad-hoc statements.
+    pub(crate) fn ad_hoc(&self) -> AdHocMetrics {
+        self.ad_hoc.clone()
     }
 
     /// The counters of logins.

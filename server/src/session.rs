@@ -1,7 +1,7 @@
 //! One person's session, the same behind every door.
 //!
-//! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, the running statement's
-//! cancellation and notices are the session's; what exists is the engine's.
+//! A door parses nothing and plans nothing: it hands text to a [`Session`] and carries answers back. Settings, what stops a statement
+//! (`running`) and notices are the session's; what exists is the engine's.
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
@@ -9,6 +9,7 @@ mod functions;
 mod generic_plan;
 mod parameters;
 mod rights;
+pub(crate) mod running;
 pub(crate) mod search_path;
 mod set_config;
 mod settings;
@@ -51,10 +52,11 @@ pub use self::{
 use self::{generic_plan::GenericPlan, rights::about_roles, settings::Settings};
 use crate::{
     access::{Actor, Viewer},
+    activity::Activity,
     arithmetic::{self, CheckedArithmetic},
     catalog::{Object, QualifiedName},
     dialect::{self, Definition, Facts, Size},
-    engine::{Engine, SluiceCatalog},
+    engine::{Admission, Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
     execute::{
         self, Outcome,
@@ -99,8 +101,9 @@ pub struct Session {
     temp: Arc<temp::TempTables>,
     actor: Arc<Actor>,
     door: Door,
-    running: Mutex<CancellationToken>,
-    notices: Mutex<Vec<Error>>,
+    /// What others are told of it, and stop it by.
+    activity: Arc<Activity>,
+    notices: Arc<Mutex<Vec<Error>>>,
 }
 
 /// Parameters as the client knows them, and how often they had changed by then.
@@ -209,13 +212,11 @@ impl Session {
         let reading = Some(Arc::clone(&snapshot));
         let catalogs = engine.catalogs_for(Freshness::Latest, viewer, reading);
         let settings = Arc::new(Mutex::new(Settings::new(user)));
-        let facts = facts(&engine, &actor, &settings);
+        let mut session = Self::for_actor(engine, None, None, settings, actor, snapshot, door);
+        let facts = session.facts();
         dialect::install_relations(&catalogs, &facts)?;
-        let made_of = MadeOf { catalogs, facts };
-        let made_of = Some(made_of);
-        Ok(Self::for_actor(
-            engine, None, made_of, settings, actor, snapshot, door,
-        ))
+        session.made_of = Some(MadeOf { catalogs, facts });
+        Ok(session)
     }
 
     /// A session whose relations are those of `context`.
@@ -243,6 +244,7 @@ impl Session {
         door: Door,
     ) -> Self {
         engine.metrics().session_opened(door);
+        let activity = engine.activities().enter(actor.login(), door);
         Self {
             context: Mutex::new(context),
             made_of,
@@ -255,9 +257,27 @@ impl Session {
             temp: Arc::default(),
             actor,
             door,
-            running: Mutex::new(CancellationToken::new()),
-            notices: Mutex::default(),
+            activity,
+            notices: Arc::default(),
         }
+    }
+
+    /// What PostgreSQL's functions and relations know of it.
+    fn facts(&self) -> Arc<Facts> {
+        let access = (Arc::clone(&self.engine), Arc::clone(&self.actor));
+        let (asked, who) = access.clone();
+        let (settings, notices) = (Arc::clone(&self.settings), Arc::clone(&self.notices));
+        Arc::new(Facts {
+            user: self.actor.login().to_owned(),
+            access: Some(access),
+            definition: view_definition(&self.engine, &self.actor),
+            size: relation_size(&self.engine),
+            setting: Box::new(move |name| {
+                about_roles(&asked, &who, name).or_else(|| settings.lock().get(name))
+            }),
+            pid: Some(self.activity.pid()),
+            warn: Box::new(move |warning| notices.lock().push(warning)),
+        })
     }
 
     /// The engine.
@@ -417,14 +437,23 @@ impl Session {
         }
     }
 
-    /// Runs a prepared statement.
+    /// Runs a prepared statement that nobody is going to stop.
     pub async fn execute(
         &self,
         prepared: &Prepared,
         parameters: Vec<ScalarValue>,
     ) -> Result<Answer> {
-        let token = CancellationToken::new();
-        *self.running.lock() = token.clone();
+        self.execute_until(prepared, parameters, &CancellationToken::new())
+            .await
+    }
+
+    /// Runs a prepared statement, until the token is cancelled.
+    pub(crate) async fn execute_until(
+        &self,
+        prepared: &Prepared,
+        parameters: Vec<ScalarValue>,
+        token: &CancellationToken,
+    ) -> Result<Answer> {
         let anew = Box::pin(self.anew(prepared)).await;
         let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
         let prepared = anew.as_ref().unwrap_or(prepared);
@@ -434,14 +463,14 @@ impl Session {
             Some(Planned::Write(dml)) => {
                 let done = Box::pin(async {
                     self.look_again(prepared).await?;
-                    dml::run(self, dml, parameters, &token).await
+                    dml::run(self, dml, parameters, token).await
                 });
                 done.await.map(|tag| Answer::Done { tag })
             }
             _ => tokio::select! {
                 biased;
                 () = token.cancelled() => Err(cancelled()),
-                answer = self.execute_until(prepared, parameters, token.clone()) => answer,
+                answer = self.answer(prepared, parameters, token.clone()) => answer,
             },
         };
         self.has_written(prepared);
@@ -452,7 +481,7 @@ impl Session {
         answer
     }
 
-    async fn execute_until(
+    async fn answer(
         &self,
         prepared: &Prepared,
         parameters: Vec<ScalarValue>,
@@ -512,8 +541,12 @@ impl Session {
         let rows = match self.run_small(&plan).await.map_err(engine_error)? {
             Some(rows) => rows,
             None => {
-                let rows = self.engine.ad_hoc().run(self.context(), plan).await;
-                rows.map_err(engine_error)?
+                let admission = match small::is_about_the_server(&plan).map_err(engine_error)? {
+                    true => Admission::AtOnce,
+                    false => Admission::InTurn(&self.activity),
+                };
+                let rows = self.engine.ad_hoc().run(admission, self.context(), plan);
+                rows.await.map_err(engine_error)?
             }
         };
         Ok(answer_of("SELECT", rows, None, token))
@@ -587,6 +620,8 @@ impl Session {
         let (freshness, zone) = {
             let settings = self.settings.lock();
             self.actor.set(settings.roles());
+            let application = settings.get("application_name");
+            self.activity.named(&application.unwrap_or_default());
             (settings.freshness(), settings.time_zone())
         };
         if let Some(context) = self.context.lock().as_ref() {
@@ -626,9 +661,9 @@ impl Session {
         self.setting_changes.load(Ordering::Acquire)
     }
 
-    /// Cancels what runs now; harmless when nothing does.
-    pub fn cancel(&self) {
-        self.running.lock().cancel();
+    /// What others are told of it, and stop it by.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Keeps a notice for the client.
@@ -709,25 +744,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.engine.activities().leave(self.activity.pid());
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }
-}
-
-/// What PostgreSQL's functions and relations know of a session.
-fn facts(engine: &Arc<Engine>, actor: &Arc<Actor>, settings: &Arc<Mutex<Settings>>) -> Arc<Facts> {
-    let access = (Arc::clone(engine), Arc::clone(actor));
-    let (asked, who) = access.clone();
-    let settings = Arc::clone(settings);
-    Arc::new(Facts {
-        user: actor.login().to_owned(),
-        access: Some(access),
-        definition: view_definition(engine, actor),
-        size: relation_size(engine),
-        setting: Box::new(move |name| {
-            about_roles(&asked, &who, name).or_else(|| settings.lock().get(name))
-        }),
-    })
 }
 
 /// What `pg_get_viewdef` asks.

@@ -8,6 +8,7 @@
 //! * [`Statement`]'s `Display` prints the canonical form, which parses back to an equal statement; the catalog stores it.
 //! * [`ParseError`] says what, where (line, column, character) and what to write instead; [`place_of`] finds the place for errors that
 //!   come later.
+//! * [`without_secrets`] is a text as others than its writer may see it.
 //!
 //! # Canonical trees
 //! A window table function is `TUMBLE((SELECT * FROM events), ts, INTERVAL '1 minute')` in the tree, always positional
@@ -32,6 +33,7 @@ mod place;
 mod placeholders;
 mod reader;
 mod rewrite;
+mod shown;
 mod spark_schema;
 mod statement;
 mod text;
@@ -44,6 +46,7 @@ pub use place::{place_of, place_of_literal};
 pub use placeholders::numbered;
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
+pub use shown::without_secrets;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
     AlterOwner, AlterRole, ColumnDef, Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader,

@@ -42,6 +42,7 @@ pub use explain::{Explain, ExplainFormat, ExplainQuery};
 pub use grant::{Grant, GrantOn, GrantRole, Grantee, Privilege};
 pub use optimize::Optimize;
 pub use options::{Options, REDACTED, is_secret};
+pub(crate) use options::{holds_secret, without_password};
 pub use owner::AlterOwner;
 pub use rebuild::{RebuildFrom, RebuildQuery};
 pub use rename::Rename;

@@ -163,6 +163,7 @@ fn planted_secrets_are_found_nowhere() {
         "SELECT * FROM pg_authid",
         "SELECT * FROM pg_user",
         "SELECT * FROM pg_settings",
+        "SELECT * FROM pg_stat_activity",
         "SELECT * FROM pg_class",
         "SELECT * FROM information_schema.tables",
         "SELECT * FROM information_schema.columns",

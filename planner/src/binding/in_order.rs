@@ -2,7 +2,8 @@
 //! first sorts out.
 //!
 //! The engine looks at both for all rows of a batch, which is fast and nearly always right. Only where that fails are conditions looked at
-//! one after another, each for the rows that those before it have not decided, and what fails then is the statement's own fault.
+//! one after another, each for the rows that those before it have not decided, and what fails then is the statement's own fault. Where
+//! one of them does something (`usename = 'ann' AND pg_cancel_backend(pid)`) they are from the start.
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use datafusion::{
             BinaryExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
         },
     },
+    physical_expr_common::physical_expr::is_volatile,
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
         ExecutionPlan,
@@ -56,7 +58,7 @@ impl PhysicalOptimizerRule for ConditionsInOrder {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let done = plan.transform_up(|plan| {
             if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-                let predicate = ordered(Arc::clone(filter.predicate()))?;
+                let predicate = ordered_filter(filter.predicate())?;
                 if !predicate.transformed {
                     return Ok(Transformed::no(plan));
                 }
@@ -91,10 +93,33 @@ impl PhysicalOptimizerRule for ConditionsInOrder {
 #[derive(Debug)]
 struct InOrder {
     operator: Operator,
+    decided: Decided,
     /// As the engine looks at them.
     together: Arc<dyn PhysicalExpr>,
     /// One by one, each in order itself.
     conditions: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+/// When the conditions behind have nothing to say of a row any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decided {
+    /// When what was found is the value of all.
+    ByValue,
+    /// When the row is left away: a NULL does so as well as a false.
+    ByFilter,
+}
+
+/// A filter's conditions in order; those that do something last, for the engine puts a filter of a subquery's rows before the subquery's
+/// own.
+fn ordered_filter(predicate: &Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
+    match InOrder::of(predicate)? {
+        Some(mut chain) if chain.operator == Operator::And => {
+            chain.decided = Decided::ByFilter;
+            chain.conditions.sort_by_key(is_volatile);
+            Ok(Transformed::yes(Arc::new(chain)))
+        }
+        _ => ordered(Arc::clone(predicate)),
+    }
 }
 
 /// The expression with chains of AND and OR in order, where one of their conditions may fail.
@@ -120,7 +145,9 @@ impl InOrder {
         }
         let mut conditions = Vec::new();
         flatten(expr, operator, &mut conditions);
-        if !conditions.iter().skip(1).any(may_fail) {
+        let order_matters =
+            conditions.iter().skip(1).any(may_fail) || conditions.iter().any(is_volatile);
+        if !order_matters {
             return Ok(None);
         }
         let conditions = conditions
@@ -128,6 +155,7 @@ impl InOrder {
             .map(|condition| ordered(condition).map(|condition| condition.data));
         Ok(Some(Self {
             operator,
+            decided: Decided::ByValue,
             together: Arc::clone(expr),
             conditions: conditions.collect::<Result<_>>()?,
         }))
@@ -158,10 +186,11 @@ impl InOrder {
     /// The rows for which the conditions behind say something.
     fn undecided(&self, found: &BooleanArray) -> BooleanArray {
         let decides = self.operator == Operator::Or;
-        found
-            .iter()
-            .map(|value| Some(value != Some(decides)))
-            .collect()
+        let undecided = |value: Option<bool>| match self.decided {
+            Decided::ByValue => value != Some(decides),
+            Decided::ByFilter => value == Some(true),
+        };
+        found.iter().map(|value| Some(undecided(value))).collect()
     }
 }
 
@@ -215,6 +244,9 @@ impl PhysicalExpr for InOrder {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        if is_volatile(&self.together) {
+            return self.one_by_one(batch);
+        }
         self.together
             .evaluate(batch)
             .or_else(|_| self.one_by_one(batch))

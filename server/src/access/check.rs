@@ -24,6 +24,15 @@ pub enum Target<'a> {
     Function(&'a str),
 }
 
+/// What one session does to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Its statement stops.
+    Cancel,
+    /// It ends.
+    Terminate,
+}
+
 impl Target<'_> {
     /// Every privilege there is on it.
     pub fn all(self) -> Rights {
@@ -149,6 +158,24 @@ impl Catalog {
             }
             _ => false,
         }
+    }
+
+    /// Refuses, with PostgreSQL's error, unless `role` may stop what a session of `other` does, or end the session.
+    pub fn check_signal(&self, role: &str, other: &str, signal: Signal) -> Result<()> {
+        let roles = self.roles();
+        let message = match signal {
+            _ if roles.is_superuser(role) => return Ok(()),
+            Signal::Cancel if roles.is_superuser(other) => {
+                "must be a superuser to cancel superuser query"
+            }
+            Signal::Terminate if roles.is_superuser(other) => {
+                "must be a superuser to terminate superuser process"
+            }
+            _ if roles.has_privileges_of(role, other) => return Ok(()),
+            Signal::Cancel => "must be a member of the role whose query is being canceled",
+            Signal::Terminate => "must be a member of the role whose process is being terminated",
+        };
+        Err(Error::user(SqlState::InsufficientPrivilege, message))
     }
 
     /// Whether an object is listed for `role`: it may be read, and a view's owner may read what is below it. A listing opens what it lists,

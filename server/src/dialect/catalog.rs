@@ -53,6 +53,8 @@ pub type Setting = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub type Definition = Box<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
 /// Looks up how many bytes a relation takes, by schema and name.
 pub type Size = Box<dyn Fn(&str, &str) -> Option<i64> + Send + Sync>;
+/// Keeps a warning for the client.
+pub type Warn = Box<dyn Fn(Error) + Send + Sync>;
 
 /// What `pg_catalog`'s functions may know of the session they run in: set it as an extension of the context's configuration before
 /// [`install`]. Without it they answer for user `sluice` and default settings.
@@ -67,6 +69,10 @@ pub struct Facts {
     pub definition: Definition,
     /// A relation's size in bytes.
     pub size: Size,
+    /// The session's number.
+    pub pid: Option<i32>,
+    /// Tells the client something beside the answer.
+    pub warn: Warn,
 }
 
 impl std::fmt::Debug for Facts {
@@ -83,6 +89,8 @@ impl Default for Facts {
             setting: Box::new(|_| None),
             definition: Box::new(|_, _| None),
             size: Box::new(|_, _| None),
+            pid: None,
+            warn: Box::new(|_| {}),
         }
     }
 }

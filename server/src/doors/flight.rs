@@ -18,6 +18,7 @@ mod gathered;
 mod ingest;
 mod metadata;
 mod parameters;
+mod places;
 mod registry;
 mod service;
 mod session_options;

@@ -27,7 +27,7 @@ mod tests;
 
 use std::{
     io,
-    net::IpAddr,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -139,7 +139,7 @@ pub async fn serve_with(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) if connections.len() < house.limits.connections + STRANGERS => {
                     let house = Arc::clone(&house);
-                    connections.spawn(async move { house.receive(stream, peer.ip()).await });
+                    connections.spawn(async move { house.receive(stream, peer).await });
                 }
                 Ok(_) => tracing::warn!("a connection was closed: too many have not logged in"),
                 // Out of file descriptors, most likely: those who leave give some back.
@@ -172,7 +172,7 @@ struct House {
 }
 
 impl House {
-    async fn receive(&self, stream: TcpStream, peer: IpAddr) {
+    async fn receive(&self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = prepared(&stream) {
             tracing::debug!(%error, "a connection ended early");
             return;
@@ -188,7 +188,7 @@ impl House {
             return;
         };
         let (wire, opening, superuser) = arrived;
-        let served = Box::pin(self.serve(wire, &opening, superuser)).await;
+        let served = Box::pin(self.serve(wire, &opening, superuser, peer)).await;
         if let Err(error) = served {
             tracing::debug!(%error, user = opening.user, "a client went away");
         }
@@ -198,7 +198,7 @@ impl House {
     async fn arrive(
         &self,
         stream: TcpStream,
-        peer: IpAddr,
+        peer: SocketAddr,
     ) -> Option<(Wire<Transport>, Opening, bool)> {
         let mut wire = self.wire(Transport::Plain(stream));
         let opening = loop {
@@ -220,7 +220,7 @@ impl House {
         };
         let caller = Caller {
             user: &opening.user,
-            peer,
+            peer: peer.ip(),
             encrypted: wire.stream().is_encrypted(),
             certificate: wire.stream().client_name(),
         };
@@ -265,6 +265,7 @@ impl House {
         mut wire: Wire<Transport>,
         opening: &Opening,
         superuser: bool,
+        peer: SocketAddr,
     ) -> io::Result<()> {
         let _slot = match self.slot(superuser) {
             Ok(slot) => slot,
@@ -283,9 +284,10 @@ impl House {
                 return Ok(());
             }
         };
+        session.activity().came_from(peer);
         let warnings = opening.apply(&session).await;
         let canceller = Arc::new(Canceller::new(Arc::clone(&session), self.shutdown.clone()));
-        let entry = self.registry.enter(opening.key_length(), &canceller);
+        let entry = self.registry.enter(opening.key_length(), &session);
         opening.welcome(&mut wire, &session, entry.process, &entry.key);
         let mut connection = Connection::new(wire, session, canceller);
         for warning in &warnings {

@@ -3,7 +3,8 @@
 //! A query that somebody types may want all of every processor, for as long as it likes. On the streams' threads it would keep epochs
 //! waiting between any two of its batches; on threads of a lower priority it gets what streams leave, and they are not late by more than a
 //! switch of threads. When very many run at a time the others wait for a turn: one that has given a batch and not got rid of it (a slow
-//! client, a cursor) gives its turn away meanwhile.
+//! client, a cursor) gives its turn away meanwhile. Who waits is told by its session's activity and counted, and whoever asks for that does
+//! not wait.
 
 use std::{sync::Arc, thread};
 
@@ -16,10 +17,11 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::StreamExt;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{
-        Semaphore,
+        OwnedSemaphorePermit, Semaphore,
         mpsc::{self, error::TrySendError},
         oneshot,
     },
@@ -27,7 +29,9 @@ use tokio::{
 };
 
 use crate::{
+    activity::Activity,
     error::{Error, SqlState},
+    metrics::AdHocMetrics,
     table::external,
 };
 
@@ -52,11 +56,21 @@ pub(crate) struct AdHoc {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     turns: Arc<Semaphore>,
+    metrics: AdHocMetrics,
+}
+
+/// When a query begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Admission<'a> {
+    /// In its turn, for which this session waits.
+    InTurn(&'a Arc<Activity>),
+    /// Now: it takes no time to speak of.
+    AtOnce,
 }
 
 impl AdHoc {
     /// Starts them.
-    pub(super) fn new() -> std::result::Result<Self, Error> {
+    pub(super) fn new(metrics: AdHocMetrics) -> std::result::Result<Self, Error> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(processors * THREADS)
@@ -74,12 +88,14 @@ impl AdHoc {
         Ok(Self {
             runtime: Some(runtime),
             turns: Arc::new(Semaphore::new(processors * RUNNING)),
+            metrics,
         })
     }
 
     /// Runs a plan; its rows. They end with the stream that this gives.
     pub(crate) async fn run(
         &self,
+        admission: Admission<'_>,
         context: SessionContext,
         plan: LogicalPlan,
     ) -> Result<SendableRecordBatchStream> {
@@ -87,12 +103,13 @@ impl AdHoc {
             let frame = context.execute_logical_plan(plan).await?;
             frame.execute_stream().await
         };
-        self.run_with(start).await
+        self.run_with(admission, start).await
     }
 
     /// Runs what gives rows when it is started.
     pub(crate) async fn run_with(
         &self,
+        admission: Admission<'_>,
         start: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
     ) -> Result<SendableRecordBatchStream> {
         let Some(runtime) = &self.runtime else {
@@ -100,7 +117,14 @@ impl AdHoc {
         };
         let (begun, begins) = oneshot::channel();
         let (out, rows) = mpsc::channel(AHEAD);
-        let turns = Arc::clone(&self.turns);
+        let turns = match admission {
+            Admission::AtOnce => None,
+            Admission::InTurn(session) => Some(Turns {
+                turns: Arc::clone(&self.turns),
+                metrics: self.metrics.clone(),
+                session: Arc::clone(session),
+            }),
+        };
         let task = runtime.spawn(run(start, turns, begun, out));
         let task = Task(task);
         let schema = begins.await.map_err(|_| broken_down())??;
@@ -141,12 +165,11 @@ impl Drop for Task {
 
 async fn run(
     start: impl Future<Output = Result<SendableRecordBatchStream>> + Send,
-    turns: Arc<Semaphore>,
+    turns: Option<Turns>,
     begun: oneshot::Sender<Result<SchemaRef>>,
     out: mpsc::Sender<Result<RecordBatch>>,
 ) {
-    // Nobody closes the semaphore.
-    let mut turn = turns.acquire().await.ok();
+    let mut turn = next(turns.as_ref()).await;
     let mut stream = match start.await {
         Ok(stream) => stream,
         Err(error) => {
@@ -164,9 +187,61 @@ async fn run(
                 if out.send(batch).await.is_err() {
                     return;
                 }
-                turn = turns.acquire().await.ok();
+                turn = next(turns.as_ref()).await;
             }
         }
+    }
+}
+
+/// The next turn, of one that needs any.
+async fn next(turns: Option<&Turns>) -> Option<Turn> {
+    turns?.next().await
+}
+
+/// Where a query gets its turns.
+struct Turns {
+    turns: Arc<Semaphore>,
+    metrics: AdHocMetrics,
+    session: Arc<Activity>,
+}
+
+impl Turns {
+    /// The next one. Nobody closes the semaphore.
+    async fn next(&self) -> Option<Turn> {
+        let permit = match Arc::clone(&self.turns).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _seen = self.session.waits();
+                let _counted = Counted::of(&self.metrics.waiting);
+                Arc::clone(&self.turns).acquire_owned().await.ok()?
+            }
+        };
+        Some(Turn {
+            _counted: Counted::of(&self.metrics.running),
+            _permit: permit,
+        })
+    }
+}
+
+/// A query's turn, over when it is dropped.
+struct Turn {
+    _counted: Counted,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// One more of something, until it is dropped.
+struct Counted(Gauge);
+
+impl Counted {
+    fn of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -25,6 +25,7 @@ use sluice_sql::{Explain, ExplainFormat, Statement, ast};
 use super::{continuous_plan, engine_error};
 use crate::{
     catalog::QualifiedName,
+    engine::Admission,
     error::{Error, Result, SqlState},
     session::Session,
     table::external,
@@ -121,7 +122,8 @@ async fn query_plan(
         let rows = futures::stream::iter([Ok(rows)]);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as SendableRecordBatchStream)
     };
-    let rows = session.engine().ad_hoc().run_with(start).await;
+    let admission = Admission::InTurn(session.activity());
+    let rows = session.engine().ad_hoc().run_with(admission, start).await;
     let rows = common::collect(rows.map_err(engine_error)?);
     let rows = rows.await.map_err(engine_error)?;
     concat_batches(&schema(format), &rows).map_err(|error| Error::internal(error.to_string()))

@@ -35,7 +35,10 @@ use sluice_planner::functions::makes_much;
 
 use self::parameters::Parameters;
 use super::{Prepared, Session, small};
-use crate::table::{Bind, CachedTable};
+use crate::{
+    engine::Admission,
+    table::{Bind, CachedTable},
+};
 
 /// Runs after which a plan without state is made fresh: each leaves figures of its run in it.
 const FRESH_EVERY: usize = 64;
@@ -164,7 +167,8 @@ impl Session {
             true => small::run_here(plan, context)?,
             false => {
                 let start = async move { execute_stream(plan, context) };
-                self.engine.ad_hoc().run_with(start).await?
+                let admission = Admission::InTurn(self.activity());
+                self.engine.ad_hoc().run_with(admission, start).await?
             }
         };
         Ok(Some(Box::pin(Lent { rows, _loan: loan })))

@@ -11,6 +11,7 @@ mod tests;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use datafusion::{
+    catalog::streaming::StreamingTable,
     common::{
         Result,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
@@ -184,6 +185,19 @@ pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>>
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(stateful)
+}
+
+/// Whether a plan only looks at what the server makes up of itself: who wants to see what waits for a turn must not wait for one.
+pub(super) fn is_about_the_server(plan: &LogicalPlan) -> Result<bool> {
+    let (mut so, mut any) = (is_planned_soon(plan)?, false);
+    plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            any = true;
+            so &= source_as_provider(&scan.source)?.is::<StreamingTable>();
+        }
+        Ok(go_on(so))
+    })?;
+    Ok(so && any)
 }
 
 /// Whether a plan is of few plain nodes, without subqueries and without functions that make much of little.

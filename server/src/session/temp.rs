@@ -43,6 +43,7 @@ use crate::{
     access::Target,
     catalog::{QualifiedName, TEMP_SCHEMA, fold},
     dialect,
+    engine::Admission,
     error::{Error, Result, SqlState},
     execute::{engine_error, parse_error},
 };
@@ -300,8 +301,9 @@ impl Session {
         plan: LogicalPlan,
         token: Option<&CancellationToken>,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let rows = self.engine.ad_hoc().run(self.context(), plan).await;
-        let mut rows = rows.map_err(engine_error)?;
+        let admission = Admission::InTurn(self.activity());
+        let rows = self.engine.ad_hoc().run(admission, self.context(), plan);
+        let mut rows = rows.await.map_err(engine_error)?;
         let held = MemoryConsumer::new("rows of a temporary table").register(&self.memory_pool());
         let mut batches = Vec::new();
         while let Some(batch) = rows.next().await {

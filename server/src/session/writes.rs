@@ -47,20 +47,19 @@ impl Session {
         dialect::rewrite(statement)
     }
 
-    /// Runs a statement that [`Prepared::inserts`] for many values, as one; its completion tag.
+    /// Runs a statement that [`Prepared::inserts`] for many values, as one, until the token is cancelled; its completion tag.
     pub(crate) async fn execute_all(
         &self,
         prepared: &Prepared,
         rows: Vec<Vec<ScalarValue>>,
+        token: &CancellationToken,
     ) -> Result<String> {
         let Some(Planned::Write(dml)) = &prepared.plan else {
             return Err(Error::internal("only what inserts runs for many values"));
         };
         self.admit(prepared)?;
         self.look_again(prepared).await?;
-        let token = CancellationToken::new();
-        *self.running.lock() = token.clone();
-        let done = Box::pin(dml::run_all(self, dml, rows, &token)).await;
+        let done = Box::pin(dml::run_all(self, dml, rows, token)).await;
         let done = done.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()

@@ -139,7 +139,7 @@ pub fn is_secret(key: &str) -> bool {
 }
 
 /// Whether an option's value is a secret itself: not where it lies, nor what it is called.
-fn holds_secret(key: &str) -> bool {
+pub(crate) fn holds_secret(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
     let beside = [
         "location", "format", "type", "alias", "url", "endpoint", "method",
@@ -149,7 +149,7 @@ fn holds_secret(key: &str) -> bool {
 }
 
 /// `scheme://user:password@host` with the password struck out.
-fn without_password(value: &str) -> String {
+pub(crate) fn without_password(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else {
         return value.to_owned();
     };

@@ -45,6 +45,57 @@ async fn what_a_condition_sorts_out_does_not_fail_in_the_next() {
 }
 
 #[tokio::test]
+async fn a_filter_leaves_a_null_away_before_it_looks_further() {
+    let rows = "(VALUES (1, NULL, 0), (2, 1, 5)) AS t(id, x, y)";
+    let sql = format!("SELECT id FROM {rows} WHERE x = 1 AND 10 / y = 2");
+    assert_eq!(answer(&sql).await.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn what_does_something_does_it_for_rows_that_are_left() {
+    use datafusion::{
+        common::cast::as_int64_array,
+        logical_expr::{ColumnarValue, Volatility, create_udf},
+    };
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&seen);
+    let act = move |arguments: &[ColumnarValue]| {
+        let [ColumnarValue::Array(ids)] = arguments else {
+            return Err(DataFusionError::Internal("one column".to_owned()));
+        };
+        let ids = as_int64_array(ids)?;
+        heard.lock().unwrap().extend(ids.iter().flatten());
+        Ok(ColumnarValue::Array(Arc::new(
+            ids.iter()
+                .map(|id| id.map(|_| true))
+                .collect::<arrow::array::BooleanArray>(),
+        )))
+    };
+    use arrow::datatypes::DataType::{Boolean, Int64};
+    let function = create_udf(
+        "act",
+        vec![Int64],
+        Boolean,
+        Volatility::Volatile,
+        Arc::new(act),
+    );
+    let state = new_session_state(session_config(), Arc::default(), None).unwrap();
+    let context = SessionContext::new_with_state(state);
+    context.register_udf(function);
+    for sql in [
+        format!("SELECT id FROM {ROWS} WHERE x > 1 AND act(id) AND id < 5"),
+        format!(
+            "SELECT count(*) FROM (SELECT act(id) AS did FROM {ROWS} WHERE x > 1 AND id < 5) WHERE did"
+        ),
+    ] {
+        context.sql(&sql).await.unwrap().collect().await.unwrap();
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap());
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 3], "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_null_decides_nothing() {
     let sql = format!("SELECT x <> 0 AND 10 / x > 2, x = 0 OR 10 / x > 2 FROM {ROWS} ORDER BY id");
     let shown = answer(&sql).await.unwrap();

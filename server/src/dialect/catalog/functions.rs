@@ -1,5 +1,6 @@
 //! PostgreSQL's functions that clients call and nobody else provides.
 
+mod backends;
 mod called;
 mod fixed;
 mod json;
@@ -34,6 +35,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(objects::all(facts, listed));
     all.extend(roles::all(facts, listed));
     all.extend(session::all(facts));
+    all.extend(backends::all(facts));
     all.extend(scalar::all());
     all.extend(texts::all(facts));
     all.extend(json::all());

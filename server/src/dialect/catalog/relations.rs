@@ -2,6 +2,7 @@
 //!
 //! Made when planned, the answer of a prepared statement would grow old: drivers prepare what they ask often, and keep it.
 
+mod activity;
 mod cluster;
 mod listed;
 mod objects;
@@ -87,6 +88,7 @@ async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Resul
         "pg_namespace" => objects::namespaces(&listed.schemas(), &catalog),
         "pg_roles" => cluster::roles_without_passwords(&catalog),
         "pg_settings" => cluster::settings(facts),
+        "pg_stat_activity" => activity::sessions(facts, &catalog),
         "pg_shadow" | "pg_user" => cluster::users(&catalog),
         "pg_stat_all_tables"
         | "pg_stat_user_tables"

@@ -101,7 +101,9 @@ pub(super) fn no_transactions() -> Error {
 
 async fn create(client: &Client, request: ActionCreatePreparedStatementRequest) -> Result<Vec<u8>> {
     refuse_transaction(request.transaction_id.as_ref())?;
-    let prepared = statement::prepare(&client.session, &request.query, &[]).await?;
+    let running = client.session.start_of(&request.query);
+    let prepared = statement::prepare(&client.session, &request.query, &[]);
+    let prepared = running.race(prepared).await?;
     // A statement without rows has no dataset schema at all: the JDBC driver tells updates from queries by it.
     let dataset_schema = match &prepared.schema {
         Some(schema) => wire::schema_bytes(&wire::schema(schema))?,

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::statement::Bound;
+use super::{places::Place, statement::Bound};
 use crate::{
     error::{Error, Result, SqlState},
     session::{Prepared, Session},
@@ -32,6 +32,7 @@ pub(super) struct Client {
     closed: CancellationToken,
     /// The server is leaving.
     shutdown: CancellationToken,
+    _place: Place,
 }
 
 struct Handles {
@@ -76,7 +77,7 @@ pub(super) enum Cancel {
 }
 
 impl Client {
-    pub(super) fn new(session: Arc<Session>, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(session: Arc<Session>, place: Place, shutdown: CancellationToken) -> Self {
         Self {
             session,
             handles: Mutex::new(Handles {
@@ -88,7 +89,13 @@ impl Client {
             opened: Instant::now(),
             closed: shutdown.child_token(),
             shutdown,
+            _place: place,
         }
+    }
+
+    /// Whether somebody has ended the session.
+    pub(super) fn is_ended(&self) -> bool {
+        self.session.activity().ended().is_cancelled()
     }
 
     /// Counts as used from now.

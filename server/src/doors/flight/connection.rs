@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -44,6 +44,7 @@ const BEGINNING: usize = 200;
 pub(super) struct Peer {
     /// Where it is.
     pub(super) address: IpAddr,
+    pub(super) port: u16,
     /// The name in its certificate.
     pub(super) certificate: Option<String>,
     /// Sessions of calls without a token, by user and what the user has shown.
@@ -85,7 +86,7 @@ pub(super) fn incoming(
                 Ok((stream, address)) => {
                     let (guard, sender) = (Arc::clone(&guard), sender.clone());
                     tokio::spawn(async move {
-                        let begun = timeout(BEGIN, begin(stream, address.ip(), &guard)).await;
+                        let begun = timeout(BEGIN, begin(stream, address, &guard)).await;
                         drop(place);
                         match begun {
                             Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
@@ -107,7 +108,7 @@ pub(super) fn incoming(
 /// The first byte of a TLS connection; HTTP/2 begins with another.
 const HANDSHAKE: u8 = 0x16;
 
-async fn begin(stream: TcpStream, address: IpAddr, guard: &Guard) -> io::Result<Connection> {
+async fn begin(stream: TcpStream, from: SocketAddr, guard: &Guard) -> io::Result<Connection> {
     // Small answers must not wait for a full segment; a socket that cannot do it still works.
     let _ = stream.set_nodelay(true);
     let stream = match guard.tls() {
@@ -117,7 +118,7 @@ async fn begin(stream: TcpStream, address: IpAddr, guard: &Guard) -> io::Result<
             stream.peek(&mut first).await?;
             if first == [HANDSHAKE] {
                 tls.accept(stream, Inside::Flight).await?
-            } else if guard.wants_encryption(address) {
+            } else if guard.wants_encryption(from.ip()) {
                 return Err(io::Error::other("the connection is not encrypted"));
             } else {
                 Transport::Plain(stream)
@@ -125,7 +126,8 @@ async fn begin(stream: TcpStream, address: IpAddr, guard: &Guard) -> io::Result<
         }
     };
     let peer = Peer {
-        address,
+        address: from.ip(),
+        port: from.port(),
         certificate: stream.client_name(),
         clients: Arc::default(),
     };

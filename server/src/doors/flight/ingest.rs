@@ -40,11 +40,14 @@ pub(super) async fn ingest(
 ) -> Result<i64, Status> {
     refuse_transaction(command.transaction_id.as_ref())?;
     let name = named(session, &command)?;
+    let running = session.start_of(&format!("INGEST INTO {}", ident(&command.table)));
     // The command may come with the schema, or ahead of it.
     let head = (!first.data_header.is_empty()).then_some(Ok(first));
     let messages = stream::iter(head).chain(rest).map_err(FlightError::from);
     let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
-    let mut next = batches.try_next().await.map_err(unreadable)?;
+    let mut next = running
+        .race(async { batches.try_next().await.map_err(unreadable) })
+        .await?;
     let Some(schema) = batches.schema().cloned() else {
         return Err(Error::user(
             SqlState::InvalidParameterValue,
@@ -53,7 +56,7 @@ pub(super) async fn ingest(
         .into());
     };
     let made = prepare_table(session, &command, &name, &schema).await?;
-    let written = async {
+    let taken = async {
         let target = Named::of(session, name.clone(), Action::Insert)?;
         let mut append = target.begin(Arc::clone(session)).await?;
         let table = append.schema();
@@ -62,6 +65,10 @@ pub(super) async fn ingest(
             next = batches.try_next().await.map_err(unreadable)?;
         }
         append.flush().await?;
+        Ok::<_, Status>(append)
+    };
+    let written = async {
+        let append = running.race(taken).await?;
         // A client that goes away now does not know what became of its rows; the table must.
         let rows = tokio::spawn(append.finish()).await;
         let rows =

@@ -2,9 +2,9 @@
 //!
 //! With a bearer token: the session its handshake opened, from whatever connection. Without one: a session per connection and user, so that SET
 //! sticks for a client that never shakes hands. A token that is unknown or went unused too long is refused, never silently replaced by a new
-//! session, whose settings would be others.
+//! session, whose settings would be others. So is one that somebody has ended by `pg_terminate_backend`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -18,11 +18,12 @@ use super::{
     auth::{self, Credentials},
     client::Client,
     connection::Peer,
+    places::{Limits, Places},
 };
 use crate::{
     doors::guard::{self, Guard},
     error::{Error, Result, SqlState},
-    session::{Door, Sessions},
+    session::{Door, Sessions, running::terminated},
 };
 
 /// Name of the database and of the first user.
@@ -31,8 +32,7 @@ pub(super) const DEFAULT_NAME: &str = "sluice";
 pub(super) const TOKEN_IDLE: Duration = Duration::from_secs(8 * 3600);
 /// However much it is used, a token ends after this long; results under way go on.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Sessions by token that exist at one time, and sessions of one connection.
-const MAX_TOKENS: usize = 1_000;
+/// Sessions of one connection.
 const MAX_PER_CONNECTION: usize = 16;
 /// How often idle sessions and tickets are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -44,6 +44,7 @@ pub(super) struct Registry {
     shutdown: CancellationToken,
     /// Made for this process: passwords that were right are remembered by it.
     key: hmac::Key,
+    places: Arc<Places>,
     tokens: Mutex<HashMap<String, Arc<Client>>>,
 }
 
@@ -58,6 +59,7 @@ impl Registry {
             guard,
             key: hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()),
             shutdown,
+            places: Arc::new(Places::new(Limits::default())),
             tokens: Mutex::default(),
         }
     }
@@ -74,12 +76,10 @@ impl Registry {
             // A client that shakes hands again with its token keeps its session.
             Credentials::Bearer(token) => return self.by_token(&token).map(|_| token),
         };
-        self.admit(&user, &password, peer(extensions)?).await?;
+        let peer = peer(extensions)?;
+        self.admit(&user, &password, peer).await?;
         self.drop_idle();
-        if self.tokens.lock().len() >= MAX_TOKENS {
-            return Err(too_many(MAX_TOKENS));
-        }
-        let client = self.open(&user, auth::database(metadata))?;
+        let client = self.open(&user, auth::database(metadata), peer)?;
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.tokens.lock().insert(token.clone(), client);
         Ok(token)
@@ -164,9 +164,10 @@ impl Registry {
     fn drop_idle(&self) {
         let now = Instant::now();
         self.tokens.lock().retain(|_, client| {
-            let keep = client.idle(now) < TOKEN_IDLE && client.age(now) < TOKEN_LIFE;
+            let idle_too_long = client.idle(now) >= idle_limit(client);
+            let keep = !client.is_ended() && !idle_too_long && client.age(now) < TOKEN_LIFE;
             // A token that is old has no further calls; what one of them began goes on to its end.
-            if !keep && client.idle(now) >= TOKEN_IDLE {
+            if !keep && (idle_too_long || client.is_ended()) {
                 client.close();
             } else if client.idle(now) >= SWEEP {
                 client.session.rest();
@@ -180,7 +181,8 @@ impl Registry {
         let found = self.tokens.lock().get(token).cloned();
         let alive = found.filter(|client| {
             // A role that is gone, or may not log in any more, has no session either.
-            client.idle(now) < TOKEN_IDLE
+            !client.is_ended()
+                && client.idle(now) < idle_limit(client)
                 && client.age(now) < TOKEN_LIFE
                 && guard::may_log_in(
                     &self.sessions.login(client.session.user()),
@@ -194,7 +196,7 @@ impl Registry {
                 "the session of this token has ended",
             )
             .with_detail(
-                "It was closed, was not used for 8 hours, is older than a day, its role may not log in any more, or the server was restarted.",
+                "It was closed or terminated, was not used for 8 hours or its idle_session_timeout, is older than a day, its role may not log in any more, or the server was restarted.",
             )
             .with_hint("Connect again.")
         })
@@ -210,9 +212,15 @@ impl Registry {
         let peer = peer(extensions)?;
         let key = self.shown(user, password);
         let login = self.sessions.login(user);
-        if let Some(client) = peer.clients.lock().get(&key) {
+        let found = peer.clients.lock().get(&key).cloned();
+        if let Some(client) = found {
             guard::may_log_in(&login, user)?;
-            return Ok(Arc::clone(client));
+            if client.is_ended() {
+                // Told once; who goes on after that begins anew.
+                peer.clients.lock().remove(&key);
+                return Err(terminated());
+            }
+            return Ok(client);
         }
         self.admit(user, password, peer).await?;
         let mut clients = peer.clients.lock();
@@ -223,7 +231,7 @@ impl Registry {
         if clients.len() >= MAX_PER_CONNECTION {
             return Err(too_many(MAX_PER_CONNECTION));
         }
-        let client = self.open(user, auth::database(metadata))?;
+        let client = self.open(user, auth::database(metadata), peer)?;
         clients.insert(key, Arc::clone(&client));
         Ok(client)
     }
@@ -236,10 +244,22 @@ impl Registry {
         format!("{user}\0{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
-    fn open(&self, user: &str, database: &str) -> Result<Arc<Client>> {
+    fn open(&self, user: &str, database: &str, peer: &Peer) -> Result<Arc<Client>> {
+        let superuser = self.sessions.login(user).superuser;
+        let place = self.places.take(user, superuser)?;
         let session = self.sessions.open(user, database, Door::FlightSql)?;
-        Ok(Arc::new(Client::new(session, self.shutdown.clone())))
+        session
+            .activity()
+            .came_from(SocketAddr::new(peer.address, peer.port));
+        let shutdown = self.shutdown.clone();
+        Ok(Arc::new(Client::new(session, place, shutdown)))
     }
+}
+
+/// How long a session by token may be idle.
+fn idle_limit(client: &Client) -> Duration {
+    let asked = client.session.time_limit("idle_session_timeout");
+    asked.map_or(TOKEN_IDLE, |asked| asked.min(TOKEN_IDLE))
 }
 
 fn peer(extensions: &Extensions) -> Result<&Peer> {
@@ -264,8 +284,8 @@ fn nobody(asked: bool) -> Error {
 
 fn too_many(limit: usize) -> Error {
     Error::user(
-        SqlState::ProgramLimitExceeded,
-        format!("too many Flight SQL sessions: {limit} are open"),
+        SqlState::TooManyConnections,
+        format!("too many Flight SQL sessions of one connection: {limit} are open"),
     )
-    .with_hint("Close connections that are not used.")
+    .with_hint("Close sessions that are not used, or connect anew.")
 }

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     error::{Error, SqlState},
-    session::Prepared,
+    session::{Prepared, running::Running},
 };
 
 /// A streamed answer.
@@ -96,12 +96,15 @@ impl FlightService for FlightDoor {
         let (schema, ticket) = match command(&request.get_ref().cmd)? {
             Command::CommandStatementQuery(query) => {
                 actions::refuse_transaction(query.transaction_id.as_ref())?;
-                let prepared = statement::prepare(&client.session, &query.query, &[]).await?;
-                begin(&client, Bound::new(prepared, None)?).await?
+                let running = client.session.start_of(&query.query);
+                let prepared = statement::prepare(&client.session, &query.query, &[]);
+                let prepared = running.race(prepared).await?;
+                begin(&client, Bound::new(prepared, None)?, running).await?
             }
             Command::CommandPreparedStatementQuery(query) => {
                 let kept = client.statement(&query.prepared_statement_handle)?;
-                begin(&client, Bound::new(kept.prepared, kept.rows)?).await?
+                let running = client.session.start_of(&kept.prepared.parsed.text);
+                begin(&client, Bound::new(kept.prepared, kept.rows)?, running).await?
             }
             other => (metadata::schema(&other)?, other.into_any()),
         };
@@ -120,7 +123,9 @@ impl FlightService for FlightDoor {
             .await?;
         let schema = match command(&request.get_ref().cmd)? {
             Command::CommandStatementQuery(query) => {
-                row_schema(&statement::prepare(&client.session, &query.query, &[]).await?)
+                let running = client.session.start_of(&query.query);
+                let prepared = statement::prepare(&client.session, &query.query, &[]);
+                row_schema(&running.race(prepared).await?)
             }
             Command::CommandPreparedStatementQuery(query) => {
                 row_schema(&client.statement(&query.prepared_statement_handle)?.prepared)
@@ -149,11 +154,15 @@ impl FlightService for FlightDoor {
                 return Ok(Response::new(answer.boxed()));
             }
         };
-        let schema = match &redeemed.bound {
-            Some(bound) => row_schema(bound.prepared()),
-            None => Arc::new(Schema::empty()),
+        let (schema, running) = match &redeemed.bound {
+            Some(bound) => {
+                let running = client.session.start_of(&bound.prepared().parsed.text);
+                (row_schema(bound.prepared()), running)
+            }
+            // It ran when its flight was asked for.
+            None => (Arc::new(Schema::empty()), client.session.start()),
         };
-        let answer = wire::encode(&schema, statement::rows(redeemed));
+        let answer = wire::encode(&schema, statement::rows(redeemed, running));
         Ok(Response::new(answer.boxed()))
     }
 
@@ -170,17 +179,22 @@ impl FlightService for FlightDoor {
         let metadata = match command(&descriptor.cmd)? {
             Command::CommandStatementUpdate(update) => {
                 actions::refuse_transaction(update.transaction_id.as_ref())?;
-                let prepared = statement::prepare(&client.session, &update.query, &[]).await?;
-                updated(&client, Bound::new(prepared, None)?).await?
+                let running = client.session.start_of(&update.query);
+                let prepared = statement::prepare(&client.session, &update.query, &[]);
+                let prepared = running.race(prepared).await?;
+                updated(&client, Bound::new(prepared, None)?, running).await?
             }
             Command::CommandPreparedStatementUpdate(update) => {
-                let handle = update.prepared_statement_handle;
-                let kept = bind(&client, &handle, first, messages).await?;
-                updated(&client, Bound::new(kept.prepared, kept.rows)?).await?
+                let kept = client.statement(&update.prepared_statement_handle)?;
+                let running = client.session.start_of(&kept.prepared.parsed.text);
+                let kept = running.race(bind(&client, kept, first, messages)).await?;
+                updated(&client, Bound::new(kept.prepared, kept.rows)?, running).await?
             }
             Command::CommandPreparedStatementQuery(query) => {
                 let handle = query.prepared_statement_handle;
-                let kept = bind(&client, &handle, first, messages).await?;
+                let kept = client.statement(&handle)?;
+                let running = client.session.start_of(&kept.prepared.parsed.text);
+                let kept = running.race(bind(&client, kept, first, messages)).await?;
                 client.replace(&handle, kept);
                 DoPutPreparedStatementResult {
                     prepared_statement_handle: Some(handle),
@@ -255,31 +269,32 @@ pub(super) fn row_schema(prepared: &Prepared) -> arrow::datatypes::SchemaRef {
 async fn begin(
     client: &Arc<Client>,
     bound: Bound,
+    running: Running,
 ) -> Result<(arrow::datatypes::SchemaRef, Any), Status> {
     let schema = row_schema(bound.prepared());
     let waiting = if bound.prepared().schema.is_some() {
         Some(bound)
     } else {
-        statement::run_to_end(Arc::clone(&client.session), bound).await?;
+        statement::run_to_end(Arc::clone(&client.session), bound, running).await?;
         None
     };
     let statement_handle = client.issue(waiting)?;
     Ok((schema, TicketStatementQuery { statement_handle }.as_any()))
 }
 
-async fn updated(client: &Arc<Client>, bound: Bound) -> Result<Vec<u8>, Status> {
-    let record_count = statement::run_to_end(Arc::clone(&client.session), bound).await?;
+async fn updated(client: &Arc<Client>, bound: Bound, running: Running) -> Result<Vec<u8>, Status> {
+    let session = Arc::clone(&client.session);
+    let record_count = statement::run_to_end(session, bound, running).await?;
     Ok(DoPutUpdateResult { record_count }.encode_to_vec())
 }
 
 /// The statement with what the rest of a DoPut binds to it, or as it was when nothing is bound.
 async fn bind(
     client: &Client,
-    handle: &Bytes,
+    mut kept: Statement,
     first: FlightData,
     rest: Streaming<FlightData>,
 ) -> Result<Statement, Status> {
-    let mut kept = client.statement(handle)?;
     let Some(batches) = parameters::read(first, rest.into_stream()).await? else {
         return Ok(kept);
     };

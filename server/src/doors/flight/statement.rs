@@ -1,17 +1,18 @@
 //! One statement on this door: planned, bound, run to its end or as a stream of rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::{array::RecordBatch, datatypes::DataType};
 use datafusion::scalar::ScalarValue;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::ready, stream};
 use sluice_sql::{Parsed, Statement, ast};
+use tokio_util::sync::CancellationToken;
 
 use super::{actions::no_transactions, client::Redeemed};
 use crate::{
     error::{Error, Result, SqlState},
     execute::row_error,
-    session::{Answer, Prepared, Session},
+    session::{Answer, Prepared, Session, running::Running},
 };
 
 /// Parameters of one execution.
@@ -100,30 +101,39 @@ fn parse(session: &Session, text: &str) -> Result<Vec<Parsed>> {
 /// Runs a statement to its end and says how many rows it changed (-1 when nobody knows).
 ///
 /// It runs in a task of its own: a client that goes away in the middle must not leave a statement half done.
-pub(super) async fn run_to_end(session: Arc<Session>, bound: Bound) -> Result<i64> {
+pub(super) async fn run_to_end(
+    session: Arc<Session>,
+    bound: Bound,
+    running: Running,
+) -> Result<i64> {
     let task = tokio::spawn(async move {
-        if bound.rows.len() > 1 && bound.prepared.inserts() {
-            // All of them or none, and one commit.
-            let tag = session.execute_all(&bound.prepared, bound.rows).await?;
-            return Ok(affected(&tag));
-        }
-        let mut total = 0;
-        for row in bound.rows {
-            match session.execute(&bound.prepared, row).await? {
-                Answer::Done { tag, .. } if total >= 0 => total += affected(&tag),
-                Answer::Done { .. } => {}
-                Answer::Rows { mut stream, .. } => {
-                    while let Some(batch) = stream.next().await {
-                        batch.map_err(|e| row_error(&e))?;
-                    }
-                    total = -1;
-                }
-            }
-        }
-        Ok(total)
+        let work = to_end(&session, bound, running.token());
+        running.see_through(work).await
     });
     task.await
         .unwrap_or_else(|e| Err(Error::internal(format!("statement ended early: {e}"))))
+}
+
+async fn to_end(session: &Session, bound: Bound, token: &CancellationToken) -> Result<i64> {
+    if bound.rows.len() > 1 && bound.prepared.inserts() {
+        // All of them or none, and one commit.
+        let done = session.execute_all(&bound.prepared, bound.rows, token);
+        return Ok(affected(&done.await?));
+    }
+    let mut total = 0;
+    for row in bound.rows {
+        match session.execute_until(&bound.prepared, row, token).await? {
+            Answer::Done { tag, .. } if total >= 0 => total += affected(&tag),
+            Answer::Done { .. } => {}
+            Answer::Rows { mut stream, .. } => {
+                while let Some(batch) = stream.next().await {
+                    batch.map_err(|e| row_error(&e))?;
+                }
+                total = -1;
+            }
+        }
+    }
+    Ok(total)
 }
 
 /// The count at the end of a completion tag such as `INSERT 0 3`; DDL and SET change no rows.
@@ -134,10 +144,11 @@ fn affected(tag: &str) -> i64 {
         .unwrap_or(0)
 }
 
-/// The rows of a redeemed ticket, run as they are asked for; ends with an error once it is cancelled.
-pub(super) fn rows(redeemed: Redeemed) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
-    let cancelled = redeemed.cancelled.clone();
-    let ended = cancelled.clone();
+/// The rows of a redeemed ticket, run as they are asked for; ends with an error once it has to stop.
+pub(super) fn rows(
+    redeemed: Redeemed,
+    running: Running,
+) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
     let session = redeemed.session();
     let executions = redeemed.bound.clone().map_or_else(Vec::new, |bound| {
         let prepared = Arc::new(bound.prepared);
@@ -147,14 +158,33 @@ pub(super) fn rows(redeemed: Redeemed) -> impl Stream<Item = Result<RecordBatch>
             .map(|row| (Arc::clone(&prepared), row))
             .collect()
     });
+    let token = running.token().clone();
+    let under_way = Arc::new((redeemed, running));
+    let why = Arc::new(OnceLock::new());
+    let stopped = {
+        let (under_way, why) = (Arc::clone(&under_way), Arc::clone(&why));
+        async move {
+            let (redeemed, running) = under_way.as_ref();
+            let error = tokio::select! {
+                biased;
+                () = redeemed.cancelled.cancelled() => redeemed.end_reason(),
+                error = running.stopped() => error,
+            };
+            // Nobody else sets it.
+            let _ = why.set(error);
+        }
+    };
     stream::iter(executions)
-        .then(move |(prepared, row)| execute(Arc::clone(&session), prepared, row))
+        .then(move |(prepared, row)| execute(Arc::clone(&session), prepared, row, token.clone()))
         .try_flatten()
-        .take_until(cancelled.cancelled_owned())
+        .take_until(stopped)
         .chain(
-            // Looked at only when the rows have ended; what is kept alive until then is the ticket's entry among the running.
+            // Looked at only when the rows have ended; what is kept alive until then are its entries among the running.
             ready(())
-                .map(move |()| ended.is_cancelled().then(|| Err(redeemed.end_reason())))
+                .map(move |()| {
+                    let _until_now = under_way;
+                    why.get().cloned().map(Err)
+                })
                 .into_stream()
                 .filter_map(ready),
         )
@@ -164,8 +194,9 @@ async fn execute(
     session: Arc<Session>,
     prepared: Arc<Prepared>,
     row: Row,
+    token: CancellationToken,
 ) -> Result<impl Stream<Item = Result<RecordBatch>>> {
-    let batches = match session.execute(&prepared, row).await? {
+    let batches = match session.execute_until(&prepared, row, &token).await? {
         Answer::Rows { stream, .. } => Some(stream),
         Answer::Done { .. } => None,
     };

@@ -3,49 +3,41 @@
 //! A cancel request comes on a connection of its own, before any login, so the key it must name is all that protects a statement: it is
 //! random, as long as the client's protocol allows, and compared in constant time.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep_until},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    failure::{Failure, Trouble},
+    failure::{Failure, Severity, Trouble},
     wire::Wire,
 };
-use crate::session::Session;
+use crate::{
+    activity::{self, Activity},
+    error::{Error, SqlState},
+    session::{
+        Session,
+        running::{self, terminated},
+    },
+};
 
 /// Every connection a cancel request may name.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    connections: Mutex<Connections>,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    last: i32,
-    by_process: HashMap<i32, (Vec<u8>, Arc<Canceller>)>,
+    by_process: Mutex<HashMap<i32, (Vec<u8>, Arc<Activity>)>>,
 }
 
 impl Registry {
     /// Makes a connection known; it is forgotten when the entry is dropped.
-    pub(super) fn enter(self: &Arc<Self>, key_length: usize, canceller: &Arc<Canceller>) -> Entry {
+    pub(super) fn enter(self: &Arc<Self>, key_length: usize, session: &Session) -> Entry {
         let key: Vec<u8> = (0..key_length).map(|_| rand::random()).collect();
-        let mut connections = self.connections.lock();
-        let process = loop {
-            connections.last = connections.last.checked_add(1).unwrap_or(1);
-            if !connections.by_process.contains_key(&connections.last) {
-                break connections.last;
-            }
-        };
-        let known = (key.clone(), Arc::clone(canceller));
-        connections.by_process.insert(process, known);
+        let activity = session.activity();
+        let known = (key.clone(), Arc::clone(activity));
+        self.by_process.lock().insert(activity.pid(), known);
         Entry {
             registry: Arc::clone(self),
-            process,
+            process: activity.pid(),
             key,
         }
     }
@@ -53,15 +45,14 @@ impl Registry {
     /// Cancels what the named connection runs. A wrong key does nothing and says nothing.
     pub(super) fn cancel(&self, process: i32, key: &[u8]) {
         let found = {
-            let connections = self.connections.lock();
+            let connections = self.by_process.lock();
             connections
-                .by_process
                 .get(&process)
                 .filter(|(known, _)| same(known, key))
-                .map(|(_, canceller)| Arc::clone(canceller))
+                .map(|(_, activity)| Arc::clone(activity))
         };
         match found {
-            Some(canceller) => canceller.cancel(),
+            Some(activity) => activity.cancel(),
             None => tracing::info!(process, "cancel request with a wrong key"),
         }
     }
@@ -82,8 +73,7 @@ pub(super) struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut connections = self.registry.connections.lock();
-        connections.by_process.remove(&self.process);
+        self.registry.by_process.lock().remove(&self.process);
     }
 }
 
@@ -91,72 +81,52 @@ impl Drop for Entry {
 #[derive(Debug)]
 pub(super) struct Canceller {
     session: Arc<Session>,
-    running: Mutex<Option<CancellationToken>>,
     shutdown: CancellationToken,
 }
 
 impl Canceller {
     pub(super) fn new(session: Arc<Session>, shutdown: CancellationToken) -> Self {
-        Self {
-            session,
-            running: Mutex::default(),
-            shutdown,
-        }
+        Self { session, shutdown }
     }
 
-    /// Stops the statement that runs, if one does.
-    fn cancel(&self) {
-        if let Some(token) = &*self.running.lock() {
-            token.cancel();
-            self.session.cancel();
-        }
+    /// The client asks for this; its statements start one by one.
+    pub(super) fn asked(&self, text: &Arc<str>) {
+        self.session.activity().asked(Arc::clone(text));
     }
 
     /// A statement starts.
-    pub(super) fn start(self: &Arc<Self>) -> Running {
-        let token = CancellationToken::new();
-        *self.running.lock() = Some(token.clone());
-        let timeout = self.session.parameter("statement_timeout");
+    pub(super) fn start(&self) -> Running {
         Running {
-            canceller: Arc::clone(self),
-            token,
-            deadline: timeout
-                .as_deref()
-                .and_then(duration)
-                .map(|time| Instant::now() + time),
+            statement: self.session.start(),
+            shutdown: self.shutdown.clone(),
         }
+    }
+
+    /// Nothing more is done until the client asks.
+    pub(super) fn rests(&self, state: activity::State) {
+        self.session.activity().rests(state);
     }
 }
 
 /// A statement that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    canceller: Arc<Canceller>,
-    token: CancellationToken,
-    deadline: Option<Instant>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        *self.canceller.running.lock() = None;
-    }
+    statement: running::Running,
+    shutdown: CancellationToken,
 }
 
 impl Running {
+    /// Cancelled once the statement has to stop.
+    pub(super) fn token(&self) -> &CancellationToken {
+        self.statement.token()
+    }
+
     /// Resolves when the statement has to stop.
     async fn stopped(&self) -> Failure {
-        let late = async {
-            match self.deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = self.token.cancelled() => {
-                Failure::error("57014", "canceling statement due to user request")
-            }
-            () = late => Failure::error("57014", "canceling statement due to statement timeout"),
-            () = self.canceller.shutdown.cancelled() => shutting_down(),
+            biased;
+            why = self.statement.stopped() => failure(why),
+            () = self.shutdown.cancelled() => shutting_down(),
         }
     }
 
@@ -165,7 +135,7 @@ impl Running {
         tokio::select! {
             biased;
             failure = self.stopped() => {
-                self.canceller.session.cancel();
+                self.statement.stop();
                 Err(failure.into())
             }
             done = work => Ok(done),
@@ -188,47 +158,41 @@ impl Running {
         match self.race(attended).await? {
             Ok(done) => Ok(done),
             Err(lost) => {
-                self.canceller.session.cancel();
+                self.statement.stop();
                 Err(Trouble::Lost(lost))
             }
         }
     }
 
-    /// Waits for `work` to its end, but lets the session know that it should stop: for work that must not be left half done.
-    pub(super) async fn see_through<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Waits for `work` to its end, but lets it know that it should stop: for work that must not be left half done.
+    pub(super) async fn see_through<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
         tokio::pin!(work);
-        tokio::select! {
-            done = &mut work => return done,
-            _ = self.stopped() => self.canceller.session.cancel(),
+        let why = tokio::select! {
+            biased;
+            done = &mut work => return done.map_err(failure),
+            why = self.stopped() => why,
+        };
+        self.statement.stop();
+        match work.await {
+            Err(error) if error.state == SqlState::QueryCanceled => Err(why),
+            done => done.map_err(failure),
         }
-        work.await
     }
 }
 
-/// What everyone is told when the server ends.
-pub(super) fn shutting_down() -> Failure {
-    Failure::fatal(
-        "57P01",
-        "terminating connection due to administrator command",
-    )
+/// An error, which is the last one where the session is over.
+fn failure(error: Error) -> Failure {
+    let severity = match error.state {
+        SqlState::AdminShutdown => Severity::Fatal,
+        _ => Severity::Error,
+    };
+    Failure::from(error).with_severity(severity)
 }
 
-/// A PostgreSQL time setting: a number of milliseconds, or one with a unit. 0 is none.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
-    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
-    let number: f64 = number.parse().ok()?;
-    let seconds = match unit.trim() {
-        "us" => number / 1e6,
-        "" | "ms" => number / 1e3,
-        "s" => number,
-        "min" => number * 60.0,
-        "h" => number * 3600.0,
-        "d" => number * 86_400.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|time| !time.is_zero())
+/// What everyone is told when the server ends, and who is ended by somebody.
+pub(super) fn shutting_down() -> Failure {
+    failure(terminated())
 }

@@ -6,12 +6,12 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
-use pgwire::messages::response::ReadyForQuery;
+use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cancel::{Canceller, duration, shutting_down},
+    cancel::{Canceller, shutting_down},
     encode::Style,
     failure::{Failure, Severity, Trouble},
     frontend::Frontend,
@@ -20,7 +20,7 @@ use super::{
     transaction::Transaction,
     wire::Wire,
 };
-use crate::session::Session;
+use crate::{activity::State, session::Session};
 
 /// After this long without a message the session lets go what it can make again.
 const REST: std::time::Duration = std::time::Duration::from_secs(2);
@@ -66,6 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let message = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Err(shutting_down().into()),
+                () = session.activity().ended().cancelled() => Err(shutting_down().into()),
                 failure = idle(session, &self.transaction) => Err(failure.into()),
                 message = next => message,
             };
@@ -174,8 +175,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     fn ready(&mut self) {
         self.tell_parameters();
-        self.wire
-            .put(&ReadyForQuery::new(self.transaction.status()));
+        let status = self.transaction.status();
+        self.canceller.rests(match status {
+            TransactionStatus::Idle => State::Idle,
+            TransactionStatus::Transaction => State::IdleInTransaction,
+            TransactionStatus::Error => State::IdleInFailedTransaction,
+        });
+        self.wire.put(&ReadyForQuery::new(status));
     }
 
     /// Tells of run-time parameters that have changed.
@@ -217,7 +223,7 @@ async fn idle(session: &Session, transaction: &Transaction) -> Failure {
             "terminating connection due to idle-session timeout",
         )
     };
-    match session.parameter(setting).as_deref().and_then(duration) {
+    match session.time_limit(setting) {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }

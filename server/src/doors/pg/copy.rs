@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if !prepared.parameters.is_empty() {
             return Err(Failure::error("42P02", "there is no parameter $1").into());
         }
-        let executing = session.execute(&prepared, Vec::new());
+        let executing = session.execute_until(&prepared, Vec::new(), running.token());
         let Answer::Rows {
             mut stream, schema, ..
         } = running.wait(&mut self.wire, executing).await??

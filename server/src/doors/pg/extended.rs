@@ -19,6 +19,7 @@ use super::{
     parameters::{decode, fit, hint},
     portal::{Kind, Portal, Progress, Statement},
 };
+use crate::activity::kept;
 
 /// More prepared statements than any driver keeps; fewer than would hurt.
 const MOST_STATEMENTS: usize = 10_000;
@@ -47,6 +48,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .with_hint("DEALLOCATE those that are no longer needed.")
             .into());
         }
+        let text = kept(query);
+        self.canceller.asked(&text);
         let mut pieces = self.pieces(query)?;
         if pieces.len() > 1 {
             return Err(Failure::error(
@@ -72,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .collect();
         let running = self.canceller.start();
         let mut statement = self.plan(piece, &hints, &running).await?;
+        statement.text = text;
         // What the client named stands; what it left open is as planned.
         for (i, named) in named.into_iter().enumerate() {
             let named = named.filter(|pg| *pg != Type::UNKNOWN);
@@ -170,6 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) async fn execute(&mut self, name: &str, limit: Option<u64>) -> Result<(), Trouble> {
         let mut portal = self.portals.take(name).ok_or_else(|| no_portal(name))?;
         self.admit(&portal.statement)?;
+        self.canceller.asked(&portal.statement.text);
         let running = self.canceller.start();
         let fresh = matches!(portal.progress, Progress::Ready(_));
         self.begin(&mut portal, &running).await?;

@@ -101,7 +101,7 @@ impl Failure {
         self
     }
 
-    /// A notice of the session's. Its code says what a driver should think of it: nothing went wrong.
+    /// A notice of the session's. Its code says what a driver should think of it: nothing went wrong, unless it is a warning.
     pub(super) fn notice(error: Error) -> Self {
         if error.is_warning() {
             return Self::from(error).with_severity(Severity::Warning);

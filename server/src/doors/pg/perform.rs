@@ -37,6 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             types: Vec::new(),
             wanted: Vec::new(),
             columns: None,
+            text: Arc::from(""),
         };
         if let Some(command) = piece.command {
             return Ok(nothing(Kind::Command(command)));
@@ -58,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             wanted: prepared.parameters.clone(),
             columns: prepared.schema.as_deref().map(columns),
             kind: Kind::Engine(Box::new(prepared)),
+            text: Arc::from(""),
         })
     }
 
@@ -102,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         running: &Running,
     ) -> Result<Progress, Trouble> {
         let session = Arc::clone(&self.session);
-        let work = session.execute(prepared, values);
+        let work = session.execute_until(prepared, values, running.token());
         let answer = if prepared.schema.is_some() {
             running.wait(&mut self.wire, work).await??
         } else {

@@ -37,6 +37,8 @@ pub(super) struct Statement {
     pub(super) wanted: Vec<Option<DataType>>,
     /// Columns of its rows as far as planning tells; `None` when it gives none.
     pub(super) columns: Option<Vec<Column>>,
+    /// As others are told of it.
+    pub(super) text: Arc<str>,
 }
 
 /// What there is to do.

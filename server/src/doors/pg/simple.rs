@@ -13,6 +13,7 @@ use super::{
     failure::{Failure, Trouble},
     portal::{Kind, Portal, Progress},
 };
+use crate::activity::kept;
 
 /// A statement of a text.
 #[derive(Default)]
@@ -24,6 +25,7 @@ pub(super) struct Piece {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Answers a Query message up to ReadyForQuery. The first error is the last answer.
     pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), Trouble> {
+        self.canceller.asked(&kept(text));
         self.statements.remove("");
         self.portals.take("");
         let pieces = self.pieces(text)?;

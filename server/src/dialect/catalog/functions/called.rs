@@ -49,7 +49,16 @@ impl Called {
         pg: &'static str,
         call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
     ) -> ScalarUDF {
-        Self::udf(name, pg, true, call)
+        Self::udf(name, pg, true, Volatility::Stable, call)
+    }
+
+    /// A function that does something: it is called when the statement runs, once for each row, and gives NULL where an argument is.
+    pub(super) fn acting(
+        name: &'static str,
+        pg: &'static str,
+        call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        Self::udf(name, pg, true, Volatility::Volatile, call)
     }
 
     /// A function of any arguments that is called with NULLs too.
@@ -58,20 +67,21 @@ impl Called {
         pg: &'static str,
         call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
     ) -> ScalarUDF {
-        Self::udf(name, pg, false, call)
+        Self::udf(name, pg, false, Volatility::Stable, call)
     }
 
     fn udf(
         name: &'static str,
         pg: &'static str,
         strict: bool,
+        volatility: Volatility,
         call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
     ) -> ScalarUDF {
         let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
         ScalarUDF::new_from_impl(Self {
             name,
             pg,
-            signature: Signature::one_of(any, Volatility::Stable),
+            signature: Signature::one_of(any, volatility),
             strict,
             call: Arc::new(call),
         })

@@ -186,7 +186,7 @@ impl ScalarUDFImpl for About {
             // A setting set by a function inside a query would change what the query means: the value is given back. Where it is a statement of its
             // own, the session has seen to it.
             Asked::SetConfig => ScalarValue::Utf8(text(&args, 1)),
-            Asked::BackendPid => ScalarValue::Int32(i32::try_from(std::process::id()).ok()),
+            Asked::BackendPid => ScalarValue::Int32(self.facts.pid),
             Asked::TransactionId => ScalarValue::Int64(Some(1)),
             Asked::Schema => ScalarValue::Utf8(self.facts.schemas().into_iter().next()),
             Asked::Schemas => {

@@ -330,3 +330,76 @@ async fn what_is_not_supported_says_so() {
         .unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented, "{error}");
 }
+
+#[tokio::test]
+async fn a_session_option_limits_the_time_of_statements() {
+    let served = served_by_engine().await;
+    let mut client = served.log_in().await;
+    let request = SetSessionOptionsRequest {
+        session_options: [(
+            "statement_timeout".to_owned(),
+            SessionOptionValue {
+                value: Some(OptionValue::Int(300)),
+            },
+        )]
+        .into(),
+    };
+    act(&mut client, "SetSessionOptions", request.encode_to_vec())
+        .await
+        .unwrap();
+    let info = client.execute(ENDLESS.into(), None).await.unwrap();
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let mut rows = client.do_get(ticket).await.unwrap();
+    rows.try_next().await.unwrap().unwrap();
+    let error = super::status(rows.try_for_each(|_| async { Ok(()) }).await.unwrap_err());
+    assert_eq!(error.code(), Code::Cancelled);
+    assert!(
+        error
+            .message()
+            .contains("canceling statement due to statement timeout"),
+        "{error}"
+    );
+    query(&mut client, "SELECT 1").await.unwrap();
+}
+
+/// The session of a user that no other test has.
+fn activity(user: &str) -> Arc<crate::activity::Activity> {
+    let all = crate::engine::for_tests().activities().all();
+    all.into_iter()
+        .find(|session| session.user() == user)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_ended_session_is_refused_and_its_results_end() {
+    let served = served().await;
+    let mut client = served.connect().await;
+    client.handshake("ended by token", "x").await.unwrap();
+    let info = client.execute(ENDLESS.into(), None).await.unwrap();
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let mut rows = client.do_get(ticket).await.unwrap();
+    rows.try_next().await.unwrap().unwrap();
+    activity("ended by token").end();
+    let error = super::status(rows.try_for_each(|_| async { Ok(()) }).await.unwrap_err());
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.message().contains("57P01"), "{error}");
+    refused(
+        query(&mut client, "SELECT 1").await,
+        Code::Unauthenticated,
+        "has ended",
+    );
+
+    // Without a token it is told once, and then begins anew.
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let mut client = served.connect().await;
+    let basic = format!("Basic {}", STANDARD.encode("ended by connection:x"));
+    client.set_header("authorization", basic);
+    query(&mut client, "SELECT 1").await.unwrap();
+    activity("ended by connection").end();
+    refused(
+        query(&mut client, "SELECT 1").await,
+        Code::Unavailable,
+        "57P01",
+    );
+    query(&mut client, "SELECT 1").await.unwrap();
+}

@@ -118,3 +118,57 @@ async fn everyone_is_told_when_the_server_ends() {
     assert_eq!(field(error(&answers), 'C'), "57P01");
     assert_eq!(raw.next().await, None);
 }
+
+/// The session's number, which is that of its key.
+fn pid(answers: &[super::raw::Answer]) -> i32 {
+    let (_, key) = answers.iter().find(|(tag, _)| *tag == 'K').unwrap();
+    i32::from_be_bytes(*key.first_chunk().unwrap())
+}
+
+#[tokio::test]
+async fn a_session_is_cancelled_and_ended_by_its_number() {
+    let server = server().await;
+    let (mut raw, answers) = Raw::login(&server).await;
+    let activities = crate::engine::for_tests();
+    let session = activities.activities().get(pid(&answers)).unwrap();
+    raw.send(b'Q', b"SELECT * FROM endless\0").await;
+    raw.until('D').await;
+    assert_eq!(session.shown().query, "SELECT * FROM endless");
+    session.cancel();
+    assert_eq!(field(error(&raw.until_ready().await), 'C'), "57014");
+    raw.send(b'Q', b"SELECT * FROM endless\0").await;
+    raw.until('D').await;
+    session.end();
+    let answers = raw.until('E').await;
+    assert_eq!(field(error(&answers), 'S'), "FATAL");
+    assert_eq!(field(error(&answers), 'C'), "57P01");
+    assert_eq!(raw.next().await, None);
+    // Idle.
+    let (mut raw, answers) = Raw::login(&server).await;
+    let session = activities.activities().get(pid(&answers)).unwrap();
+    session.end();
+    assert_eq!(field(&raw.next().await.unwrap(), 'C'), "57P01");
+    assert_eq!(raw.next().await, None);
+}
+
+#[tokio::test]
+async fn an_idle_client_is_told_why_it_has_to_go() {
+    let server = server().await;
+    for (text, code) in [
+        ("SET idle_session_timeout = 50", "57P05"),
+        (
+            "SET idle_in_transaction_session_timeout = '50ms'; BEGIN",
+            "25P03",
+        ),
+    ] {
+        let (mut raw, _) = Raw::login(&server).await;
+        raw.send(b'Q', format!("{text}\0").as_bytes()).await;
+        raw.until_ready().await;
+        let told = raw.next().await.unwrap();
+        assert_eq!(
+            (field(&told, 'S'), field(&told, 'C')),
+            ("FATAL".into(), code.into())
+        );
+        assert_eq!(raw.next().await, None);
+    }
+}

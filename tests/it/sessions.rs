@@ -1,0 +1,727 @@
+//! Who is connected, what runs, what waits, and who may stop it; that a statement has its time at both doors; whom there is room for.
+
+use std::{
+    thread::{available_parallelism, sleep},
+    time::{Duration, Instant},
+};
+
+use arrow::array::{Int64Array, RecordBatch};
+use arrow_flight::{
+    error::FlightError,
+    sql::{
+        CommandStatementIngest, TableDefinitionOptions, TableExistsOption, TableNotExistOption,
+        client::FlightSqlServiceClient,
+    },
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use sluice_tests::{
+    parts::psql,
+    pg::{Pg, block_on},
+    server::Server,
+};
+use tokio::time::timeout;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::support::SOON;
+
+/// Counts for longer than any test.
+const LONG: &str =
+    "SELECT count(*) FROM generate_series(1, 1000) AS a, generate_series(1, 100000000000) AS b";
+/// Rows without end, practically.
+const ENDLESS: &str = "SELECT repeat('x', 100) AS x FROM generate_series(1, 1000000000000)";
+
+/// A client of the Flight SQL door with a token.
+struct Flight(FlightSqlServiceClient<Channel>);
+
+impl Flight {
+    fn channel(server: &Server) -> Channel {
+        let url = format!("http://127.0.0.1:{}", server.flight_port());
+        block_on(Endpoint::new(url).unwrap().connect()).unwrap()
+    }
+
+    fn log_in(channel: &Channel, user: &str) -> Result<Self, Status> {
+        let mut client = FlightSqlServiceClient::new(channel.clone());
+        block_on(client.handshake(user, "")).map_err(status)?;
+        Ok(Self(client))
+    }
+
+    fn connect(server: &Server, user: &str) -> Self {
+        Self::log_in(&Self::channel(server), user).unwrap()
+    }
+
+    /// Another client with the same token.
+    fn beside(&self, channel: &Channel) -> Self {
+        let mut client = FlightSqlServiceClient::new(channel.clone());
+        client.set_token(self.0.token().unwrap().clone());
+        Self(client)
+    }
+
+    fn update(&mut self, sql: &str) -> Result<i64, Status> {
+        block_on(self.0.execute_update(sql.into(), None)).map_err(status)
+    }
+
+    /// How many rows there are.
+    fn rows(&mut self, sql: &str) -> Result<usize, Status> {
+        block_on(async {
+            let info = self.0.execute(sql.into(), None).await?;
+            rows_of(&mut self.0, info).await
+        })
+        .map_err(status)
+    }
+
+    fn prepared(&mut self, sql: &str) -> Result<usize, Status> {
+        block_on(async {
+            let mut statement = self.0.prepare(sql.into(), None).await?;
+            let info = statement.execute().await?;
+            rows_of(&mut self.0, info).await
+        })
+        .map_err(status)
+    }
+
+    /// Sends a batch, and then nothing for as long as the server bears it.
+    fn stalled_ingest(&mut self, table: &str) -> Result<i64, Status> {
+        let numbers = Int64Array::from(vec![1, 2, 3]);
+        let batch = RecordBatch::try_from_iter([("n", std::sync::Arc::new(numbers) as _)]).unwrap();
+        let batches = stream::iter([Ok(batch)]).chain(stream::pending());
+        let command = CommandStatementIngest {
+            table_definition_options: Some(TableDefinitionOptions {
+                if_not_exist: TableNotExistOption::Create.into(),
+                if_exists: TableExistsOption::Append.into(),
+            }),
+            table: table.into(),
+            ..CommandStatementIngest::default()
+        };
+        block_on(self.0.execute_ingest(command, batches)).map_err(status)
+    }
+}
+
+async fn rows_of(
+    client: &mut FlightSqlServiceClient<Channel>,
+    info: arrow_flight::FlightInfo,
+) -> Result<usize, FlightError> {
+    let mut rows = 0;
+    for endpoint in info.endpoint {
+        let mut batches = client.do_get(endpoint.ticket.unwrap()).await?;
+        while let Some(batch) = batches.try_next().await? {
+            rows += batch.num_rows();
+        }
+    }
+    Ok(rows)
+}
+
+fn status(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        other => panic!("{other}"),
+    }
+}
+
+fn says(status: &Status, code: Code, words: &[&str]) {
+    assert_eq!(status.code(), code, "{status}");
+    for word in words {
+        assert!(status.message().contains(word), "{word} in {status}");
+    }
+}
+
+/// Waits until the owner sees so many sessions that a condition holds for.
+fn sees(server: &Server, owner: &Pg, count: i64, condition: &str) {
+    let question = format!("SELECT count(*) FROM pg_stat_activity WHERE {condition}");
+    server.wait(&format!("{count} of {condition}"), SOON, || {
+        (owner.number(&question) == count).then_some(())
+    });
+}
+
+fn pid(pg: &Pg) -> i64 {
+    pg.number("SELECT pg_backend_pid()")
+}
+
+/// Runs a statement on a connection of its own, in a thread.
+fn begin(server: &Server, user: &str, sql: &str) -> std::thread::JoinHandle<String> {
+    let pg = Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+    let sql = sql.to_owned();
+    std::thread::spawn(move || match pg.try_run(&sql) {
+        Ok(rows) => format!("{rows:?}"),
+        Err(refusal) => refusal.to_string(),
+    })
+}
+
+#[test]
+fn a_statement_has_its_time_at_the_flight_door() {
+    let server = Server::start();
+    let mut flight = Flight::connect(&server, "sluice");
+    flight.update("CREATE TABLE gold.kept (n BIGINT)").unwrap();
+    flight.update("SET statement_timeout = '700ms'").unwrap();
+    let insert = "INSERT INTO gold.kept SELECT * FROM generate_series(1, 100000000000)";
+    let change = "UPDATE gold.kept SET n = s.m FROM generate_series(1, 100000000000) AS s(m) WHERE s.m % 7 = kept.n";
+    let ways: [(&str, Box<dyn Fn(&mut Flight) -> Status>); 6] = [
+        ("a statement", Box::new(|f| f.rows(LONG).unwrap_err())),
+        (
+            "rows that stream",
+            Box::new(|f| f.rows(ENDLESS).unwrap_err()),
+        ),
+        (
+            "a prepared statement",
+            Box::new(|f| f.prepared(LONG).unwrap_err()),
+        ),
+        (
+            "an insert",
+            Box::new(move |f| f.update(insert).unwrap_err()),
+        ),
+        (
+            "an update, with a row to change",
+            Box::new(move |f| {
+                f.update("INSERT INTO gold.kept VALUES (1)").unwrap();
+                f.update(change).unwrap_err()
+            }),
+        ),
+        (
+            "an ingest",
+            Box::new(|f| f.stalled_ingest("made").unwrap_err()),
+        ),
+    ];
+    for (way, run) in ways {
+        let began = Instant::now();
+        let told = run(&mut flight);
+        let took = began.elapsed();
+        println!(
+            "{way}: {} after {took:?}",
+            told.message().replace('\n', " ")
+        );
+        says(
+            &told,
+            Code::Cancelled,
+            &["canceling statement due to statement timeout", "57014"],
+        );
+        assert!(took >= Duration::from_millis(650), "{way}: {took:?}");
+        assert!(took < Duration::from_secs(20), "{way}: {took:?}");
+    }
+    flight.update("SET statement_timeout = 0").unwrap();
+    // What was written is what had the time.
+    assert_eq!(
+        flight.rows("SELECT n FROM gold.kept WHERE n = 1").unwrap(),
+        1
+    );
+    assert_eq!(flight.rows("SELECT n FROM gold.kept").unwrap(), 1);
+    says(
+        &flight.rows("SELECT * FROM made").unwrap_err(),
+        Code::NotFound,
+        &["42P01"],
+    );
+    // The Postgres door says the same of statements that write.
+    let pg = server.connect();
+    pg.run("SET statement_timeout = '700ms'");
+    for statement in [LONG, insert, change] {
+        pg.refused(
+            statement,
+            "57014",
+            &["canceling statement due to statement timeout"],
+        );
+    }
+    pg.refused(
+        "SET statement_timeout = 'soon'",
+        "22023",
+        &["invalid value for parameter"],
+    );
+}
+
+#[test]
+fn sessions_of_both_doors_are_seen_and_what_they_do() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run(
+        "CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE watch LOGIN IN ROLE pg_monitor",
+    );
+    let connect = |user: &str| Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+    let (ann, bob, watch) = (connect("ann"), connect("bob"), connect("watch"));
+    let mut flight = Flight::connect(&server, "ann");
+    flight.update("SET application_name = 'by flight'").unwrap();
+    let pids = [pid(&owner), pid(&ann), pid(&bob), pid(&watch)];
+    assert_eq!(
+        pids.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        4
+    );
+    // What one runs oneself is active.
+    let own = "SELECT state || ' ' || query FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    assert_eq!(ann.value(own), format!("active {own}"));
+    ann.run("SET application_name = 'ann''s tool'; BEGIN; SELECT 1");
+    let row = owner.run(&format!(
+        "SELECT usename, datname, application_name, client_addr, client_port > 0, backend_start <= xact_start,
+                xact_start <= query_start, query_start <= state_change, state, wait_event_type, wait_event, query, backend_type, usesysid = r.oid
+         FROM pg_stat_activity JOIN pg_roles r ON r.rolname = usename WHERE pid = {}",
+        pids[1]
+    ));
+    println!("{row:?}");
+    let row: Vec<&str> = row[0].iter().map(|v| v.as_deref().unwrap_or("∅")).collect();
+    assert_eq!(
+        row,
+        [
+            "ann",
+            "sluice",
+            "ann's tool",
+            "127.0.0.1",
+            "t",
+            "t",
+            "t",
+            "t",
+            "idle in transaction",
+            "Client",
+            "ClientRead",
+            "SET application_name = 'ann''s tool'; BEGIN; SELECT 1",
+            "client backend",
+            "t"
+        ]
+    );
+    ann.try_run("SELECT 1/0").unwrap_err();
+    let state = |pid: i64| format!("SELECT state FROM pg_stat_activity WHERE pid = {pid}");
+    assert_eq!(
+        owner.value(&state(pids[1])),
+        "idle in transaction (aborted)"
+    );
+    ann.run("ROLLBACK");
+    assert_eq!(owner.value(&state(pids[1])), "idle");
+    let by_flight = "SELECT usename || ' ' || state || ' ' || query FROM pg_stat_activity WHERE application_name = 'by flight'";
+    assert_eq!(
+        owner.value(by_flight),
+        "ann idle SET application_name = 'by flight'"
+    );
+    // Others see that somebody is there, and no more; those who may monitor see all.
+    let look = format!(
+        "SELECT usename, query, state, client_addr, query_start FROM pg_stat_activity WHERE pid = {}",
+        pids[1]
+    );
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        bob.run(&look),
+        [vec![
+            some("ann"),
+            some("<insufficient privilege>"),
+            None,
+            None,
+            None
+        ]]
+    );
+    assert_eq!(watch.run(&look)[0][1], some("ROLLBACK"));
+    let of_flight = "SELECT query FROM pg_stat_activity WHERE application_name = 'by flight'";
+    assert_eq!(bob.value(of_flight), "<insufficient privilege>");
+    // By the extended protocol too.
+    let rows = block_on(ann.client().query("SELECT $1::text AS said", &[&"x"])).unwrap();
+    assert_eq!(rows.len(), 1);
+    let last = format!("SELECT query FROM pg_stat_activity WHERE pid = {}", pids[1]);
+    assert_eq!(owner.value(&last), "SELECT $1::text AS said");
+    // No secret is told, whether the statement was taken or not.
+    for statement in [
+        "ALTER ROLE ann PASSWORD 'canary'",
+        "ALTER ROLE nobody PASSWORD 'canary'",
+        "CREATE ROLE x PASSWORD 'canary' 'canary'",
+        "CREATE SECRET s AS 'canary'",
+        "CREATE STREAM s (a INT) WITH (connector = 'kafka', \"kafka.sasl.password\" = 'canary')",
+        "CREATE STREAM s (a INT) WITH (connector = 'kafka', \"kafka.sasl.password\" = 'canary",
+    ] {
+        let _ = ann.try_run(statement);
+        let told = owner.value(&last);
+        assert!(told.contains("***") && !told.contains("canary"), "{told}");
+        let _ = flight.update(statement);
+        let told = owner.value(of_flight);
+        assert!(told.contains("***") && !told.contains("canary"), "{told}");
+    }
+    // Who has gone is not there any more.
+    drop((bob, flight));
+    sees(&server, &owner, 0, "usename = 'bob'");
+}
+
+#[test]
+fn a_session_is_cancelled_and_ended_by_whoever_may() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE boss LOGIN IN ROLE ann");
+    let connect = |user: &str| Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+    let (bob, boss) = (connect("bob"), connect("boss"));
+    let find = "SELECT pid FROM pg_stat_activity WHERE usename = 'ann' AND state = 'active'";
+    for (who, ends, says) in [
+        (
+            &boss,
+            "pg_cancel_backend",
+            "57014: canceling statement due to user request",
+        ),
+        (
+            &owner,
+            "pg_terminate_backend",
+            "57P01: terminating connection due to administrator command",
+        ),
+    ] {
+        let running = begin(&server, "ann", LONG);
+        sees(&server, &owner, 1, "usename = 'ann' AND state = 'active'");
+        let pid = owner.number(find);
+        let refused = match ends {
+            "pg_cancel_backend" => "must be a member of the role whose query is being canceled",
+            _ => "must be a member of the role whose process is being terminated",
+        };
+        bob.refused(&format!("SELECT {ends}({pid})"), "42501", &[refused]);
+        assert_eq!(who.value(&format!("SELECT {ends}({pid})")), "t");
+        assert_eq!(running.join().unwrap(), says);
+    }
+    // An idle one hears of its end, and a cancel does nothing to it.
+    let ann = connect("ann");
+    let number = pid(&ann);
+    assert_eq!(
+        owner.value(&format!("SELECT pg_cancel_backend({number})")),
+        "t"
+    );
+    assert_eq!(ann.value("SELECT 1"), "1");
+    // One's own role may.
+    assert_eq!(
+        connect("ann").value(&format!(
+            "SELECT pg_catalog.pg_terminate_backend({number}, 100)"
+        )),
+        "t"
+    );
+    server.wait("the connection to close", SOON, || {
+        ann.is_closed().then_some(())
+    });
+    sees(&server, &owner, 0, &format!("pid = {number}"));
+    // In a condition it is for the rows that those before it leave.
+    sees(&server, &owner, 0, "usename = 'ann'");
+    let others = [connect("ann"), connect("bob")];
+    let stop =
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ann' AND pg_terminate_backend(pid)";
+    assert_eq!(boss.value(stop), "1");
+    server.wait("the connection to close", SOON, || {
+        others[0].is_closed().then_some(())
+    });
+    assert_eq!(others[1].value("SELECT 1"), "1");
+    let stop = "SELECT count(*) FROM (SELECT pg_cancel_backend(pid) AS done FROM pg_stat_activity WHERE usename = 'boss') AS stopped WHERE done";
+    assert_eq!(boss.try_run(stop).unwrap_err().state, "57014");
+    // One that is not there.
+    owner.take_notices();
+    assert_eq!(
+        owner.value(&format!("SELECT pg_terminate_backend({number})")),
+        "f"
+    );
+    let [notice] = &owner.take_notices()[..] else {
+        panic!("one warning expected");
+    };
+    assert_eq!(
+        (notice.state.as_str(), notice.message.as_str()),
+        (
+            "01000",
+            format!("PID {number} is not a PostgreSQL backend process").as_str()
+        )
+    );
+    assert_eq!(owner.run("SELECT pg_cancel_backend(NULL)"), [[None]]);
+    let psql = psql::run(
+        server.pg_port(),
+        &["-tAc", "SELECT pg_cancel_backend(1999999999)"],
+    );
+    let told = String::from_utf8_lossy(&psql.stderr).into_owned();
+    assert!(
+        told.contains("WARNING:  PID 1999999999 is not a PostgreSQL backend process"),
+        "{told}"
+    );
+    // A superuser's is a superuser's, and planning a call does nothing.
+    let owners = pid(&owner);
+    bob.refused(
+        &format!("SELECT pg_cancel_backend({owners})"),
+        "42501",
+        &["must be a superuser to cancel superuser query"],
+    );
+    bob.refused(
+        &format!("SELECT pg_terminate_backend({owners})"),
+        "42501",
+        &["must be a superuser to terminate superuser process"],
+    );
+    let prepared = block_on(
+        boss.client()
+            .prepare(&format!("SELECT pg_terminate_backend({})", pid(&boss))),
+    );
+    prepared.unwrap();
+    assert_eq!(boss.value("SELECT 1"), "1");
+}
+
+#[test]
+fn a_flight_session_is_cancelled_and_ended_too() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN");
+    let bob = Pg::connect_as(server.pg_port(), "bob", "sluice").unwrap();
+    let channel = Flight::channel(&server);
+    let mut flight = Flight::log_in(&channel, "ann").unwrap();
+    let number = owner.number("SELECT pid FROM pg_stat_activity WHERE usename = 'ann'");
+    for (call, code, words) in [
+        (
+            "pg_cancel_backend",
+            Code::Cancelled,
+            ["canceling statement due to user request", "57014"],
+        ),
+        (
+            "pg_terminate_backend",
+            Code::Unavailable,
+            [
+                "terminating connection due to administrator command",
+                "57P01",
+            ],
+        ),
+    ] {
+        // Two results at a time: both stop.
+        let results: Vec<_> = [LONG, ENDLESS]
+            .map(|sql| {
+                let mut client = flight.beside(&channel);
+                std::thread::spawn(move || client.rows(sql).unwrap_err())
+            })
+            .into();
+        sleep(Duration::from_millis(500));
+        sees(
+            &server,
+            &owner,
+            1,
+            &format!("pid = {number} AND state = 'active'"),
+        );
+        bob.refused(
+            &format!("SELECT {call}({number})"),
+            "42501",
+            &["must be a member"],
+        );
+        assert_eq!(owner.value(&format!("SELECT {call}({number})")), "t");
+        for result in results {
+            says(&result.join().unwrap(), code, &words);
+        }
+        if call == "pg_cancel_backend" {
+            sees(
+                &server,
+                &owner,
+                1,
+                &format!("pid = {number} AND state = 'idle'"),
+            );
+            assert_eq!(flight.rows("SELECT 1").unwrap(), 1);
+        }
+    }
+    sees(&server, &owner, 0, "usename = 'ann'");
+    let told = flight.rows("SELECT 1").unwrap_err();
+    says(
+        &told,
+        Code::Unauthenticated,
+        &["the session of this token has ended"],
+    );
+    assert_eq!(
+        owner.value(&format!("SELECT pg_cancel_backend({number})")),
+        "f"
+    );
+}
+
+#[test]
+fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
+    let server = Server::start();
+    let owner = server.connect();
+    let turns = 16 * available_parallelism().unwrap().get() as i64;
+    let metric = |name: &str| -> i64 {
+        let (_, text) = server.get("/metrics").unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
+    };
+    assert_eq!(metric("sluice_ad_hoc_statements_running"), 0);
+    let running: Vec<_> = (0..turns + 3)
+        .map(|_| begin(&server, "sluice", LONG))
+        .collect();
+    let waits = "wait_event_type = 'Extension' AND wait_event = 'AdHocTurn' AND state = 'active'";
+    sees(&server, &owner, 3, waits);
+    assert_eq!(metric("sluice_ad_hoc_statements_running"), turns);
+    assert_eq!(metric("sluice_ad_hoc_statements_waiting"), 3);
+    // What waits is stopped as well as what runs.
+    let began = Instant::now();
+    let stopped = owner.number(&format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {waits} AND pg_cancel_backend(pid)"
+    ));
+    println!(
+        "{stopped} waiting statements stopped in {:?}",
+        began.elapsed()
+    );
+    assert_eq!(stopped, 3);
+    sees(&server, &owner, 0, waits);
+    owner.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
+    for statement in running {
+        let told = statement.join().unwrap();
+        assert_eq!(told, "57014: canceling statement due to user request");
+    }
+    server.wait("the turns to be free", SOON, || {
+        (metric("sluice_ad_hoc_statements_running") == 0).then_some(())
+    });
+    assert_eq!(metric("sluice_ad_hoc_statements_waiting"), 0);
+}
+
+#[test]
+fn one_role_does_not_take_all_flight_sessions() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN");
+    let channel = Flight::channel(&server);
+    let mut open = Vec::new();
+    let mut fill = |user: &str| loop {
+        match Flight::log_in(&channel, user) {
+            Ok(flight) => open.push(flight),
+            Err(told) => return (open.len(), told),
+        }
+    };
+    let (count, told) = fill("ann");
+    assert_eq!(count, 500);
+    says(
+        &told,
+        Code::ResourceExhausted,
+        &["too many connections for role \"ann\"", "53300"],
+    );
+    let (count, told) = fill("bob");
+    assert_eq!(count, 997);
+    let reserved = "remaining connection slots are reserved for superusers";
+    says(&told, Code::ResourceExhausted, &[reserved, "53300"]);
+    says(&fill("eve").1, Code::ResourceExhausted, &[reserved]);
+    let mut owners = Flight::connect(&server, "sluice");
+    assert_eq!(owners.rows("SELECT 1").unwrap(), 1);
+    // The owner makes room.
+    assert_eq!(
+        owner.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ann' AND pg_terminate_backend(pid)"
+        ),
+        500
+    );
+    let mut eves = Flight::log_in(&channel, "eve").unwrap();
+    assert_eq!(eves.rows("SELECT 1").unwrap(), 1);
+}
+
+#[test]
+fn connect_is_a_privilege_at_both_doors() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE readers; CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN IN ROLE readers; CREATE ROLE eve LOGIN SUPERUSER");
+    let before = Pg::connect_as(server.pg_port(), "ann", "sluice").unwrap();
+    owner.run("REVOKE CONNECT ON DATABASE sluice FROM PUBLIC; GRANT CONNECT ON DATABASE sluice TO readers");
+    // Who is in stays in.
+    assert_eq!(before.value("SELECT 1"), "1");
+    let refusal = Pg::connect_as(server.pg_port(), "ann", "sluice")
+        .err()
+        .unwrap();
+    assert_eq!(
+        (
+            refusal.state.as_str(),
+            refusal.message.as_str(),
+            refusal.detail.as_str()
+        ),
+        (
+            "42501",
+            "permission denied for database \"sluice\"",
+            "User does not have CONNECT privilege."
+        )
+    );
+    let psql = psql::run(server.pg_port(), &["-U", "ann", "-c", "SELECT 1"]);
+    let told = String::from_utf8_lossy(&psql.stderr).into_owned();
+    assert!(
+        told.contains("FATAL:  permission denied for database \"sluice\""),
+        "{told}"
+    );
+    let channel = Flight::channel(&server);
+    says(
+        &Flight::log_in(&channel, "ann").err().unwrap(),
+        Code::PermissionDenied,
+        &[
+            "permission denied for database \"sluice\"",
+            "User does not have CONNECT privilege.",
+            "42501",
+        ],
+    );
+    for user in ["bob", "eve", "sluice"] {
+        let pg = Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+        assert_eq!(pg.value("SELECT current_user"), user);
+        assert_eq!(
+            Flight::log_in(&channel, user)
+                .unwrap()
+                .rows("SELECT 1")
+                .unwrap(),
+            1
+        );
+    }
+    assert_eq!(
+        owner.value("SELECT has_database_privilege('ann', 'sluice', 'CONNECT')"),
+        "f"
+    );
+    owner.run("GRANT CONNECT ON DATABASE sluice TO ann");
+    Pg::connect_as(server.pg_port(), "ann", "sluice").unwrap();
+    Flight::log_in(&channel, "ann").unwrap();
+}
+
+#[test]
+fn an_idle_client_is_let_go_when_its_session_says_so() {
+    let server = Server::start();
+    for setting in [
+        "SET idle_session_timeout = '300ms'",
+        "SET idle_in_transaction_session_timeout = '300ms'; BEGIN",
+    ] {
+        let pg = server.connect();
+        pg.run(setting);
+        server.wait("the connection to close", SOON, || {
+            pg.is_closed().then_some(())
+        });
+    }
+    // The other one does not count outside of a block, nor while something runs.
+    let pg = server.connect();
+    pg.run(
+        "SET idle_in_transaction_session_timeout = '1s'; SET statement_timeout = '2500ms'; BEGIN",
+    );
+    pg.refused(LONG, "57014", &["statement timeout"]);
+    pg.run("ROLLBACK");
+    sleep(Duration::from_millis(1500));
+    assert_eq!(pg.value("SELECT 1"), "1");
+    let mut flight = Flight::connect(&server, "sluice");
+    flight.update("SET idle_session_timeout = '300ms'").unwrap();
+    assert_eq!(flight.rows("SELECT 1").unwrap(), 1);
+    sleep(Duration::from_millis(600));
+    let told = flight.rows("SELECT 1").unwrap_err();
+    says(
+        &told,
+        Code::Unauthenticated,
+        &["the session of this token has ended"],
+    );
+}
+
+#[test]
+fn a_client_of_an_ended_session_hears_why() {
+    let server = Server::start();
+    let owner = server.connect();
+    let mut psql = psql::command(server.pg_port());
+    psql.args(["-c", "SELECT pg_terminate_backend(pg_backend_pid())"]);
+    let out = psql.output().unwrap();
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        told.contains("FATAL:  terminating connection due to administrator command"),
+        "{told}"
+    );
+    // A stream of rows that its client takes is ended between any two.
+    let pg = server.connect();
+    let number = pid(&pg);
+    let ended = block_on(async {
+        let rows = pg.client().query_raw(ENDLESS, Vec::<String>::new()).await;
+        let mut rows = Box::pin(rows.unwrap());
+        rows.next().await.unwrap().unwrap();
+        let end = std::thread::spawn(move || {
+            owner.run(&format!("SELECT pg_terminate_backend({number})"));
+        });
+        let error = timeout(SOON, async {
+            loop {
+                if let Err(error) = rows.next().await.unwrap() {
+                    return error;
+                }
+            }
+        });
+        let error = error.await.unwrap();
+        end.join().unwrap();
+        error
+    });
+    assert_eq!(
+        ended.code().map(|code| code.code()),
+        Some("57P01"),
+        "{ended}"
+    );
+}
