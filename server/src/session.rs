@@ -322,7 +322,8 @@ impl Session {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;
             let endless = arithmetic::without(&self.context());
-            let plan = SubscriptionPlan::new(&self.engine, &endless, query, plan, subscribe)?;
+            let (engine, activity) = (&self.engine, &self.activity);
+            let plan = SubscriptionPlan::new(engine, activity, &endless, query, plan, subscribe)?;
             let schema = Some(dialect::shown(&plan.schema()));
             let plan = Some(Planned::Subscription(Arc::new(plan)));
             return Ok(prepared(schema, Vec::new(), plan));

@@ -36,7 +36,10 @@ pub(crate) use self::allowance::Allowance;
 pub use self::plan::SubscriptionPlan;
 pub(crate) use self::plan::query_of;
 use self::{catch_up::CatchUp, dress::Dress, source::Followed, token::Token};
-use crate::table::{CutTable, Mark, Since, external};
+use crate::{
+    engine::Admission,
+    table::{CutTable, Mark, Since, external},
+};
 
 /// Without rows, how far it has come is told this often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -130,11 +133,20 @@ impl SubscriptionPlan {
         }
         let provider = CutTable::new(Arc::clone(&state.schema), cut);
         let (plan, dress) = (Arc::clone(self), dress.clone());
-        let rows = self.engine.ad_hoc().run_with(async move {
+        let rows = self.in_turn(async move {
             let rows = plan.run(Arc::new(provider)).await?;
             Ok(dress.all(rows, mark))
         });
         Ok((mark, Some((rows.await?, mark))))
+    }
+
+    /// Runs what gives rows on the threads of ad-hoc queries, when it is its turn.
+    async fn in_turn(
+        &self,
+        start: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
+    ) -> Result<SendableRecordBatchStream> {
+        let admission = Admission::InTurn(&self.activity);
+        self.engine.ad_hoc().run_with(admission, start).await
     }
 }
 
@@ -197,7 +209,7 @@ impl Subscription {
                     until,
                 };
                 let rows = behind.rows(state, version);
-                let rows = self.plan.engine.ad_hoc().run_with(rows).await?;
+                let rows = self.plan.in_turn(rows).await?;
                 self.until = until;
                 self.stretch = Some((rows, until));
                 return Ok(());
@@ -227,7 +239,7 @@ impl Subscription {
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count > FEW_ROWS || !self.may_run_here(began) {
             let (plan, dress) = (Arc::clone(&self.plan), self.dress.clone());
-            let rows = self.plan.engine.ad_hoc().run_with(async move {
+            let rows = self.plan.in_turn(async move {
                 let rows = plan.run_over(rows).await?;
                 Ok(dress.all(rows, mark))
             });

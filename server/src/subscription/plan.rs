@@ -19,6 +19,7 @@ use sluice_sql::{Statement, Subscribe, SubscribedTo, ast};
 
 use super::dress::schema_of;
 use crate::{
+    activity::Activity,
     engine::Engine,
     error::{self, Error, SqlState},
     execute::{engine_error, parse_error},
@@ -29,6 +30,8 @@ use crate::{
 /// A subscription that was planned.
 pub struct SubscriptionPlan {
     pub(super) engine: Arc<Engine>,
+    /// The session that waits for its turn.
+    pub(super) activity: Arc<Activity>,
     /// The table as it was when this was planned; one of the same name and query takes its place.
     pub(super) table: Arc<TableState>,
     pub(super) freshness: Freshness,
@@ -71,6 +74,7 @@ impl SubscriptionPlan {
     /// For a query that does more than filter and project one table, and a table that no query feeds.
     pub(crate) fn new(
         engine: &Arc<Engine>,
+        activity: &Arc<Activity>,
         context: &SessionContext,
         query: ast::Statement,
         plan: LogicalPlan,
@@ -111,6 +115,7 @@ impl SubscriptionPlan {
         let in_order = SessionStateBuilder::new_from_existing(context.state()).with_config(config);
         Ok(Self {
             engine: Arc::clone(engine),
+            activity: Arc::clone(activity),
             table: Arc::clone(state),
             freshness: table.freshness(),
             as_of: subscribe.as_of.clone(),

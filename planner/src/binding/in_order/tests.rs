@@ -85,7 +85,7 @@ async fn what_does_something_does_it_for_rows_that_are_left() {
     for sql in [
         format!("SELECT id FROM {ROWS} WHERE x > 1 AND act(id) AND id < 5"),
         format!(
-            "SELECT count(*) FROM (SELECT act(id) AS did FROM {ROWS} WHERE x > 1 AND id < 5) WHERE did"
+            "SELECT count(*) FROM (SELECT act(id) AS did FROM {ROWS} WHERE x > 1 AND id < 5) AS s WHERE did"
         ),
     ] {
         context.sql(&sql).await.unwrap().collect().await.unwrap();

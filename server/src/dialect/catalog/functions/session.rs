@@ -114,7 +114,7 @@ pub(in crate::dialect::catalog) struct Setting {
 }
 
 /// The settings as the session has them.
-pub(in crate::dialect::pg::catalog) fn settings(facts: &Facts) -> Vec<Setting> {
+pub(in crate::dialect::catalog) fn settings(facts: &Facts) -> Vec<Setting> {
     let settings = parameters().map(|(name, default, may_change)| Setting {
         name,
         value: (facts.setting)(name).unwrap_or_else(|| default.to_owned()),
