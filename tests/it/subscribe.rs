@@ -248,7 +248,12 @@ fn what_comes_first_and_what_is_left_out() {
     let committed = server.connect();
     committed.run("SET freshness = 'committed'");
     committed.run("DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE gold.counted");
-    assert_eq!(committed.run("FETCH ALL FROM c").len(), all.len());
+    let mut had = 0;
+    server.wait("all that is committed", SOON, || {
+        had += committed.run("FETCH ALL FROM c").len();
+        (had >= all.len()).then_some(())
+    });
+    assert_eq!(had, all.len());
 
     // A statement is endless, until it is cancelled or the table is gone.
     let pg = server.connect();

@@ -9,7 +9,10 @@ use datafusion::{
 use futures::{FutureExt, StreamExt};
 use postgres_types::Type;
 use sluice_sql::{Copy, Parsed};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     cancel::Running,
@@ -21,7 +24,7 @@ use super::{
 };
 use crate::{session::Prepared, subscription::Idle};
 
-/// Rows that are on their way are waited for as long by who has some already.
+/// Who has some rows already waits so long, in all, for others that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Portals, cursors among them, of a connection.
@@ -183,7 +186,7 @@ impl Rows {
     }
 
     /// The next of the rows there are, of rows without end; `None` where these have been given, or take long.
-    async fn on_its_way(&mut self) -> Option<Option<EngineResult<RecordBatch>>> {
+    async fn on_its_way(&mut self, end: Instant) -> Option<Option<EngineResult<RecordBatch>>> {
         let idle = self.idle.clone().unwrap_or_default();
         let stream = &mut self.stream;
         let next = poll_fn(|context| match stream.poll_next_unpin(context) {
@@ -191,7 +194,7 @@ impl Rows {
             Poll::Pending if idle.is() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        tokio::time::timeout(PATIENCE, next).await.ok().flatten()
+        timeout_at(end, next).await.ok().flatten()
     }
 
     /// Sends up to `limit` rows (or only passes them by), at the client's pace.
@@ -203,6 +206,8 @@ impl Rows {
         silent: bool,
     ) -> Result<Sent, Trouble> {
         let mut rows = 0;
+        // Of its patience, once it has begun to wait.
+        let mut end = None;
         loop {
             while let Some(page) = &mut self.page {
                 if limit == Some(rows) {
@@ -240,7 +245,8 @@ impl Rows {
                         true => None,
                         false => {
                             running.race(wire.flush()).await??;
-                            running.wait(wire, self.on_its_way()).await?
+                            let end = *end.get_or_insert_with(|| Instant::now() + PATIENCE);
+                            running.wait(wire, self.on_its_way(end)).await?
                         }
                     };
                     let Some(batch) = batch else {
