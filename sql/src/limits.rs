@@ -156,9 +156,13 @@ fn doublings(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
             Token::LParen => {
                 let before = at.checked_sub(1).and_then(|at| tokens.get(at));
                 let first = tokens.get(at + 1);
+                // `TUMBLE((SELECT …), …)` is a relation, too.
+                let around = at.checked_sub(2).and_then(|at| tokens.get(at));
+                let windowed = before.is_some_and(|token| token.token == Token::LParen)
+                    && around.is_some_and(is_window);
                 let doubles = is(first, &[Keyword::WITH])
                     || is(before, &[Keyword::ROW, Keyword::STRUCT])
-                    || (is(first, &[Keyword::SELECT]) && !is(before, &relation));
+                    || (is(first, &[Keyword::SELECT]) && !is(before, &relation) && !windowed);
                 doubled += usize::from(doubles);
                 open.push(doubles);
                 if doubled > MAX_DOUBLINGS {
@@ -173,6 +177,17 @@ fn doublings(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         }
     }
     Ok(())
+}
+
+/// Whether a token is the name of a function of relations.
+fn is_window(token: &TokenWithSpan) -> bool {
+    const NAMES: [&str; 5] = ["TUMBLE", "HOP", "CUMULATE", "SESSION", "WATERMARK"];
+    let Token::Word(word) = &token.token else {
+        return false;
+    };
+    NAMES
+        .iter()
+        .any(|name| word.value.eq_ignore_ascii_case(name))
 }
 
 /// Refuses `$65536` and beyond: the protocols count parameters in two bytes, and whoever lists all up to it would list very many.

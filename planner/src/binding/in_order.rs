@@ -260,9 +260,10 @@ impl PhysicalExpr for InOrder {
         self: Arc<Self>,
         children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> Result<Arc<dyn PhysicalExpr>> {
-        match children.into_iter().next() {
-            Some(together) => Ok(ordered(together)?.data),
-            None => Ok(self),
+        match (children.into_iter().next(), self.decided) {
+            (Some(together), Decided::ByValue) => Ok(ordered(together)?.data),
+            (Some(together), Decided::ByFilter) => Ok(ordered_filter(&together)?.data),
+            (None, _) => Ok(self),
         }
     }
 

@@ -36,8 +36,17 @@ fn chains_are_counted_over_what_is_open() {
 #[test]
 fn subqueries_cost_most() {
     let nested = |n: usize| format!("SELECT {}1{}", "(SELECT ".repeat(n), ")".repeat(n));
-    assert!(fits(&nested(40)));
-    assert!(!fits(&nested(60)));
+    assert!(fits(&nested(MAX_DOUBLINGS)));
+    assert!(!fits(&nested(MAX_DOUBLINGS + 1)));
+    let relations = |n: usize| {
+        format!(
+            "SELECT * FROM {}t{}",
+            "(SELECT * FROM ".repeat(n),
+            ")".repeat(n)
+        )
+    };
+    assert!(fits(&relations(40)));
+    assert!(!fits(&relations(80)));
     // Beside each other they cost nothing more.
     assert!(fits(&format!("SELECT {}1", "(SELECT 1), ".repeat(1_000))));
 }
@@ -66,4 +75,29 @@ fn the_place_is_the_token_too_many() {
         error.message,
         "statement is too complex: nested more than 200 deep"
     );
+}
+
+#[test]
+fn what_doubles_the_work_of_planning_is_not_nested_deep() {
+    let nested = |before: &str, after: &str, n: usize| {
+        format!("{}SELECT 1{}", before.repeat(n), after.repeat(n))
+    };
+    for (before, after) in [
+        ("WITH a AS (", ") SELECT 1"),
+        ("SELECT 1 WHERE EXISTS (", ")"),
+        ("SELECT 1 WHERE 1 IN (", ")"),
+        ("SELECT ((", "))"),
+    ] {
+        assert!(fits(&nested(before, after, MAX_DOUBLINGS)), "{before}");
+        assert!(!fits(&nested(before, after, MAX_DOUBLINGS + 1)), "{before}");
+    }
+    let rows = |n: usize| format!("SELECT {}1{}", "ROW(".repeat(n), ")".repeat(n));
+    assert!(fits(&rows(MAX_DOUBLINGS)));
+    assert!(!fits(&rows(MAX_DOUBLINGS + 1)));
+    // One after the other is another thing.
+    assert!(fits(&format!(
+        "WITH {} SELECT 1",
+        ["a AS (SELECT 1)"; 100].join(", ")
+    )));
+    assert!(fits(&["SELECT 1"; 50].join(" UNION ALL ")));
 }

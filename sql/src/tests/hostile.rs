@@ -172,12 +172,13 @@ fn what_the_limits_allow_works_on_a_small_stack() {
             close.repeat(deep)
         ));
     }
-    let deep = 40;
+    let deep = MAX_DOUBLINGS;
     accepted(format!(
         "SELECT {}1{}",
         "(SELECT ".repeat(deep),
         ")".repeat(deep)
     ));
+    let deep = 40;
     accepted(format!(
         "SELECT * FROM {}t{}",
         "(SELECT * FROM ".repeat(deep),

@@ -46,7 +46,7 @@ fn lists_that_are_written_out_are_compared_one_by_one() {
     );
     assert_eq!(
         rewritten("SELECT x > ANY (ARRAY[1, 5]), x < ALL (ARRAY[]::INT[])"),
-        "SELECT ((x > 1) OR (x > 5)), (true)"
+        "SELECT (((x > 1) OR (x > 5))), (true)"
     );
     let quoted = expression("'{\"a,b\"}'").unwrap();
     assert!(elements(&quoted).is_none());
