@@ -1,7 +1,7 @@
 //! Tests of limits: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{MAX_CHAIN, MAX_NESTING, check};
+use super::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, check};
 use crate::text::tokenize;
 
 fn fits(text: &str) -> bool {

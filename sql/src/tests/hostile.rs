@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{MAX_CHAIN, MAX_NESTING, ParseErrorKind, parse};
+use crate::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, ParseErrorKind, parse};
 
 /// Runs on a stack of four mebibytes, a quarter of what a worker of the server has.
 fn small_stack(
