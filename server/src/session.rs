@@ -7,7 +7,9 @@
 
 mod functions;
 mod generic_plan;
+mod opened;
 mod parameters;
+mod relation;
 mod rights;
 pub(crate) mod search_path;
 mod set_config;
@@ -39,6 +41,7 @@ use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::opened::{OpenCursor, OpenStatement, Opened};
 pub use self::{
     rights::Login,
     transaction::{Isolation, Modes},
@@ -48,7 +51,7 @@ use self::{generic_plan::GenericPlan, rights::about_roles, settings::Settings};
 use crate::{
     access::{Actor, Viewer},
     arithmetic::{self, CheckedArithmetic},
-    catalog::{Object, QualifiedName},
+    catalog::{Object, QualifiedName, TEMP_SCHEMA},
     doors::pg::{self, Definition, Facts, Size},
     engine::{Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
@@ -91,8 +94,10 @@ pub struct Session {
     told: Mutex<Told>,
     /// What its transaction reads.
     snapshot: Arc<ReadSnapshot>,
-    /// Tables of its own.
+    /// Tables and views of its own.
     temp: Arc<temp::TempTables>,
+    /// What its door keeps open by name.
+    opened: Arc<Opened>,
     actor: Arc<Actor>,
     door: Door,
     running: Mutex<CancellationToken>,
@@ -212,7 +217,8 @@ impl Session {
             let facts = Arc::new(Facts {
                 user: user.to_owned(),
                 access: Some((Arc::clone(&engine), Arc::clone(&actor))),
-                definition: view_definition(&engine, &actor),
+                definition: view_definition(&engine, &actor, &session.temp),
+                opened: Arc::clone(&session.opened),
                 size: relation_size(&engine),
                 setting: Box::new(move |name| {
                     about_roles(&engine, &actor, name).or_else(|| settings.lock().get(name))
@@ -258,6 +264,7 @@ impl Session {
             told: Mutex::default(),
             snapshot,
             temp: Arc::default(),
+            opened: Arc::default(),
             actor,
             door,
             running: Mutex::new(CancellationToken::new()),
@@ -284,6 +291,7 @@ impl Session {
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        Box::pin(self.plan_temp_views()).await;
         // Noted first: what changes meanwhile is looked at again.
         let seen = Arc::new(Mutex::new(self.seen()));
         let found = self.in_search_path(&parsed.statement)?.map(Arc::new);
@@ -395,6 +403,7 @@ impl Session {
     }
 
     pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+        Box::pin(self.plan_temp_views()).await;
         sluice_planner::bound_plan(&self.context().state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
@@ -445,6 +454,10 @@ impl Session {
             },
         };
         self.has_written(prepared);
+        // The one door with blocks says itself when one is over.
+        if self.door != Door::Postgres && matches!(answer, Ok(Answer::Done { .. })) {
+            self.transaction_over();
+        }
         let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
@@ -652,6 +665,11 @@ impl Session {
         self.actor.login()
     }
 
+    /// What its door keeps open by name.
+    pub(crate) fn opened(&self) -> &Arc<Opened> {
+        &self.opened
+    }
+
     /// Which door the session came in by.
     pub fn door(&self) -> Door {
         self.door
@@ -712,9 +730,17 @@ impl Drop for Session {
 }
 
 /// What `pg_get_viewdef` asks.
-fn view_definition(engine: &Arc<Engine>, actor: &Arc<Actor>) -> Definition {
+fn view_definition(
+    engine: &Arc<Engine>,
+    actor: &Arc<Actor>,
+    temp: &Arc<temp::TempTables>,
+) -> Definition {
     let (engine, actor) = (Arc::downgrade(engine), Arc::clone(actor));
+    let temp = Arc::downgrade(temp);
     Box::new(move |schema, name| {
+        if schema == TEMP_SCHEMA {
+            return temp.upgrade()?.definition(name);
+        }
         let catalog = engine.upgrade()?.catalog();
         let object = catalog.get(&QualifiedName::new(schema, name))?;
         match object.as_ref() {

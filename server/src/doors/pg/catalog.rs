@@ -30,8 +30,9 @@ use datafusion_pg_catalog::pg_catalog::{
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
+pub(super) use builtin::{array_oid, format_type, type_oid};
 pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
-pub(super) use labels::shown as shown_label;
+pub(crate) use labels::shown as shown_label;
 pub(super) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
@@ -41,7 +42,7 @@ use crate::{
     catalog::{Catalog, Object, QualifiedName},
     engine::Engine,
     error::{Error, Result},
-    session::search_path,
+    session::{Opened, search_path},
 };
 
 /// Looks a run-time parameter up by name.
@@ -64,6 +65,8 @@ pub struct Facts {
     pub definition: Definition,
     /// A relation's size in bytes.
     pub size: Size,
+    /// What the session's door keeps open by name.
+    pub opened: Arc<Opened>,
 }
 
 impl std::fmt::Debug for Facts {
@@ -80,6 +83,7 @@ impl Default for Facts {
             setting: Box::new(|_| None),
             definition: Box::new(|_, _| None),
             size: Box::new(|_, _| None),
+            opened: Arc::default(),
         }
     }
 }
