@@ -10,6 +10,7 @@ mod columns;
 mod command;
 mod connection;
 mod copy;
+mod cursor;
 mod encode;
 mod extended;
 mod failure;
@@ -19,10 +20,12 @@ mod operators;
 mod parameters;
 mod perform;
 mod portal;
+mod prepare;
 mod simple;
 mod single;
 mod spelling;
 mod startup;
+mod statements;
 mod transaction;
 mod wire;
 
@@ -47,6 +50,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// A column's name as a client sees it.
+pub(crate) use self::catalog::shown_label;
 pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
     install_relations, rewrite,
