@@ -41,6 +41,7 @@ mod refusals;
 mod replay;
 mod roles;
 mod secrets;
+mod sessions;
 mod shared_read;
 mod sketches;
 mod slt;
