@@ -10,7 +10,7 @@ mod operators;
 mod single;
 mod spelling;
 
-pub(crate) use self::catalog::shown_oid;
+pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
 pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
     install_relations, rewrite, shown, shown_rows, type_name,

@@ -46,6 +46,7 @@ use crate::{
 };
 
 pub(crate) use create_table::declared_schema;
+pub(crate) use create_view::check_view_columns;
 pub(crate) use describe::sql_type;
 
 /// What a statement of ours gives.

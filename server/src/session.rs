@@ -7,7 +7,9 @@
 
 mod functions;
 mod generic_plan;
+mod opened;
 mod parameters;
+mod relation;
 mod rights;
 pub(crate) mod running;
 pub(crate) mod search_path;
@@ -44,6 +46,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::opened::{OpenCursor, OpenStatement, Opened};
 pub use self::{
     rights::Login,
     transaction::{Isolation, Modes},
@@ -54,7 +57,7 @@ use crate::{
     access::{Actor, Viewer},
     activity::Activity,
     arithmetic::{self, CheckedArithmetic},
-    catalog::{Object, QualifiedName},
+    catalog::{Object, QualifiedName, TEMP_SCHEMA},
     dialect::{self, Definition, Facts, Size},
     engine::{Admission, Engine, SluiceCatalog},
     error::{Error, Result, SqlState},
@@ -97,8 +100,10 @@ pub struct Session {
     told: Mutex<Told>,
     /// What its transaction reads.
     snapshot: Arc<ReadSnapshot>,
-    /// Tables of its own.
+    /// Tables and views of its own.
     temp: Arc<temp::TempTables>,
+    /// What its door keeps open by name.
+    opened: Arc<Opened>,
     actor: Arc<Actor>,
     door: Door,
     /// What others are told of it, and stop it by.
@@ -255,6 +260,7 @@ impl Session {
             told: Mutex::default(),
             snapshot,
             temp: Arc::default(),
+            opened: Arc::default(),
             actor,
             door,
             activity,
@@ -270,7 +276,8 @@ impl Session {
         Arc::new(Facts {
             user: self.actor.login().to_owned(),
             access: Some(access),
-            definition: view_definition(&self.engine, &self.actor),
+            definition: view_definition(&self.engine, &self.actor, &self.temp),
+            opened: Arc::clone(&self.opened),
             size: relation_size(&self.engine),
             setting: Box::new(move |name| {
                 about_roles(&asked, &who, name).or_else(|| settings.lock().get(name))
@@ -304,6 +311,7 @@ impl Session {
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        Box::pin(self.plan_temp_views()).await;
         // Noted first: what changes meanwhile is looked at again.
         let seen = Arc::new(Mutex::new(self.seen()));
         let found = self.in_search_path(&parsed.statement)?.map(Arc::new);
@@ -416,6 +424,7 @@ impl Session {
     }
 
     pub(crate) async fn plan(&self, statement: &ast::Statement) -> Result<LogicalPlan> {
+        Box::pin(self.plan_temp_views()).await;
         sluice_planner::bound_plan(&self.context().state(), statement)
             .await
             .map_err(|error| self.nearest(engine_error(error)))
@@ -475,6 +484,10 @@ impl Session {
             },
         };
         self.has_written(prepared);
+        // The one door with blocks says itself when one is over.
+        if self.door != Door::Postgres && matches!(answer, Ok(Answer::Done { .. })) {
+            self.transaction_over();
+        }
         let answer = answer.map_err(|error| error.placed(&prepared.parsed));
         self.engine
             .metrics()
@@ -695,6 +708,11 @@ impl Session {
         self.actor.login()
     }
 
+    /// What its door keeps open by name.
+    pub(crate) fn opened(&self) -> &Arc<Opened> {
+        &self.opened
+    }
+
     /// Which door the session came in by.
     pub fn door(&self) -> Door {
         self.door
@@ -752,9 +770,17 @@ impl Drop for Session {
 }
 
 /// What `pg_get_viewdef` asks.
-fn view_definition(engine: &Arc<Engine>, actor: &Arc<Actor>) -> Definition {
+fn view_definition(
+    engine: &Arc<Engine>,
+    actor: &Arc<Actor>,
+    temp: &Arc<temp::TempTables>,
+) -> Definition {
     let (engine, actor) = (Arc::downgrade(engine), Arc::clone(actor));
+    let temp = Arc::downgrade(temp);
     Box::new(move |schema, name| {
+        if schema == TEMP_SCHEMA {
+            return temp.upgrade()?.definition(name);
+        }
         let catalog = engine.upgrade()?.catalog();
         let object = catalog.get(&QualifiedName::new(schema, name))?;
         match object.as_ref() {

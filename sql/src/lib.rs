@@ -53,9 +53,9 @@ pub use statement::{
     CopyOptions, CopyWhat, CreateRole, CreateSchema, CreateStream, CreateTable, CreateView,
     DEFAULT_FILL_WINDOWS, Describe, Described, Drop, DropRole, DropSecret, Emit, Explain,
     ExplainFormat, ExplainQuery, Fill, FillWith, Grant, GrantOn, GrantRole, Grantee, Hidden,
-    MOST_FILL_WINDOWS, ObjectKind, Optimize, Options, PartitionColumn, Privilege, PutSecret,
-    REDACTED, RebuildFrom, RebuildQuery, Rename, Replay, RoleOptions, SetRole, Show, ShowFilter,
-    Statement, Subscribe, SubscribedTo, Vacuum, Watermark, is_secret,
+    MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize, Options, PartitionColumn, Privilege,
+    PutSecret, REDACTED, RebuildFrom, RebuildQuery, Rename, Replay, RoleOptions, SetRole, Show,
+    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -24,6 +24,7 @@ mod rename;
 mod replay;
 mod role;
 mod secret;
+mod select_into;
 mod show;
 mod subscribe;
 pub(crate) mod types;
@@ -33,7 +34,7 @@ pub use columns::{ColumnDef, PartitionColumn, Watermark};
 pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
-pub use create_table::CreateTable;
+pub use create_table::{CreateTable, OnCommit};
 pub use create_view::CreateView;
 pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
@@ -299,13 +300,13 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         head.temporary = true;
         return create_table::parse(reader, head).map(Some);
     }
+    if temporary && reader.word_is(ahead + before + 1, "VIEW") {
+        start(reader, ahead + before + 2, &mut head);
+        head.temporary = true;
+        return create_view::parse(reader, head).map(|create| Some(Statement::CreateView(create)));
+    }
     if kind(reader, &["UNLOGGED", "TABLE"]).is_some() {
-        let at = reader.peek(ahead);
-        return Err(
-            ParseError::unsupported("UNLOGGED tables are not supported", at.span)
-                .offending("UNLOGGED")
-                .hint("create a plain table, or CREATE TEMP TABLE for the session alone"),
-        );
+        return Err(unlogged(reader.peek(ahead).span));
     }
     if let Some(words) = kind(reader, &["VIEW"]) {
         start(reader, ahead + words, &mut head);
@@ -334,6 +335,12 @@ fn create(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
     Ok(None)
 }
 
+fn unlogged(at: sqlparser::tokenizer::Span) -> ParseError {
+    ParseError::unsupported("UNLOGGED tables are not supported", at)
+        .offending("UNLOGGED")
+        .hint("create a plain table, or CREATE TEMP TABLE for the session alone")
+}
+
 /// Goes past the head and its IF NOT EXISTS.
 fn start(reader: &mut Reader<'_>, words: usize, head: &mut CreateHead) {
     reader.skip(words);
@@ -356,5 +363,8 @@ fn sql(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
         })
         .map_err(|error| hints::for_sql(error, &words))?;
     rewrite::statement(&mut statement)?;
+    if let Some(create) = select_into::create(&mut statement)? {
+        return Ok(Statement::CreateTable(create));
+    }
     Ok(Statement::Sql(Box::new(statement)))
 }

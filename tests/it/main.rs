@@ -42,6 +42,7 @@ mod refusals;
 mod replay;
 mod roles;
 mod secrets;
+mod session_objects;
 mod sessions;
 mod shared_read;
 mod sketches;

@@ -142,6 +142,8 @@ files!(
     rename,
     search_path,
     temporary,
+    prepared,
+    cursors,
     select,
     sketches,
     windows,

@@ -32,9 +32,11 @@ use datafusion_pg_catalog::pg_catalog::{
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
+pub(crate) use builtin::{array_oid, format_type, type_oid};
 pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
 pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
+pub(crate) use labels::shown as shown_label;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
 use super::{operators, single, spelling};
@@ -44,7 +46,7 @@ use crate::{
     doors::pg::pg_type,
     engine::Engine,
     error::{Error, Result},
-    session::search_path,
+    session::{Opened, search_path},
 };
 
 /// Looks a run-time parameter up by name.
@@ -73,6 +75,8 @@ pub struct Facts {
     pub pid: Option<i32>,
     /// Tells the client something beside the answer.
     pub warn: Warn,
+    /// What the session's door keeps open by name.
+    pub opened: Arc<Opened>,
 }
 
 impl std::fmt::Debug for Facts {
@@ -91,6 +95,7 @@ impl Default for Facts {
             size: Box::new(|_, _| None),
             pid: None,
             warn: Box::new(|_| {}),
+            opened: Arc::default(),
         }
     }
 }

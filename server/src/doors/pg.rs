@@ -9,6 +9,7 @@ mod columns;
 mod command;
 mod connection;
 mod copy;
+mod cursor;
 mod encode;
 mod extended;
 mod failure;
@@ -17,8 +18,10 @@ mod login;
 mod parameters;
 mod perform;
 mod portal;
+mod prepare;
 mod simple;
 mod startup;
+mod statements;
 mod transaction;
 mod wire;
 

@@ -3,6 +3,8 @@
 //! The order is Delta first, catalog second: a crash between the two leaves a Delta folder that carries an id no catalog has, which the
 //! next CREATE of that name takes over.
 
+mod like;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -13,7 +15,7 @@ use sluice_connectors::{
     failpoint,
 };
 use sluice_planner::api::Sketches;
-use sluice_sql::{CreateTable, ast};
+use sluice_sql::{CreateTable, OnCommit, ast};
 
 use super::{
     Outcome, Taken, check_taken, continuous_plan, engine_error, new_meta, plan_error,
@@ -37,12 +39,22 @@ const ID_PROPERTY: &str = "sluice.table.id";
 const ROUND_BYTES: usize = 64 << 20;
 
 pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outcome> {
-    if create.temporary {
+    let spelled_out = like::spelled_out(session, create).await?;
+    let create = spelled_out.as_ref().unwrap_or(create);
+    let name = QualifiedName::from_sql(&create.name)?;
+    let plain = create.partitioned_by.is_empty() && create.options.is_empty();
+    if create.temporary || name.schema == TEMP_SCHEMA && plain {
         return session.create_temp(create).await.map(Outcome::Done);
+    }
+    if create.on_commit != OnCommit::PreserveRows {
+        return Err(Error::user(
+            SqlState::InvalidTableDefinition,
+            "ON COMMIT can only be used on temporary tables",
+        )
+        .with_hint("Write CREATE TEMP TABLE, or leave ON COMMIT out."));
     }
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
-    let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE TABLE".into());
     match check_taken(
         session,

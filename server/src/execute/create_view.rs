@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use sluice_sql::CreateView;
 
 use super::{
     Outcome, Taken, check_taken, drop::all_dependents, new_meta, replace_refused, view_plan,
 };
 use crate::{
-    catalog::{Object, QualifiedName, ViewObject},
+    catalog::{Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
     error::{Error, Result, SqlState},
     session::Session,
 };
 
 pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcome> {
+    let name = QualifiedName::from_sql(&create.name)?;
+    let reads_temp = || {
+        let read = relations(&create.query);
+        read.iter().any(|read| read.schema == TEMP_SCHEMA)
+    };
+    let becomes_temp = !create.temporary && reads_temp();
+    if becomes_temp {
+        session.notice(Error::user(
+            SqlState::InvalidTableDefinition,
+            format!("view \"{}\" will be a temporary view", name.name),
+        ));
+    }
+    if create.temporary || becomes_temp || name.schema == TEMP_SCHEMA {
+        return session.create_temp_view(create).await.map(Outcome::Done);
+    }
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
-    let name = QualifiedName::from_sql(&create.name)?;
     let done = || Outcome::Done("CREATE VIEW".into());
     let mut meta = new_meta(session);
     match check_taken(
@@ -72,8 +87,13 @@ async fn check_columns(session: &Session, old: &CreateView, new: &CreateView) ->
         return Ok(()); // it cannot be read any more as it is
     };
     let new = view_plan(&context, new).await?;
-    for (index, field) in old.schema().fields().iter().enumerate() {
-        let problem = match new.schema().fields().get(index) {
+    check_view_columns(old.schema().as_arrow(), new.schema().as_arrow())
+}
+
+/// Refuses columns in the place of others that a view has.
+pub(crate) fn check_view_columns(old: &Schema, new: &Schema) -> Result<()> {
+    for (index, field) in old.fields().iter().enumerate() {
+        let problem = match new.fields().get(index) {
             None => "cannot drop columns from view".to_owned(),
             Some(other) if other.name() != field.name() => format!(
                 "cannot change name of view column \"{}\" to \"{}\"",

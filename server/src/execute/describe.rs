@@ -6,13 +6,11 @@ use arrow::{
     array::{RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
-use datafusion::common::TableReference;
 use sluice_sql::{Describe, Described};
 
-use super::engine_error;
 use crate::{
     catalog::{Object, QualifiedName},
-    error::{Error, Fault, Result},
+    error::{Error, Result},
     session::Session,
 };
 
@@ -27,31 +25,10 @@ pub(super) fn schema() -> SchemaRef {
 
 pub(super) async fn run(session: &Session, describe: &Describe) -> Result<RecordBatch> {
     let name = QualifiedName::from_sql(&describe.name)?;
-    let context = session.context();
-    let reference = TableReference::partial(name.schema.clone(), name.name.clone());
-    let provider = match context.table_provider(reference).await {
-        Ok(provider) => provider,
-        Err(error) => {
-            let error = engine_error(error);
-            return Err(
-                if error.fault == Fault::User && session.engine().catalog().get(&name).is_none() {
-                    session.engine().catalog().undefined(&name)
-                } else {
-                    error
-                },
-            );
-        }
-    };
-    // A stream's metadata columns are there for those who name them.
-    let declared = session
-        .engine()
-        .stream(&name)
-        .map_or(usize::MAX, |stream| stream.definition.declared);
-    let mut rows: Vec<[String; 3]> = provider
-        .schema()
+    let columns = session.relation_schema(&name).await?;
+    let mut rows: Vec<[String; 3]> = columns
         .fields()
         .iter()
-        .take(declared)
         .map(|field| {
             [
                 field.name().clone(),

@@ -28,24 +28,14 @@ pub(super) async fn run(session: &Session, drop: &Drop) -> Result<Outcome> {
             drop_relation(session, drop, name).await?;
         }
     }
-    Ok(Outcome::Done(format!("DROP {}", word(drop.kind))))
-}
-
-fn word(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Stream => "STREAM",
-        ObjectKind::View => "VIEW",
-        ObjectKind::Table => "TABLE",
-        ObjectKind::Schema => "SCHEMA",
-    }
+    Ok(Outcome::Done(format!("DROP {}", drop.kind)))
 }
 
 async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -> Result<()> {
     let engine = session.engine();
     let name = QualifiedName::from_sql(name)?;
-    let kind = word(drop.kind).to_lowercase();
-    if name.schema == TEMP_SCHEMA && drop.kind == ObjectKind::Table && session.drop_temp(&name.name)
-    {
+    let kind = drop.kind.to_string().to_lowercase();
+    if name.schema == TEMP_SCHEMA && session.drop_temp(&name.name, drop)? {
         return Ok(());
     }
     let catalog = engine.catalog();
@@ -80,6 +70,8 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
     if !dependents.is_empty() && !drop.cascade {
         return Err(still_needed(&format!("{kind} \"{name}\""), &dependents));
     }
+    let what = format!("{kind} \"{name}\"");
+    session.drop_temp_views_of(&name, &what, drop.cascade)?;
     // Those that read come before what they read.
     for dependent in dependents.iter().rev() {
         session.notice(Error::user(

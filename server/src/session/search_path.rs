@@ -17,7 +17,7 @@ use sluice_sql::{
 use super::{Prepared, Session, temp::TempTables};
 use crate::{
     access::Target,
-    catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold, is_plain},
+    catalog::{Catalog, QualifiedName, TEMP_SCHEMA, fold, is_plain, relations},
     dialect,
     error::{Error, Result, SqlState},
     system,
@@ -224,11 +224,21 @@ impl SearchPath {
             Statement::CreateStream(create) => self.make(&mut create.name),
             Statement::CreateView(create) => {
                 self.query(&mut create.query)?;
+                // A view is as temporary as what it reads.
+                let read = relations(&create.query);
+                let temporary =
+                    create.temporary || read.iter().any(|name| name.schema == TEMP_SCHEMA);
+                if temporary && bare(&create.name).is_some() {
+                    put(&mut create.name, TEMP_SCHEMA);
+                }
                 self.make(&mut create.name)
             }
             Statement::CreateTable(create) => {
                 if let Some(query) = &mut create.query {
                     self.query(query)?;
+                }
+                for (_, name) in &mut create.like {
+                    self.find(name)?;
                 }
                 if create.temporary && bare(&create.name).is_some() {
                     put(&mut create.name, TEMP_SCHEMA);
@@ -451,7 +461,11 @@ impl Session {
     /// The statement with the schema of every relation it names; `None` where it is the same.
     pub(crate) fn in_search_path(&self, statement: &Statement) -> Result<Option<Statement>> {
         let path = self.search_path();
-        let temporary = matches!(statement, Statement::CreateTable(create) if create.temporary);
+        let temporary = match statement {
+            Statement::CreateTable(create) => create.temporary,
+            Statement::CreateView(create) => create.temporary,
+            _ => false,
+        };
         if path.is_plain() && !temporary {
             return Ok(None);
         }

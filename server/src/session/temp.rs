@@ -1,11 +1,13 @@
-//! Tables of one session: in memory, gone with it, seen by nobody else.
+//! Tables and views of one session: in memory, gone with it, seen by nobody else.
 //!
 //! Each is a list of batches that statements read and replace whole, so one that fails halfway has changed nothing. What they take counts
 //! against the memory of ad-hoc queries. The engine plans what is written as queries; nothing here goes to disk or into the catalog.
 //!
 //! long because what such a table is and how it is written to are read together
 
+mod commit;
 mod merge;
+mod views;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,27 +33,31 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use futures::StreamExt;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sluice_sql::{
-    CreateTable, Privilege, Statement,
+    CreateTable, OnCommit, Privilege, Statement,
     ast::{self, ObjectName, TableFactor, TableObject},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::views::TempView;
 use super::{Planned, Session, cancelled, parameters};
 use crate::{
     access::Target,
     catalog::{QualifiedName, TEMP_SCHEMA, fold},
-    dialect,
+    dialect::{self, shown_label},
     engine::Admission,
     error::{Error, Result, SqlState},
     execute::{engine_error, parse_error},
 };
 
-/// The tables, as a schema of the session's catalog.
+/// The tables and views, as a schema of the session's catalog.
 #[derive(Debug, Default)]
 pub(crate) struct TempTables {
     tables: RwLock<BTreeMap<String, Arc<TempTable>>>,
+    views: RwLock<BTreeMap<String, Arc<TempView>>>,
+    /// What the views' plans were made under.
+    planned_under: Mutex<Option<views::Marks>>,
     /// Counts what was made and dropped.
     changes: AtomicU64,
 }
@@ -61,6 +67,7 @@ pub(crate) struct TempTables {
 struct TempTable {
     schema: SchemaRef,
     rows: RwLock<Rows>,
+    on_commit: OnCommit,
 }
 
 #[derive(Debug)]
@@ -89,13 +96,25 @@ enum Kind {
     Truncate,
 }
 
+impl Kind {
+    fn cannot(self) -> &'static str {
+        match self {
+            Self::Insert => "insert into",
+            Self::Delete => "delete from",
+            Self::Update => "update",
+            Self::Merge => "merge into",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
 impl TempTables {
     pub(super) fn has(&self, name: &str) -> bool {
-        self.tables.read().contains_key(name)
+        self.tables.read().contains_key(name) || self.has_view(name)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.read().is_empty()
+        self.tables.read().is_empty() && self.views.read().is_empty()
     }
 
     /// What was planned over them holds as long as this stays.
@@ -115,11 +134,16 @@ impl TempTables {
 #[async_trait]
 impl SchemaProvider for TempTables {
     fn table_names(&self) -> Vec<String> {
-        self.tables.read().keys().cloned().collect()
+        let mut names: Vec<String> = self.tables.read().keys().cloned().collect();
+        names.extend(self.views.read().keys().cloned());
+        names
     }
 
     async fn table(&self, name: &str) -> EngineResult<Option<Arc<dyn TableProvider>>> {
-        Ok(self.get(name).map(|table| table as Arc<dyn TableProvider>))
+        match self.get(name) {
+            Some(table) => Ok(Some(table as Arc<dyn TableProvider>)),
+            None => self.view(name).map(|view| view.relation()).transpose(),
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {
@@ -151,9 +175,24 @@ impl TableProvider for TempTable {
 }
 
 impl TempTable {
-    fn new(schema: SchemaRef, batches: Vec<RecordBatch>, held: MemoryReservation) -> Self {
-        let rows = RwLock::new(Rows { batches, held });
-        Self { schema, rows }
+    fn new(
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        held: MemoryReservation,
+        on_commit: OnCommit,
+    ) -> Self {
+        Self {
+            schema,
+            rows: RwLock::new(Rows { batches, held }),
+            on_commit,
+        }
+    }
+
+    /// Lets all rows go.
+    fn empty(&self) {
+        let mut rows = self.rows.write();
+        rows.batches = Vec::new();
+        rows.held.resize(0);
     }
 
     /// Takes other rows, if there is memory for them.
@@ -187,18 +226,12 @@ impl Session {
     pub(crate) async fn create_temp(&self, create: &CreateTable) -> Result<String> {
         let name = QualifiedName::from_sql(&create.name)?;
         self.require(Privilege::Temporary, Target::Database)?;
-        if name.schema != TEMP_SCHEMA {
-            return Err(Error::user(
-                SqlState::InvalidTableDefinition,
-                "cannot create temporary relation in non-temporary schema",
-            )
-            .with_hint("Leave the schema out."));
-        }
+        of_session(&name)?;
         if self.temp.has(&name.name) {
             let there = format!("relation \"{}\" already exists", name.name);
             let there = Error::user(SqlState::DuplicateTable, there);
             if !create.if_not_exists {
-                return Err(there.with_hint(format!("DROP TABLE {}; removes it.", name.name)));
+                return Err(there.with_hint(self.temp.removed_by(&name.name)));
             }
             self.notice(Error {
                 message: format!("{}, skipping", there.message),
@@ -220,27 +253,21 @@ impl Session {
                 (schema, Vec::new(), "CREATE TABLE".to_owned())
             }
         };
-        let schema = loose(&schema);
+        let schema = loose(&schema)?;
         let batches = fitted(batches, &schema)?;
         let consumer = MemoryConsumer::new(format!("temporary table {}", name.name));
         let held = consumer.register(&self.memory_pool());
         held.try_resize(bytes(&batches)).map_err(engine_error)?;
-        let table = Arc::new(TempTable::new(schema, batches, held));
+        let table = Arc::new(TempTable::new(schema, batches, held, create.on_commit));
         self.temp.tables.write().insert(name.name, table);
         self.temp.changed();
         self.show_temp()?;
         Ok(tag)
     }
 
-    /// Drops a table of the session; whether it was there.
-    pub(crate) fn drop_temp(&self, name: &str) -> bool {
-        let found = self.temp.tables.write().remove(name).is_some();
-        self.temp.changed();
-        found
-    }
-
     /// Drops all of them.
     pub(crate) fn drop_all_temp(&self) {
+        self.temp.views.write().clear();
         self.temp.tables.write().clear();
         self.temp.changed();
     }
@@ -263,6 +290,11 @@ impl Session {
     }
 
     fn require_temp(&self, name: &str) -> Result<Arc<TempTable>> {
+        if self.temp.has_view(name) {
+            return Err(views::not_written(&format!(
+                "cannot copy to view \"{name}\""
+            )));
+        }
         self.temp.get(name).ok_or_else(|| {
             let name = QualifiedName::new(TEMP_SCHEMA, name);
             self.engine.catalog().undefined(&name)
@@ -291,7 +323,7 @@ impl Session {
         Ok(added)
     }
 
-    fn memory_pool(&self) -> Arc<dyn MemoryPool> {
+    pub(crate) fn memory_pool(&self) -> Arc<dyn MemoryPool> {
         Arc::clone(&self.context().runtime_env().memory_pool)
     }
 
@@ -330,6 +362,12 @@ impl Session {
         let Some((name, kind, query)) = self.temp_query(statement)? else {
             return Ok(None);
         };
+        if self.temp.has_view(&name) {
+            let what = kind.cannot();
+            return Err(views::not_written(&format!(
+                "cannot {what} view \"{name}\""
+            )));
+        }
         if !self.temp.has(&name) {
             return Err(self
                 .engine
@@ -668,13 +706,30 @@ fn query_of(text: &str) -> Result<ast::Statement> {
     }
 }
 
-/// The columns without what the engine knows of how they came to be.
-fn loose(schema: &Schema) -> SchemaRef {
+/// The columns, by the names that their query shows, without what the engine knows of how they came to be.
+fn loose(schema: &Schema) -> Result<SchemaRef> {
+    let mut names = BTreeSet::new();
     let fields = schema.fields().iter().map(|field| {
-        let plain = Field::new(field.name(), field.data_type().clone(), true);
-        plain.with_metadata(field.metadata().clone())
+        let name = shown_label(field.name());
+        if !names.insert(name.to_owned()) {
+            return Err(views::twice(name));
+        }
+        let plain = Field::new(name, field.data_type().clone(), true);
+        Ok(plain.with_metadata(field.metadata().clone()))
     });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
+}
+
+/// Refuses a name of something temporary that has a schema of another kind.
+fn of_session(name: &QualifiedName) -> Result<()> {
+    if name.schema == TEMP_SCHEMA {
+        return Ok(());
+    }
+    Err(Error::user(
+        SqlState::InvalidTableDefinition,
+        "cannot create temporary relation in non-temporary schema",
+    )
+    .with_hint("Leave the schema out."))
 }
 
 /// The columns of a query's result under the names that people see, each of which there may be once in a table.

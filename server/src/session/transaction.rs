@@ -103,6 +103,7 @@ impl Session {
     /// set for the block alone do in any case.
     pub fn end(&self, committed: bool) -> Result<Modes> {
         self.snapshot.end();
+        self.transaction_over();
         let (modes, changed) = self.settings.lock().end(committed);
         if changed {
             self.settings_changed()?;

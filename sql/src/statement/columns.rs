@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, ObjectName};
 use sqlparser::tokenizer::Token;
 
 use super::types::{self, Flavour, Shown};
@@ -65,6 +65,8 @@ impl fmt::Display for PartitionColumn {
 pub(crate) struct Columns {
     pub(crate) columns: Vec<ColumnDef>,
     pub(crate) watermark: Option<Watermark>,
+    /// Relations whose columns stand among them, each with how many stand before.
+    pub(crate) like: Vec<(usize, ObjectName)>,
 }
 
 /// Reads `(column TYPE, …, WATERMARK FOR column AS expression)`.
@@ -104,6 +106,9 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
                     .hint("leave it out: rows of a stream have no key"),
             );
         }
+    }
+    if reader.word_is(0, "LIKE") {
+        return like(reader, columns);
     }
     if let Some(word) = table_constraint(reader) {
         return Err(
@@ -157,6 +162,32 @@ fn item(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError
         add_watermark(columns, watermark, at)?;
     }
     columns.columns.push(column);
+    Ok(())
+}
+
+/// Reads `LIKE name [INCLUDING what | EXCLUDING what] …`; of what may be included nothing is there but names, types and NOT NULL.
+fn like(reader: &mut Reader<'_>, columns: &mut Columns) -> Result<(), ParseError> {
+    const SHAPE: &str = "write LIKE name, with or without INCLUDING ALL";
+    const WHAT: [&str; 10] = [
+        "ALL",
+        "COMMENTS",
+        "COMPRESSION",
+        "CONSTRAINTS",
+        "DEFAULTS",
+        "GENERATED",
+        "IDENTITY",
+        "INDEXES",
+        "STATISTICS",
+        "STORAGE",
+    ];
+    reader.skip(1);
+    let name = reader.name(SHAPE)?;
+    while reader.take(&["INCLUDING"]) || reader.take(&["EXCLUDING"]) {
+        if !WHAT.iter().any(|word| reader.take(&[word])) {
+            return Err(reader.unexpected(SHAPE));
+        }
+    }
+    columns.like.push((columns.columns.len(), name));
     Ok(())
 }
 

@@ -109,6 +109,13 @@ pub(super) fn finish(
         ));
     }
     reader.finish("a stream ends after WITH (…)")?;
+    if let Some((_, like)) = columns.like.first() {
+        return Err(
+            ParseError::unsupported("a stream takes no LIKE", reader.span())
+                .offending(like.to_string())
+                .hint("declare its columns: name TYPE, …"),
+        );
+    }
     Ok(CreateStream {
         or_replace: head.or_replace,
         if_not_exists: head.if_not_exists,

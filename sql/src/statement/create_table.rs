@@ -2,7 +2,8 @@
 //!
 //! The order is fixed (columns, PARTITIONED BY, WITH, AS, EMIT) and a clause out of order is refused with the order.
 //! Synonyms: CREATE [OR REFRESH] STREAMING TABLE, CREATE MATERIALIZED VIEW, CREATE MATERIALIZED TABLE, TBLPROPERTIES
-//! for WITH; `USING delta` says nothing new. Without a query and with a connector it is Flink's CREATE STREAM.
+//! for WITH; `USING delta` says nothing new. `LIKE name` among the columns stands for those of a relation. Without a
+//! query and with a connector it is Flink's CREATE STREAM.
 
 use std::fmt;
 
@@ -32,6 +33,10 @@ pub struct CreateTable {
     pub name: ObjectName,
     /// Declared columns; empty where the query says them.
     pub columns: Vec<ColumnDef>,
+    /// LIKE: relations whose columns it has too, each with how many declared columns stand before them.
+    pub like: Vec<(usize, ObjectName)>,
+    /// ON COMMIT, of a temporary one.
+    pub on_commit: OnCommit,
     /// PARTITIONED BY (…), outermost folder first.
     pub partitioned_by: Vec<PartitionColumn>,
     /// WITH (…).
@@ -42,7 +47,61 @@ pub struct CreateTable {
     pub emit: Emit,
 }
 
+/// What becomes of a temporary table when a transaction ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCommit {
+    /// Nothing.
+    #[default]
+    PreserveRows,
+    /// It is emptied.
+    DeleteRows,
+    /// It is dropped.
+    Drop,
+}
+
+impl fmt::Display for OnCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PreserveRows => "PRESERVE ROWS",
+            Self::DeleteRows => "DELETE ROWS",
+            Self::Drop => "DROP",
+        })
+    }
+}
+
+/// What stands between the parentheses of a table, as it is printed.
+enum Item<'a> {
+    Column(&'a ColumnDef),
+    Like(&'a ObjectName),
+}
+
+impl fmt::Display for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(column) => column.fmt(f),
+            Self::Like(name) => write!(f, "LIKE {name}"),
+        }
+    }
+}
+
 impl CreateTable {
+    /// Whether nothing is said of columns.
+    fn has_no_columns(&self) -> bool {
+        self.columns.is_empty() && self.like.is_empty()
+    }
+
+    fn items(&self) -> Vec<Item<'_>> {
+        let mut like = self.like.iter().peekable();
+        let mut items = Vec::new();
+        for at in 0..=self.columns.len() {
+            while let Some((_, name)) = like.next_if(|(before, _)| *before <= at) {
+                items.push(Item::Like(name));
+            }
+            items.extend(self.columns.get(at).map(Item::Column));
+        }
+        items
+    }
+
     /// The same table with the values of secret options replaced by `***`.
     pub fn redacted(&self) -> Self {
         Self {
@@ -66,9 +125,9 @@ impl fmt::Display for CreateTable {
             f.write_str("IF NOT EXISTS ")?;
         }
         write!(f, "{}", self.name)?;
-        if !self.columns.is_empty() {
+        if !self.has_no_columns() {
             f.write_str(" ")?;
-            crate::canonical::lines(f, &self.columns)?;
+            crate::canonical::lines(f, &self.items())?;
         }
         if !self.partitioned_by.is_empty() {
             f.write_str("\nPARTITIONED BY ")?;
@@ -78,11 +137,15 @@ impl fmt::Display for CreateTable {
             f.write_str("\nWITH ")?;
             inline(f, &self.options.items())?;
         }
-        match &self.query {
-            Some(query) => write!(f, "\nAS\n{}", Canonical(query.as_ref()))?,
+        if self.query.is_none() && self.has_no_columns() {
             // Without columns and without a query the parentheses are what makes it a statement.
-            None if self.columns.is_empty() => f.write_str(" ()")?,
-            None => {}
+            f.write_str(" ()")?;
+        }
+        if self.on_commit != OnCommit::PreserveRows {
+            write!(f, "\nON COMMIT {}", self.on_commit)?;
+        }
+        if let Some(query) = &self.query {
+            write!(f, "\nAS\n{}", Canonical(query.as_ref()))?;
         }
         match self.emit.fill() {
             Some(fill) => write!(f, "\nEMIT ON WINDOW CLOSE {fill}"),
@@ -117,17 +180,26 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
     if head.temporary {
         temporary(reader, &columns, &partitioned_by, &options)?;
     }
+    let on_commit = on_commit(reader)?;
     if reader.word_is(0, "PARTITIONED") || reader.at(&["USING"]) {
         let error = ParseError::invalid("PARTITIONED BY must stand before WITH", reader.span())
             .offending("PARTITIONED");
         return Err(error.hint(ORDER));
     }
     if reader.take(&["AS"]) {
-        return with_query(reader, head, name, columns, partitioned_by, options);
+        return with_query(
+            reader,
+            head,
+            name,
+            columns,
+            partitioned_by,
+            options,
+            on_commit,
+        );
     }
     let is_stream =
         columns.watermark.is_some() || options.get("connector").is_some() || reader.at(&["FORMAT"]);
-    if is_stream && partitioned_by.is_empty() {
+    if is_stream && partitioned_by.is_empty() && on_commit == OnCommit::default() {
         return create_stream::finish(reader, head, name, columns, options)
             .map(Statement::CreateStream);
     }
@@ -144,6 +216,8 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
         if_not_exists: head.if_not_exists,
         name,
         columns: columns.columns,
+        like: columns.like,
+        on_commit,
         partitioned_by,
         options,
         query: None,
@@ -158,7 +232,13 @@ fn with_query(
     columns: Columns,
     partitioned_by: Vec<PartitionColumn>,
     options: Options,
+    on_commit: OnCommit,
 ) -> Result<Statement, ParseError> {
+    if let Some((_, name)) = columns.like.first() {
+        let at = reader.span();
+        let error = ParseError::unsupported("columns and a query exclude each other", at);
+        return Err(error.offending(name.to_string()).hint(ORDER));
+    }
     if let Some(watermark) = columns.watermark {
         return Err(no_watermark(watermark.column.span));
     }
@@ -191,6 +271,8 @@ fn with_query(
         if_not_exists: head.if_not_exists,
         name,
         columns: columns.columns,
+        like: Vec::new(),
+        on_commit,
         partitioned_by,
         options,
         query: Some(query),
@@ -198,7 +280,7 @@ fn with_query(
     }))
 }
 
-/// What a table of the session alone cannot have, and ON COMMIT.
+/// What a table of the session alone cannot have.
 fn temporary(
     reader: &mut Reader<'_>,
     columns: &Columns,
@@ -220,15 +302,24 @@ fn temporary(
         )
         .hint(TEMP_SHAPE));
     }
-    if !reader.take(&["ON", "COMMIT"]) || reader.take(&["PRESERVE", "ROWS"]) {
-        return Ok(());
+    Ok(())
+}
+
+fn on_commit(reader: &mut Reader<'_>) -> Result<OnCommit, ParseError> {
+    if !reader.take(&["ON", "COMMIT"]) {
+        return Ok(OnCommit::default());
     }
-    Err(ParseError::unsupported(
-        "a temporary table is kept until the session ends",
-        reader.span(),
-    )
-    .offending(reader.peek(0).token.to_string())
-    .hint("leave ON COMMIT out, and DROP TABLE or TRUNCATE it"))
+    let words: [(&[&str], OnCommit); 3] = [
+        (&["PRESERVE", "ROWS"], OnCommit::PreserveRows),
+        (&["DELETE", "ROWS"], OnCommit::DeleteRows),
+        (&["DROP"], OnCommit::Drop),
+    ];
+    for (words, what) in words {
+        if reader.take(words) {
+            return Ok(what);
+        }
+    }
+    Err(reader.unexpected("write ON COMMIT PRESERVE ROWS, DELETE ROWS or DROP"))
 }
 
 fn no_watermark(at: sqlparser::tokenizer::Span) -> ParseError {

@@ -1,4 +1,4 @@
-//! `CREATE [OR REPLACE] VIEW [IF NOT EXISTS] name [(columns)] AS query`.
+//! `CREATE [OR REPLACE] [TEMP] VIEW [IF NOT EXISTS] name [(columns)] AS query`.
 
 use std::fmt;
 
@@ -17,6 +17,8 @@ const SHAPE: &str = "write CREATE VIEW name [(column, …)] AS SELECT …";
 pub struct CreateView {
     /// OR REPLACE.
     pub or_replace: bool,
+    /// TEMP: for the session alone.
+    pub temporary: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
     /// Its name.
@@ -32,6 +34,9 @@ impl fmt::Display for CreateView {
         f.write_str("CREATE ")?;
         if self.or_replace {
             f.write_str("OR REPLACE ")?;
+        }
+        if self.temporary {
+            f.write_str("TEMP ")?;
         }
         f.write_str("VIEW ")?;
         if self.if_not_exists {
@@ -77,6 +82,7 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<CreateV
     reader.finish("the query ends here; check the word before it")?;
     Ok(CreateView {
         or_replace: head.or_replace,
+        temporary: head.temporary,
         if_not_exists: head.if_not_exists,
         name,
         columns,

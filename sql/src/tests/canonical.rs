@@ -90,6 +90,30 @@ fn tables() {
         "CREATE TEMP TABLE IF NOT EXISTS t (a INT)",
     );
     becomes(
+        "create temporary table t (a int, like s.u including all, b text) on commit delete rows",
+        "CREATE TEMP TABLE t (a INT, LIKE s.u, b TEXT) ON COMMIT DELETE ROWS",
+    );
+    becomes(
+        "CREATE TABLE t (LIKE u EXCLUDING INDEXES)",
+        "CREATE TABLE t (LIKE u)",
+    );
+    becomes(
+        "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1 AS a",
+        "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1 AS a",
+    );
+    becomes(
+        "SELECT a INTO TEMP t FROM u UNION ALL SELECT 2",
+        "CREATE TEMP TABLE t AS SELECT a FROM u UNION ALL SELECT 2",
+    );
+    becomes(
+        "SELECT a INTO s.t FROM u",
+        "CREATE TABLE s.t AS SELECT a FROM u",
+    );
+    becomes(
+        "create or replace local temporary view v (a) as select 1",
+        "CREATE OR REPLACE TEMP VIEW v (a) AS SELECT 1",
+    );
+    becomes(
         "CREATE TEMP TABLE t AS TABLE u",
         "CREATE TEMP TABLE t AS SELECT * FROM u",
     );

@@ -206,6 +206,8 @@ fn create_table() -> impl Strategy<Value = Statement> {
                     if_not_exists,
                     name,
                     columns,
+                    like: Vec::new(),
+                    on_commit: Default::default(),
                     partitioned_by,
                     options,
                     query: Some(query),
@@ -220,21 +222,23 @@ fn statement() -> impl Strategy<Value = Statement> {
         create_stream(),
         create_table(),
         (
-            any::<bool>(),
-            any::<bool>(),
+            any::<[bool; 3]>(),
             name(),
             prop::collection::vec(ident(), 0..3),
             query()
         )
-            .prop_map(|(or_replace, if_not_exists, name, columns, query)| {
-                Statement::CreateView(CreateView {
-                    or_replace,
-                    if_not_exists,
-                    name,
-                    columns,
-                    query,
-                })
-            }),
+            .prop_map(
+                |([or_replace, temporary, if_not_exists], name, columns, query)| {
+                    Statement::CreateView(CreateView {
+                        or_replace,
+                        temporary,
+                        if_not_exists,
+                        name,
+                        columns,
+                        query,
+                    })
+                }
+            ),
         (any::<bool>(), name()).prop_map(|(if_not_exists, name)| Statement::CreateSchema(
             CreateSchema {
                 if_not_exists,

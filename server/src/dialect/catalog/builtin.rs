@@ -187,8 +187,18 @@ pub(super) fn type_of(oid: i32) -> Option<&'static TypeRow> {
     TYPES.get(&oid)
 }
 
+/// The OID of the arrays of a type; of an array its own.
+pub(crate) fn array_oid(element: i32) -> Option<i32> {
+    if type_of(element)?.element != 0 {
+        return Some(element);
+    }
+    // `int2vector` and `oidvector` are arrays of a kind of their own.
+    let mut arrays = TYPES.values().filter(|row| row.name.starts_with('_'));
+    arrays.find(|row| row.element == element).map(|row| row.oid)
+}
+
 /// The OID of the type that is called so, in SQL or in `pg_type`; arrays as `text[]` or `_text`.
-pub(super) fn type_oid(name: &str) -> Option<i32> {
+pub(crate) fn type_oid(name: &str) -> Option<i32> {
     static BY_NAME: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
         let mut names: HashMap<String, i32> = HashMap::new();
         for row in TYPES.values() {
@@ -221,7 +231,7 @@ pub(super) fn type_oid(name: &str) -> Option<i32> {
 }
 
 /// `format_type`: a type's name in SQL, with its modifier where there is one.
-pub(super) fn format_type(oid: i32, modifier: Option<i32>) -> String {
+pub(crate) fn format_type(oid: i32, modifier: Option<i32>) -> String {
     if oid == 0 {
         return "-".into();
     }

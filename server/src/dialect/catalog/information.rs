@@ -16,7 +16,10 @@ use super::{
     rows::{self, Row, Value},
     shapes::{self, Shape},
 };
-use crate::access::{Rights, Target};
+use crate::{
+    access::{Rights, Target},
+    catalog::TEMP_SCHEMA,
+};
 
 /// The schema's name.
 pub(super) const NAME: &str = "information_schema";
@@ -99,7 +102,13 @@ async fn tables(listed: &Listed) -> Vec<Row> {
             ("table_name", name.into()),
             (
                 "table_type",
-                if table { "BASE TABLE" } else { "VIEW" }.into(),
+                match table {
+                    // Views too, as in PostgreSQL.
+                    _ if schema == TEMP_SCHEMA => "LOCAL TEMPORARY",
+                    true => "BASE TABLE",
+                    false => "VIEW",
+                }
+                .into(),
             ),
             (
                 "is_insertable_into",

@@ -22,7 +22,7 @@ use sluice_sql::ast::{
 const MARK: char = '\u{1}';
 
 /// The name as the client sees it.
-fn shown(name: &str) -> &str {
+pub(crate) fn shown(name: &str) -> &str {
     let name = name.split(MARK).next().unwrap_or(name);
     // By this upstream tells a column beside `*` from the same one in it.
     name.strip_prefix("__alias_").unwrap_or(name)

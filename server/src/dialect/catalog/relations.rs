@@ -6,6 +6,7 @@ mod activity;
 mod cluster;
 mod listed;
 mod objects;
+mod opened;
 
 use std::sync::Arc;
 
@@ -83,9 +84,11 @@ async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Resul
         "pg_auth_members" => cluster::members(&catalog),
         "pg_authid" => cluster::roles(&catalog),
         "pg_class" => objects::classes(&listed.relations().await, &catalog),
+        "pg_cursors" => opened::cursors(&facts.opened),
         "pg_database" => cluster::databases(&catalog),
         "pg_group" => cluster::groups(&catalog),
         "pg_namespace" => objects::namespaces(&listed.schemas(), &catalog),
+        "pg_prepared_statements" => opened::statements(&facts.opened),
         "pg_roles" => cluster::roles_without_passwords(&catalog),
         "pg_settings" => cluster::settings(facts),
         "pg_stat_activity" => activity::sessions(facts, &catalog),

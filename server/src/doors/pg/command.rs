@@ -1,13 +1,17 @@
 //! Statements that belong to the conversation and not to the engine: transaction blocks, cursors, prepared statements, channels.
 //!
 //! They are read from their words here, not from the engine's syntax tree: the parser behind the engine lacks some (`MOVE`, `ABORT`,
-//! `DECLARE … SCROLL`), and none of them has anything in it but keywords and a name.
+//! `FETCH -1`), and none of them has anything in it but keywords, a name, and what is read by somebody else: a query, expressions.
 
 use super::failure::Failure;
 use crate::session::{Isolation, Modes};
 
+mod fetch;
+mod lists;
 mod words;
 
+pub(super) use fetch::Direction;
+pub(super) use lists::statements;
 use words::Words;
 
 /// One of them.
@@ -37,16 +41,38 @@ pub(super) enum Command {
         name: String,
         binary: bool,
         hold: bool,
+        scroll: bool,
         query: String,
         /// Characters before the query in the text that the client sent.
         offset: usize,
+        /// All of it.
+        text: String,
     },
     /// FETCH, or MOVE when `silent`.
     Fetch {
         name: String,
-        /// `None`: all that are left.
-        count: Option<u64>,
+        direction: Direction,
         silent: bool,
+    },
+    Prepare {
+        name: String,
+        /// Types that were named, each with the characters before it.
+        types: Vec<(String, usize)>,
+        query: String,
+        offset: usize,
+        text: String,
+    },
+    Execute {
+        name: String,
+        /// Expressions, each with the characters before it.
+        values: Vec<(String, usize)>,
+    },
+    /// EXPLAIN of an EXECUTE.
+    ExplainExecute {
+        /// EXPLAIN with its options.
+        explain: String,
+        name: String,
+        values: Vec<(String, usize)>,
     },
     /// `None`: all.
     Close(Option<String>),
@@ -62,8 +88,16 @@ impl Command {
     /// The command of a statement that stands behind others.
     #[must_use]
     pub(super) fn after(mut self, skipped: usize) -> Self {
-        if let Self::Declare { offset, .. } = &mut self {
-            *offset += skipped;
+        match &mut self {
+            Self::Declare { offset, .. } => *offset += skipped,
+            Self::Prepare { types, offset, .. } => {
+                *offset += skipped;
+                types.iter_mut().for_each(|(_, at)| *at += skipped);
+            }
+            Self::Execute { values, .. } | Self::ExplainExecute { values, .. } => {
+                values.iter_mut().for_each(|(_, at)| *at += skipped);
+            }
+            _ => {}
         }
         self
     }
@@ -100,9 +134,20 @@ impl Command {
                 words.name().map(Self::Release)
             }
             "SET" => return set_transaction(words),
-            "DECLARE" => declare(&mut words),
-            "FETCH" => fetch(&mut words, false),
-            "MOVE" => fetch(&mut words, true),
+            "DECLARE" => declare(&mut words, text),
+            "FETCH" => fetch::parse(&mut words, false),
+            "MOVE" => fetch::parse(&mut words, true),
+            "PREPARE" if words.peek_is("TRANSACTION") => return None,
+            "PREPARE" => prepare(&mut words, text),
+            "EXECUTE" => execute(&mut words).map(|(name, values)| Self::Execute { name, values }),
+            "EXPLAIN" => {
+                let explain = words.up_to("EXECUTE")?;
+                execute(&mut words).map(|(name, values)| Self::ExplainExecute {
+                    explain,
+                    name,
+                    values,
+                })
+            }
             "CLOSE" => words.name_or_all().map(Self::Close),
             "DEALLOCATE" => {
                 words.eat("PREPARE");
@@ -200,19 +245,28 @@ fn set_transaction(mut words: Words<'_>) -> Option<Result<Command, Failure>> {
     }))
 }
 
-fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
+fn declare(words: &mut Words<'_>, text: &str) -> Result<Command, Failure> {
     let name = words.name()?;
-    let mut binary = false;
+    let (mut binary, mut scroll, mut no_scroll) = (false, false, false);
     loop {
         if words.eat("BINARY") {
             binary = true;
+        } else if words.eat("SCROLL") {
+            scroll = true;
         } else if words.eat("NO") {
             words.require("SCROLL")?;
-        } else if !words.eat_any(&["INSENSITIVE", "ASENSITIVE", "SCROLL"]) {
+            no_scroll = true;
+        } else if !words.eat_any(&["INSENSITIVE", "ASENSITIVE"]) {
             break;
         }
     }
     words.require("CURSOR")?;
+    if scroll && no_scroll {
+        return Err(Failure::error(
+            "42P11",
+            "cannot specify both SCROLL and NO SCROLL",
+        ));
+    }
     let hold = words.eat("WITH");
     if hold || words.eat("WITHOUT") {
         words.require("HOLD")?;
@@ -223,38 +277,32 @@ fn declare(words: &mut Words<'_>) -> Result<Command, Failure> {
         name,
         binary,
         hold,
+        scroll,
         query: query.to_owned(),
         offset,
+        text: text.trim().to_owned(),
     })
 }
 
-fn fetch(words: &mut Words<'_>, silent: bool) -> Result<Command, Failure> {
-    // A direction is also a possible cursor name: `FETCH next` with nothing behind it.
-    let mut count = Some(1);
-    if !words.only_one_left() {
-        let forward = words.eat("FORWARD") || (silent && words.eat("RELATIVE"));
-        if words.eat("ALL") {
-            count = None;
-        } else if let Some(number) = words.number()? {
-            count = Some(number);
-        } else if !forward
-            && !words.eat("NEXT")
-            && words.eat_any(&["PRIOR", "FIRST", "LAST", "BACKWARD", "ABSOLUTE", "RELATIVE"])
-        {
-            return Err(forward_only());
-        }
-        words.eat_any(&["FROM", "IN"]);
-    }
-    Ok(Command::Fetch {
-        name: words.name()?,
-        count,
-        silent,
+fn prepare(words: &mut Words<'_>, text: &str) -> Result<Command, Failure> {
+    let name = words.name()?;
+    let types = words.list()?.unwrap_or_default();
+    words.require("AS")?;
+    let (query, offset) = words.rest();
+    Ok(Command::Prepare {
+        name,
+        types,
+        query: query.to_owned(),
+        offset,
+        text: text.trim().to_owned(),
     })
 }
 
-fn forward_only() -> Failure {
-    Failure::error("55000", "cursor can only scan forward")
-        .with_hint("Cursors here are NO SCROLL; read on, or declare the cursor anew.")
+/// A prepared statement's name, and its values.
+type Called = (String, Vec<(String, usize)>);
+
+fn execute(words: &mut Words<'_>) -> Result<Called, Failure> {
+    Ok((words.name()?, words.list()?.unwrap_or_default()))
 }
 
 fn discard(words: &mut Words<'_>) -> Result<Command, Failure> {

@@ -3,7 +3,7 @@
 //! The rule of the extended protocol that decides most here: after an error everything up to the next Sync is passed by, and only Sync
 //! answers ReadyForQuery. A panic below ends this connection and no other.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
@@ -15,8 +15,9 @@ use super::{
     encode::Style,
     failure::{Failure, Severity, Trouble},
     frontend::Frontend,
-    portal::{Portals, Statement},
+    portal::Portals,
     startup::parameter_status,
+    statements::Statements,
     transaction::Transaction,
     wire::Wire,
 };
@@ -31,20 +32,21 @@ pub(super) struct Connection<S> {
     pub(super) session: Arc<Session>,
     pub(super) canceller: Arc<Canceller>,
     pub(super) transaction: Transaction,
-    pub(super) statements: HashMap<String, Arc<Statement>>,
+    pub(super) statements: Statements,
     pub(super) portals: Portals,
     skip_to_sync: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(wire: Wire<S>, session: Arc<Session>, canceller: Arc<Canceller>) -> Self {
+        let opened = session.opened();
         Self {
+            statements: Statements::new(Arc::clone(opened)),
+            portals: Portals::new(Arc::clone(opened)),
             wire,
             session,
             canceller,
             transaction: Transaction::default(),
-            statements: HashMap::new(),
-            portals: Portals::default(),
             skip_to_sync: false,
         }
     }
@@ -170,6 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn settle(&mut self) {
         if !self.transaction.in_block() {
             self.portals.end_transaction();
+            self.session.transaction_over();
         }
     }
 

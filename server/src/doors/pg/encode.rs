@@ -87,6 +87,11 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// The next row is this one, counted from 0.
+    pub(super) fn go_to(&mut self, row: usize) {
+        self.next = row.min(self.rows);
+    }
+
     /// Passes the next row by; false at the end.
     pub(super) fn skip(&mut self) -> bool {
         let more = self.next < self.rows;

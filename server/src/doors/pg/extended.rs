@@ -11,7 +11,7 @@ use postgres_types::Type;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    columns::{Column, format_of, row_description},
+    columns::{Column, columns, format_of, row_description},
     command::Command,
     connection::Connection,
     failure::{Failure, Trouble},
@@ -19,10 +19,7 @@ use super::{
     parameters::{decode, fit, hint},
     portal::{Kind, Portal, Progress, Statement},
 };
-use crate::activity::kept;
-
-/// More prepared statements than any driver keeps; fewer than would hurt.
-const MOST_STATEMENTS: usize = 10_000;
+use crate::{activity::kept, execute::outcome_schema, session::OpenCursor};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Parse.
@@ -32,24 +29,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         query: &str,
         oids: &[u32],
     ) -> Result<(), Trouble> {
-        if name.is_empty() {
-            self.statements.remove(name);
-        } else if self.statements.contains_key(name) {
-            return Err(Failure::error(
-                "42P05",
-                format!("prepared statement \"{name}\" already exists"),
-            )
-            .into());
-        } else if self.statements.len() >= MOST_STATEMENTS {
-            return Err(Failure::error(
-                "54000",
-                "this connection has too many prepared statements",
-            )
-            .with_hint("DEALLOCATE those that are no longer needed.")
-            .into());
-        }
         let text = kept(query);
         self.canceller.asked(&text);
+        self.statements.admit(name)?;
         let mut pieces = self.pieces(query)?;
         if pieces.len() > 1 {
             return Err(Failure::error(
@@ -76,16 +58,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let running = self.canceller.start();
         let mut statement = self.plan(piece, &hints, &running).await?;
         statement.text = text;
-        // What the client named stands; what it left open is as planned.
-        for (i, named) in named.into_iter().enumerate() {
-            let named = named.filter(|pg| *pg != Type::UNKNOWN);
-            match (statement.types.get_mut(i), named) {
-                (Some(known), Some(named)) => *known = named,
-                (None, named) => statement.types.push(named.unwrap_or(Type::TEXT)),
-                (Some(_), None) => {}
-            }
-        }
-        self.statements.insert(name.to_owned(), Arc::new(statement));
+        statement.name_types(named);
+        let now = self.session.engine().clock().now_us();
+        self.statements.put(name, statement, query, (now, false));
         self.send_notices();
         self.wire.put(&ParseComplete::new());
         Ok(())
@@ -101,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         result_formats: Vec<i16>,
     ) -> Result<(), Trouble> {
         let name = statement;
-        let statement = self.statement(name)?;
+        let statement = self.prepared(name)?;
         self.admit(&statement)?;
         if formats.len() > 1 && formats.len() != values.len() {
             return Err(Failure::protocol(format!(
@@ -136,11 +111,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         self.portals.admit(portal)?;
+        // A portal with a name is a cursor to whoever knows it.
+        let told = match &statement.kind {
+            Kind::Engine(prepared) if !portal.is_empty() => Some(OpenCursor {
+                text: prepared.parsed.text.clone(),
+                opened_us: self.session.engine().clock().now_us(),
+                held: false,
+                binary: false,
+                scrolls: false,
+            }),
+            _ => None,
+        };
         let bound = Portal {
             statement,
             formats: result_formats,
             progress: Progress::Ready(parameters),
             held: false,
+            given: 0,
+            told,
         };
         self.portals.put(portal, bound);
         self.wire.put(&BindComplete::new());
@@ -151,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn describe(&mut self, target: Target, name: &str) -> Result<(), Trouble> {
         let (statement, formats) = match target {
             Target::Statement => {
-                let statement = self.statement(name)?;
+                let statement = self.prepared(name)?;
                 self.admit(&statement)?;
                 let oids = statement.types.iter().map(Type::oid).collect();
                 self.wire.put(&ParameterDescription::new(oids));
@@ -177,10 +165,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         self.canceller.asked(&portal.statement.text);
         let running = self.canceller.start();
         let fresh = matches!(portal.progress, Progress::Ready(_));
+        let told = match &portal.statement.kind {
+            Kind::Command(_) if fresh => self.described(&portal.statement)?,
+            _ => None,
+        };
         self.begin(&mut portal, &running).await?;
+        let told = told.as_deref().or(portal.statement.columns.as_deref());
         if let Progress::Rows(rows) = &portal.progress
             && fresh
-            && !same_types(rows.columns(), portal.statement.columns.as_deref())
+            && !same_types(rows.columns(), told)
         {
             return Err(Failure::error("0A000", "cached plan must not change result type").into());
         }
@@ -199,20 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Close, which what does not exist survives.
     pub(super) fn close(&mut self, target: Target, name: &str) {
         match target {
-            Target::Statement => drop(self.statements.remove(name)),
-            Target::Portal => drop(self.portals.take(name)),
+            Target::Statement => {
+                self.statements.remove(name);
+            }
+            Target::Portal => {
+                self.portals.take(name);
+            }
         }
         self.wire.put(&CloseComplete::new());
-    }
-
-    fn statement(&self, name: &str) -> Result<Arc<Statement>, Failure> {
-        self.statements.get(name).cloned().ok_or_else(|| {
-            let message = match name {
-                "" => "unnamed prepared statement does not exist".to_owned(),
-                name => format!("prepared statement \"{name}\" does not exist"),
-            };
-            Failure::error("26000", message)
-        })
     }
 
     /// Refuses what may not run in a failed block; nothing at all always may.
@@ -228,6 +215,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match &statement.kind {
             Kind::Command(command @ Command::Fetch { silent: false, .. }) => {
                 self.columns_of_cursor(command).map(Some)
+            }
+            Kind::Command(Command::Execute { name, .. }) => {
+                let prepared = self.statements.get(name);
+                Ok(prepared.and_then(|prepared| prepared.columns.clone()))
+            }
+            Kind::Command(Command::ExplainExecute { explain, .. }) => {
+                let parsed = self.session.parse(&format!("{explain} SELECT 1")).ok();
+                let schema = parsed.and_then(|all| outcome_schema(&all.first()?.statement));
+                Ok(schema.as_deref().map(columns))
             }
             _ => Ok(statement.columns.clone()),
         }

@@ -14,9 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     cancel::Running,
-    columns::{Column, columns, of_arrow},
-    command::Command,
+    columns::{columns, of_arrow},
+    command::{Command, Direction},
     connection::Connection,
+    cursor::no_cursor,
     failure::{Failure, Trouble, without_nul},
     portal::{Kind, Portal, Progress, Rows, Sent, Statement},
     simple::Piece,
@@ -40,7 +41,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             text: Arc::from(""),
         };
         if let Some(command) = piece.command {
-            return Ok(nothing(Kind::Command(command)));
+            let mut statement = nothing(Kind::Command(command));
+            self.type_cursor(&mut statement, hints, running).await?;
+            return Ok(statement);
         }
         let Some(parsed) = piece.parsed else {
             return Ok(nothing(Kind::Empty));
@@ -76,6 +79,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let statement = Arc::clone(&portal.statement);
         portal.progress = match &statement.kind {
             Kind::Empty => Progress::Done(String::new()),
+            Kind::Command(command @ Command::Declare { .. }) => {
+                let values = (statement.types.as_slice(), values);
+                Progress::Done(self.declare(command, values, running).await?)
+            }
+            Kind::Command(Command::Execute { name, values }) => {
+                self.execute_named(name, values, &portal.formats, running)
+                    .await?
+            }
+            Kind::Command(Command::ExplainExecute {
+                explain,
+                name,
+                values,
+            }) => {
+                let formats = &portal.formats;
+                self.explain_execute((explain, name), values, formats, running)
+                    .await?
+            }
             Kind::Command(command) => {
                 Progress::Done(self.command(command, &portal.formats, running).await?)
             }
@@ -96,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Starts a statement of the engine's.
-    async fn open(
+    pub(super) async fn open(
         &mut self,
         prepared: &Prepared,
         values: Vec<ScalarValue>,
@@ -193,6 +213,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 portal.progress = Progress::Done(counted(&rows.tag, NONE));
                 tag
             }
+            Progress::Kept(kept) => {
+                let direction = Direction::Forward(limit);
+                let wire = &mut self.wire;
+                let rows = kept
+                    .go(wire, running, direction, &portal.formats, false)
+                    .await?;
+                if limit == Some(rows) {
+                    self.send_notices();
+                    self.wire.put(&PortalSuspended::new());
+                    return Ok(());
+                }
+                format!("SELECT {rows}")
+            }
             Progress::Done(tag) => tag.clone(),
             Progress::Ready(_) => return Err(Failure::protocol("portal has not started").into()),
         };
@@ -225,30 +258,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return Ok(outcome.tag.to_owned());
         }
         Ok(match command {
-            Command::Declare { .. } => self.declare(command, running).await?,
             Command::Fetch {
                 name,
-                count,
+                direction,
                 silent,
             } => {
-                let mut cursor = self.portals.take(name).ok_or_else(|| no_cursor(name))?;
-                let mut sent = NONE;
-                if let Progress::Rows(rows) = &mut cursor.progress {
-                    rows.set_formats(if cursor.formats.is_empty() {
-                        formats
-                    } else {
-                        &cursor.formats
-                    });
-                    // All of what never ends is all that there is.
-                    let count = count.or(rows.is_endless().then_some(u64::MAX));
-                    sent = rows.send(&mut self.wire, running, count, *silent).await?;
-                    if !sent.suspended {
-                        cursor.progress = Progress::Done(String::new());
-                    }
-                }
-                self.portals.put(name, cursor);
-                counted(if *silent { "MOVE" } else { "FETCH" }, sent)
+                self.fetch(name, *direction, *silent, formats, running)
+                    .await?
             }
+            Command::Prepare { .. } => self.prepare(command, running).await?,
             Command::Close(Some(name)) => {
                 self.portals.take(name).ok_or_else(|| no_cursor(name))?;
                 "CLOSE CURSOR".into()
@@ -258,12 +276,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 "CLOSE CURSOR ALL".into()
             }
             Command::Deallocate(Some(name)) => {
-                self.statements.remove(name).ok_or_else(|| {
-                    Failure::error(
-                        "26000",
-                        format!("prepared statement \"{name}\" does not exist"),
-                    )
-                })?;
+                self.prepared(name)?;
+                self.statements.remove(name);
                 "DEALLOCATE".into()
             }
             Command::Deallocate(None) => {
@@ -296,8 +310,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     .into());
             }
             Command::Unlisten => "UNLISTEN".into(),
-            // Done above.
-            Command::Begin { .. }
+            // Done above, or begun.
+            Command::Declare { .. }
+            | Command::Execute { .. }
+            | Command::ExplainExecute { .. }
+            | Command::Begin { .. }
             | Command::Commit { .. }
             | Command::Rollback { .. }
             | Command::Savepoint(_)
@@ -305,64 +322,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             | Command::RollbackTo(_)
             | Command::SetTransaction(_)
             | Command::SetCharacteristics(_) => String::new(),
-        })
-    }
-
-    async fn declare(&mut self, command: &Command, running: &Running) -> Result<String, Trouble> {
-        let Command::Declare {
-            name,
-            binary,
-            hold,
-            query,
-            offset,
-        } = command
-        else {
-            return Ok(String::new());
-        };
-        if !hold && !self.transaction.in_block() {
-            return Err(Failure::error(
-                "25P01",
-                "DECLARE CURSOR can only be used in transaction blocks",
-            )
-            .with_hint("Begin a transaction block, or declare the cursor WITH HOLD.")
-            .into());
-        }
-        self.portals.admit(name)?;
-        let parsed = self.session.parse(query);
-        let parsed = parsed.map_err(|error| Failure::from(error).after(*offset))?;
-        let Ok([mut parsed]) = <[_; 1]>::try_from(parsed) else {
-            return Err(Failure::error("42601", "a cursor needs one query").into());
-        };
-        parsed.offset += offset;
-        let piece = Piece {
-            command: None,
-            parsed: Some(parsed),
-        };
-        let statement = self.plan(piece, &[], running).await?;
-        let (Kind::Engine(prepared), Some(_)) = (&statement.kind, &statement.columns) else {
-            return Err(Failure::error("42601", "a cursor needs a query that gives rows").into());
-        };
-        let formats = if *binary { vec![1] } else { Vec::new() };
-        let progress = self.open(prepared, Vec::new(), &formats, running).await?;
-        let cursor = Portal {
-            statement: Arc::new(statement),
-            formats,
-            progress,
-            held: *hold,
-        };
-        self.portals.put(name, cursor);
-        Ok("DECLARE CURSOR".into())
-    }
-
-    /// The columns FETCH gives.
-    pub(super) fn columns_of_cursor(&self, command: &Command) -> Result<Vec<Column>, Failure> {
-        let Command::Fetch { name, .. } = command else {
-            return Ok(Vec::new());
-        };
-        let cursor = self.portals.get(name).ok_or_else(|| no_cursor(name))?;
-        Ok(match &cursor.progress {
-            Progress::Rows(rows) => rows.columns().to_vec(),
-            _ => cursor.statement.columns.clone().unwrap_or_default(),
         })
     }
 }
@@ -378,8 +337,4 @@ fn counted(tag: &str, sent: Sent) -> String {
         "SELECT" | "FETCH" | "MOVE" => format!("{tag} {}", sent.rows),
         _ => tag.to_owned(),
     }
-}
-
-fn no_cursor(name: &str) -> Failure {
-    Failure::error("34000", format!("cursor \"{name}\" does not exist"))
 }

@@ -18,11 +18,15 @@ use super::{
     cancel::Running,
     columns::Column,
     command::Command,
+    cursor::Kept,
     encode::{Encoder, Page, Style},
     failure::{Failure, Trouble},
     wire::Wire,
 };
-use crate::{session::Prepared, subscription::Idle};
+use crate::{
+    session::{OpenCursor, Opened, Prepared},
+    subscription::Idle,
+};
 
 /// Who has some rows already waits so long, in all, for others that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -70,6 +74,10 @@ pub(super) struct Portal {
     pub(super) progress: Progress,
     /// Outlives its transaction.
     pub(super) held: bool,
+    /// Rows that it gave or passed by, as long as it keeps none.
+    pub(super) given: u64,
+    /// What `pg_cursors` tells of it.
+    pub(super) told: Option<OpenCursor>,
 }
 
 /// How far it has come.
@@ -77,33 +85,52 @@ pub(super) struct Portal {
 pub(super) enum Progress {
     Ready(Vec<ScalarValue>),
     Rows(Box<Rows>),
+    /// Of a cursor that scrolls.
+    Kept(Box<Kept>),
     /// Its completion tag; empty for a statement that was empty.
     Done(String),
 }
 
 /// All portals of a connection.
-#[derive(Debug, Default)]
-pub(super) struct Portals(HashMap<String, Portal>);
+#[derive(Debug)]
+pub(super) struct Portals {
+    open: HashMap<String, Portal>,
+    opened: Arc<Opened>,
+}
 
 impl Portals {
+    pub(super) fn new(opened: Arc<Opened>) -> Self {
+        Self {
+            open: HashMap::new(),
+            opened,
+        }
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Portal> {
-        self.0.get(name)
+        self.open.get(name)
     }
 
     /// Takes a portal out; what goes wrong with it then takes it along.
     pub(super) fn take(&mut self, name: &str) -> Option<Portal> {
-        self.0.remove(name)
+        let portal = self.open.remove(name)?;
+        if portal.told.is_some() {
+            self.opened.closed(name);
+        }
+        Some(portal)
     }
 
     pub(super) fn put(&mut self, name: &str, portal: Portal) {
-        self.0.insert(name.to_owned(), portal);
+        if let Some(told) = &portal.told {
+            self.opened.declared(name, told.clone());
+        }
+        self.open.insert(name.to_owned(), portal);
     }
 
     /// Refuses a name that is taken; the unnamed portal is replaced.
     pub(super) fn admit(&mut self, name: &str) -> Result<(), Failure> {
         if name.is_empty() {
-            self.0.remove(name);
-        } else if self.0.contains_key(name) {
+            self.open.remove(name);
+        } else if self.open.contains_key(name) {
             return Err(Failure::error(
                 "42P03",
                 format!("cursor \"{name}\" already exists"),
@@ -116,12 +143,23 @@ impl Portals {
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.close_but(|_| false);
     }
 
     /// The transaction is over.
     pub(super) fn end_transaction(&mut self) {
-        self.0.retain(|_, portal| portal.held);
+        self.close_but(|portal| portal.held);
+    }
+
+    fn close_but(&mut self, stays: impl Fn(&Portal) -> bool) {
+        let opened = &self.opened;
+        self.open.retain(|name, portal| {
+            let stays = stays(portal);
+            if !stays && portal.told.is_some() {
+                opened.closed(name);
+            }
+            stays
+        });
     }
 }
 
@@ -169,6 +207,11 @@ impl Rows {
 
     pub(super) fn columns(&self) -> &[Column] {
         self.encoder.columns()
+    }
+
+    /// The rows that are to come, where none has been sent.
+    pub(super) fn into_stream(self) -> SendableRecordBatchStream {
+        self.stream
     }
 
     /// Whether there is always more to come.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     columns::row_description,
-    command::Command,
+    command::{Command, statements},
     connection::Connection,
     failure::{Failure, Trouble},
     portal::{Kind, Portal, Progress},
@@ -41,21 +41,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes a text apart into statements. Nothing of it runs unless all of it can be read.
     pub(super) fn pieces(&self, text: &str) -> Result<Vec<Piece>, Failure> {
         // A command alone may be one the parser does not know.
-        if let Some(Ok(command)) = Command::of(text) {
-            let alone = match &command {
-                Command::Declare { query, .. } => {
-                    self.session.parse(query).is_ok_and(|all| all.len() == 1)
-                }
-                _ => true,
-            };
-            if alone {
-                return Ok(vec![Piece {
-                    command: Some(command),
-                    parsed: None,
-                }]);
-            }
+        if let Some(Ok(command)) = Command::of(text)
+            && self.is_whole(&command)
+        {
+            return Ok(vec![Piece {
+                command: Some(command),
+                parsed: None,
+            }]);
         }
-        let pieces = self.session.parse(text)?.into_iter().map(|parsed| {
+        let parsed = match self.session.parse(text) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.one_by_one(text).ok_or_else(|| error.into()),
+        };
+        let pieces = parsed.into_iter().map(|parsed| {
             let command = Command::of(&parsed.text)
                 .transpose()
                 .map_err(|failure| failure.after(parsed.offset))?;
@@ -63,6 +61,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 command: command.map(|command| command.after(parsed.offset)),
                 parsed: Some(parsed),
             })
+        });
+        pieces.collect()
+    }
+
+    /// Whether a command is one statement, as far as it has another in it.
+    fn is_whole(&self, command: &Command) -> bool {
+        match command {
+            Command::Declare { query, .. } | Command::Prepare { query, .. } => {
+                self.session.parse(query).is_ok_and(|all| all.len() == 1)
+            }
+            _ => true,
+        }
+    }
+
+    /// The statements of a text with a command that the parser does not know; `None` where that is not what is wrong with it.
+    fn one_by_one(&self, text: &str) -> Option<Vec<Piece>> {
+        let pieces = statements(text).into_iter().map(|(at, statement)| {
+            let skipped = text.get(..at)?.chars().count();
+            match Command::of(statement) {
+                Some(Ok(command)) if self.is_whole(&command) => Some(Piece {
+                    command: Some(command.after(skipped)),
+                    parsed: None,
+                }),
+                Some(_) => None,
+                None => {
+                    let parsed = self.session.parse(statement).ok()?;
+                    let [mut parsed] = <[_; 1]>::try_from(parsed).ok()?;
+                    parsed.offset += skipped;
+                    Some(Piece {
+                        command: None,
+                        parsed: Some(parsed),
+                    })
+                }
+            }
         });
         pieces.collect()
     }
@@ -76,6 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             formats: Vec::new(),
             progress: Progress::Ready(Vec::new()),
             held: false,
+            given: 0,
+            told: None,
         };
         if let Kind::Command(command @ Command::Fetch { silent: false, .. }) = &statement.kind {
             let columns = self.columns_of_cursor(command)?;

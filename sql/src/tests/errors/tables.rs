@@ -247,8 +247,12 @@ fn what_tables_of_a_session_alone_cannot_have() {
             "a temporary table takes no WITH",
         ),
         (
-            "CREATE TEMP TABLE t (a INT) ON COMMIT DROP",
-            "a temporary table is kept until the session ends",
+            "CREATE TEMP TABLE t (a INT) ON COMMIT KEEP",
+            "syntax error at or near \"KEEP\"",
+        ),
+        (
+            "SELECT 1 AS a INTO UNLOGGED t",
+            "UNLOGGED tables are not supported",
         ),
         (
             "CREATE TEMP TABLE t AS SELECT 1 AS a EMIT ON WINDOW CLOSE",

@@ -38,11 +38,6 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         Fixed::udf("inet_client_port", ScalarValue::Int32(None)),
         Fixed::marked("pg_advisory_unlock_all", text(""), Mark::Type("void")),
         Fixed::marked("pg_stat_clear_snapshot", text(""), Mark::Type("void")),
-        Fixed::marked(
-            "pg_my_temp_schema",
-            ScalarValue::Int32(Some(0)),
-            Mark::Oid("oid"),
-        ),
         Fixed::udf("pg_tablespace_location", text("")),
     ];
     let nulls = [

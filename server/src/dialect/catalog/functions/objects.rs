@@ -8,6 +8,7 @@ use datafusion::{error::DataFusionError, logical_expr::ScalarUDF, scalar::Scalar
 
 use super::called::{Called, number, oid, text};
 use crate::{
+    catalog::TEMP_SCHEMA,
     dialect::catalog::{
         Facts, builtin,
         names::{self, parts},
@@ -126,7 +127,18 @@ fn unknown(kind: &str, name: &str) -> DataFusionError {
 }
 
 fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
-    let (of_relation, listed) = (Arc::clone(facts), listed.clone());
+    let (of_relation, temporary) = (Arc::clone(facts), listed.clone());
+    let listed = listed.clone();
+    let of_session = Called::lax("pg_my_temp_schema", "oid", move |_| {
+        // It has none until something temporary is made.
+        let there = temporary.has_schema(TEMP_SCHEMA);
+        Ok(if there {
+            oids::of_schema(TEMP_SCHEMA)
+        } else {
+            0
+        }
+        .into())
+    });
     let mut all = vec![Called::strict(
         "pg_table_is_visible",
         "boolean",
@@ -137,6 +149,7 @@ fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
                 .into())
         },
     )];
+    all.push(of_session);
     all.push(Called::strict(
         "pg_type_is_visible",
         "boolean",

@@ -11,7 +11,7 @@ use futures::FutureExt;
 
 use crate::{
     access::{OWNER, Target},
-    catalog::{Catalog, Object, QualifiedName},
+    catalog::{Catalog, Object, QualifiedName, TEMP_SCHEMA},
     dialect::catalog::{DATABASE, Facts, oids},
 };
 
@@ -118,6 +118,13 @@ impl Listed {
     pub(in crate::dialect::catalog) async fn relations(&self) -> Vec<Relation> {
         let mut relations = Vec::new();
         let catalog = self.facts.catalog();
+        // What is of the session alone is its role's.
+        let role = self.facts.role();
+        let owner_of = |schema: &str, object: Option<&Arc<Object>>| match object {
+            Some(object) => object.meta().owner.clone(),
+            None if schema == TEMP_SCHEMA => role.clone(),
+            None => OWNER.to_owned(),
+        };
         for schema_name in self.schemas() {
             let Some(schema) = self.schema(&schema_name) else {
                 continue;
@@ -130,9 +137,7 @@ impl Listed {
                 };
                 let object = catalog.get(&QualifiedName::new(&schema_name, &name));
                 relations.push(Relation {
-                    owner: object
-                        .map_or(OWNER, |object| &object.meta().owner)
-                        .to_owned(),
+                    owner: owner_of(&schema_name, object),
                     object: object.cloned(),
                     oid: oids::of_relation(&schema_name, &name),
                     kind: if table.table_type() == TableType::View {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::{OWNER, OWNER_OID, Target},
-    catalog::Catalog,
+    catalog::{Catalog, TEMP_SCHEMA},
     dialect::catalog::{
         builtin::{self, TypeRow},
         oids,
@@ -112,6 +112,9 @@ pub(super) fn classes(relations: &[Relation], catalog: &Catalog) -> Vec<Row> {
             relation.columns.len(),
         );
         row.insert("relowner", owner_oid(catalog, &relation.owner).into());
+        if relation.schema == TEMP_SCHEMA {
+            row.insert("relpersistence", "t".into());
+        }
         if let Some(object) = &relation.object {
             let acl = access_list(catalog, Target::Relation(object));
             row.insert("relacl", acl.into());

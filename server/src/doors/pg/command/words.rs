@@ -1,6 +1,6 @@
 //! The words of a statement, one after another: keywords, names and single characters, comments left out.
 
-use super::{Failure, forward_only};
+use super::Failure;
 
 /// A word.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +15,8 @@ pub(super) enum Word {
 /// What is left of a statement.
 #[derive(Clone, Debug)]
 pub(super) struct Words<'a> {
-    text: &'a str,
-    at: usize,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
 }
 
 impl<'a> Words<'a> {
@@ -24,7 +24,7 @@ impl<'a> Words<'a> {
         Self { text, at: 0 }
     }
 
-    fn left(&self) -> &'a str {
+    pub(super) fn left(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -141,18 +141,45 @@ impl<'a> Words<'a> {
         self.name().map(Some)
     }
 
-    /// A whole number that is not negative, if one is next.
-    pub(super) fn number(&mut self) -> Result<Option<u64>, Failure> {
-        if self.eat_symbol('-') {
-            return Err(forward_only());
+    /// Whether a number is next, or its sign.
+    pub(super) fn at_number(&mut self) -> bool {
+        match self.look() {
+            Some((Word::Symbol(sign), _)) => ['-', '+'].contains(&sign),
+            Some((Word::Plain(word), _)) => word.starts_with(|c: char| c.is_ascii_digit()),
+            _ => false,
+        }
+    }
+
+    /// A whole number.
+    pub(super) fn whole_number(&mut self) -> Result<i64, Failure> {
+        let negative = self.eat_symbol('-');
+        if !negative {
+            self.eat_symbol('+');
         }
         match self.look() {
-            Some((Word::Plain(word), end)) if word.starts_with(|c: char| c.is_ascii_digit()) => {
-                let number = word.parse().map_err(|_| self.unexpected())?;
+            Some((Word::Plain(word), end)) => {
+                let number: u32 = word.parse().map_err(|_| self.unexpected())?;
                 self.at = end;
-                Ok(Some(number))
+                Ok(match negative {
+                    true => -i64::from(number),
+                    false => i64::from(number),
+                })
             }
-            _ => Ok(None),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Goes behind a keyword that only options stand before: words, and parentheses with words; what stands before it.
+    pub(super) fn up_to(&mut self, keyword: &str) -> Option<String> {
+        const OPTIONS: [&str; 4] = ["ANALYZE", "ANALYSE", "VERBOSE", "EXTENDED"];
+        loop {
+            let before = self.text.get(..self.at)?.to_owned();
+            if self.eat(keyword) {
+                return Some(before);
+            }
+            if !self.eat_any(&OPTIONS) && !matches!(self.list(), Ok(Some(_))) {
+                return None;
+            }
         }
     }
 
@@ -200,7 +227,7 @@ impl<'a> Words<'a> {
 }
 
 /// Length of the comment a text begins with; they nest.
-fn comment_length(text: &str) -> usize {
+pub(super) fn comment_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
     let mut at = 0;
