@@ -10,11 +10,11 @@ mod operators;
 mod single;
 mod spelling;
 
-pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
 pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
     install_relations, rewrite, shown, shown_rows, type_name,
 };
+pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
 
 /// The function by which a value is looked for in a list that is a parameter.
 pub(crate) const LIST_TEST: &str = catalog::ANY;
