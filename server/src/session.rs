@@ -5,6 +5,7 @@
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
+mod columns;
 mod functions;
 mod generic_plan;
 mod opened;
@@ -350,7 +351,7 @@ impl Session {
         let written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
         let (plan, types) = self.planned(&statement, hints, &in_functions).await?;
-        let schema = Some(dialect::shown(plan.schema().inner()));
+        let schema = Some(self.columns_of(&plan));
         let plan = match in_functions.is_empty() {
             true => Planned::Whole(Arc::new(plan)),
             false => Planned::Late(Arc::new(written)),

@@ -141,12 +141,26 @@ fn a_statement_means_the_same_at_both_doors() {
     );
 }
 
-/// What a tool asks of PostgreSQL's catalog that is not there is nothing at the Postgres door, and an error here.
+/// Cursors, blocks and several statements in one are of the Postgres protocol; and what a tool asks of PostgreSQL's catalog that is not
+/// there is nothing at its door, and an error here.
 fn is_on_purpose(one: &Value) -> bool {
-    let nothing = !one["postgres"].as_str().unwrap().contains(['\n']);
+    let text = |key: &str| one[key].as_str().unwrap();
+    let sql = text("sql");
+    let protocols = [
+        "CLOSE ",
+        "DEALLOCATE ",
+        "DECLARE ",
+        "FETCH ",
+        "RELEASE ",
+        "SAVEPOINT ",
+    ];
+    let of_the_protocol = protocols.iter().any(|word| sql.starts_with(word));
+    let several = sql.contains("; ") && text("flight") == "42601";
+    let nothing = !text("postgres").contains('\n') && !text("postgres").starts_with("ERROR");
     let about = ["pg_", "information_schema"];
-    let sql = one["sql"].as_str().unwrap();
-    one["what"] == "error" && nothing && about.iter().any(|word| sql.contains(word))
+    let unanswered = nothing && about.iter().any(|word| sql.contains(word));
+    let refused = of_the_protocol && text("flight") == "0A000";
+    one["what"] == "error" && (refused || several || unanswered)
 }
 
 /// A block that is not there is refused, and not passed over as if it were.
@@ -201,7 +215,7 @@ fn ingest_takes_any_name_and_says_what_is_wrong_with_a_catalog() {
     let mut server = Server::start();
     let port = server.flight_port().to_string();
     let told = python::run("ingest_adbc.py", &[&port]);
-    let letters = json!([2, 2, 2, [1, "a"], [2, null]]);
+    let letters = json!([2, 2, 2, [[1, "a"], [2, null]]]);
     let expected = json!({
         "another catalog": "3D000", "ours": 2, "no batch": 0,
         "a batch of no rows": 0, "made of it": [[0]],

@@ -35,7 +35,7 @@ with flight_sql.connect(f"grpc://127.0.0.1:{sys.argv[1]}", autocommit=True) as c
     found["made of it"] = told(lambda: query(cursor, "SELECT count(*) FROM empty"))
     for name in ("é", "données d'été".replace("'", ""), "表"):
         made = [told(lambda: ingest(name, rows, mode=mode)) for mode in ("create", "append", "replace")]
-        found[name] = made + told(lambda: query(cursor, f'SELECT id, "näme" FROM "{name}" ORDER BY id'))
+        found[name] = [*made, told(lambda: query(cursor, f'SELECT id, "näme" FROM "{name}" ORDER BY id'))]
     found["temporary"] = told(lambda: ingest("mine", rows, mode="create", temporary=True))
     found["temporary again"] = told(lambda: ingest("mine", rows, mode="create", temporary=True))
     found["temporary appended"] = told(lambda: ingest("mine", rows, mode="append", temporary=True))
