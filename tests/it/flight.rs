@@ -123,6 +123,8 @@ fn a_statement_means_the_same_at_both_doors() {
     let folder = sluice_tests::folder().join("postgres/statements");
     let files = fs::read_dir(folder).unwrap();
     let files = files.map(|file| file.unwrap().path().to_str().unwrap().to_owned());
+    // Prepared statements by name, cursors and what blocks leave are of the Postgres protocol.
+    let files = files.filter(|file| !file.ends_with("/sessions.sql"));
     let mut files: Vec<String> = files.collect();
     files.sort();
     let ports = [server.pg_port(), server.flight_port()].map(|port| port.to_string());

@@ -3,6 +3,8 @@
 //! Numbers, times and texts of up to fifteen bytes are their own words, so two rows are of one group where their words are equal, whatever
 //! the columns' types are. Longer texts are numbered, and the number is the word. The engine's table of several columns goes through them
 //! one by one, each time with a list of the rows that still agree (docs/decisions/023-groups-as-words.md).
+//!
+//! long because how a value becomes a word and comes out again are read together.
 
 use std::{
     array,

@@ -1,3 +1,5 @@
+//! The table beside the engine's own, over columns of every type that is a word.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use arrow::{
