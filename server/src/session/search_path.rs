@@ -3,6 +3,8 @@
 //! A name is given its schema before anything else is done with a statement, so that whatever plans, checks or keeps it never asks in whose
 //! session it was written. One that stands for something in `public`, or for nothing while `public` is searched, stays as it is written:
 //! without a schema means `public` everywhere below a session, in the catalog's files as well.
+//!
+//! long because every statement with a name in it is one arm of the same walk
 
 use std::{ops::ControlFlow, sync::Arc};
 
