@@ -48,7 +48,7 @@ impl Style {
 }
 
 /// The values of a column as texts, in a session of this time zone.
-pub(super) fn texts(
+pub(crate) fn texts(
     array: &ArrayRef,
     field: &Field,
     zone: Option<&str>,
