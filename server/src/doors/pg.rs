@@ -19,6 +19,7 @@ mod operators;
 mod parameters;
 mod perform;
 mod portal;
+mod refused;
 mod simple;
 mod single;
 mod spelling;
@@ -51,6 +52,8 @@ pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
     install_relations, rewrite,
 };
+pub use self::refused::check;
+pub(crate) use self::{encode::texts, spelling::list_of};
 /// The function by which a value is looked for in a list that is a parameter.
 pub(crate) const LIST_TEST: &str = catalog::ANY;
 /// The metadata of a field of OIDs.

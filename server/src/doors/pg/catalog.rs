@@ -30,7 +30,7 @@ use datafusion_pg_catalog::pg_catalog::{
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
-pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times};
+pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times, jsonb_concat, jsonb_without};
 pub(super) use labels::shown as shown_label;
 pub(super) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
