@@ -21,7 +21,7 @@ pub(super) fn rewrite(statement: &mut Statement) {
 }
 
 /// Why a join would be answered in another way than PostgreSQL answers it.
-pub(super) fn refused(statement: &Statement) -> Option<Error> {
+pub(in crate::doors::pg) fn refused(statement: &Statement) -> Option<Error> {
     match statement.visit(&mut Refused) {
         ControlFlow::Break(error) => Some(*error),
         ControlFlow::Continue(()) => None,

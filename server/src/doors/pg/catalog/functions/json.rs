@@ -12,7 +12,7 @@ use datafusion::{
 };
 use sluice_planner::functions::Json;
 
-use super::called::{Called, number, text, truth};
+use super::called::{self, Called, text, truth};
 use crate::{
     doors::pg::catalog::rows::Value,
     error::{Error, SqlState},
@@ -42,7 +42,7 @@ pub(in crate::doors::pg) fn jsonb_without() -> Arc<ScalarUDF> {
                 let value = Json::parse(&written).map_err(|error| invalid(&written, &error))?;
                 let value = match arguments.get(1) {
                     Some(place) if place.data_type().is_numeric() => {
-                        without_place(value, number(arguments, 1).unwrap_or_default())?
+                        without_place(value, called::number(arguments, 1).unwrap_or_default())?
                     }
                     _ => without(value, &text(arguments, 1).unwrap_or_default())?,
                 };
