@@ -7,9 +7,12 @@
 
 mod catalog;
 mod operators;
+mod refused;
 mod single;
 mod spelling;
 
+pub use self::refused::check;
+pub(crate) use self::spelling::list_of;
 pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
 pub use self::catalog::{
     Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
