@@ -16,11 +16,9 @@ use datafusion::{
 };
 use sluice_sql::ast::BinaryOperator;
 
-use super::{
-    catalog::{interval_times, jsonb_concat, jsonb_without},
-    columns::TYPE,
-};
+use super::catalog::{interval_times, jsonb_concat, jsonb_without};
 use crate::{
+    doors::pg::TYPE,
     error::{Error, SqlState},
     table::external,
 };

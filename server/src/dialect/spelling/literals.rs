@@ -9,7 +9,7 @@ use sluice_sql::ast::{
 };
 
 use super::{expression, text, text_of};
-use crate::doors::pg::parameters::{IntervalFields, bytea_of, interval_of, plain_interval};
+use crate::doors::pg::{IntervalFields, bytea_of, interval_of, plain_interval};
 
 /// Digits that the engine's `numeric` has.
 const DIGITS: usize = 38;

@@ -13,10 +13,11 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::{Kind, Type};
 
 pub(super) use binary::decode as from_binary;
-pub(super) use interval::{
+pub(crate) use interval::{
     Fields as IntervalFields, plain as plain_interval, restricted as interval_of,
 };
-pub(super) use text::{bytes as bytea_of, decode as from_text};
+pub(crate) use text::bytes as bytea_of;
+pub(super) use text::decode as from_text;
 
 use super::{columns::to_arrow, failure::Failure};
 

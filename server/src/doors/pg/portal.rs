@@ -135,7 +135,7 @@ impl Portals {
                 "42P03",
                 format!("cursor \"{name}\" already exists"),
             ));
-        } else if self.0.len() >= MOST {
+        } else if self.open.len() >= MOST {
             let many = format!("too many cursors and portals: {MOST} are open");
             return Err(Failure::error("54000", many).with_hint("CLOSE those that are done with."));
         }

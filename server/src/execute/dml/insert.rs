@@ -18,7 +18,7 @@ use super::{
     table_schema,
 };
 use crate::{
-    doors::pg,
+    dialect,
     error::{Error, Result, SqlState},
     session::{Session, typed_plan},
     write::{Action, Target, value_error},

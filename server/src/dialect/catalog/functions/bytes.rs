@@ -13,7 +13,8 @@ use datafusion::{
 
 use super::called::{Called, number, text};
 use crate::{
-    doors::pg::{catalog::rows::Value, parameters::bytea_of},
+    dialect::catalog::rows::Value,
+    doors::pg::bytea_of,
     error::{Error, SqlState},
     table::external,
 };

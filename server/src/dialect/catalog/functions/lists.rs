@@ -18,7 +18,8 @@ use datafusion::{
 
 use super::called::{Called, text};
 use crate::{
-    doors::pg::{catalog::rows::Value, encode},
+    dialect::catalog::rows::Value,
+    doors::pg,
     error::Error,
     table::external,
 };
@@ -60,7 +61,7 @@ fn written(values: &ArrayRef, nothing: Option<&str>, all: &mut Vec<String>) -> R
         return Ok(());
     }
     let field = Field::new("", values.data_type().clone(), true);
-    for text in &encode::texts(values, &field, None)? {
+    for text in &pg::texts(values, &field, None)? {
         all.extend(text.or(nothing).map(str::to_owned));
     }
     Ok(())

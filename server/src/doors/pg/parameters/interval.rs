@@ -11,16 +11,16 @@ pub(super) fn parse(text: &str) -> Option<IntervalMonthDayNano> {
 
 /// The fields that an interval's type is restricted to: `DAY TO HOUR` has a first and a last one, `YEAR` has one.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::doors::pg) struct Fields<'a> {
-    pub(in crate::doors::pg) first: Option<&'a str>,
-    pub(in crate::doors::pg) last: Option<&'a str>,
+pub(crate) struct Fields<'a> {
+    pub(crate) first: Option<&'a str>,
+    pub(crate) last: Option<&'a str>,
     /// Digits of a second that are kept.
-    pub(in crate::doors::pg) precision: Option<u64>,
+    pub(crate) precision: Option<u64>,
 }
 
 /// The interval a text means as a value of a restricted type: a number without a unit is of the last field, and what is smaller than that
 /// is cut off.
-pub(in crate::doors::pg) fn restricted(
+pub(crate) fn restricted(
     text: &str,
     fields: Fields<'_>,
 ) -> Option<IntervalMonthDayNano> {
@@ -49,7 +49,7 @@ pub(in crate::doors::pg) fn restricted(
 }
 
 /// An interval in the words that the engine reads.
-pub(in crate::doors::pg) fn plain(value: IntervalMonthDayNano) -> String {
+pub(crate) fn plain(value: IntervalMonthDayNano) -> String {
     let micros = value.nanoseconds / 1000;
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();

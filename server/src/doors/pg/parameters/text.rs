@@ -90,7 +90,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Hex (`\x0aff`) or the older escapes (`a\\b\001`).
-pub(in crate::doors::pg) fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     if let Some(digits) = text.strip_prefix("\\x") {
         let digits: Vec<u8> = digits
             .chars()
