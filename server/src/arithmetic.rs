@@ -1,5 +1,5 @@
 //! Arithmetic as PostgreSQL has it, for queries that people ask: what leaves its type is an error, and what becomes a whole number is
-//! rounded. Parts of a moment are read on the clock of the session's time zone.
+//! rounded. Parts of a moment are read on the clock of the session's time zone, and what becomes a text is written as PostgreSQL writes it.
 //!
 //! The engine's own wraps a sum around, gives infinity for a division by zero and cuts fractions off. A rule puts functions of ours in the
 //! place of such operators once the types are known. An error comes only where PostgreSQL would have one: what a condition sorts out does not fail
@@ -137,7 +137,7 @@ fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transfo
                     if let Some(dated) = clock::dated(written, &from, zone) {
                         return Ok(Transformed::yes(dated));
                     }
-                    cast::of(&from, written.field.data_type())
+                    cast::of(&from, written.field.data_type(), zone)
                 }
                 Err(_) => None,
             }

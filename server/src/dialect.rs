@@ -7,6 +7,7 @@
 
 mod catalog;
 mod operators;
+mod refused;
 mod single;
 mod spelling;
 
@@ -15,6 +16,8 @@ pub use self::catalog::{
     install_relations, rewrite, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
+pub use self::refused::check;
+pub(crate) use self::spelling::list_of;
 
 /// The function by which a value is looked for in a list that is a parameter.
 pub(crate) const LIST_TEST: &str = catalog::ANY;

@@ -43,6 +43,7 @@ use crate::{
     maintenance::{self, Subject},
     options::sketches_option,
     session::Session,
+    write::cast_error,
 };
 
 pub(crate) use create_table::declared_schema;
@@ -304,7 +305,7 @@ pub fn plan_error(error: PlanError) -> Error {
 pub fn engine_error(error: DataFusionError) -> Error {
     match find_ours(&error) {
         Some(ours) => ours,
-        None => plan_error(PlanError::from(error)),
+        None => cast_error(plan_error(PlanError::from(error))),
     }
 }
 

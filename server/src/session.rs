@@ -327,6 +327,9 @@ impl Session {
         };
         let statement = found.as_deref().unwrap_or(&parsed.statement);
         self.may_call(statement)?;
+        if let Statement::Sql(statement) = statement {
+            dialect::check(statement)?;
+        }
         if let Statement::Subscribe(subscribe) = statement {
             let query = self.to_plan(&subscription::query_of(subscribe)?, &parsed.text)?;
             let plan = self.plan(&query).await?;

@@ -21,7 +21,7 @@ pub(crate) use append::Append;
 pub(crate) use change::{Changes, change, remove_all};
 pub(crate) use declared::{declared_columns, ident};
 pub(crate) use destination::Named;
-pub(crate) use errors::{column_error, commit_error, value_error};
+pub(crate) use errors::{cast_error, column_error, commit_error, value_error};
 pub(crate) use rename::rename_columns;
 pub(crate) use target::{Action, Target};
 pub(crate) use under_way::Writings;

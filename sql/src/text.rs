@@ -3,7 +3,7 @@
 //! The tokenizer counts lines and columns; a statement's own text needs bytes and `psql`'s caret needs characters.
 //! A [`Walker`] goes over the text once, forward, however many statements it has.
 
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::dialect::SluiceDialect;
 use crate::error::{ParseError, ParseErrorKind};
@@ -54,11 +54,47 @@ pub(crate) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>, ParseError> {
     let mut tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| unreadable(&error.message, error.location))?;
+    join_lines(&mut tokens);
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     for token in &mut tokens {
         canonical_quotes(token)?;
     }
     Ok(tokens)
+}
+
+/// `'a'` and, on a later line, `'b'` are one text, as in PostgreSQL. On one line they are not.
+fn join_lines(tokens: &mut Vec<TokenWithSpan>) {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // Where in `joined` the text stands that the next could go on with, and whether a line has ended since.
+    let mut open: Option<(usize, bool)> = None;
+    for token in tokens.drain(..) {
+        match (&token.token, open) {
+            (Token::Whitespace(Whitespace::Newline), Some((at, _))) => open = Some((at, true)),
+            (Token::Whitespace(Whitespace::SingleLineComment { .. }), Some((at, _))) => {
+                open = Some((at, true));
+            }
+            (Token::Whitespace(Whitespace::Space | Whitespace::Tab), _) => {}
+            (Token::SingleQuotedString(more), Some((at, true))) => {
+                if let Some(TokenWithSpan {
+                    token: Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text),
+                    span,
+                }) = joined.get_mut(at)
+                {
+                    text.push_str(more);
+                    span.end = token.span.end;
+                    joined.truncate(at + 1);
+                    open = Some((at, false));
+                    continue;
+                }
+            }
+            (Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_), _) => {
+                open = Some((joined.len(), false));
+            }
+            _ => open = None,
+        }
+        joined.push(token);
+    }
+    *tokens = joined;
 }
 
 /// Backquoted identifiers (Spark) become double-quoted ones and N'text' 'text'. Identifiers that would not print as

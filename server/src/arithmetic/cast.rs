@@ -1,4 +1,6 @@
-//! Fractions that become whole numbers: a `double precision` to the nearest, a half to the even one; a `numeric` half away from zero.
+//! Casts that give another value than the engine's. Texts of numbers and times: as PostgreSQL writes them. Fractions that become whole numbers: a `double precision` to the nearest, a half to the even one; a `numeric` half away from zero.
+
+use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array},
@@ -15,10 +17,17 @@ use datafusion::{
 };
 
 use super::out_of_range;
-use crate::{error::Error, table::external};
+use crate::{doors::pg::texts, error::Error, table::external};
 
-/// The function for a cast between these types; `None` where the engine's own does.
-pub(super) fn of(from: &DataType, to: &DataType) -> Option<ScalarUDF> {
+/// The function for a cast between these types, in a session of this time zone; `None` where the engine's own does.
+pub(super) fn of(from: &DataType, to: &DataType, zone: Option<&str>) -> Option<ScalarUDF> {
+    if is_text(to) && is_written_otherwise(from) {
+        return Some(ScalarUDF::from(Written {
+            to: to.clone(),
+            zone: zone.map(str::to_owned),
+            signature: Signature::any(1, Volatility::Stable),
+        }));
+    }
     let whole = matches!(
         to,
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
@@ -31,6 +40,74 @@ pub(super) fn of(from: &DataType, to: &DataType) -> Option<ScalarUDF> {
             signature: Signature::any(1, Volatility::Immutable),
         })
     })
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+/// Whether the engine's text of a value is not PostgreSQL's.
+fn is_written_otherwise(data_type: &DataType) -> bool {
+    data_type.is_floating()
+        || matches!(
+            data_type,
+            DataType::Timestamp(..)
+                | DataType::Time32(_)
+                | DataType::Time64(_)
+                | DataType::Interval(_)
+                | DataType::Duration(_)
+        )
+}
+
+/// A value as a text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Written {
+    to: DataType,
+    zone: Option<String>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Written {
+    fn name(&self) -> &str {
+        "written"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Field::new(self.name(), self.to.clone(), nullable).into())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [given] = args.args.as_slice() else {
+            return Err(external(Error::internal("a cast has one argument")));
+        };
+        Ok(match given {
+            ColumnarValue::Array(array) => ColumnarValue::Array(self.written(array)?),
+            ColumnarValue::Scalar(scalar) => {
+                let array = self.written(&scalar.to_array()?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+            }
+        })
+    }
+}
+
+impl Written {
+    fn written(&self, array: &ArrayRef) -> Result<ArrayRef> {
+        let field = Field::new("", array.data_type().clone(), true);
+        let texts: ArrayRef = Arc::new(texts(array, &field, self.zone.as_deref())?);
+        Ok(cast(&texts, &self.to)?)
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -105,7 +182,7 @@ impl Rounded {
                 }
             })
             .collect::<Result<_>>()?;
-        Ok(std::sync::Arc::new(numbers))
+        Ok(Arc::new(numbers))
     }
 
     fn strict(&self, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {

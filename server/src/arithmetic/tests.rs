@@ -55,6 +55,12 @@ async fn what_leaves_its_type_is_an_error() {
         ("SELECT CAST(CAST(2.5 AS NUMERIC(5, 1)) AS INT)", "3"),
         ("SELECT CAST(CAST(-2.5 AS NUMERIC(5, 1)) AS INT)", "-3"),
         ("SELECT 'Jan 2, 2026'::date", "2026-01-02"),
+        ("SELECT CAST(CAST(2 AS DOUBLE) AS TEXT)", "2"),
+        (
+            "SELECT 'x' || TIMESTAMP '2026-01-01 10:00:00'",
+            "x2026-01-01 10:00:00",
+        ),
+        ("SELECT CAST(INTERVAL '1 day' AS TEXT)", "1 day"),
         ("SELECT INTERVAL '25 hours' > INTERVAL '1 day'", "true"),
         ("SELECT INTERVAL '24 hours' = INTERVAL '1 day'", "true"),
         (

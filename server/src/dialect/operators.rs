@@ -16,8 +16,9 @@ use datafusion::{
 };
 use sluice_sql::ast::BinaryOperator;
 
-use super::catalog::interval_times;
+use super::catalog::{interval_times, jsonb_concat, jsonb_without};
 use crate::{
+    doors::pg::TYPE,
     error::{Error, SqlState},
     table::external,
 };
@@ -66,6 +67,20 @@ impl ExprPlanner for Operators {
                 _ => {}
             }
         }
+        if matches!(expr.op, B::StringConcat | B::Minus) {
+            let sides = (is_jsonb(&expr.left, schema), is_jsonb(&expr.right, schema));
+            let function = match (&expr.op, sides) {
+                (B::StringConcat, (true, true)) => Some(jsonb_concat()),
+                (B::StringConcat, (true, false)) if is_unknown(&expr.right) => Some(jsonb_concat()),
+                (B::StringConcat, (false, true)) if is_unknown(&expr.left) => Some(jsonb_concat()),
+                (B::Minus, (true, false)) => Some(jsonb_without()),
+                _ => None,
+            };
+            if let Some(function) = function {
+                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                return Ok(PlannerResult::Planned(Expr::ScalarFunction(call)));
+            }
+        }
         let planned = match (&expr.op, &left, &right) {
             (B::Multiply, DataType::Interval(_), other) if other.is_numeric() => {
                 times(expr.left, expr.right)
@@ -95,6 +110,14 @@ impl ExprPlanner for Operators {
         };
         Ok(PlannerResult::Planned(planned))
     }
+}
+
+/// Whether it is of the type `jsonb`, which a text carries.
+fn is_jsonb(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.to_field(schema).is_ok_and(|(_, field)| {
+        let mark = field.metadata().get(TYPE);
+        mark.is_some_and(|mark| mark == "jsonb")
+    })
 }
 
 /// Whether it is a text in quotes, which may be anything yet.

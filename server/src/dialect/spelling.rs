@@ -7,8 +7,11 @@
 //! nothing here shows in a result.
 
 mod called;
+mod joins;
 mod lateral;
+mod literals;
 mod ranked;
+mod regex;
 mod subqueries;
 
 use std::ops::ControlFlow;
@@ -19,6 +22,9 @@ use sluice_sql::ast::{
     UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+pub(super) use joins::refused as refused_join;
+pub(crate) use literals::list_of;
+
 use super::catalog::{ANY, AT_TIME_ZONE};
 
 /// Rewrites a statement; questions `about_the_catalog` alone have rules of their own for subqueries.
@@ -27,6 +33,7 @@ pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Stat
         lateral::rewrite(&mut statement);
         ranked::rewrite(&mut statement);
         subqueries::rewrite(&mut statement);
+        joins::rewrite(&mut statement);
     }
     let _ = statement.visit(&mut Spelling);
     if let Statement::Query(query) = &mut statement {
@@ -62,6 +69,7 @@ fn integers(body: &mut SetExpr) {
 }
 
 fn integer(expr: &mut Expr) {
+    literals::own_scale(expr);
     match expr {
         Expr::Value(value) => {
             if let Value::Number(number, _) = &value.value
@@ -125,12 +133,7 @@ impl VisitorMut for Spelling {
                 expr,
                 pattern,
                 escape_char,
-            } => {
-                let escape = escape_char
-                    .as_ref()
-                    .and_then(|escape| text_of(&escape.value));
-                similar(*negated, expr, pattern, escape)
-            }
+            } => similar(*negated, expr, pattern, escape_char.as_ref()),
             Expr::Like {
                 negated,
                 any: false,
@@ -185,6 +188,8 @@ impl VisitorMut for Spelling {
                 match name.value.to_lowercase().as_str() {
                     "user" | "current_role" => expression("current_user"),
                     "current_schema" => expression("current_schema()"),
+                    "localtimestamp" => expression("CAST(now() AS TIMESTAMP(6))"),
+                    "localtime" => expression("CAST(CAST(now() AS TIMESTAMP(6)) AS TIME)"),
                     _ => None,
                 }
             }
@@ -199,7 +204,11 @@ impl VisitorMut for Spelling {
                 {
                     **inner = number;
                 }
-                literal_cast(inner, data_type)
+                literals::cast(inner, data_type)
+            }
+            Expr::Extract { field, expr, .. } => {
+                called::fraction(&field.to_string(), &expr.to_string())
+                    .and_then(|seconds| expression(&seconds))
             }
             Expr::AtTimeZone {
                 timestamp,
@@ -212,18 +221,35 @@ impl VisitorMut for Spelling {
                 special: false,
                 ..
             } if matches!(from.as_ref(), Expr::Value(value) if text_of(&value.value).is_some()) => {
+                let from = regex::pattern(from).unwrap_or_else(|| from.as_ref().clone());
                 expression(&format!("(regexp_match({inner}, {from}))[1]"))
             }
-            Expr::Interval(interval) => {
-                if interval.leading_field.is_none()
-                    && let Expr::Value(value) = interval.value.as_mut()
-                    && let Some(written) = text_of(&value.value)
-                    && let Some(other) = called::years_and_months(&written)
-                {
-                    value.value = Value::SingleQuotedString(other);
-                }
-                None
-            }
+            Expr::Interval(interval) => literals::written_interval(interval),
+            Expr::Value(value) => match &value.value {
+                Value::UnicodeStringLiteral(written) => Some(text(written)),
+                _ => None,
+            },
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::PGStartsWith,
+                right,
+            } => expression(&format!("starts_with({left}, {right})")),
+            Expr::BinaryOp { left, op, right } => match (left.as_ref(), &*op, right.as_ref()) {
+                (Expr::Tuple(one), op, Expr::Tuple(other)) => rows_compared(one, op, other),
+                (left, op, right) => regex::matched(left, op, right),
+            },
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: inner,
+            } => match inner.as_ref() {
+                Expr::Interval(interval) => literals::negated(interval),
+                Expr::BinaryOp { .. } => powers_of_negated(inner),
+                _ => None,
+            },
+            Expr::UnaryOp {
+                op: UnaryOperator::BitwiseNot,
+                expr: inner,
+            } => expression(&format!("(-({inner}) - 1)")),
             Expr::UnaryOp { op, expr: inner } => {
                 let function = match op {
                     UnaryOperator::PGSquareRoot => "sqrt",
@@ -233,15 +259,7 @@ impl VisitorMut for Spelling {
                 };
                 expression(&format!("{function}({inner})"))
             }
-            Expr::TypedString(typed) => {
-                if let Some(text) = text_of(&typed.value.value)
-                    && is_moment(&typed.data_type)
-                    && let Some(whole) = with_seconds(&text)
-                {
-                    typed.value.value = Value::SingleQuotedString(whole);
-                }
-                None
-            }
+            Expr::TypedString(typed) => literals::typed(typed),
             Expr::AnyOp {
                 left,
                 compare_op,
@@ -332,24 +350,52 @@ fn other_escape(expr: &Expr, like: &str, pattern: &Expr, escape: &Value) -> Opti
     ))
 }
 
-/// Literals that PostgreSQL reads in more forms than the engine.
-fn literal_cast(inner: &Expr, data_type: &DataType) -> Option<Expr> {
-    let Expr::Value(value) = inner else {
+/// Rows are equal where all that is in them is: of a NULL among it that is not known.
+fn rows_compared(one: &[Expr], op: &BinaryOperator, other: &[Expr]) -> Option<Expr> {
+    if one.len() != other.len() {
+        return None;
+    }
+    let joined = match op {
+        BinaryOperator::Eq => BinaryOperator::And,
+        BinaryOperator::NotEq => BinaryOperator::Or,
+        _ => return None,
+    };
+    let each = one.iter().zip(other).map(|(one, other)| {
+        Expr::Nested(Box::new(Expr::BinaryOp {
+            left: Box::new(one.clone()),
+            op: op.clone(),
+            right: Box::new(other.clone()),
+        }))
+    });
+    let all = each.reduce(|left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: joined.clone(),
+        right: Box::new(right),
+    })?;
+    Some(Expr::Nested(Box::new(all)))
+}
+
+/// `-2 ^ 2` is `(-2) ^ 2`: the sign binds closer than the power.
+fn powers_of_negated(powers: &Expr) -> Option<Expr> {
+    let Expr::BinaryOp {
+        left,
+        op: op @ BinaryOperator::PGExp,
+        right,
+    } = powers
+    else {
         return None;
     };
-    let written = text_of(&value.value)?;
-    match data_type {
-        DataType::Bytea => {
-            let hex = written.strip_prefix("\\x")?;
-            let digits = hex.chars().all(|c| c.is_ascii_hexdigit()) && hex.len() % 2 == 0;
-            digits.then(|| Expr::Value(Value::HexStringLiteral(hex.to_owned()).into()))
-        }
-        _ if is_moment(data_type) => {
-            let whole = with_seconds(&written)?;
-            expression(&format!("CAST({} AS {data_type})", text(&whole)))
-        }
-        _ => None,
-    }
+    let left = powers_of_negated(left).unwrap_or_else(|| {
+        Expr::Nested(Box::new(Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: left.clone(),
+        }))
+    });
+    Some(Expr::BinaryOp {
+        left: Box::new(left),
+        op: op.clone(),
+        right: right.clone(),
+    })
 }
 
 fn is_whole(data_type: &DataType) -> bool {
@@ -363,21 +409,6 @@ fn is_whole(data_type: &DataType) -> bool {
             | DataType::SmallInt(_)
             | DataType::Int2(_)
     )
-}
-
-fn is_moment(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(..))
-}
-
-/// `2026-01-02 03:04` and `2026-01-02 03:04+02` with their seconds.
-fn with_seconds(text: &str) -> Option<String> {
-    let (date, time) = text.trim().split_once([' ', 'T'])?;
-    let end = time
-        .find(|c: char| !c.is_ascii_digit() && c != ':')
-        .unwrap_or(time.len());
-    let (clock, zone) = time.split_at(end);
-    let is_short = clock.split(':').count() == 2 && clock.len() >= 4 && !clock.ends_with(':');
-    (is_short && !zone.starts_with('.')).then(|| format!("{date} {clock}:00{zone}"))
 }
 
 fn of_function(function: &Function) -> Option<Expr> {
@@ -457,10 +488,10 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
     let name = name_of(name)?;
     let known =
         ["regexp_matches", "regexp_split_to_table", "string_to_table"].contains(&name.as_str());
-    if !known && !name.starts_with("json") {
-        return None;
-    }
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    if !known && !name.starts_with("json") {
+        return one_in_from(&name, &arguments, alias.as_ref(), *ordinality);
+    }
     let unnest = TableFactor::UNNEST {
         alias: Some(alias.clone().unwrap_or_else(|| {
             let column = if name.contains("elements") {
@@ -476,6 +507,77 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
         with_ordinality: *ordinality,
     };
     Some(numbered(&unnest).unwrap_or(unnest))
+}
+
+/// Functions in FROM that are tables, or become some elsewhere.
+const TABLES: [&str; 14] = [
+    "tumble",
+    "hop",
+    "session",
+    "cumulate",
+    "unnest",
+    "generate_series",
+    "generate_subscripts",
+    "range",
+    "pg_get_keywords",
+    "pg_get_publication_tables",
+    "pg_options_to_table",
+    "aclexplode",
+    "pg_show_all_settings",
+    "pg_timezone_names",
+];
+
+/// A function of one value, in FROM: a row of it. Its column has the name that the function goes by.
+fn one_in_from(
+    name: &str,
+    arguments: &[String],
+    alias: Option<&TableAlias>,
+    ordinality: bool,
+) -> Option<TableFactor> {
+    let made = arguments.iter().all(|argument| {
+        // What names a row beside it is left, and refused.
+        expression(argument).is_some_and(|argument| !names_something(&argument))
+    });
+    if ordinality || !made || TABLES.contains(&name) {
+        return None;
+    }
+    let mut alias = match alias {
+        Some(alias) => alias.clone(),
+        None => alias_of(name, &[]),
+    };
+    if alias.columns.is_empty() {
+        let column = TableAliasColumnDef {
+            name: alias.name.clone(),
+            data_type: None,
+        };
+        alias.columns.push(column);
+    }
+    let call = format!("SELECT {name}({})", arguments.join(", "));
+    let Statement::Query(subquery) = statement_of(&call)? else {
+        return None;
+    };
+    Some(TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: Some(alias),
+        sample: None,
+    })
+}
+
+/// Whether a column stands in it.
+fn names_something(expr: &Expr) -> bool {
+    use sluice_sql::ast::{Visit, Visitor};
+    struct Names;
+    impl Visitor for Names {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expr.visit(&mut Names).is_break()
 }
 
 /// `… WITH ORDINALITY AS t (x, n)` as a subquery that numbers its rows.
@@ -576,16 +678,29 @@ fn alias_of(name: &str, columns: &[&str]) -> TableAlias {
     }
 }
 
-/// SIMILAR TO as the regular expression that PostgreSQL makes of its pattern. One that is not a literal is left, and refused by the engine's
-/// planner or compared by its own rules.
-fn similar(negated: bool, expr: &Expr, pattern: &Expr, escape: Option<String>) -> Option<Expr> {
-    let Expr::Value(value) = pattern else {
-        return None;
+/// SIMILAR TO as the regular expression that PostgreSQL makes of its pattern; of one that is no literal a function makes it.
+fn similar(
+    negated: bool,
+    expr: &Expr,
+    pattern: &Expr,
+    escape: Option<&sluice_sql::ast::ValueWithSpan>,
+) -> Option<Expr> {
+    let written = match pattern {
+        Expr::Value(value) => text_of(&value.value),
+        _ => None,
     };
-    let pattern = text_of(&value.value)?;
-    let escape = match escape {
-        Some(escape) => escape.chars().next(),
-        None => Some('\\'),
+    let letter = match escape.map(|escape| &escape.value) {
+        None => Some(Some('\\')),
+        Some(escape) => text_of(escape).map(|escape| escape.chars().next()),
+    };
+    let right = match (written, letter) {
+        (Some(written), Some(letter)) => text(&similar_to_regex(&written, letter)),
+        _ => {
+            let escape = escape.map_or_else(|| "'\\'".to_owned(), ToString::to_string);
+            expression(&format!(
+                "sluice_similar(CAST({pattern} AS TEXT), {escape})"
+            ))?
+        }
     };
     Some(Expr::BinaryOp {
         left: Box::new(expr.clone()),
@@ -593,14 +708,14 @@ fn similar(negated: bool, expr: &Expr, pattern: &Expr, escape: Option<String>) -
             true => BinaryOperator::PGRegexNotMatch,
             false => BinaryOperator::PGRegexMatch,
         },
-        right: Box::new(text(&similar_to_regex(&pattern, escape))),
+        right: Box::new(right),
     })
 }
 
 /// What `similar_to_escape` gives: the whole text has to match, `%` and `_` are any letters and any one, and what SQL does not make special
 /// is not.
-fn similar_to_regex(pattern: &str, escape: Option<char>) -> String {
-    let mut regex = String::from("^(?:");
+pub(super) fn similar_to_regex(pattern: &str, escape: Option<char>) -> String {
+    let mut regex = String::from("^(?s:");
     let mut letters = pattern.chars();
     let mut in_class = false;
     while let Some(letter) = letters.next() {

@@ -6,7 +6,7 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 35] = [
+const MEANT: [(&str, SqlState); 36] = [
     (
         "must appear in the GROUP BY clause",
         SqlState::GroupingError,
@@ -54,6 +54,10 @@ const MEANT: [(&str, SqlState); 35] = [
     ("invalid timezone", SqlState::InvalidParameterValue),
     (
         "queries have different number of columns",
+        SqlState::SyntaxError,
+    ),
+    (
+        "inconsistent data length across values list",
         SqlState::SyntaxError,
     ),
     ("unsupported SQL type", SqlState::UndefinedObject),

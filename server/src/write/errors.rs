@@ -25,6 +25,18 @@ pub(crate) fn value_error(error: Error) -> Error {
     }
 }
 
+/// The same error, or PostgreSQL's for a text that is no value of a type.
+pub(crate) fn cast_error(error: Error) -> Error {
+    match error
+        .message
+        .to_ascii_lowercase()
+        .starts_with("cannot cast string '")
+    {
+        true => value_error(error),
+        false => error,
+    }
+}
+
 /// The texts are of the pinned versions of Arrow and DataFusion; the tests beside this file make them say these.
 fn told(message: &str) -> Option<(SqlState, String)> {
     let text = message
@@ -86,7 +98,7 @@ fn told(message: &str) -> Option<(SqlState, String)> {
 
 fn invalid(type_name: &str, value: &str) -> (SqlState, String) {
     let state = match type_name {
-        "date" | "timestamp" => SqlState::InvalidDatetimeFormat,
+        "date" | "timestamp" | "time" => SqlState::InvalidDatetimeFormat,
         _ => SqlState::InvalidTextRepresentation,
     };
     (
@@ -107,6 +119,7 @@ fn arrow_name(name: &str) -> String {
         "Date32" => DataType::Date32,
         "Decimal128" | "Decimal256" => return "numeric".into(),
         "Timestamp" => return "timestamp".into(),
+        "Time64" | "Time32" => return "time".into(),
         other => return other.to_lowercase(),
     };
     sql_type(&known)

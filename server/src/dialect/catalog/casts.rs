@@ -6,8 +6,9 @@
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement, Value, VisitMut, VisitorMut,
+    ArrayElemTypeDef, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Statement, Value,
+    VisitMut, VisitorMut,
 };
 
 use super::{
@@ -40,7 +41,11 @@ impl VisitorMut for Casts {
             return ControlFlow::Continue(());
         };
         let target = type_name(data_type);
-        if let Some(function) = json(&target) {
+        if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) = data_type
+            && **element == DataType::Uuid
+        {
+            **element = DataType::Text;
+        } else if let Some(function) = read_by(&target) {
             *expr = call(function, as_text(inner));
         } else if let Some((function, _)) = FORWARD.iter().find(|(_, kind)| *kind == target) {
             *expr = call(function, inner.as_ref().clone());
@@ -51,7 +56,7 @@ impl VisitorMut for Casts {
                 && let Some((function, _)) = BACKWARD.iter().find(|(_, known)| *known == kind)
             {
                 *expr = call(function, inner.as_ref().clone());
-            } else if target == "text" && !matches!(inner.as_ref(), Expr::Value(_)) {
+            } else if (target == "text" || !self.catalog) && !is_text(inner) {
                 *expr = call("sluice_text", inner.as_ref().clone());
             } else if self.catalog {
                 let function = match target.as_str() {
@@ -68,16 +73,25 @@ impl VisitorMut for Casts {
     }
 }
 
-/// The function that reads a text as a type of JSON.
-fn json(target: &str) -> Option<&'static str> {
+/// Whether it is written out, as something that is its own text.
+fn is_text(inner: &Expr) -> bool {
+    match inner {
+        Expr::Value(value) => !matches!(value.value, Value::HexStringLiteral(_)),
+        _ => false,
+    }
+}
+
+/// The function that reads a text as a type which a text carries.
+fn read_by(target: &str) -> Option<&'static str> {
     match target {
         "json" => Some("sluice_json"),
         "jsonb" => Some("sluice_jsonb"),
+        "uuid" => Some("sluice_uuid"),
         _ => None,
     }
 }
 
-/// A parameter that becomes JSON is a text: nothing else would say so.
+/// A parameter that becomes such a one is a text: nothing else would say so.
 fn as_text(inner: &Expr) -> Expr {
     match inner {
         Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Expr::Cast {
@@ -98,6 +112,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Text => "text".into(),
         DataType::JSON => "json".into(),
         DataType::JSONB => "jsonb".into(),
+        DataType::Uuid => "uuid".into(),
         DataType::Varchar(None) | DataType::CharacterVarying(None) => "varchar".into(),
         DataType::Custom(name, modifiers) if modifiers.is_empty() => {
             let last = name.0.last().and_then(ObjectNamePart::as_ident);

@@ -1,6 +1,7 @@
 //! PostgreSQL's functions that clients call and nobody else provides.
 
 mod backends;
+mod bytes;
 mod called;
 mod fixed;
 mod json;
@@ -12,6 +13,7 @@ mod roles;
 mod scalar;
 mod session;
 mod sizes;
+mod sleep;
 mod texts;
 mod times;
 mod zones;
@@ -22,6 +24,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::{Facts, relations::Listed};
 
+pub(super) use fixed::XMIN;
+pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
 pub(super) use roles::SESSION_USER;
 pub(super) use session::settings;
@@ -40,10 +44,13 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(texts::all(facts));
     all.extend(json::all());
     all.extend(lists::all());
+    all.push(lists::joined());
     all.extend(matches::all());
     all.extend(patterns::all(facts));
     all.extend(times::all(facts));
     all.extend(zones::all());
     all.extend(sizes::all(facts, listed));
+    all.extend(bytes::all());
+    all.push(sleep::function());
     all
 }

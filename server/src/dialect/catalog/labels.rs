@@ -95,11 +95,26 @@ fn name_select(body: &mut SetExpr) {
         };
         let special = |name: &Ident| {
             name.quote_style.is_none()
-                && ["user", "current_role", "current_schema"]
-                    .contains(&name.value.to_lowercase().as_str())
+                && [
+                    "user",
+                    "current_role",
+                    "current_schema",
+                    "localtimestamp",
+                    "localtime",
+                    "xmin",
+                    "xmax",
+                ]
+                .contains(&name.value.to_lowercase().as_str())
         };
         match expr {
             Expr::Identifier(name) if special(name) => {}
+            // What takes its place has another name.
+            Expr::CompoundIdentifier(names)
+                if names.last().is_some_and(|name| {
+                    name.quote_style.is_none()
+                        && ["xmin", "xmax", "tableoid"]
+                            .contains(&name.value.to_lowercase().as_str())
+                }) => {}
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
             _ => {}
         }

@@ -17,7 +17,13 @@ use sluice_sql::ast::{
     SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use super::{answer::only_catalog, functions::SESSION_USER, lateral, relations::NAME, shapes};
+use super::{
+    answer::only_catalog,
+    functions::{SESSION_USER, XMIN},
+    lateral,
+    relations::NAME,
+    shapes,
+};
 use crate::dialect::spelling::expression;
 
 /// Upstream's rules. Of these, one makes NULL of a subquery that names the row around it: a tool's question has another answer then, and
@@ -235,7 +241,9 @@ impl VisitorMut for TableOids {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(names) = expr
+        if let Some(version) = self.version(expr) {
+            *expr = version;
+        } else if let Expr::CompoundIdentifier(names) = expr
             && let [owner, column] = names.as_slice()
             && column.value.eq_ignore_ascii_case("tableoid")
             && let Some((_, shape)) = self.0.iter().find(|(name, _)| *name == owner.value)
@@ -244,6 +252,34 @@ impl VisitorMut for TableOids {
             *expr = oid;
         }
         ControlFlow::Continue(())
+    }
+}
+
+impl TableOids {
+    /// `n.xmin`, by which tools see whether a row has changed.
+    fn version(&self, expr: &Expr) -> Option<Expr> {
+        let (owner, column) = match expr {
+            Expr::Identifier(column) => (None, column),
+            Expr::CompoundIdentifier(names) => match names.as_slice() {
+                [owner, column] => (Some(owner), column),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if !["xmin", "xmax"].contains(&column.value.to_lowercase().as_str()) {
+            return None;
+        }
+        let mut about = self
+            .0
+            .iter()
+            .filter(|(name, _)| owner.is_none_or(|owner| owner.value == *name))
+            .peekable();
+        about.peek()?;
+        let has = about.any(|(_, shape)| shape.columns.iter().any(|own| own.name == column.value));
+        if has {
+            return None;
+        }
+        expression(&format!("{XMIN}()"))
     }
 }
 

@@ -16,12 +16,31 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
     if name == "percentile_disc" {
         return percentile_disc(function, arguments);
     }
+    if let Some(call) = super::regex::call(name, arguments) {
+        return expression(&call);
+    }
     let same = match (name, arguments) {
         ("timezone", [zone, time]) => format!("{AT_TIME_ZONE}({zone}, {time})"),
         ("date_trunc", [part, time, zone]) => {
             format!("{AT_TIME_ZONE}({zone}, date_trunc({part}, {AT_TIME_ZONE}({zone}, {time})))")
         }
-        ("date_trunc", [part, time]) => years(part, time)?,
+        ("date_trunc", [part, time]) => match years(part, time) {
+            Some(years) => years,
+            None => format!("date_trunc({}, {time})", one_of(part)?),
+        },
+        ("concat" | "concat_ws" | "format", _) => shown(name, arguments)?,
+        ("array_to_string", _) => {
+            format!("sluice_array_to_string({})", arguments.join(", "))
+        }
+        ("array_to_json", [list]) => format!("to_json({list})"),
+        ("date_part", [part, time]) => fraction(part.trim_matches('\''), time)?,
+        // The engine's of this name end at the first.
+        ("array_remove", _) => format!("array_remove_all({})", arguments.join(", ")),
+        ("array_replace", _) => format!("array_replace_all({})", arguments.join(", ")),
+        ("encode", [bytes, form]) if form.to_lowercase() != "'hex'" => {
+            format!("sluice_encode({bytes}, {form})")
+        }
+        ("decode", [text, form]) => format!("sluice_decode({text}, {form})"),
         ("to_char", [value, pattern]) => format!("sluice_to_char({value}, {pattern})"),
         ("to_timestamp", [value]) => format!("sluice_to_timestamp({value})"),
         ("to_timestamp", [text, pattern]) => format!("sluice_to_timestamp({text}, {pattern})"),
@@ -69,26 +88,57 @@ pub(super) fn step_of_series(factor: &mut TableFactor) {
     }
 }
 
-/// `1-2` in an interval is a year and two months; `None` where there is no such word.
-pub(super) fn years_and_months(interval: &str) -> Option<String> {
-    let mut found = false;
-    let words = interval.split_whitespace().map(|word| {
-        let (sign, digits) = match word.strip_prefix('-') {
-            Some(digits) => ("-", digits),
-            None => ("", word),
-        };
-        let number =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match digits.split_once('-') {
-            Some((years, months)) if number(years) && number(months) => {
-                found = true;
-                format!("{sign}{years} years {sign}{months} months")
-            }
-            _ => word.to_owned(),
-        }
-    });
-    let words: Vec<String> = words.collect();
-    found.then(|| words.join(" "))
+/// A call whose arguments are written as PostgreSQL shows them; `None` where they all are.
+fn shown(name: &str, arguments: &[String]) -> Option<String> {
+    let all: Vec<String> = arguments
+        .iter()
+        .map(|argument| match expression(argument) {
+            Some(Expr::Value(_)) | None => argument.clone(),
+            Some(_) => format!("sluice_shown({argument})"),
+        })
+        .collect();
+    (all != arguments).then(|| format!("{name}({})", all.join(", ")))
+}
+
+/// `'hours'` is an hour; `None` where it is one already.
+fn one_of(part: &str) -> Option<String> {
+    let name = part.strip_prefix('\'')?.strip_suffix('\'')?.to_lowercase();
+    let one = name.strip_suffix('s')?;
+    let known = [
+        "microsecond",
+        "millisecond",
+        "second",
+        "minute",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+    ];
+    known.contains(&one).then(|| format!("'{one}'"))
+}
+
+/// Whether an expression looks like that of an interval; no column is one.
+fn may_be_interval(time: &str) -> bool {
+    let time = time.to_lowercase();
+    ["interval", "age(", "justify_", "sluice_years"]
+        .iter()
+        .any(|word| time.contains(word))
+}
+
+/// Seconds and milliseconds with their fraction, which the engine cuts off.
+pub(super) fn fraction(part: &str, time: &str) -> Option<String> {
+    let parts = match part.to_lowercase().as_str() {
+        "second" | "seconds" | "sec" | "secs" => "1000000.0",
+        "millisecond" | "milliseconds" | "msec" | "msecs" | "ms" => "1000.0",
+        // Of what may be an interval, in which a year has a quarter of a day more than its months.
+        "epoch" if may_be_interval(time) => return Some(format!("sluice_epoch({time})")),
+        _ => return None,
+    };
+    Some(format!(
+        "(CAST(date_part('microsecond', {time}) AS DOUBLE) / CAST({parts} AS DOUBLE))"
+    ))
 }
 
 /// The years that the engine's `date_trunc` does not count.

@@ -3,7 +3,7 @@
 
 use super::{elements, expression, rewrite, similar_to_regex};
 
-fn rewritten(text: &str) -> String {
+pub(super) fn rewritten(text: &str) -> String {
     let mut parsed = sluice_sql::parse(text).unwrap();
     let sluice_sql::Statement::Sql(statement) = parsed.remove(0).statement else {
         panic!("{text}");
@@ -14,16 +14,16 @@ fn rewritten(text: &str) -> String {
 #[test]
 fn a_pattern_of_similar_to_matches_the_whole_text() {
     for (pattern, regex) in [
-        ("a(b|x)c", "^(?:a(?:b|x)c)$"),
-        ("%c", "^(?:.*c)$"),
-        ("a_.", "^(?:a.\\.)$"),
-        ("a\\%", "^(?:a\\%)$"),
-        ("[a-z\\]+", "^(?:[a-z\\]+)$"),
-        ("[%_]", "^(?:[%_])$"),
+        ("a(b|x)c", "^(?s:a(?:b|x)c)$"),
+        ("%c", "^(?s:.*c)$"),
+        ("a_.", "^(?s:a.\\.)$"),
+        ("a\\%", "^(?s:a\\%)$"),
+        ("[a-z\\]+", "^(?s:[a-z\\]+)$"),
+        ("[%_]", "^(?s:[%_])$"),
     ] {
         assert_eq!(similar_to_regex(pattern, Some('\\')), regex, "{pattern}");
     }
-    assert_eq!(similar_to_regex("a\\b", None), "^(?:a\\\\b)$");
+    assert_eq!(similar_to_regex("a\\b", None), "^(?s:a\\\\b)$");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn other_escapes_limits_and_names_are_the_engines() {
         ),
         (
             "SELECT '2026-01-02 03:04'::TIMESTAMP",
-            "SELECT CAST('2026-01-02 03:04:00' AS TIMESTAMP)",
+            "SELECT CAST('2026-01-02 03:04:00' AS TIMESTAMP(6))",
         ),
         ("SELECT '\\x6162'::BYTEA", "SELECT X'6162'"),
     ] {

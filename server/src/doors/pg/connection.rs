@@ -236,7 +236,7 @@ async fn idle(session: &Session, transaction: &Transaction) -> Failure {
 fn is_extended(message: &Frontend) -> bool {
     match message {
         Frontend::Query(_) => false,
-        Frontend::Refused { tag, .. } => *tag != b'Q',
+        Frontend::Refused { tag, .. } => !matches!(tag, b'Q' | b'F'),
         _ => true,
     }
 }

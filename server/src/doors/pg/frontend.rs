@@ -83,6 +83,13 @@ impl Frontend {
             b'c' => return Some(Self::CopyDone),
             // Whatever it is made of, it gives up.
             b'f' => return Some(Self::CopyFail(body.text().unwrap_or_default())),
+            // Whatever it is made of: large objects, of which there are none, are read so.
+            b'F' => {
+                let failure =
+                    Failure::error("0A000", "the function call protocol is not supported")
+                        .with_hint("Call the function in a SELECT.");
+                return Some(Self::refused(tag, failure));
+            }
             b'p' => Err(Failure::protocol("password message outside authentication")),
             _ => return None,
         };

@@ -13,6 +13,10 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::{Kind, Type};
 
 pub(super) use binary::decode as from_binary;
+pub(crate) use interval::{
+    Fields as IntervalFields, plain as plain_interval, restricted as interval_of,
+};
+pub(crate) use text::bytes as bytea_of;
 pub(super) use text::decode as from_text;
 
 use super::{columns::to_arrow, failure::Failure};
@@ -52,6 +56,13 @@ pub(super) fn decode(
     let Some(bytes) = bytes else {
         return Ok(ScalarValue::try_from(&data_type)?);
     };
+    // A text has no zero in it, whichever way it comes; what is not carried as one may have.
+    if data_type == DataType::Utf8 && *pg != Type::UUID && bytes.contains(&0) {
+        return Err(
+            Failure::error("22021", "invalid byte sequence for encoding \"UTF8\": 0x00")
+                .with_detail(format!("In parameter ${number}.")),
+        );
+    }
     if format == 1 {
         return binary::decode(pg, bytes).ok_or_else(|| {
             Failure::error(

@@ -1,6 +1,6 @@
 //! Planning and running statements, whichever protocol asked.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
@@ -9,7 +9,10 @@ use pgwire::messages::{
     response::{CommandComplete, EmptyQueryResponse},
 };
 use postgres_types::Type;
-use sluice_sql::CopyDirection;
+use sluice_sql::{
+    CopyDirection,
+    ast::{Expr, Value, Visit, Visitor},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -55,10 +58,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let planning = session.prepare(&parsed, hints);
         let prepared = running.wait(&mut self.wire, planning).await??;
         let types = prepared.parameters.iter();
+        let mut types: Vec<Type> = types
+            .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
+            .collect();
+        for (place, named) in named_types(&parsed) {
+            if let Some(known) = types.get_mut(place)
+                && *known == Type::TEXT
+            {
+                *known = named;
+            }
+        }
         Ok(Statement {
-            types: types
-                .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
-                .collect(),
+            types,
             wanted: prepared.parameters.clone(),
             columns: prepared.schema.as_deref().map(columns),
             kind: Kind::Engine(Box::new(prepared)),
@@ -324,6 +335,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             | Command::SetCharacteristics(_) => String::new(),
         })
     }
+}
+
+/// Parameters that are cast to a type which a text carries, by their places: a driver picks its encoder by that.
+fn named_types(parsed: &sluice_sql::Parsed) -> Vec<(usize, Type)> {
+    struct Casts(Vec<(usize, Type)>);
+    impl Visitor for Casts {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Cast {
+                expr, data_type, ..
+            } = expr
+                && *data_type == sluice_sql::ast::DataType::Uuid
+                && let Expr::Value(value) = expr.as_ref()
+                && let Value::Placeholder(name) = &value.value
+                && let Some(number) = name.strip_prefix('$')
+                && let Ok(number) = number.parse::<usize>()
+            {
+                self.0.push((number.saturating_sub(1), Type::UUID));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut casts = Casts(Vec::new());
+    if let sluice_sql::Statement::Sql(statement) = &parsed.statement {
+        let _ = statement.visit(&mut casts);
+    }
+    casts.0
 }
 
 const NONE: Sent = Sent {

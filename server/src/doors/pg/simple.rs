@@ -41,7 +41,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Takes a text apart into statements. Nothing of it runs unless all of it can be read.
     pub(super) fn pieces(&self, text: &str) -> Result<Vec<Piece>, Failure> {
         // A command alone may be one the parser does not know.
-        if let Some(Ok(command)) = Command::of(text)
+        let alone = Command::of(text);
+        if let Some(Err(failure)) = &alone
+            && failure.code != "42601"
+        {
+            return Err(failure.clone());
+        }
+        if let Some(Ok(command)) = alone
             && self.is_whole(&command)
         {
             return Ok(vec![Piece {

@@ -196,6 +196,10 @@ fn is_literal(expr: &Expr) -> bool {
             let mut branches = branches.chain(&case.else_expr);
             branches.all(|branch| is_literal(branch))
         }
+        // The text of a list is one of texts by now.
+        Expr::ScalarFunction(call) if call.name() == "make_array" => {
+            call.args.iter().all(is_literal)
+        }
         Expr::Literal(..) | Expr::Placeholder(_) => true,
         _ => false,
     }
@@ -263,6 +267,8 @@ pub(super) fn checked_values(plan: LogicalPlan, fields: &[FieldRef]) -> Result<L
                         }
                     }
                 }
+                // That a column takes no NULL is said by what writes, which knows its name and the row.
+                let schema = Arc::new(nullable(&schema)?);
                 Ok(Transformed::yes(LogicalPlan::Values(Values {
                     schema,
                     values,
@@ -271,10 +277,22 @@ pub(super) fn checked_values(plan: LogicalPlan, fields: &[FieldRef]) -> Result<L
             other => Ok(Transformed::no(other)),
         })
         .map_err(engine_error)?;
-    match refused {
-        Some(error) => Err(error),
-        None => Ok(plan.data),
+    if let Some(error) = refused {
+        return Err(error);
     }
+    let known = plan
+        .data
+        .transform_up(|plan| plan.recompute_schema().map(Transformed::yes));
+    Ok(known.map_err(engine_error)?.data)
+}
+
+/// The schema of rows that may have NULL anywhere.
+fn nullable(schema: &DFSchema) -> datafusion::error::Result<DFSchema> {
+    let fields = schema.iter().map(|(qualifier, field)| {
+        let field = field.as_ref().clone().with_nullable(true);
+        (qualifier.cloned(), Arc::new(field))
+    });
+    DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())
 }
 
 fn cell_of(cell: Expr, field: &FieldRef, nothing: &DFSchema) -> Result<Expr> {

@@ -18,6 +18,7 @@ use super::{
     table_schema,
 };
 use crate::{
+    dialect,
     error::{Error, Result, SqlState},
     session::{Session, typed_plan},
     write::{Action, Target, value_error},
@@ -177,7 +178,7 @@ async fn values(
                 ));
             }
             for (cell, field) in row.content.iter_mut().zip(&fields) {
-                prepare_cell(cell, field);
+                prepare_cell(cell, field)?;
             }
         }
     }
@@ -219,19 +220,23 @@ async fn values(
     checked_values(Arc::unwrap_or_clone(dml.input), &fields)
 }
 
-/// DEFAULT is NULL; a number for a NUMERIC column is read digit by digit, not as a floating-point number on the way.
-fn prepare_cell(cell: &mut Expr, field: &FieldRef) {
+/// DEFAULT is NULL; the text of a list is its elements; a number for a NUMERIC column is read digit by digit, not as a floating-point
+/// number on the way.
+fn prepare_cell(cell: &mut Expr, field: &FieldRef) -> Result<()> {
     if is_default(cell) {
         *cell = Expr::value(Value::Null);
-        return;
+        return Ok(());
+    }
+    if field.data_type().is_list() {
+        return written_list(cell);
     }
     if !field.data_type().is_decimal() {
-        return;
+        return Ok(());
     }
     let text = match &*cell {
         Expr::Value(value) => match &value.value {
             Value::Number(digits, _) => digits.to_string(),
-            _ => return,
+            _ => return Ok(()),
         },
         Expr::UnaryOp {
             op: ast::UnaryOperator::Minus,
@@ -239,11 +244,32 @@ fn prepare_cell(cell: &mut Expr, field: &FieldRef) {
         } => match expr.as_ref() {
             Expr::Value(value) => match &value.value {
                 Value::Number(digits, _) => format!("-{digits}"),
-                _ => return,
+                _ => return Ok(()),
             },
-            _ => return,
+            _ => return Ok(()),
         },
-        _ => return,
+        _ => return Ok(()),
     };
     *cell = Expr::value(Value::SingleQuotedString(text));
+    Ok(())
+}
+
+/// `'{1,2}'` as a list of texts, which become what the column holds.
+pub(super) fn written_list(cell: &mut Expr) -> Result<()> {
+    let Expr::Value(value) = &*cell else {
+        return Ok(());
+    };
+    let Value::SingleQuotedString(written) = &value.value else {
+        return Ok(());
+    };
+    match dialect::list_of(written, None) {
+        Some((list, _)) => {
+            *cell = list;
+            Ok(())
+        }
+        None => Err(Error::user(
+            SqlState::InvalidTextRepresentation,
+            format!("malformed array literal: \"{written}\""),
+        )),
+    }
 }

@@ -8,10 +8,11 @@ use sluice_sql::{
 
 use super::{
     Rewritten,
+    insert::written_list,
     statement::{Named, is_default, no_returning, once, unsupported},
     table_schema,
 };
-use crate::{error::Result, session::Session, write::Action};
+use crate::{error::Result, execute::sql_type, session::Session, write::Action};
 
 pub(super) fn rewrite(session: &Session, update: &Update) -> Result<Rewritten> {
     no_returning(update.returning.is_some() || update.output.is_some())?;
@@ -70,9 +71,15 @@ pub(super) fn assignments(
         let place = named.set_column(schema, column)?;
         once(&places, place, schema.field(place).name())?;
         places.push(place);
-        values.push(match is_default(value) {
-            true => "NULL".to_owned(),
-            false => Canonical(value).to_string(),
+        let column = schema.field(place).data_type();
+        values.push(match value {
+            value if is_default(value) => "NULL".to_owned(),
+            Expr::Value(_) if column.is_list() => {
+                let mut list = value.clone();
+                written_list(&mut list)?;
+                format!("CAST({} AS {})", Canonical(&list), sql_type(column))
+            }
+            value => Canonical(value).to_string(),
         });
         Ok(())
     };

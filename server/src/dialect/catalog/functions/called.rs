@@ -27,7 +27,7 @@ use crate::{
         rows::{Value, scalar},
         shapes::{carried, marked},
     },
-    doors::pg::TYPE,
+    doors::pg::{TYPE, texts as encoded_texts},
 };
 
 type Call = dyn Fn(&[ScalarValue]) -> Result<Value> + Send + Sync;
@@ -170,8 +170,10 @@ pub(super) fn text(arguments: &[ScalarValue], at: usize) -> Option<String> {
 /// The text of a value that is none; of a list as PostgreSQL writes arrays.
 fn shown(value: &ScalarValue) -> String {
     let ScalarValue::List(list) = value else {
-        let text = value.cast_to(&DataType::Utf8);
-        return text.map_or_else(|_| value.to_string(), |text| text.to_string());
+        return match value.data_type() {
+            DataType::Boolean => value.to_string(),
+            _ => written(value).unwrap_or_else(|_| value.to_string()),
+        };
     };
     let values = list.values();
     let elements = (0..values.len()).map(|i| match ScalarValue::try_from_array(values, i) {
@@ -179,6 +181,13 @@ fn shown(value: &ScalarValue) -> String {
         _ => "NULL".to_owned(),
     });
     format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
+}
+
+/// The text of a value as the door writes it, on a clock of UTC.
+fn written(value: &ScalarValue) -> Result<String> {
+    let field = Field::new("", value.data_type(), true);
+    let texts = encoded_texts(&value.to_array()?, &field, None)?;
+    Ok(texts.value(0).to_owned())
 }
 
 /// The argument at this place as a number.

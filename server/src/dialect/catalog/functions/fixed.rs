@@ -18,6 +18,9 @@ use crate::{
     doors::pg::SERVER_VERSION,
 };
 
+/// What stands for `xmin` of a relation of PostgreSQL's: nothing of the catalogue is ever an old version of itself.
+pub(in crate::dialect::catalog) const XMIN: &str = "sluice_xmin";
+
 pub(super) fn all() -> Vec<ScalarUDF> {
     let text = |text: &str| ScalarValue::Utf8(Some(text.to_owned()));
     let null = || ScalarValue::Utf8(None);
@@ -28,7 +31,12 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         Fixed::name("current_database", DATABASE),
         Fixed::name("getdatabaseencoding", "UTF8"),
         Fixed::name("pg_encoding_to_char", "UTF8"),
+        Fixed::name("pg_client_encoding", "UTF8"),
         Fixed::udf("pg_is_in_recovery", truth(false)),
+        Fixed::udf("pg_jit_available", truth(false)),
+        Fixed::udf("row_security_active", truth(false)),
+        Fixed::udf("pg_encoding_max_length", ScalarValue::Int32(Some(4))),
+        Fixed::marked(XMIN, ScalarValue::Int32(Some(0)), Mark::Type("xid")),
         Fixed::udf("pg_is_wal_replay_paused", truth(false)),
         Fixed::udf("pg_is_other_temp_schema", truth(false)),
         Fixed::udf("pg_char_to_encoding", ScalarValue::Int32(Some(6))),
@@ -52,6 +60,8 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         "pg_get_function_sqlbody",
         "pg_get_serial_sequence",
         "pg_get_statisticsobjdef",
+        "pg_describe_object",
+        "acldefault",
     ];
     all.extend(nulls.map(|name| Fixed::udf(name, null())));
     let trues = [

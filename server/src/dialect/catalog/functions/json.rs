@@ -2,6 +2,8 @@
 //!
 //! `json` keeps a text as it was written, `jsonb` keeps what it says: the mark on the field tells a client which of the two a text is.
 
+use std::sync::{Arc, LazyLock};
+
 use chrono::{DateTime, SecondsFormat};
 use datafusion::{
     error::{DataFusionError, Result},
@@ -10,12 +12,121 @@ use datafusion::{
 };
 use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
 
-use super::called::{Called, text, truth};
+use super::called::{self, Called, text, truth};
 use crate::{
     dialect::catalog::rows::Value,
     error::{Error, SqlState},
     table::external,
 };
+
+/// `a || b` of `jsonb`: one for all, so that two calls of it are the same expression.
+pub(in crate::dialect) fn jsonb_concat() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Arc::new(Called::strict(
+            "sluice_jsonb_concat",
+            "jsonb",
+            |arguments| Ok(of_both(arguments, concatenated)?.into()),
+        ))
+    });
+    Arc::clone(&FUNCTION)
+}
+
+/// `a - b` of a `jsonb` and a name, or the number of an element.
+pub(in crate::dialect) fn jsonb_without() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Arc::new(Called::strict(
+            "sluice_jsonb_without",
+            "jsonb",
+            |arguments| {
+                let written = text(arguments, 0).unwrap_or_default();
+                let value = Json::parse(&written).map_err(|error| invalid(&written, &error))?;
+                let value = match arguments.get(1) {
+                    Some(place) if place.data_type().is_numeric() => {
+                        without_place(value, called::number(arguments, 1).unwrap_or_default())?
+                    }
+                    _ => without(value, &text(arguments, 1).unwrap_or_default())?,
+                };
+                Ok(value.sorted().spaced().into())
+            },
+        ))
+    });
+    Arc::clone(&FUNCTION)
+}
+
+fn of_both(arguments: &[ScalarValue], of: fn(Json, Json) -> Json) -> Result<String> {
+    let side = |at: usize| {
+        let written = text(arguments, at).unwrap_or_default();
+        Json::parse(&written).map_err(|error| invalid(&written, &error))
+    };
+    Ok(of(side(0)?, side(1)?).sorted().spaced())
+}
+
+/// Members of the second take the place of the first's; whatever is no object is an element of a list.
+fn concatenated(one: Json, other: Json) -> Json {
+    match (one, other) {
+        (Json::Object(mut one), Json::Object(other)) => {
+            one.extend(other);
+            Json::Object(one)
+        }
+        (one, other) => {
+            let elements = |value: Json| match value {
+                Json::Array(elements) => elements,
+                other => vec![other],
+            };
+            let mut all = elements(one);
+            all.extend(elements(other));
+            Json::Array(all)
+        }
+    }
+}
+
+fn without(value: Json, name: &str) -> Result<Json> {
+    match value {
+        Json::Object(mut members) => {
+            members.retain(|(known, _)| known != name);
+            Ok(Json::Object(members))
+        }
+        Json::Array(mut elements) => {
+            elements.retain(|element| !matches!(element, Json::Text(text) if text == name));
+            Ok(Json::Array(elements))
+        }
+        _ => Err(not_deleted("cannot delete from scalar")),
+    }
+}
+
+fn without_place(value: Json, place: i64) -> Result<Json> {
+    match value {
+        Json::Array(mut elements) => {
+            let length = elements.len() as i64;
+            let at = if place < 0 { length + place } else { place };
+            if (0..length).contains(&at) {
+                elements.remove(at as usize);
+            }
+            Ok(Json::Array(elements))
+        }
+        Json::Object(_) => Err(not_deleted("cannot delete from object using integer index")),
+        _ => Err(not_deleted("cannot delete from scalar")),
+    }
+}
+
+/// Members that are null, at any depth, go; elements of lists stay.
+fn without_nulls(value: Json) -> Json {
+    match value {
+        Json::Object(members) => Json::Object(
+            members
+                .into_iter()
+                .filter(|(_, value)| !matches!(value, Json::Null))
+                .map(|(name, value)| (name, without_nulls(value)))
+                .collect(),
+        ),
+        Json::Array(elements) => Json::Array(elements.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+fn not_deleted(message: &str) -> DataFusionError {
+    external(Error::user(SqlState::InvalidParameterValue, message))
+}
 
 pub(super) fn all() -> Vec<ScalarUDF> {
     let build_object = |arguments: &[ScalarValue]| Ok(object(arguments)?.into());
@@ -67,6 +178,11 @@ pub(super) fn all() -> Vec<ScalarUDF> {
             };
             let value = arguments.get(1).map_or_else(|| "null".to_owned(), json);
             Ok(format!("{} : {value}", quoted(&name)).into())
+        }),
+        Called::strict("jsonb_strip_nulls", "jsonb", |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            let value = Json::parse(&written).map_err(|error| invalid(&written, &error))?;
+            Ok(without_nulls(value).sorted().spaced().into())
         }),
         Called::strict("sluice_json_elements", "text[]", |arguments| {
             Ok(elements(arguments, |element| element.spaced().into())?.into())

@@ -16,7 +16,8 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::{error::Error, table::external};
+use super::called::{Called, text};
+use crate::{dialect::catalog::rows::Value, doors::pg, error::Error, table::external};
 
 pub(super) fn all() -> [ScalarUDF; 2] {
     [Nothing::None, Nothing::Null].map(|nothing| {
@@ -25,6 +26,40 @@ pub(super) fn all() -> [ScalarUDF; 2] {
             signature: Signature::any(1, Volatility::Immutable),
         })
     })
+}
+
+/// `array_to_string`, each element as PostgreSQL writes it.
+pub(super) fn joined() -> ScalarUDF {
+    Called::lax("sluice_array_to_string", "text", |arguments| {
+        let (Some(list), Some(between)) = (arguments.first(), text(arguments, 1)) else {
+            return Ok(Value::Null);
+        };
+        let ScalarValue::List(list) = list else {
+            return Ok(Value::Null);
+        };
+        if list.is_null(0) {
+            return Ok(Value::Null);
+        }
+        let nothing = text(arguments, 2);
+        let mut all = Vec::new();
+        written(&list.value(0), nothing.as_deref(), &mut all)?;
+        Ok(all.join(&between).into())
+    })
+}
+
+/// The texts of elements, of lists among them too; NULL is left out where nothing stands for it.
+fn written(values: &ArrayRef, nothing: Option<&str>, all: &mut Vec<String>) -> Result<()> {
+    if let Some(lists) = values.as_list_opt::<i32>() {
+        for row in (0..lists.len()).filter(|row| lists.is_valid(*row)) {
+            written(&lists.value(row), nothing, all)?;
+        }
+        return Ok(());
+    }
+    let field = Field::new("", values.data_type().clone(), true);
+    for text in &pg::texts(values, &field, None)? {
+        all.extend(text.or(nothing).map(str::to_owned));
+    }
+    Ok(())
 }
 
 /// What stands for no elements.

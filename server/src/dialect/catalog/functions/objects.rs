@@ -95,7 +95,7 @@ fn casts(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
 }
 
 /// As PostgreSQL says that a name stands for nothing.
-fn unknown(kind: &str, name: &str) -> DataFusionError {
+pub(super) fn unknown(kind: &str, name: &str) -> DataFusionError {
     let shown = parts(name).map_or_else(|| name.to_owned(), |parts| parts.join("."));
     let (state, message) = match kind {
         "regclass" => (

@@ -99,11 +99,22 @@ fn to_char(value: &ScalarValue, pattern: &str, zone: Zone) -> Result<Value> {
             let Some(shown) = text(std::slice::from_ref(value), 0) else {
                 return Ok(Value::Null);
             };
-            number::written(&shown, pattern).into()
+            match number::shown(&shown, pattern) {
+                Some(shown) => shown.into(),
+                None => {
+                    return Err(external(
+                        Error::user(
+                            SqlState::FeatureNotSupported,
+                            "EEEE and texts in quotes are not supported in a format of numbers",
+                        )
+                        .with_hint("Put the text beside it with ||; a cast to text writes large numbers with an exponent."),
+                    ));
+                }
+            }
         }
         value => match moment_of(value, zone)? {
             Some((moment, offset)) if pattern.contains('%') => {
-                let offset = chrono::FixedOffset::east_opt(offset);
+                let offset = chrono::FixedOffset::east_opt(offset.unwrap_or(0));
                 let Some(offset) = offset else {
                     return Ok(Value::Null);
                 };
@@ -124,8 +135,8 @@ fn to_char(value: &ScalarValue, pattern: &str, zone: Zone) -> Result<Value> {
     })
 }
 
-/// A date or time as it is read on a clock there, and how far that clock is from UTC.
-fn moment_of(value: &ScalarValue, zone: Zone) -> Result<Option<(NaiveDateTime, i32)>> {
+/// A date or time as it is read on a clock there, and how far that clock is from UTC where it is known.
+fn moment_of(value: &ScalarValue, zone: Zone) -> Result<Option<(NaiveDateTime, Option<i32>)>> {
     let micros = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
     let with_zone = matches!(value.data_type(), DataType::Timestamp(_, Some(_)));
     if let DataType::Time64(_) | DataType::Time32(_) = value.data_type() {
@@ -134,7 +145,7 @@ fn moment_of(value: &ScalarValue, zone: Zone) -> Result<Option<(NaiveDateTime, i
             return Ok(None);
         };
         let time = NaiveTime::MIN + TimeDelta::nanoseconds(nanos);
-        return Ok(Some((NaiveDate::default().and_time(time), 0)));
+        return Ok(Some((NaiveDate::default().and_time(time), None)));
     }
     let ScalarValue::TimestampMicrosecond(Some(micros), _) = value.cast_to(&micros)? else {
         return Ok(None);
@@ -146,9 +157,9 @@ fn moment_of(value: &ScalarValue, zone: Zone) -> Result<Option<(NaiveDateTime, i
     Ok(Some(match with_zone {
         true => {
             let offset = zone.offset_at(time);
-            (time + TimeDelta::seconds(i64::from(offset)), offset)
+            (time + TimeDelta::seconds(i64::from(offset)), Some(offset))
         }
-        false => (time, 0),
+        false => (time, None),
     }))
 }
 

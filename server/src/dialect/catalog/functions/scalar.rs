@@ -1,16 +1,22 @@
 //! Functions of values that PostgreSQL has and the engine has not: quoting, formats, ages.
 
+use arrow::array::{Array, AsArray};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime};
 use datafusion::{
     error::{DataFusionError, Result},
     logical_expr::ScalarUDF,
     scalar::ScalarValue,
 };
+use uuid::Uuid;
 
 use super::called::{Called, number, text};
 use crate::{
-    dialect::catalog::{names, rows::Value},
+    dialect::{
+        catalog::{names, rows::Value},
+        spelling::similar_to_regex,
+    },
     error::{Error, SqlState},
+    table::external,
 };
 
 pub(super) fn all() -> Vec<ScalarUDF> {
@@ -39,6 +45,25 @@ pub(super) fn all() -> Vec<ScalarUDF> {
             let escape = text(arguments, 1).unwrap_or_default();
             Ok(like_escape(&pattern, escape.chars().next()).into())
         }),
+        Called::strict("sluice_similar", "text", |arguments| {
+            let pattern = text(arguments, 0).unwrap_or_default();
+            let escape = text(arguments, 1).unwrap_or_default();
+            Ok(similar_to_regex(&pattern, escape.chars().next()).into())
+        }),
+        Called::strict("sluice_uuid", "uuid", |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            match Uuid::try_parse(written.trim()) {
+                Ok(id) => Ok(id.to_string().into()),
+                Err(_) => Err(invalid(format!(
+                    "invalid input syntax for type uuid: \"{written}\""
+                ))),
+            }
+        }),
+        Called::strict("sluice_malformed_array", "text[]", |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            Err(invalid(format!("malformed array literal: \"{written}\"")))
+        }),
+        Called::strict("array_dims", "text", |arguments| Ok(dimensions(arguments))),
     ];
     for (name, reduce) in [
         ("justify_hours", (true, false)),
@@ -50,6 +75,27 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         }));
     }
     all
+}
+
+fn invalid(message: String) -> DataFusionError {
+    external(Error::user(SqlState::InvalidTextRepresentation, message))
+}
+
+/// `array_dims`: `[1:2][1:3]`; of an empty one nothing.
+fn dimensions(arguments: &[ScalarValue]) -> Value {
+    let mut lengths = String::new();
+    let mut list = match arguments.first() {
+        Some(ScalarValue::List(list)) => Some(list.value(0)),
+        _ => None,
+    };
+    while let Some(values) = list.filter(|values| !values.is_empty()) {
+        lengths.push_str(&format!("[1:{}]", values.len()));
+        list = values.as_list_opt::<i32>().map(|inner| inner.value(0));
+    }
+    match lengths.is_empty() {
+        true => Value::Null,
+        false => lengths.into(),
+    }
 }
 
 fn nulls(arguments: &[ScalarValue]) -> i64 {
@@ -64,7 +110,7 @@ fn literal(text: &str) -> String {
     }
 }
 
-/// `format`: `%s`, `%I`, `%L` and `%%`.
+/// `format`: `%s`, `%I`, `%L` and `%%`, with a place (`%2$s`) or without.
 fn formatted(arguments: &[ScalarValue]) -> Result<Value> {
     let Some(format) = text(arguments, 0) else {
         return Ok(Value::Null);
@@ -74,12 +120,29 @@ fn formatted(arguments: &[ScalarValue]) -> Result<Value> {
         DataFusionError::External(Box::new(error))
     };
     let mut given = 1;
-    let mut letters = format.chars();
+    let mut letters = format.chars().peekable();
     let mut out = String::new();
     while let Some(letter) = letters.next() {
         if letter != '%' {
             out.push(letter);
             continue;
+        }
+        // `%2$s` is the second argument, and the next is the third.
+        let mut ahead = letters.clone();
+        let mut place = String::new();
+        while let Some(digit) = ahead.next_if(char::is_ascii_digit) {
+            place.push(digit);
+        }
+        if !place.is_empty() && ahead.next_if_eq(&'$').is_some() {
+            given = match place.parse() {
+                Ok(0) | Err(_) => {
+                    return Err(wrong(
+                        "format specifies argument 0, but arguments are numbered from 1".into(),
+                    ));
+                }
+                Ok(place) => place,
+            };
+            letters = ahead;
         }
         let kind = letters
             .next()

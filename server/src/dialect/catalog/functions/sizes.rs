@@ -14,8 +14,15 @@ use datafusion::{
     },
 };
 
-use super::called::{Called, oid, text};
-use crate::dialect::catalog::{Facts, names, oids, relations::Listed, rows::Value};
+use super::{
+    called::{Called, oid, text},
+    objects::unknown,
+};
+use crate::{
+    dialect::catalog::{DATABASE, Facts, names, oids, relations::Listed, rows::Value},
+    error::{Error, SqlState},
+    table::external,
+};
 
 pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let sizes = [
@@ -30,7 +37,9 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
                 let relation = match (oid(arguments, 0), text(arguments, 0)) {
                     (Some(oid), _) => oids::relation(oid),
                     (None, Some(name)) => {
-                        names::relation(&name, &names::search_path(&facts), &listed)
+                        let path = names::search_path(&facts);
+                        let found = names::relation(&name, &path, &listed);
+                        Some(found.ok_or_else(|| unknown("regclass", &name))?)
                     }
                     _ => None,
                 };
@@ -43,10 +52,32 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         all.push(Called::strict(name, "bigint", |_| Ok(Value::Int(0))));
     }
     let (of_database, listed) = (Arc::clone(facts), listed.clone());
-    all.push(Called::strict("pg_database_size", "bigint", move |_| {
-        let sizes = listed.names().into_iter();
-        let sizes = sizes.filter_map(|(schema, name)| (of_database.size)(&schema, &name));
-        Ok(Value::Int(sizes.sum()))
+    all.push(Called::strict(
+        "pg_database_size",
+        "bigint",
+        move |arguments| {
+            if let Some(name) = text(arguments, 0).filter(|name| name != DATABASE)
+                && oid(arguments, 0).is_none()
+            {
+                return Err(external(Error::user(
+                    SqlState::InvalidCatalogName,
+                    format!("database \"{name}\" does not exist"),
+                )));
+            }
+            let sizes = listed.names().into_iter();
+            let sizes = sizes.filter_map(|(schema, name)| (of_database.size)(&schema, &name));
+            Ok(Value::Int(sizes.sum()))
+        },
+    ));
+    all.push(Called::strict("pg_size_bytes", "bigint", |arguments| {
+        let written = text(arguments, 0).unwrap_or_default();
+        match bytes_of(&written) {
+            Some(bytes) => Ok(Value::Int(bytes)),
+            None => Err(external(Error::user(
+                SqlState::InvalidParameterValue,
+                format!("invalid size: \"{written}\""),
+            ))),
+        }
     }));
     all.push(ScalarUDF::new_from_impl(Pretty {
         signature: Signature::any(1, Volatility::Immutable),
@@ -84,6 +115,23 @@ impl ScalarUDFImpl for Pretty {
             .collect();
         Ok(ColumnarValue::Array(Arc::new(texts)))
     }
+}
+
+/// `pg_size_bytes`: a number and a unit, which goes up by 1024.
+fn bytes_of(written: &str) -> Option<i64> {
+    let written = written.trim();
+    let end = written
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E')))
+        .unwrap_or(written.len());
+    let (number, unit) = written.split_at(end);
+    let number: f64 = number.parse().ok()?;
+    let units = ["b", "kb", "mb", "gb", "tb", "pb"];
+    let power = match unit.trim().to_lowercase().as_str() {
+        "" | "bytes" => 0,
+        unit => units.iter().position(|known| *known == unit)?,
+    };
+    let bytes = number * 1024_f64.powi(i32::try_from(power).ok()?);
+    (bytes.abs() < 9.2e18).then(|| bytes.round() as i64)
 }
 
 /// `pg_size_pretty`: the largest unit in which the number stays above ten, rounded half away from zero.

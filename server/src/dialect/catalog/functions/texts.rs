@@ -22,25 +22,42 @@ pub(in crate::dialect) const ANY: &str = "sluice_any";
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     vec![
-        ScalarUDF::new_from_impl(Text {
-            facts: Arc::clone(facts),
-            signature: Signature::any(1, Volatility::Stable),
-        }),
+        text_of(facts, Truth::Word),
+        text_of(facts, Truth::Letter),
         ScalarUDF::new_from_impl(Any {
             signature: Signature::any(2, Volatility::Immutable),
         }),
     ]
 }
 
-/// A value as PostgreSQL writes it: what the door would send, but that a boolean is spelled out.
+fn text_of(facts: &Arc<Facts>, truth: Truth) -> ScalarUDF {
+    ScalarUDF::new_from_impl(Text {
+        facts: Arc::clone(facts),
+        truth,
+        signature: Signature::any(1, Volatility::Stable),
+    })
+}
+
+/// How a boolean is written: a cast spells it out, a function that takes whatever there is shows what the door would send.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Truth {
+    Word,
+    Letter,
+}
+
+/// A value as PostgreSQL writes it: what the door would send, but for a boolean.
 struct Text {
     facts: Arc<Facts>,
+    truth: Truth,
     signature: Signature,
 }
 
 impl ScalarUDFImpl for Text {
     fn name(&self) -> &str {
-        "sluice_text"
+        match self.truth {
+            Truth::Word => "sluice_text",
+            Truth::Letter => "sluice_shown",
+        }
     }
 
     fn signature(&self) -> &Signature {
@@ -59,11 +76,10 @@ impl ScalarUDFImpl for Text {
             return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)));
         };
         let texts: ArrayRef = match array.data_type() {
-            DataType::Utf8
-            | DataType::LargeUtf8
-            | DataType::Utf8View
-            | DataType::Boolean
-            | DataType::Null => cast(array, &DataType::Utf8)?,
+            DataType::Boolean if self.truth == Truth::Word => cast(array, &DataType::Utf8)?,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
+                cast(array, &DataType::Utf8)?
+            }
             _ => Arc::new(pg::texts(
                 array,
                 field,
@@ -87,7 +103,7 @@ impl fmt::Debug for Text {
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.facts, &other.facts)
+        self.truth == other.truth && Arc::ptr_eq(&self.facts, &other.facts)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano, TimeUnit};
 use chrono::{NaiveDate, NaiveTime};
 use datafusion::{
     error::{DataFusionError, Result},
@@ -77,6 +77,12 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
                 )))
             },
         ),
+        Called::strict("sluice_epoch", "double precision", |arguments| {
+            let Some(value) = arguments.first() else {
+                return Ok(Value::Null);
+            };
+            Ok(Value::Real(epoch(value)?))
+        }),
         Called::strict("isfinite", "boolean", |_| Ok(true.into())),
         Called::strict("sluice_years", "interval", |arguments| {
             let years = number(arguments, 0).unwrap_or_default();
@@ -92,6 +98,29 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
 
 fn ready(interval: IntervalMonthDayNano) -> Value {
     Value::Ready(ScalarValue::IntervalMonthDayNano(Some(interval)))
+}
+
+/// Seconds of an interval, in which a year has 365.25 days and a month beside it 30, or since 1970 of a moment.
+fn epoch(value: &ScalarValue) -> Result<f64> {
+    const DAY: f64 = 86_400.0;
+    if let ScalarValue::IntervalMonthDayNano(Some(value)) = value {
+        let (years, months) = (value.months / 12, value.months % 12);
+        let days = f64::from(years) * 365.25 + f64::from(months) * 30.0 + f64::from(value.days);
+        return Ok(days * DAY + value.nanoseconds as f64 / 1e9);
+    }
+    let micros = match value.data_type() {
+        DataType::Duration(_) => value.cast_to(&DataType::Duration(TimeUnit::Microsecond))?,
+        DataType::Time32(_) | DataType::Time64(_) => {
+            value.cast_to(&DataType::Time64(TimeUnit::Microsecond))?
+        }
+        _ => value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None))?,
+    };
+    Ok(match micros {
+        ScalarValue::DurationMicrosecond(Some(micros))
+        | ScalarValue::Time64Microsecond(Some(micros))
+        | ScalarValue::TimestampMicrosecond(Some(micros), _) => micros as f64 / 1e6,
+        _ => 0.0,
+    })
 }
 
 fn out_of_range(what: &str) -> DataFusionError {

@@ -64,6 +64,15 @@ impl Zone {
         }
     }
 
+    /// The zone that stands in AT TIME ZONE, where `+02` is POSIX's: two hours behind UTC.
+    fn of_clause(name: &str) -> Result<Self> {
+        let turned = match name.strip_prefix('+') {
+            Some(digits) => Some(format!("-{digits}")),
+            None => name.strip_prefix('-').map(|digits| format!("+{digits}")),
+        };
+        Self::named(turned.as_deref().unwrap_or(name))
+    }
+
     /// How many seconds clocks there are ahead of UTC.
     pub(super) fn offset_at(self, utc: NaiveDateTime) -> i32 {
         self.0.map_or(0, |zone| {
@@ -130,7 +139,7 @@ impl ScalarUDFImpl for AtTimeZone {
         let rows = args.number_rows;
         let fixed = match zones {
             ColumnarValue::Scalar(name) => match name.try_as_str().flatten() {
-                Some(name) => Some(Zone::named(name)?),
+                Some(name) => Some(Zone::of_clause(name)?),
                 None => None,
             },
             ColumnarValue::Array(_) => None,
@@ -147,7 +156,7 @@ impl ScalarUDFImpl for AtTimeZone {
                 }
                 let zone = match fixed {
                     Some(zone) => zone,
-                    None => Zone::named(zones.value(row))?,
+                    None => Zone::of_clause(zones.value(row))?,
                 };
                 let Some(time) = DateTime::from_timestamp_micros(times.value(row)) else {
                     return Ok(None);

@@ -2,6 +2,7 @@
 
 use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
+use uuid::Uuid;
 
 use super::{
     Length,
@@ -40,6 +41,15 @@ impl Values {
                 out.put_u8(1);
                 out.put_slice(a.value(row).as_bytes());
             }
+            Self::Uuid(a) => match Uuid::try_parse(a.value(row)) {
+                Ok(id) => out.put_slice(id.as_bytes()),
+                Err(_) => {
+                    return Err(Failure::error(
+                        "22P02",
+                        format!("invalid input syntax for type uuid: \"{}\"", a.value(row)),
+                    ));
+                }
+            },
             Self::Char(a) => out.put_u8(a.value(row).bytes().next().unwrap_or_default()),
             Self::LargeText(a) => out.put_slice(a.value(row).as_bytes()),
             Self::TextView(a) => out.put_slice(a.value(row).as_bytes()),

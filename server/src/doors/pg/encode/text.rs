@@ -38,7 +38,7 @@ impl Values {
             Self::LongNumeric(a, scale) => {
                 Decimal::new(&a.value(row).to_string(), *scale).text(out)
             }
-            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) => {
+            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) | Self::Uuid(a) => {
                 out.put_slice(a.value(row).as_bytes());
             }
             Self::LargeText(a) => out.put_slice(a.value(row).as_bytes()),

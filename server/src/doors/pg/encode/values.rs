@@ -38,6 +38,8 @@ pub(in crate::doors::pg) enum Values {
     Text(StringArray),
     /// Sent in binary with its version before it.
     Jsonb(StringArray),
+    /// Sent in binary as sixteen bytes.
+    Uuid(StringArray),
     LargeText(LargeStringArray),
     TextView(StringViewArray),
     Bytea(BinaryArray),
@@ -85,6 +87,7 @@ impl Values {
             }
             D::Utf8 if *pg == Type::CHAR => Self::Char(array.as_string().clone()),
             D::Utf8 if *pg == Type::JSONB => Self::Jsonb(array.as_string().clone()),
+            D::Utf8 if *pg == Type::UUID => Self::Uuid(array.as_string().clone()),
             D::Utf8 => Self::Text(array.as_string().clone()),
             D::LargeUtf8 => Self::LargeText(array.as_string().clone()),
             D::Utf8View => Self::TextView(array.as_string_view().clone()),
@@ -151,7 +154,7 @@ impl Values {
             Self::Float8(a) => a.is_null(row),
             Self::Numeric(a, _) => a.is_null(row),
             Self::LongNumeric(a, _) => a.is_null(row),
-            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) => a.is_null(row),
+            Self::Text(a) | Self::Char(a) | Self::Jsonb(a) | Self::Uuid(a) => a.is_null(row),
             Self::LargeText(a) => a.is_null(row),
             Self::TextView(a) => a.is_null(row),
             Self::Bytea(a) => a.is_null(row),

@@ -65,7 +65,9 @@ fn int8(bytes: &[u8]) -> Option<i64> {
 }
 
 fn string(bytes: &[u8]) -> Option<ScalarValue> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'))?;
     Some(ScalarValue::Utf8(Some(text.to_owned())))
 }
 

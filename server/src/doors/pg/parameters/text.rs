@@ -9,6 +9,12 @@ use crate::doors::pg::failure::Failure;
 
 /// The value of a text.
 pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue, Failure> {
+    if text.contains('\0') {
+        return Err(Failure::error(
+            "22021",
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
+    }
     if let Some(element) = element_of(pg) {
         return array(pg, element, text);
     }
@@ -84,7 +90,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Hex (`\x0aff`) or the older escapes (`a\\b\001`).
-fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     if let Some(digits) = text.strip_prefix("\\x") {
         let digits: Vec<u8> = digits
             .chars()

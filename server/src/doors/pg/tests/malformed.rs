@@ -71,6 +71,29 @@ async fn a_bad_body_costs_its_message() {
     still_serves(&server).await;
 }
 
+/// libpq's `PQfn`, which reads large objects.
+#[tokio::test]
+async fn a_function_call_is_refused_and_the_connection_goes_on() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    raw.send(b'F', b"\0\0\x03\xba\0\0\0\0\0\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(tags(&answers), "EZ");
+    assert_eq!(field(&answers[0], 'C'), "0A000");
+    raw.send(b'Q', b"SELECT 1\0").await;
+    assert_eq!(tags(&raw.until_ready().await), "TDCZ");
+}
+
+/// What a driver's scrolling cursor asks first.
+#[tokio::test]
+async fn a_cursor_that_cannot_go_back_says_so() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    raw.send(b'Q', b"MOVE ABSOLUTE 0 FROM c\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(field(&answers[0], 'C'), "55000");
+}
+
 #[tokio::test]
 async fn a_bad_frame_costs_its_connection() {
     let server = server().await;

@@ -49,6 +49,8 @@ fn texts() {
         ),
         (Type::UUID, "x", "22P02"),
         (Type::JSONB, "{\"a\":1}", "Utf8(\"{\"a\":1}\")"),
+        (Type::TEXT, "a\0b", "22021"),
+        (Type::TEXT_ARRAY, "{a\0b}", "22021"),
         (Type::TEXT, " as it is ", "Utf8(\" as it is \")"),
         (Type::INT4_ARRAY, "{1,NULL, 3}", "List([1, , 3])"),
         (
@@ -127,6 +129,7 @@ fn binaries() {
         (Type::JSONB, b"\x02{}", "22P03"),
         (Type::UUID, b"0123", "22P03"),
         (Type::TEXT, b"\xff", "22P03"),
+        (Type::TEXT, b"a\0b", "22021"),
         (
             Type::INT4_ARRAY,
             b"\0\0\0\x01\0\0\0\x01\0\0\0\x17\0\0\0\x02\0\0\0\x01\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff",

@@ -17,7 +17,10 @@ use arrow::{
 };
 use bytes::{Buf, BytesMut};
 
-use crate::doors::pg::encode::{Encoder, Style};
+use crate::doors::pg::{
+    columns::TYPE,
+    encode::{Encoder, Style},
+};
 
 /// The values of a one-column batch, one after another; `None` is NULL.
 fn encode(array: ArrayRef, format: i16, zone: Option<&str>) -> Vec<Option<Vec<u8>>> {
@@ -308,4 +311,19 @@ fn catalog_types() {
         .with_metadata([("pg.char".to_owned(), "1".to_owned())].into());
     let values: ArrayRef = Arc::new(StringArray::from(vec!["r"]));
     assert_eq!(encode_field(char, values, 1, None), [Some(b"r".to_vec())]);
+}
+
+#[test]
+fn a_uuid_is_sixteen_bytes_in_binary() {
+    let id = Field::new("u", DataType::Utf8, true)
+        .with_metadata([(TYPE.to_owned(), "uuid".to_owned())].into());
+    let text = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+    let values: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    let shown = encode_field(id.clone(), Arc::clone(&values), 0, None);
+    assert_eq!(shown, [Some(text.as_bytes().to_vec())]);
+    let bytes = [
+        0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a,
+        0x11,
+    ];
+    assert_eq!(encode_field(id, values, 1, None), [Some(bytes.to_vec())]);
 }

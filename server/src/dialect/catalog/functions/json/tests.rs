@@ -3,7 +3,7 @@
 
 use datafusion::scalar::ScalarValue;
 
-use super::{array, json, jsonb, object};
+use super::{Json, array, concatenated, json, jsonb, object, without, without_place};
 
 #[test]
 fn values_are_written_as_postgresql_writes_them() {
@@ -31,4 +31,30 @@ fn jsonb_keeps_what_a_text_says() {
     );
     assert!(jsonb("{").is_err());
     assert_eq!(jsonb(" 12 ").unwrap(), "12");
+}
+
+#[test]
+fn members_and_elements_are_put_together_and_taken_out() {
+    let read = |text: &str| Json::parse(text).unwrap();
+    for (one, other, both) in [
+        (r#"{"a": 1, "b": 2}"#, r#"{"b": 3}"#, r#"{"a": 1, "b": 3}"#),
+        ("[1]", "[2, 3]", "[1, 2, 3]"),
+        ("[1]", r#"{"a": 1}"#, r#"[1, {"a": 1}]"#),
+        ("1", "2", "[1, 2]"),
+    ] {
+        let shown = concatenated(read(one), read(other)).sorted().spaced();
+        assert_eq!(shown, both, "{one} || {other}");
+    }
+    let shown = |value: Json| value.sorted().spaced();
+    let object = without(read(r#"{"a": 1, "b": 2}"#), "a").unwrap();
+    assert_eq!(shown(object), r#"{"b": 2}"#);
+    assert_eq!(
+        shown(without(read(r#"["a", "b"]"#), "a").unwrap()),
+        r#"["b"]"#
+    );
+    assert_eq!(
+        shown(without_place(read("[1, 2, 3]"), -1).unwrap()),
+        "[1, 2]"
+    );
+    assert!(without(read("1"), "a").is_err());
 }

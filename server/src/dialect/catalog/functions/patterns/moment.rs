@@ -43,12 +43,14 @@ pub(super) struct Shown {
     micros: i64,
     /// Seconds east of UTC.
     offset: i64,
+    /// Whether it is a moment anywhere: what a clock shows has no zone.
+    has_zone: bool,
     /// Of an interval there is none.
     date: Option<NaiveDate>,
 }
 
 impl Shown {
-    pub(super) fn moment(moment: NaiveDateTime, offset: i32) -> Self {
+    pub(super) fn moment(moment: NaiveDateTime, offset: Option<i32>) -> Self {
         Self {
             year: moment.year().into(),
             month: moment.month().into(),
@@ -57,7 +59,8 @@ impl Shown {
             minute: moment.minute().into(),
             second: moment.second().into(),
             micros: i64::from(moment.nanosecond()) / 1000,
-            offset: offset.into(),
+            offset: offset.unwrap_or(0).into(),
+            has_zone: offset.is_some(),
             date: Some(moment.date()),
         }
     }
@@ -74,6 +77,7 @@ impl Shown {
             second: seconds % 60,
             micros: micros % 1_000_000,
             offset: 0,
+            has_zone: false,
             date: None,
         }
     }
@@ -168,6 +172,7 @@ impl Shown {
             "Q" => padded((self.month - 1) / 3 + 1, 1),
             "TZH" => format!("{}{:02}", sign(self.offset), self.offset.abs() / 3600),
             "TZM" => digits(self.offset.abs() / 60 % 60, 2),
+            "TZ" if !self.has_zone => String::new(),
             "OF" | "TZ" => match self.offset.abs() / 60 % 60 {
                 0 if field.name == "TZ" && self.offset == 0 => cased("UTC", &field.written),
                 0 => format!("{}{:02}", sign(self.offset), self.offset.abs() / 3600),

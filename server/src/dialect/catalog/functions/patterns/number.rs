@@ -13,6 +13,94 @@ enum Sign {
     Brackets,
 }
 
+/// A number, as it is written plainly, in the form of a template; `None` for one of a form that is not known here.
+pub(super) fn shown(number: &str, template: &str) -> Option<String> {
+    let upper = template.to_uppercase();
+    if upper.contains("EEEE") || upper.contains('"') {
+        return None;
+    }
+    if upper.is_empty() {
+        return Some(String::new());
+    }
+    if let Some(before) = upper.strip_suffix("TH") {
+        let (negative, whole, _) = rounded(number, 0);
+        let ordinal = match negative || before.contains(['.', 'D']) {
+            true => "",
+            false => ordinal(&whole),
+        };
+        let ordinal = match template.ends_with("th") {
+            true => ordinal.to_owned(),
+            false => ordinal.to_uppercase(),
+        };
+        return Some(format!("{}{ordinal}", written(number, before)));
+    }
+    if upper.contains("RN") {
+        let numeral = roman(number);
+        let numeral = match template.contains("rn") {
+            true => numeral.to_lowercase(),
+            false => numeral,
+        };
+        return Some(match upper.contains("FM") {
+            true => numeral,
+            false => format!("{numeral:>15}"),
+        });
+    }
+    // As many digits as stand behind a V are moved before the point.
+    if let Some((before, behind)) = upper.split_once('V') {
+        let places = behind.matches(['9', '0']).count();
+        let (negative, whole, fraction) = rounded(number, places);
+        let sign = if negative { "-" } else { "" };
+        let number = format!("{sign}{whole}{fraction}");
+        return Some(written(&number, &format!("{before}{behind}")));
+    }
+    Some(written(number, template))
+}
+
+/// What is written behind a number that says a place.
+fn ordinal(whole: &str) -> &'static str {
+    match (
+        whole.ends_with("11") || whole.ends_with("12") || whole.ends_with("13"),
+        whole,
+    ) {
+        (false, whole) if whole.ends_with('1') => "st",
+        (false, whole) if whole.ends_with('2') => "nd",
+        (false, whole) if whole.ends_with('3') => "rd",
+        _ => "th",
+    }
+}
+
+/// A number from 1 to 3999 as a Roman one.
+fn roman(number: &str) -> String {
+    const NUMERALS: [(u32, &str); 13] = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    let (negative, whole, _) = rounded(number, 0);
+    let mut left = match whole.parse::<u32>() {
+        Ok(whole @ 1..=3999) if !negative => whole,
+        _ => return "#".repeat(15),
+    };
+    let mut numeral = String::new();
+    for (value, letters) in NUMERALS {
+        while left >= value {
+            left -= value;
+            numeral.push_str(letters);
+        }
+    }
+    numeral
+}
+
 /// A number, as it is written plainly, in the form of a template.
 pub(super) fn written(number: &str, template: &str) -> String {
     let upper = template.to_uppercase();

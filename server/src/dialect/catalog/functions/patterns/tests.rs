@@ -38,7 +38,7 @@ fn moments_by_template() {
         ("2026-01-02 00:05:00", "hh:mi am", "12:05 am"),
     ] {
         assert_eq!(
-            Shown::moment(moment(at), 0).written(template),
+            Shown::moment(moment(at), Some(0)).written(template),
             expected,
             "{template}"
         );
@@ -92,4 +92,27 @@ fn numbers_by_template() {
         );
     }
     assert_eq!(number::parse("1,234.5", "9,999.9"), Some(1234.5));
+}
+
+#[test]
+fn roman_numbers_and_moved_points() {
+    for (number, template, expected) in [
+        ("12.5", "RN", "           XIII"),
+        ("4", "FMRN", "IV"),
+        ("1994", "FMrn", "mcmxciv"),
+        ("4000", "FMRN", "###############"),
+        ("42", "FM999V99", "4200"),
+        ("12.4", "99V999", " 12400"),
+        ("1", "9th", " 1st"),
+        ("12", "FM99TH", "12TH"),
+        ("5", "", ""),
+    ] {
+        assert_eq!(
+            number::shown(number, template).unwrap(),
+            expected,
+            "{template}"
+        );
+    }
+    assert!(number::shown("12.3", "9.9EEEE").is_none());
+    assert!(number::shown("5", "\"x\"9").is_none());
 }

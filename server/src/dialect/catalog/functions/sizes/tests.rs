@@ -1,6 +1,6 @@
 //! Tests of sizes: see the module beside for what is promised.
 
-use super::pretty;
+use super::{bytes_of, pretty};
 
 /// What PostgreSQL 15 prints.
 #[test]
@@ -17,5 +17,20 @@ fn sizes_read_as_in_postgres() {
     ];
     for (size, text) in known {
         assert_eq!(pretty(size), text, "{size}");
+    }
+}
+
+#[test]
+fn a_size_is_read_back() {
+    for (text, bytes) in [
+        ("1 GB", Some(1 << 30)),
+        ("1.5kB", Some(1536)),
+        ("7", Some(7)),
+        ("10 bytes", Some(10)),
+        ("-2 MB", Some(-2 << 20)),
+        ("1 AB", None),
+        ("", None),
+    ] {
+        assert_eq!(bytes_of(text), bytes, "{text}");
     }
 }

@@ -31,3 +31,11 @@ fn a_clock_is_a_moment() {
         0
     );
 }
+
+#[test]
+fn a_sign_in_a_clause_is_that_of_posix() {
+    let at = at("2026-07-01 00:00");
+    assert_eq!(Zone::of_clause("+02").unwrap().offset_at(at), -7200);
+    assert_eq!(Zone::of_clause("-05:30").unwrap().offset_at(at), 19_800);
+    assert_eq!(Zone::named("+02").unwrap().offset_at(at), 7200);
+}

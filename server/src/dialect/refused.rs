@@ -1,0 +1,94 @@
+//! What the engine would overlook without a word, and PostgreSQL does not: refused before a statement is planned.
+
+use std::ops::ControlFlow;
+
+use sluice_sql::ast::{
+    Expr, Query, SelectItem, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+};
+
+use super::spelling;
+use crate::error::{Error, Result, SqlState};
+
+/// An error where part of a statement would be passed over.
+pub fn check(statement: &Statement) -> Result<()> {
+    if let ControlFlow::Break(error) = statement.visit(&mut Overlooked) {
+        return Err(*error);
+    }
+    match spelling::refused_join(statement) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+struct Overlooked;
+
+impl Visitor for Overlooked {
+    type Break = Box<Error>;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Box<Error>> {
+        named(&query.body)
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Box<Error>> {
+        match expr {
+            Expr::Value(value) => match &value.value {
+                Value::Number(digits, _) if digits.parse::<f64>().is_ok_and(f64::is_infinite) => {
+                    ControlFlow::Break(Box::new(Error::user(
+                        SqlState::NumericValueOutOfRange,
+                        format!("\"{digits}\" is out of range for type double precision"),
+                    )))
+                }
+                _ => ControlFlow::Continue(()),
+            },
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Box<Error>> {
+        match factor {
+            TableFactor::Table {
+                sample: Some(_), ..
+            }
+            | TableFactor::Derived {
+                sample: Some(_), ..
+            } => ControlFlow::Break(Box::new(
+                Error::user(
+                    SqlState::FeatureNotSupported,
+                    "TABLESAMPLE is not supported",
+                )
+                .with_hint("Write WHERE random() < 0.1 for about a tenth of the rows."),
+            )),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// A text behind a value is no name for it: two literals side by side are a mistake.
+fn named(body: &SetExpr) -> ControlFlow<Box<Error>> {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &select.projection {
+                if let SelectItem::ExprWithAlias { alias, .. } = item
+                    && alias.quote_style == Some('\'')
+                {
+                    return ControlFlow::Break(Box::new(
+                        Error::user(
+                            SqlState::SyntaxError,
+                            format!("syntax error at or near \"'{}'\"", alias.value),
+                        )
+                        .with_hint("Names are quoted with \"; texts are joined with ||."),
+                    ));
+                }
+            }
+            ControlFlow::Continue(())
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            named(left)?;
+            named(right)
+        }
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
