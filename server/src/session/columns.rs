@@ -3,8 +3,6 @@
 //! What queries that are set together (UNION) have in common is settled by the engine's analysis alone: as planned, their columns have the
 //! types of the first. A client that was told these would read other values.
 
-use std::sync::Arc;
-
 use arrow::datatypes::SchemaRef;
 use datafusion::{common::tree_node::TreeNode, logical_expr::LogicalPlan};
 
