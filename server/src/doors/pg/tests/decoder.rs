@@ -13,7 +13,7 @@ use crate::doors::pg::{
 };
 
 /// Types of messages, and two that are none.
-const TAGS: &[u8] = b"QPBDCEHSXdcfp!\0";
+const TAGS: &[u8] = b"QPBDCEHSXdcfpF!\0";
 
 /// What a client sends, as messages or as no such thing.
 fn sent() -> impl Strategy<Value = Vec<u8>> {
