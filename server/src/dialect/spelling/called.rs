@@ -1,7 +1,7 @@
 //! Calls of functions that the engine has otherwise or not at all: JSON aggregates, templates, parts of times.
 
 use sluice_sql::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
     TableFactor, Value,
 };
 
@@ -78,8 +78,18 @@ pub(super) fn step_of_series(factor: &mut TableFactor) {
         TableFactor::Function { name, args, .. } => (name, args),
         _ => return,
     };
-    if name_of(name).as_deref() == Some("generate_series")
-        && let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = arguments.as_mut_slice()
+    if name_of(name).as_deref() != Some("generate_series") {
+        return;
+    }
+    // The engine's series of times is of its own times, of nanoseconds.
+    for argument in arguments.iter_mut().take(2) {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Cast { data_type, .. })) = argument
+            && let DataType::Timestamp(Some(6), zone) = data_type
+        {
+            *data_type = DataType::Timestamp(None, *zone);
+        }
+    }
+    if let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = arguments.as_mut_slice()
         && let Expr::Value(value) = &*step
         && let Some(written) = text_of(&value.value)
         && let Some(interval) = expression(&format!("INTERVAL {}", text(&written)))

@@ -52,7 +52,12 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         }),
         Called::strict("sluice_uuid", "uuid", |arguments| {
             let written = text(arguments, 0).unwrap_or_default();
-            match Uuid::try_parse(written.trim()) {
+            // Braces may stand around any of its forms.
+            let bare = written.trim();
+            let inside = bare
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            match Uuid::try_parse(inside.unwrap_or(bare)) {
                 Ok(id) => Ok(id.to_string().into()),
                 Err(_) => Err(invalid(format!(
                     "invalid input syntax for type uuid: \"{written}\""
