@@ -163,7 +163,8 @@ fn a_statement_has_its_time_at_the_flight_door() {
     flight.update("SET statement_timeout = '700ms'").unwrap();
     let insert = "INSERT INTO gold.kept SELECT * FROM generate_series(1, 100000000000)";
     let change = "UPDATE gold.kept SET n = s.m FROM generate_series(1, 100000000000) AS s(m) WHERE s.m % 7 = kept.n";
-    let ways: [(&str, Box<dyn Fn(&mut Flight) -> Status>); 6] = [
+    type Way = Box<dyn Fn(&mut Flight) -> Status>;
+    let ways: [(&str, Way); 6] = [
         ("a statement", Box::new(|f| f.rows(LONG).unwrap_err())),
         (
             "rows that stream",

@@ -22,10 +22,13 @@ use crate::{
     },
 };
 
+/// The key that a cancel request must have, and what it stops.
+type Known = (Vec<u8>, Arc<Activity>);
+
 /// Every connection a cancel request may name.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    by_process: Mutex<HashMap<i32, (Vec<u8>, Arc<Activity>)>>,
+    by_process: Mutex<HashMap<i32, Known>>,
 }
 
 impl Registry {

@@ -234,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let parsed = self.session.parse(&format!("SELECT ({text}\n)"));
         let one = |all: Vec<Parsed>| <[_; 1]>::try_from(all).ok().map(|[one]| one);
         // An expression and nothing else: what is no expression alone would be something else in the other.
-        let alone = parsed.map(one)?.filter(|parsed| is_expression(parsed));
+        let alone = parsed.map(one)?.filter(is_expression);
         let parsed = one(self.session.parse(&query)?).filter(|_| alone.is_some());
         let Some(parsed) = parsed else {
             return Err(Failure::error("42601", "EXECUTE takes expressions").into());
