@@ -25,7 +25,8 @@ fn grandchildren_are_of_the_tree_and_neighbours_are_not() {
 
 #[test]
 fn what_ended_children_took_is_not_forgotten() {
-    let script = "(i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done); sleep 0.3";
+    // Longer than new processes are looked for, on a fast machine too.
+    let script = "(i=0; while [ $i -lt 2000000 ]; do i=$((i+1)); done); sleep 0.3";
     let mut child = Command::new("sh").args(["-c", script]).spawn().unwrap();
     let watch = Watch::start(child.id());
     let start = Instant::now();
