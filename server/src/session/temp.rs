@@ -45,7 +45,7 @@ use super::{Planned, Session, cancelled, parameters};
 use crate::{
     access::Target,
     catalog::{QualifiedName, TEMP_SCHEMA, fold},
-    dialect::{self, shown_label},
+    dialect::shown_label,
     engine::Admission,
     error::{Error, Result, SqlState},
     execute::{engine_error, parse_error},
@@ -244,7 +244,6 @@ impl Session {
                 let query = ast::Statement::Query(query.clone());
                 let plan = self.plan(&self.as_planned(query)).await?;
                 let (schema, batches) = self.collected(plan, None).await?;
-                let schema = shown(&schema)?;
                 let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
                 (schema, batches, format!("SELECT {count}"))
             }
@@ -730,23 +729,6 @@ fn of_session(name: &QualifiedName) -> Result<()> {
         "cannot create temporary relation in non-temporary schema",
     )
     .with_hint("Leave the schema out."))
-}
-
-/// The columns of a query's result under the names that people see, each of which there may be once in a table.
-fn shown(schema: &SchemaRef) -> Result<SchemaRef> {
-    let schema = dialect::shown(schema);
-    let mut names = BTreeSet::new();
-    match schema
-        .fields()
-        .iter()
-        .find(|field| !names.insert(field.name()))
-    {
-        Some(twice) => Err(Error::user(
-            SqlState::DuplicateColumn,
-            format!("column \"{}\" specified more than once", twice.name()),
-        )),
-        None => Ok(Arc::clone(&schema)),
-    }
 }
 
 /// The batches as rows of the table.
