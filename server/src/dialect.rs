@@ -1,9 +1,10 @@
 //! PostgreSQL's dialect of SQL: what a statement says otherwise than the engine has it, the functions and operators that only PostgreSQL
 //! has, and the relations of `pg_catalog` and `information_schema`.
 //!
-//! A session plans with it. Hard about it: it is a translation of syntax trees before anything is known of relations and types, so a rule
-//! must be right whatever the names stand for. It plans nothing and knows no protocol; what a value looks like as text, and which of
-//! PostgreSQL's types an Arrow type is, the Postgres door's tables say.
+//! A session plans with it, and so are the definitions of views and tables planned, continuous queries among them. Hard about it: it is a
+//! translation of syntax trees before anything is known of relations and types, so a rule must be right whatever the names stand for. It
+//! plans nothing and knows no protocol; what a value looks like as text, and which of PostgreSQL's types an Arrow type is, the Postgres
+//! door's tables say.
 
 mod catalog;
 mod operators;
@@ -12,8 +13,8 @@ mod single;
 mod spelling;
 
 pub use self::catalog::{
-    Definition, Facts, Size, empty_answer, has_relation, install, install_functions,
-    install_relations, rewrite, shown, shown_rows, type_name,
+    Definition, Facts, Size, definition, definition_state, empty_answer, has_relation, install,
+    install_functions, install_relations, rewrite, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
 pub use self::refused::check;

@@ -26,7 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use datafusion::{
     catalog::{CatalogProviderList, MemoryCatalogProviderList},
-    execution::SessionState,
+    execution::{SessionState, SessionStateBuilder},
     prelude::SessionContext,
 };
 use parking_lot::RwLock;
@@ -41,6 +41,7 @@ use crate::{
     activity::Activities,
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
+    dialect::{self, Facts},
     error::{Error, Result, SqlState},
     events::Events,
     execute::plan_error,
@@ -81,7 +82,10 @@ pub struct Engine {
     activities: Activities,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
+    /// What sessions' contexts are made of.
     base: SessionState,
+    /// What plans definitions.
+    definitions: SessionState,
     clock: Arc<dyn Clock>,
     events: Events,
     failed_logins: FailedLogins,
@@ -134,6 +138,7 @@ impl Engine {
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema("sluice", "public");
         let base = sluice_planner::new_session_state(config, runtime, None).map_err(plan_error)?;
+        let definitions = dialect::definition_state(&base)?;
         let metrics = Metrics::new();
         let engine = Arc::new(Self {
             held,
@@ -146,6 +151,7 @@ impl Engine {
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
             base,
+            definitions,
             events: Events::new(Arc::clone(&clock)),
             failed_logins: FailedLogins::new(Arc::clone(&clock)),
             clock,
@@ -450,43 +456,55 @@ impl Engine {
         self.running.write().streams.remove(name);
     }
 
-    /// A query context with our catalog as the server itself sees it, with this freshness.
+    /// A context that plans definitions over our catalog as the server itself sees it, with this freshness.
     pub fn context(self: &Arc<Self>, freshness: Freshness) -> SessionContext {
-        self.context_for(freshness, Viewer::Server, None)
+        self.context_for(freshness, Viewer::Server)
     }
 
-    /// A query context with our catalog, as somebody with this freshness sees it, whose transaction reads `snapshot`.
+    /// A context that plans definitions over our catalog, as somebody with this freshness sees it.
     pub(crate) fn context_for(
         self: &Arc<Self>,
         freshness: Freshness,
         viewer: Viewer,
-        snapshot: Option<Arc<ReadSnapshot>>,
     ) -> SessionContext {
-        self.context_over(self.catalogs_for(freshness, viewer, snapshot))
+        let catalog = SluiceCatalog::new(Arc::clone(self), freshness, viewer, None, None);
+        let state = over(&self.definitions, list_of(catalog));
+        SessionContext::new_with_state(state)
     }
 
-    /// The list of our one catalog, as [`Engine::context_for`] has it.
+    /// The catalogs of a session: our one, as it sees it, whose transaction reads `snapshot`, with PostgreSQL's relations.
     pub(crate) fn catalogs_for(
         self: &Arc<Self>,
         freshness: Freshness,
         viewer: Viewer,
         snapshot: Option<Arc<ReadSnapshot>>,
-    ) -> Arc<dyn CatalogProviderList> {
-        let catalogs = MemoryCatalogProviderList::new();
-        let engine = Arc::clone(self);
-        let catalog = Arc::new(SluiceCatalog::new(engine, freshness, viewer, snapshot));
-        catalogs.register_catalog("sluice".to_owned(), catalog);
-        Arc::new(catalogs)
+        facts: &Arc<Facts>,
+    ) -> Result<Arc<dyn CatalogProviderList>> {
+        let (engine, known) = (Arc::clone(self), Some(Arc::clone(facts)));
+        let catalog = SluiceCatalog::new(engine, freshness, viewer, snapshot, known);
+        let catalogs = list_of(catalog);
+        dialect::install_relations(&catalogs, facts)?;
+        Ok(catalogs)
     }
 
-    /// A query context over these catalogs.
-    pub(crate) fn context_over(&self, catalogs: Arc<dyn CatalogProviderList>) -> SessionContext {
-        let state =
-            datafusion::execution::SessionStateBuilder::new_from_existing(self.base.clone())
-                .with_catalog_list(catalogs)
-                .with_session_id(uuid::Uuid::new_v4().to_string())
-                .build();
-        SessionContext::new_with_state(state)
+    /// A context of a session's over these catalogs, with PostgreSQL's functions.
+    pub(crate) fn context_over(
+        &self,
+        catalogs: Arc<dyn CatalogProviderList>,
+        facts: &Arc<Facts>,
+    ) -> SessionContext {
+        let context = SessionContext::new_with_state(over(&self.base, catalogs));
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let config = state.config_mut();
+            config.options_mut().execution.time_zone = (facts.setting)("TimeZone");
+            config.set_extension(Arc::clone(facts));
+        }
+        if let Err(error) = dialect::install_functions(&context) {
+            tracing::error!("a session is without functions of PostgreSQL's: {error}");
+        }
+        context
     }
 
     /// Table states of a table that no query feeds: the companions are empty relations of no columns.
@@ -497,6 +515,20 @@ impl Engine {
             table,
         }
     }
+}
+
+/// The list of our one catalog.
+fn list_of(catalog: SluiceCatalog) -> Arc<dyn CatalogProviderList> {
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
+    Arc::new(catalogs)
+}
+
+fn over(state: &SessionState, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
+    SessionStateBuilder::new_from_existing(state.clone())
+        .with_catalog_list(catalogs)
+        .with_session_id(uuid::Uuid::new_v4().to_string())
+        .build()
 }
 
 impl Sessions for Arc<Engine> {

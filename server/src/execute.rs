@@ -39,6 +39,7 @@ use crate::{
     access::{Acl, Target},
     catalog::{COMPANION_SUFFIXES, ObjectMeta, QualifiedName, fold},
     clock::rfc3339,
+    dialect,
     error::{Error, Fault, Result, SqlState},
     maintenance::{self, Subject},
     options::sketches_option,
@@ -239,14 +240,16 @@ pub(crate) async fn continuous_plan(
         emit: statement.emit,
         sketches: sketches_option(&statement.options)?,
     };
-    sluice_planner::plan_continuous(&context.state(), query, &target)
+    let query = dialect::definition(query)?;
+    sluice_planner::plan_continuous(&context.state(), &query, &target)
         .await
         .map_err(plan_error)
 }
 
 /// A view's query as a plan, with the view's column names; in a context of whoever it is planned for.
 pub(crate) async fn view_plan(context: &SessionContext, view: &CreateView) -> Result<LogicalPlan> {
-    let statement = ast::Statement::Query(view.query.clone());
+    let query = dialect::definition(&view.query)?;
+    let statement = ast::Statement::Query(Box::new(query));
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(engine_error)?;

@@ -155,7 +155,7 @@ impl Prepared {
 }
 
 pub(crate) use parameters::typed_plan;
-pub(crate) use settings::{Scope, parameters};
+pub(crate) use settings::{LIST_COMPANIONS, Scope, parameters};
 pub(crate) use small::is_planned_soon;
 
 #[derive(Clone, Debug)]
@@ -216,11 +216,13 @@ impl Session {
         let viewer = Viewer::Session(Arc::clone(&actor));
         let snapshot = Arc::new(ReadSnapshot::default());
         let reading = Some(Arc::clone(&snapshot));
-        let catalogs = engine.catalogs_for(Freshness::Latest, viewer, reading);
         let settings = Arc::new(Mutex::new(Settings::new(user)));
         let mut session = Self::for_actor(engine, None, None, settings, actor, snapshot, door);
         let facts = session.facts();
-        dialect::install_relations(&catalogs, &facts)?;
+        let latest = Freshness::Latest;
+        let catalogs = session
+            .engine
+            .catalogs_for(latest, viewer, reading, &facts)?;
         session.made_of = Some(MadeOf { catalogs, facts });
         Ok(session)
     }
@@ -284,6 +286,7 @@ impl Session {
                 about_roles(&asked, &who, name).or_else(|| settings.lock().get(name))
             }),
             pid: Some(self.activity.pid()),
+            settled: false,
             warn: Box::new(move |warning| notices.lock().push(warning)),
         })
     }
@@ -653,7 +656,8 @@ impl Session {
         };
         let viewer = Viewer::Session(Arc::clone(&self.actor));
         let reading = Some(Arc::clone(&self.snapshot));
-        let catalog = SluiceCatalog::new(Arc::clone(&self.engine), freshness, viewer, reading);
+        let (engine, facts) = (Arc::clone(&self.engine), Some(Arc::clone(&made_of.facts)));
+        let catalog = SluiceCatalog::new(engine, freshness, viewer, reading, facts);
         let catalogs = &made_of.catalogs;
         catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
         self.show_temp()?;
@@ -735,19 +739,9 @@ impl Session {
         let Some(made_of) = &self.made_of else {
             return self.continuous_context();
         };
-        let context = self.engine.context_over(Arc::clone(&made_of.catalogs));
-        let zone = self.settings.lock().time_zone();
-        {
-            let state = context.state_ref();
-            let mut state = state.write();
-            let config = state.config_mut();
-            config.options_mut().execution.time_zone = Some(zone);
-            config.set_extension(Arc::clone(&made_of.facts));
-        }
+        let catalogs = Arc::clone(&made_of.catalogs);
+        let context = self.engine.context_over(catalogs, &made_of.facts);
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
-        if let Err(error) = dialect::install_functions(&context) {
-            tracing::error!("a session is without functions of PostgreSQL's: {error}");
-        }
         context
     }
 
@@ -758,10 +752,10 @@ impl Session {
         }
     }
 
-    /// A context that plans continuous queries as a restart does: what sessions have of PostgreSQL's is not there then.
+    /// A context that plans continuous queries as a restart does, when no session is there.
     pub(crate) fn continuous_context(&self) -> SessionContext {
         let viewer = Viewer::Session(Arc::clone(&self.actor));
-        self.engine.context_for(Freshness::Latest, viewer, None)
+        self.engine.context_for(Freshness::Latest, viewer)
     }
 }
 

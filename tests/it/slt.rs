@@ -132,6 +132,7 @@ macro_rules! files {
 
 files!(
     ddl,
+    definitions,
     show,
     describe,
     dml,

@@ -84,7 +84,7 @@ pub const PAGES: [Page; 16] = [
     Page {
         scenario: "many",
         title: "Several queries on one topic",
-        about: "The same query several times, each into a table of its own.",
+        about: "The same query several times, each into a table of its own, created one after the other; over a topic that takes longer to read than the statements take to come, and over a short one.",
         chart: "",
     },
     Page {

@@ -20,15 +20,19 @@ mod shapes;
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::datatypes::Field;
+use arrow::datatypes::{Field, FieldRef};
 use datafusion::{
-    catalog::CatalogProviderList, execution::SessionStateBuilder, logical_expr::ScalarUDF,
+    catalog::CatalogProviderList,
+    common::Result as EngineResult,
+    execution::{SessionState, SessionStateBuilder},
+    logical_expr::{ScalarUDF, Volatility, planner::TypePlanner},
     prelude::SessionContext,
 };
 use datafusion_pg_catalog::pg_catalog::{
     self as upstream, PgCatalogStaticTables, array_bounds_udf, generate_series_arg_coercion,
     oid_type_planner, quote_ident_udf,
 };
+use sluice_planner::SqlTypes;
 use sluice_sql::ast;
 
 pub use answer::empty_answer;
@@ -39,7 +43,7 @@ pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
-use super::{operators, single, spelling};
+use super::{check, operators, single, spelling};
 use crate::{
     access::{Actor, OWNER},
     catalog::{Catalog, Object, QualifiedName},
@@ -77,6 +81,8 @@ pub struct Facts {
     pub warn: Warn,
     /// What the session's door keeps open by name.
     pub opened: Arc<Opened>,
+    /// Whether all of it stays as it is, at every start: it is a definition's.
+    pub settled: bool,
 }
 
 impl std::fmt::Debug for Facts {
@@ -96,6 +102,7 @@ impl Default for Facts {
             pid: None,
             warn: Box::new(|_| {}),
             opened: Arc::default(),
+            settled: false,
         }
     }
 }
@@ -106,6 +113,14 @@ impl Facts {
         match &self.access {
             Some((engine, _)) => engine.catalog(),
             None => Arc::new(Catalog::new()),
+        }
+    }
+
+    /// Of a function of its arguments and of the session's time zone.
+    fn volatility(&self) -> Volatility {
+        match self.settled {
+            true => Volatility::Immutable,
+            false => Volatility::Stable,
         }
     }
 
@@ -194,6 +209,46 @@ pub fn install_functions(context: &SessionContext) -> Result<()> {
         context.register_udf(function);
     }
     Ok(())
+}
+
+/// What plans the query of a definition, which no session is there for when the server starts: `base` with PostgreSQL's functions, in UTC.
+pub fn definition_state(base: &SessionState) -> Result<SessionState> {
+    let context = SessionContext::new_with_state(base.clone());
+    let facts = Facts {
+        settled: true,
+        ..Facts::default()
+    };
+    {
+        let state = context.state_ref();
+        state.write().config_mut().set_extension(Arc::new(facts));
+    }
+    install_functions(&context)?;
+    Ok(SessionStateBuilder::new_from_existing(context.state())
+        .with_type_planner(Arc::new(DefinitionTypes))
+        .build())
+}
+
+/// Names of types as [`SqlTypes`] has them, which are those that columns are declared with, beside PostgreSQL's own.
+#[derive(Debug)]
+struct DefinitionTypes;
+
+impl TypePlanner for DefinitionTypes {
+    fn plan_type_field(&self, sql: &ast::DataType) -> EngineResult<Option<FieldRef>> {
+        match SqlTypes.plan_type_field(sql)? {
+            Some(known) => Ok(Some(known)),
+            None => oid_type_planner::PgOidTypePlanner.plan_type_field(sql),
+        }
+    }
+}
+
+/// The query of a definition as it is planned, its columns under the names that people see.
+pub fn definition(query: &ast::Query) -> Result<ast::Query> {
+    let statement = ast::Statement::Query(Box::new(query.clone()));
+    check(&statement)?;
+    match labels::settle(rewrite(statement)) {
+        ast::Statement::Query(query) => Ok(*query),
+        _ => Err(Error::internal("a query became another statement")),
+    }
 }
 
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.

@@ -3,8 +3,7 @@
 //!
 //! long because it is one visitor, and what it knows is small and much
 //!
-//! All of it is rewriting of the syntax tree, of what sessions ask: continuous queries are planned as they are written. Names of columns were given before (`labels`), so that
-//! nothing here shows in a result.
+//! All of it is rewriting of the syntax tree. Names of columns were given before (`labels`), so that nothing here shows in a result.
 
 mod called;
 mod joins;

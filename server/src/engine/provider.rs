@@ -20,6 +20,8 @@ use crate::{
     access::{Target, Viewer},
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
     companions,
+    dialect::Facts,
+    session::LIST_COMPANIONS,
     system::{MomentTable, SystemSchema},
     table::{Freshness, LiveTable, ReadSnapshot, SluiceTable, TableState, external, no_versions},
 };
@@ -31,23 +33,27 @@ pub struct SluiceCatalog {
     viewer: Viewer,
     /// What the session's transaction reads.
     snapshot: Option<Arc<ReadSnapshot>>,
+    /// What is known of the session that reads.
+    facts: Option<Arc<Facts>>,
     /// Schemas that a session adds (`pg_catalog`).
     added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
 }
 
 impl SluiceCatalog {
-    /// Of this engine, for this viewer.
+    /// Of this engine, for this viewer; `facts` where it is a session.
     pub fn new(
         engine: Arc<Engine>,
         freshness: Freshness,
         viewer: Viewer,
         snapshot: Option<Arc<ReadSnapshot>>,
+        facts: Option<Arc<Facts>>,
     ) -> Self {
         Self {
             engine,
             freshness,
             viewer,
             snapshot,
+            facts,
             added: RwLock::default(),
         }
     }
@@ -85,6 +91,7 @@ impl CatalogProvider for SluiceCatalog {
                 freshness: self.freshness,
                 viewer: self.viewer.clone(),
                 snapshot: self.snapshot.clone(),
+                facts: self.facts.clone(),
             }) as Arc<dyn SchemaProvider>
         })
     }
@@ -105,6 +112,7 @@ struct UserSchema {
     freshness: Freshness,
     viewer: Viewer,
     snapshot: Option<Arc<ReadSnapshot>>,
+    facts: Option<Arc<Facts>>,
 }
 
 impl fmt::Debug for UserSchema {
@@ -118,11 +126,19 @@ impl SchemaProvider for UserSchema {
     fn table_names(&self) -> Vec<String> {
         let catalog = self.engine.catalog();
         // What a role may not read it does not see listed, so that nothing that is listed is refused.
-        catalog
+        let listed = catalog
             .objects(&self.name)
-            .filter(|object| self.viewer.lists(&catalog, object))
-            .map(|object| object.name().name.clone())
-            .collect()
+            .filter(|object| self.viewer.lists(&catalog, object));
+        let mut names = Vec::new();
+        for object in listed {
+            let name = &object.name().name;
+            names.push(name.clone());
+            if self.lists_companions() {
+                let beside = companions_of(object).iter();
+                names.extend(beside.map(|suffix| format!("{name}{suffix}")));
+            }
+        }
+        names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -174,12 +190,34 @@ impl SchemaProvider for UserSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        let name = QualifiedName::new(&self.name, name);
-        self.engine.catalog().get(&name).is_some()
+        let catalog = self.engine.catalog();
+        let qualified = QualifiedName::new(&self.name, name);
+        catalog.get(&qualified).is_some()
+            || self.lists_companions()
+                && catalog.readable(&qualified).is_some_and(|object| {
+                    let suffix = name.strip_prefix(object.name().name.as_str());
+                    suffix.is_some_and(|suffix| companions_of(object).contains(&suffix))
+                })
+    }
+}
+
+/// Suffixes of the companions that a relation has.
+fn companions_of(object: &Object) -> &'static [&'static str] {
+    match object {
+        Object::Stream(_) => &["__dead_letter"],
+        Object::Table(table) if table.continuous => &COMPANION_SUFFIXES,
+        Object::Table(_) => &["__files", "__history"],
+        Object::View(_) => &[],
     }
 }
 
 impl UserSchema {
+    /// Whether the session that reads wants companions in listings.
+    fn lists_companions(&self) -> bool {
+        let value = |facts: &Arc<Facts>| (facts.setting)(LIST_COMPANIONS);
+        self.facts.as_ref().and_then(value).as_deref() == Some("on")
+    }
+
     async fn relation(&self, object: &Object) -> Result<Option<Arc<dyn TableProvider>>> {
         match object {
             Object::Stream(stream) => Ok(self.engine.stream(&stream.name).map(|stream| {
@@ -260,11 +298,20 @@ impl UserSchema {
         ))
     }
 
-    /// A view is its query, planned where it is used.
+    /// A view is its query, planned where it is used: with the functions and the time zone of whoever reads it, and the rights of its owner.
     async fn view(&self, view: &ViewObject) -> Result<Arc<dyn TableProvider>> {
         let viewer = self.viewer.of_view(&view.meta.owner);
-        let snapshot = self.snapshot.clone();
-        let context = self.engine.context_for(self.freshness, viewer, snapshot);
+        let context = match &self.facts {
+            None => self.engine.context_for(self.freshness, viewer),
+            Some(facts) => {
+                let snapshot = self.snapshot.clone();
+                let catalogs = self
+                    .engine
+                    .catalogs_for(self.freshness, viewer, snapshot, facts)
+                    .map_err(external)?;
+                self.engine.context_over(catalogs, facts)
+            }
+        };
         let plan = crate::execute::view_plan(&context, &view.statement)
             .await
             .map_err(external)?;

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     catalog::{Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations},
+    dialect,
     engine::Engine,
     error::{Error, Result, SqlState},
     options::{
@@ -262,7 +263,7 @@ async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &st
 /// Runs a query over tables and commits its result as the table's first version.
 async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -> Result<u64> {
     let engine = session.engine();
-    let statement = ast::Statement::Query(Box::new(query.clone()));
+    let statement = ast::Statement::Query(Box::new(dialect::definition(query)?));
     let context = session.context();
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await

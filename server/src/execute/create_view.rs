@@ -66,7 +66,9 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
             meta = found.meta().clone();
         }
     }
-    view_plan(&session.continuous_context(), create).await?;
+    view_plan(&session.context(), create)
+        .await
+        .map_err(|error| session.nearest(error))?;
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;

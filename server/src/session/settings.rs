@@ -11,8 +11,8 @@ use arrow::{
 };
 use sluice_sql::ast;
 
-pub(crate) use self::known::parameters;
 pub(super) use self::known::reported;
+pub(crate) use self::known::{LIST_COMPANIONS, parameters};
 use self::{
     kind::bool_of,
     known::{default, find, may_change, take, unknown},

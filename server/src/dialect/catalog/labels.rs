@@ -74,6 +74,32 @@ pub(super) fn keep(mut statement: Statement) -> Statement {
     statement
 }
 
+/// Cuts the marks off again, where each column has to have a name of its own anyway.
+pub(super) fn settle(mut statement: Statement) -> Statement {
+    if let Statement::Query(query) = &mut statement {
+        settle_select(query.body.as_mut());
+    }
+    statement
+}
+
+fn settle_select(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::ExprWithAlias { alias, .. } = item {
+                    alias.value = shown(&alias.value).to_owned();
+                }
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            settle_select(left);
+            settle_select(right);
+        }
+        SetExpr::Query(query) => settle_select(query.body.as_mut()),
+        _ => {}
+    }
+}
+
 fn name_columns(query: &mut Query) {
     name_select(query.body.as_mut());
 }

@@ -45,6 +45,8 @@ const fn fixed_and_told(name: &'static str, default: &'static str) -> Parameter 
     }
 }
 
+/// The name of the parameter by which companions are listed.
+pub(crate) const LIST_COMPANIONS: &str = "list_companions";
 const MS: i64 = i32::MAX as i64;
 const TIMEOUT: Kind = Kind::Time(0, MS);
 const COST: Kind = Kind::Real(0.0, f64::MAX);
@@ -78,6 +80,8 @@ const KNOWN: [Parameter; 41] = [
     own("idle_session_timeout", "0", TIMEOUT),
     fixed_and_told("in_hot_standby", "off"),
     fixed_and_told("integer_datetimes", "on"),
+    // Ours: whether listings have what stands beside a table.
+    own(LIST_COMPANIONS, "off", Kind::Bool),
     told(
         "IntervalStyle",
         "postgres",

@@ -43,13 +43,32 @@ pub(super) struct Called {
 }
 
 impl Called {
-    /// A function of any arguments that is NULL where one of them is.
+    /// A function of its arguments alone, any there are, that is NULL where one of them is.
     pub(super) fn strict(
         name: &'static str,
         pg: &'static str,
         call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
     ) -> ScalarUDF {
-        Self::udf(name, pg, true, Volatility::Stable, call)
+        Self::udf(name, pg, true, Volatility::Immutable, call)
+    }
+
+    /// The same of one that also looks at the session, the catalog or the clock.
+    pub(super) fn strict_as(
+        volatility: Volatility,
+        name: &'static str,
+        pg: &'static str,
+        call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        Self::udf(name, pg, true, volatility, call)
+    }
+
+    /// [`Called::strict_as`] of what holds while a statement runs.
+    pub(super) fn strict_stable(
+        name: &'static str,
+        pg: &'static str,
+        call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        Self::strict_as(Volatility::Stable, name, pg, call)
     }
 
     /// A function that does something: it is called when the statement runs, once for each row, and gives NULL where an argument is.
@@ -61,8 +80,17 @@ impl Called {
         Self::udf(name, pg, true, Volatility::Volatile, call)
     }
 
-    /// A function of any arguments that is called with NULLs too.
+    /// A function of its arguments alone that is called with NULLs too.
     pub(super) fn lax(
+        name: &'static str,
+        pg: &'static str,
+        call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        Self::udf(name, pg, false, Volatility::Immutable, call)
+    }
+
+    /// The same of one that also looks at the session, the catalog or the clock.
+    pub(super) fn lax_stable(
         name: &'static str,
         pg: &'static str,
         call: impl Fn(&[ScalarValue]) -> Result<Value> + Send + Sync + 'static,

@@ -49,7 +49,7 @@ fn casts(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let mut all = Vec::new();
     for (name, kind) in FORWARD {
         let (facts, listed) = (Arc::clone(facts), listed.clone());
-        all.push(Called::strict(name, kind, move |arguments| {
+        all.push(Called::strict_stable(name, kind, move |arguments| {
             if let Some(oid) = oid(arguments, 0) {
                 return Ok(oid.into());
             }
@@ -68,25 +68,27 @@ fn casts(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         ("to_regtype", "regtype"),
     ] {
         let (facts, listed) = (Arc::clone(facts), listed.clone());
-        all.push(Called::strict(name, kind, move |arguments| {
+        all.push(Called::strict_stable(name, kind, move |arguments| {
             let name = text(arguments, 0).unwrap_or_default();
             Ok(names::oid_of(kind, &name, &facts, &listed).into())
         }));
     }
     for (name, kind) in BACKWARD {
         let (facts, listed) = (Arc::clone(facts), listed.clone());
-        all.push(Called::strict(name, "text", move |arguments| {
+        all.push(Called::strict_stable(name, "text", move |arguments| {
             let path = names::search_path(&facts);
             Ok(oid(arguments, 0)
                 .map(|oid| names::shown(kind, oid, &path, &listed))
                 .into())
         }));
     }
-    all.push(Called::lax("sluice_no_oids", "oid[]", |_| Ok(Value::Null)));
-    all.push(Called::strict("sluice_name", "name", |arguments| {
+    all.push(Called::lax_stable("sluice_no_oids", "oid[]", |_| {
+        Ok(Value::Null)
+    }));
+    all.push(Called::strict_stable("sluice_name", "name", |arguments| {
         Ok(text(arguments, 0).into())
     }));
-    all.push(Called::strict(
+    all.push(Called::strict_stable(
         "sluice_varchar",
         "character varying",
         |arguments| Ok(text(arguments, 0).into()),
@@ -129,7 +131,7 @@ pub(super) fn unknown(kind: &str, name: &str) -> DataFusionError {
 fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let (of_relation, temporary) = (Arc::clone(facts), listed.clone());
     let listed = listed.clone();
-    let of_session = Called::lax("pg_my_temp_schema", "oid", move |_| {
+    let of_session = Called::lax_stable("pg_my_temp_schema", "oid", move |_| {
         // It has none until something temporary is made.
         let there = temporary.has_schema(TEMP_SCHEMA);
         Ok(if there {
@@ -139,7 +141,7 @@ fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         }
         .into())
     });
-    let mut all = vec![Called::strict(
+    let mut all = vec![Called::strict_stable(
         "pg_table_is_visible",
         "boolean",
         move |arguments| {
@@ -150,7 +152,7 @@ fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         },
     )];
     all.push(of_session);
-    all.push(Called::strict(
+    all.push(Called::strict_stable(
         "pg_type_is_visible",
         "boolean",
         |arguments| {
@@ -160,7 +162,7 @@ fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
                 .into())
         },
     ));
-    all.push(Called::strict(
+    all.push(Called::strict_stable(
         "pg_function_is_visible",
         "boolean",
         |arguments| {
@@ -178,7 +180,7 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let describing = Arc::clone(facts);
     let (listed, beside) = (listed.clone(), listed.clone());
     let mut all = vec![
-        Called::strict("pg_get_viewdef", "text", move |arguments| {
+        Called::strict_stable("pg_get_viewdef", "text", move |arguments| {
             let found = match (oid(arguments, 0), text(arguments, 0)) {
                 (Some(oid), _) => oids::relation(oid),
                 (None, Some(name)) => names::relation(&name, &names::search_path(&viewed), &beside),
@@ -187,17 +189,17 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
             let query = found.and_then(|(schema, name)| (viewed.definition)(&schema, &name));
             Ok(query.as_deref().map(definition).into())
         }),
-        Called::lax("format_type", "text", |arguments| {
+        Called::lax_stable("format_type", "text", |arguments| {
             let Some(oid) = oid(arguments, 0) else {
                 return Ok(Value::Null);
             };
             let modifier = number(arguments, 1).and_then(|m| i32::try_from(m).ok());
             Ok(builtin::format_type(oid, modifier).into())
         }),
-        Called::strict("obj_description", "text", move |arguments| {
+        Called::strict_stable("obj_description", "text", move |arguments| {
             Ok(object_description(&describing, arguments).into())
         }),
-        Called::strict("col_description", "text", move |arguments| {
+        Called::strict_stable("col_description", "text", move |arguments| {
             let (Some(object), Some(column)) = (oid(arguments, 0), oid(arguments, 1)) else {
                 return Ok(Value::Null);
             };
@@ -213,7 +215,7 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         "pg_get_function_arguments",
         "pg_get_function_identity_arguments",
     ] {
-        all.push(Called::strict(name, "text", |_| Ok(Value::Null)));
+        all.push(Called::strict_stable(name, "text", |_| Ok(Value::Null)));
     }
     all
 }

@@ -29,15 +29,21 @@ use crate::{
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     let (shown, read) = (Arc::clone(facts), Arc::clone(facts));
     vec![
-        Called::strict("sluice_to_char", "text", move |arguments| {
-            let zone = Zone::of_session(&shown);
-            let pattern = text(arguments, 1).unwrap_or_default();
-            match arguments.first() {
-                Some(value) => to_char(value, &pattern, zone),
-                None => Ok(Value::Null),
-            }
-        }),
-        Called::strict(
+        Called::strict_as(
+            facts.volatility(),
+            "sluice_to_char",
+            "text",
+            move |arguments| {
+                let zone = Zone::of_session(&shown);
+                let pattern = text(arguments, 1).unwrap_or_default();
+                match arguments.first() {
+                    Some(value) => to_char(value, &pattern, zone),
+                    None => Ok(Value::Null),
+                }
+            },
+        ),
+        Called::strict_as(
+            facts.volatility(),
             "sluice_to_timestamp",
             "timestamp with time zone",
             move |arguments| {

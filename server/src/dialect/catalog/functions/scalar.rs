@@ -39,7 +39,8 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         Called::lax("num_nonnulls", "integer", |arguments| {
             Ok((arguments.len() as i64 - nulls(arguments)).into())
         }),
-        Called::strict("age", "interval", |arguments| Ok(age(arguments))),
+        // Of one moment it is the time since then.
+        Called::strict_stable("age", "interval", |arguments| Ok(age(arguments))),
         Called::strict("sluice_like_escape", "text", |arguments| {
             let pattern = text(arguments, 0).unwrap_or_default();
             let escape = text(arguments, 1).unwrap_or_default();

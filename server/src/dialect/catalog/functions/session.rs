@@ -34,7 +34,7 @@ static STARTED: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
     LazyLock::force(&STARTED);
     let setting = About::new(Asked::BackendPid, facts);
-    let current = Called::lax("current_setting", "text", move |arguments| {
+    let current = Called::lax_stable("current_setting", "text", move |arguments| {
         let Some(name) = called::text(arguments, 0) else {
             return Ok(Value::Null);
         };

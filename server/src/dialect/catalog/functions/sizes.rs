@@ -33,7 +33,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let mut all: Vec<_> = sizes
         .map(|name| {
             let (facts, listed) = (Arc::clone(facts), listed.clone());
-            Called::strict(name, "bigint", move |arguments| {
+            Called::strict_stable(name, "bigint", move |arguments| {
                 let relation = match (oid(arguments, 0), text(arguments, 0)) {
                     (Some(oid), _) => oids::relation(oid),
                     (None, Some(name)) => {
@@ -49,10 +49,10 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         })
         .into();
     for name in ["pg_indexes_size", "pg_tablespace_size"] {
-        all.push(Called::strict(name, "bigint", |_| Ok(Value::Int(0))));
+        all.push(Called::strict_stable(name, "bigint", |_| Ok(Value::Int(0))));
     }
     let (of_database, listed) = (Arc::clone(facts), listed.clone());
-    all.push(Called::strict(
+    all.push(Called::strict_stable(
         "pg_database_size",
         "bigint",
         move |arguments| {
@@ -69,16 +69,20 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
             Ok(Value::Int(sizes.sum()))
         },
     ));
-    all.push(Called::strict("pg_size_bytes", "bigint", |arguments| {
-        let written = text(arguments, 0).unwrap_or_default();
-        match bytes_of(&written) {
-            Some(bytes) => Ok(Value::Int(bytes)),
-            None => Err(external(Error::user(
-                SqlState::InvalidParameterValue,
-                format!("invalid size: \"{written}\""),
-            ))),
-        }
-    }));
+    all.push(Called::strict_stable(
+        "pg_size_bytes",
+        "bigint",
+        |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            match bytes_of(&written) {
+                Some(bytes) => Ok(Value::Int(bytes)),
+                None => Err(external(Error::user(
+                    SqlState::InvalidParameterValue,
+                    format!("invalid size: \"{written}\""),
+                ))),
+            }
+        },
+    ));
     all.push(ScalarUDF::new_from_impl(Pretty {
         signature: Signature::any(1, Volatility::Immutable),
     }));

@@ -34,7 +34,7 @@ fn text_of(facts: &Arc<Facts>, truth: Truth) -> ScalarUDF {
     ScalarUDF::new_from_impl(Text {
         facts: Arc::clone(facts),
         truth,
-        signature: Signature::any(1, Volatility::Stable),
+        signature: Signature::any(1, facts.volatility()),
     })
 }
 

@@ -49,7 +49,7 @@ pub(in crate::dialect) fn interval_times() -> Arc<ScalarUDF> {
 }
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
-    let facts = Arc::clone(facts);
+    let (volatility, facts) = (facts.volatility(), Arc::clone(facts));
     vec![
         Called::strict(
             "make_timestamp",
@@ -62,7 +62,8 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
                 )))
             },
         ),
-        Called::strict(
+        Called::strict_as(
+            volatility,
             "make_timestamptz",
             "timestamp with time zone",
             move |arguments| {
@@ -91,7 +92,7 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             Ok(ready(IntervalMonthDayNano::new(months, 0, 0)))
         }),
         ScalarUDF::new_from_impl(TypeOf {
-            signature: Signature::one_of(vec![TypeSignature::Any(1)], Volatility::Stable),
+            signature: Signature::one_of(vec![TypeSignature::Any(1)], Volatility::Immutable),
         }),
     ]
 }

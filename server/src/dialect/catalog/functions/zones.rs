@@ -32,7 +32,7 @@ pub(in crate::dialect) const AT_TIME_ZONE: &str = "sluice_timezone";
 pub(super) fn all() -> Vec<ScalarUDF> {
     vec![
         ScalarUDF::new_from_impl(AtTimeZone {
-            signature: Signature::user_defined(Volatility::Stable),
+            signature: Signature::user_defined(Volatility::Immutable),
         }),
         ScalarUDF::new_from_impl(DateTrunc {
             inner: date_trunc(),

@@ -135,9 +135,11 @@ impl Listed {
                 let Ok(Some(table)) = schema.table(&name).await else {
                     continue;
                 };
-                let object = catalog.get(&QualifiedName::new(&schema_name, &name));
+                let qualified = QualifiedName::new(&schema_name, &name);
+                let object = catalog.get(&qualified);
                 relations.push(Relation {
-                    owner: owner_of(&schema_name, object),
+                    // A companion is its table's owner's.
+                    owner: owner_of(&schema_name, catalog.readable(&qualified).or(object)),
                     object: object.cloned(),
                     oid: oids::of_relation(&schema_name, &name),
                     kind: if table.table_type() == TableType::View {
