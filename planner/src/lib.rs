@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod binding;
+mod bounds;
 pub mod error;
 pub mod functions;
 pub mod logical;
@@ -26,8 +27,8 @@ mod testing;
 
 pub use api::*;
 pub use binding::{
-    AsOf, SqlTypes, StreamPeek, StreamTable, arrow_type, bound_plan, declared_field, expose_metadata,
-    keep_sketches, logical_plan, new_session_state, parse_expr, session_config,
+    AsOf, SqlTypes, StreamPeek, StreamTable, arrow_type, bound_plan, declared_field,
+    expose_metadata, keep_sketches, logical_plan, new_session_state, parse_expr, session_config,
 };
 pub use error::{PlanError, PlanErrorKind, Result};
 pub use state::{ContinuousQuery, StateFile};

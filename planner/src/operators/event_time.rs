@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt64Array},
-    compute::{filter_record_batch, max, min},
+    compute::{filter_record_batch, max},
     datatypes::{SchemaRef, TimestampMicrosecondType},
 };
 use datafusion::{
@@ -24,7 +24,7 @@ use datafusion::{
 use futures::{StreamExt, future::ready};
 
 use super::run::{DeadReason, EpochRun, RowRef, row_refs};
-use crate::error::PlanError;
+use crate::{bounds::bounds_of, error::PlanError};
 
 /// 0001-01-01T00:00:00Z, the first instant that Delta tables and their readers agree on.
 const FIRST_US: i64 = -62_135_596_800_000_000;
@@ -207,8 +207,9 @@ impl Step {
         }
         let times = micros(&self.time, &batch)?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let latest = max(times);
-        let batch = match self.dead_mask(&batch, times, latest)? {
+        let reach = bounds_of(times);
+        let latest = reach.map(|(_, latest)| latest);
+        let batch = match self.dead_mask(&batch, times, reach)? {
             None => {
                 self.note_watermarks(&batch, latest)?;
                 return Ok(Some(batch));
@@ -219,22 +220,22 @@ impl Step {
             return Ok(None);
         }
         let times = micros(&self.time, &batch)?;
-        let latest = max(times.as_primitive::<TimestampMicrosecondType>());
+        let reach = bounds_of(times.as_primitive::<TimestampMicrosecondType>());
+        let latest = reach.map(|(_, latest)| latest);
         self.note_watermarks(&batch, latest)?;
         Ok(Some(batch))
     }
 
-    /// Which rows are usable, the others noted; `None` when all are. `newest` is the largest of the times.
+    /// Which rows are usable, the others noted; `None` when all are. `reach` are the least and the greatest of the times.
     fn dead_mask(
         &self,
         batch: &RecordBatch,
         times: &TimestampMicrosecondArray,
-        newest: Option<i64>,
+        reach: Option<(i64, i64)>,
     ) -> Result<Option<BooleanArray>> {
         let latest = self.run.latest_us.min(LAST_US);
         let clean = times.null_count() == 0
-            && newest.is_none_or(|time| time <= latest)
-            && min(times).is_none_or(|time| time >= FIRST_US);
+            && reach.is_none_or(|(first, last)| first >= FIRST_US && last <= latest);
         if clean {
             return Ok(None);
         }

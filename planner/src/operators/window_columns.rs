@@ -210,17 +210,18 @@ fn of_times(
     // Neighbouring rows are mostly of one pane: a comparison instead of divisions.
     let (mut pane, mut value) = (0..0, 0);
     if times.null_count() == 0 {
-        let mut values = Vec::with_capacity(times.len());
-        for time in times.values() {
+        let mut answered = true;
+        let values = times.values().iter().map(|time| {
             if !pane.contains(time) {
                 match value_of(*time) {
                     Some(of_time) => (pane, value) = of_time,
-                    None => break,
+                    None => answered = false,
                 }
             }
-            values.push(value);
-        }
-        if values.len() == times.len() {
+            value
+        });
+        let values: Vec<i64> = values.collect();
+        if answered {
             return TimestampMicrosecondArray::from(values).with_timezone("UTC");
         }
     }

@@ -11,6 +11,7 @@
 use std::ops::ControlFlow;
 
 use super::grain::{Grain, key_of, value_of};
+use crate::bounds::bounds;
 
 /// Up to this many values a group's answer is exact.
 pub(super) const EXACT_LIMIT: usize = 1024;
@@ -144,10 +145,10 @@ impl Buckets {
 
     /// Counts values.
     pub(super) fn add_all(&mut self, keys: &[u64]) {
-        let (min, max) = keys.iter().fold((u64::MAX, 0), |(min, max), key| {
-            (min.min(*key), max.max(*key))
-        });
-        if self.count == 0 && !keys.is_empty() {
+        let Some((min, max)) = bounds(keys) else {
+            return;
+        };
+        if self.count == 0 {
             self.settle(min, max);
         }
         self.min = self.min.min(min);

@@ -461,9 +461,20 @@ impl Long {
 fn short_of(sixteen: &[u8], length: usize) -> u128 {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(sixteen);
-    let mask = (1 << (length * 8)) - 1;
-    u128::from_le_bytes(bytes) & mask | (length as u128) << 120
+    let (mask, last) = OF_LENGTH[length & SHORT];
+    u128::from_le_bytes(bytes) & mask | last
 }
+
+/// The bits of a text of each length, and its word's last byte: a look at a table where shifts of 128 bits take several steps.
+const OF_LENGTH: [(u128, u128); SHORT + 1] = {
+    let mut table = [(0, 0); SHORT + 1];
+    let mut length = 0;
+    while length <= SHORT {
+        table[length] = ((1 << (length * 8)) - 1, (length as u128) << 120);
+        length += 1;
+    }
+    table
+};
 
 /// The column of this type that these are the words of.
 fn column_of(data_type: &DataType, long: &Long, words: &[u128]) -> Result<ArrayRef> {
