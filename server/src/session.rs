@@ -212,7 +212,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session of this engine.
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
-        let actor = Actor::new(user);
+        let actor = Actor::new(user, engine.catalog().roles());
         let viewer = Viewer::Session(Arc::clone(&actor));
         let snapshot = Arc::new(ReadSnapshot::default());
         let reading = Some(Arc::clone(&snapshot));
@@ -234,7 +234,7 @@ impl Session {
         door: Door,
     ) -> Self {
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
-        let actor = Actor::new(user);
+        let actor = Actor::new(user, engine.catalog().roles());
         let settings = Arc::new(Mutex::new(Settings::new(user)));
         let context = Some(context);
         Self::for_actor(engine, context, None, settings, actor, Arc::default(), door)
@@ -312,6 +312,7 @@ impl Session {
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        self.check_there()?;
         Box::pin(self.plan_temp_views()).await;
         // Noted first: what changes meanwhile is looked at again.
         let seen = Arc::new(Mutex::new(self.seen()));
@@ -468,6 +469,7 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: &CancellationToken,
     ) -> Result<Answer> {
+        self.check_there()?;
         let anew = Box::pin(self.anew(prepared)).await;
         let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
         let prepared = anew.as_ref().unwrap_or(prepared);
