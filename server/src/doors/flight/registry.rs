@@ -82,6 +82,7 @@ impl Registry {
         let shown = self.admit(&user, &password, peer).await?;
         self.drop_idle();
         let client = self.open(&user, auth::database(metadata), peer, shown)?;
+        peer.known();
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.tokens.lock().insert(token.clone(), client);
         Ok(token)
@@ -105,6 +106,9 @@ impl Registry {
                     .await?
             }
         };
+        if let Some(peer) = extensions.get::<Peer>() {
+            peer.known();
+        }
         client.touch();
         Ok(client)
     }
