@@ -265,7 +265,12 @@ fn an_http_door_that_is_open_to_others_says_so_at_the_start() {
         let log = fs::File::create(&path).unwrap();
         let mut process = command()
             .args(["serve", "--root", "root", "--http-listen", address])
-            .args(["--pg-listen", "127.0.0.1:0", "--flight-listen", "127.0.0.1:0"])
+            .args([
+                "--pg-listen",
+                "127.0.0.1:0",
+                "--flight-listen",
+                "127.0.0.1:0",
+            ])
             .current_dir(folder.path())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
