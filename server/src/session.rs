@@ -72,7 +72,7 @@ use crate::{
 };
 
 /// Bytes of a statement that may take long to plan.
-const LONG_TEXT: usize = 8 << 10;
+const LONG_TEXT: usize = 4 << 10;
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,6 +308,23 @@ impl Session {
             true => block_in_place(|| Handle::current().block_on(preparing)),
             false => preparing.await,
         };
+        prepared.map_err(|error| error.placed(parsed))
+    }
+
+    /// As [`Session::prepare`], for whoever may give up waiting for it. Planning does not stop on the way: what may take long is planned where
+    /// ad-hoc queries run, and goes on to its end there when nobody waits any more.
+    pub(crate) async fn prepare_apart(
+        self: &Arc<Self>,
+        parsed: &Parsed,
+        hints: &[Option<DataType>],
+    ) -> Result<Prepared> {
+        if parsed.text.len() <= LONG_TEXT {
+            return self.prepare(parsed, hints).await;
+        }
+        let session = Arc::clone(self);
+        let (statement, hints) = (parsed.clone(), hints.to_vec());
+        let planning = Box::pin(async move { session.prepare_here(&statement, &hints).await });
+        let prepared = self.engine.ad_hoc().apart(planning).await?;
         prepared.map_err(|error| error.placed(parsed))
     }
 

@@ -4,7 +4,8 @@
 //! waiting between any two of its batches; on threads of a lower priority it gets what streams leave, and they are not late by more than a
 //! switch of threads. When very many run at a time the others wait for a turn: one that has given a batch and not got rid of it (a slow
 //! client, a cursor) gives its turn away meanwhile. No role has all turns, or its long queries would keep everybody else's waiting. Who waits
-//! is told by its session's activity and counted, and whoever asks for that does not wait.
+//! is told by its session's activity and counted, and whoever asks for that does not wait. Long statements are planned here too: that cannot
+//! be stopped on the way, only left alone.
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,9 @@ const THREADS: usize = 4;
 /// Queries that run at a time, for each processor.
 const RUNNING: usize = 16;
 
+/// Plannings at a time, for each processor: fewer than threads, whoever still waits for them.
+const PLANNING: usize = 2;
+
 /// Batches on their way to whoever asked.
 const AHEAD: usize = 2;
 
@@ -64,6 +68,7 @@ pub(crate) struct AdHoc {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     places: Places,
+    planning: Arc<Semaphore>,
     metrics: AdHocMetrics,
 }
 
@@ -127,6 +132,7 @@ impl AdHoc {
         Ok(Self {
             runtime: Some(runtime),
             places: Places::new(processors * RUNNING),
+            planning: Arc::new(Semaphore::new(processors * PLANNING)),
             metrics,
         })
     }
@@ -143,6 +149,23 @@ impl AdHoc {
             frame.execute_stream().await
         };
         self.run_with(admission, start).await
+    }
+
+    /// Does what does not stop on its way, planning, to its end, whether or not somebody still waits for it.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> std::result::Result<T, Error> {
+        let lost = || Error::internal("the planning has broken down");
+        let place = Arc::clone(&self.planning).acquire_owned().await;
+        let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
+            return Err(lost());
+        };
+        let task = runtime.spawn(async move {
+            let _place = place;
+            work.await
+        });
+        task.await.map_err(|_| lost())
     }
 
     /// Runs what gives rows when it is started.

@@ -1,7 +1,10 @@
 //! Whose turn it is.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
 use futures::FutureExt;
+use tokio::time::timeout;
 
 use super::*;
 use crate::{activity::Activities, clock::SystemClock, session::Door};
@@ -39,4 +42,22 @@ fn a_role_without_queries_is_forgotten() {
     drop(ann);
     let _bob = places.of("bob");
     assert_eq!(places.by_role.lock().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_planned_goes_on_when_nobody_waits_any_more() {
+    let ad_hoc = AdHoc::new(AdHocMetrics::default()).unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (end, ended) = oneshot::channel();
+    // Keeps its thread, as planning does.
+    let work = async move {
+        wait.recv().unwrap();
+        end.send(7).unwrap();
+    };
+    let waited = timeout(Duration::from_millis(50), ad_hoc.apart(work)).await;
+    assert!(waited.is_err());
+    go.send(()).unwrap();
+    let ended = timeout(Duration::from_secs(10), ended).await;
+    assert_eq!(ended.unwrap().unwrap(), 7);
+    assert_eq!(ad_hoc.apart(async { 8 }).await.unwrap(), 8);
 }
