@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use parking_lot::RwLock;
 use sluice_sql::Privilege;
 
-use super::{OWNER, Roles, Target};
+use super::{OWNER, Roles, Secret, Target};
 use crate::{
     catalog::{Catalog, Object, QualifiedName},
     error::{Error, Result, SqlState},
@@ -142,6 +142,11 @@ impl Viewer {
         catalog
             .readable(&name)
             .is_some_and(|object| self.may(catalog, Privilege::Select, Target::Relation(object)))
+    }
+
+    /// Whether it hears that a secret is there.
+    pub fn hears_of_secret(&self, catalog: &Catalog, secret: &Secret) -> bool {
+        self.monitors(catalog) || secret.may_be_named_by(catalog.roles(), &self.role())
     }
 
     /// Whether it sees what the process knows of everybody.
