@@ -38,7 +38,7 @@ use datafusion::{
     logical_expr::LogicalPlan, physical_plan::stream::RecordBatchStreamAdapter,
     prelude::SessionContext, scalar::ScalarValue,
 };
-use futures::StreamExt;
+use futures::{StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio::{
@@ -313,19 +313,21 @@ impl Session {
 
     /// As [`Session::prepare`], for whoever may give up waiting for it. Planning does not stop on the way: what may take long is planned where
     /// ad-hoc queries run, and goes on to its end there when nobody waits any more.
-    pub(crate) async fn prepare_apart(
-        self: &Arc<Self>,
-        parsed: &Parsed,
-        hints: &[Option<DataType>],
-    ) -> Result<Prepared> {
+    pub(crate) fn prepare_apart<'a>(
+        self: &'a Arc<Self>,
+        parsed: &'a Parsed,
+        hints: &'a [Option<DataType>],
+    ) -> BoxFuture<'a, Result<Prepared>> {
         if parsed.text.len() <= LONG_TEXT {
-            return self.prepare(parsed, hints).await;
+            return Box::pin(self.prepare(parsed, hints));
         }
         let session = Arc::clone(self);
         let (statement, hints) = (parsed.clone(), hints.to_vec());
         let planning = Box::pin(async move { session.prepare_here(&statement, &hints).await });
-        let prepared = self.engine.ad_hoc().apart(planning).await?;
-        prepared.map_err(|error| error.placed(parsed))
+        Box::pin(async move {
+            let prepared = self.engine.ad_hoc().apart(planning).await?;
+            prepared.map_err(|error| error.placed(parsed))
+        })
     }
 
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {

@@ -21,8 +21,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 #[cfg(test)]
 mod tests;
 
-/// Strangers that a door has at a time.
-pub(super) const STRANGERS: usize = 256;
+/// Strangers that a door has at a time: as many as it has sessions, which may all come at once.
+pub(super) const STRANGERS: usize = 1_000;
 
 /// The strangers of a door.
 #[derive(Debug)]

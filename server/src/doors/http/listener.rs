@@ -20,8 +20,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::doors::strangers::{Patience, STRANGERS, Stranger, Strangers};
+use crate::doors::strangers::{Patience, Stranger, Strangers};
 
+/// Connections at one time.
+const MAX_CONNECTIONS: usize = 256;
 /// The first request must have come whole, and its answer begun, this long after the connection.
 const FIRST: Duration = Duration::from_secs(20);
 /// A whole request must have come this long after the last one was answered; scrapers that keep a connection come every minute or more often.
@@ -48,7 +50,7 @@ impl Bounded {
     pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            strangers: Strangers::new(STRANGERS),
+            strangers: Strangers::new(MAX_CONNECTIONS),
             first: FIRST,
             quiet: QUIET,
         }
