@@ -125,9 +125,11 @@ impl Viewer {
     /// As [`Viewer::may`], with PostgreSQL's error.
     pub fn check(&self, catalog: &Catalog, privilege: Privilege, on: Target<'_>) -> Result<()> {
         match self {
-            Self::Server => Ok(()),
-            _ => catalog.check(&self.role(), privilege, on),
+            Self::Server => return Ok(()),
+            Self::Session(actor) => actor.check_there(catalog.roles())?,
+            Self::Owner(_) => {}
         }
+        catalog.check(&self.role(), privilege, on)
     }
 
     /// Whether it hears what the process tells of the relation of this name, as it prints (`x`, `gold.x`).
