@@ -5,4 +5,5 @@ pub mod flight;
 pub mod guard;
 pub mod http;
 pub mod pg;
+mod strangers;
 pub mod tls;

@@ -38,7 +38,7 @@ use datafusion::{
     logical_expr::LogicalPlan, physical_plan::stream::RecordBatchStreamAdapter,
     prelude::SessionContext, scalar::ScalarValue,
 };
-use futures::StreamExt;
+use futures::{StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use sluice_sql::{Parsed, Statement, ast};
 use tokio::{
@@ -72,7 +72,7 @@ use crate::{
 };
 
 /// Bytes of a statement that may take long to plan.
-const LONG_TEXT: usize = 8 << 10;
+const LONG_TEXT: usize = 4 << 10;
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session of this engine.
     pub fn new(engine: Arc<Engine>, user: &str, door: Door) -> Result<Self> {
-        let actor = Actor::new(user);
+        let actor = Actor::new(user, engine.catalog().roles());
         let viewer = Viewer::Session(Arc::clone(&actor));
         let snapshot = Arc::new(ReadSnapshot::default());
         let reading = Some(Arc::clone(&snapshot));
@@ -236,7 +236,7 @@ impl Session {
         door: Door,
     ) -> Self {
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
-        let actor = Actor::new(user);
+        let actor = Actor::new(user, engine.catalog().roles());
         let settings = Arc::new(Mutex::new(Settings::new(user)));
         let context = Some(context);
         Self::for_actor(engine, context, None, settings, actor, Arc::default(), door)
@@ -314,7 +314,27 @@ impl Session {
         prepared.map_err(|error| error.placed(parsed))
     }
 
+    /// As [`Session::prepare`], for whoever may give up waiting for it. Planning does not stop on the way: what may take long is planned where
+    /// ad-hoc queries run, and goes on to its end there when nobody waits any more.
+    pub(crate) fn prepare_apart<'a>(
+        self: &'a Arc<Self>,
+        parsed: &'a Parsed,
+        hints: &'a [Option<DataType>],
+    ) -> BoxFuture<'a, Result<Prepared>> {
+        if parsed.text.len() <= LONG_TEXT {
+            return Box::pin(self.prepare(parsed, hints));
+        }
+        let session = Arc::clone(self);
+        let (statement, hints) = (parsed.clone(), hints.to_vec());
+        let planning = Box::pin(async move { session.prepare_here(&statement, &hints).await });
+        Box::pin(async move {
+            let prepared = self.engine.ad_hoc().apart(planning).await?;
+            prepared.map_err(|error| error.placed(parsed))
+        })
+    }
+
     async fn prepare_here(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
+        self.check_there()?;
         Box::pin(self.plan_temp_views()).await;
         // Noted first: what changes meanwhile is looked at again.
         let seen = Arc::new(Mutex::new(self.seen()));
@@ -471,6 +491,7 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: &CancellationToken,
     ) -> Result<Answer> {
+        self.check_there()?;
         let anew = Box::pin(self.anew(prepared)).await;
         let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
         let prepared = anew.as_ref().unwrap_or(prepared);

@@ -5,6 +5,7 @@ mod failed_logins;
 mod maintenance;
 mod moment;
 mod queries;
+mod secrets;
 mod splits;
 mod streams;
 
@@ -23,7 +24,10 @@ use datafusion::{
 
 use sluice_planner::AsOf;
 
-pub(crate) use self::moment::MomentTable;
+pub(crate) use self::{
+    moment::MomentTable,
+    secrets::{options_of, usage_of},
+};
 use crate::{
     access::Viewer,
     engine::Engine,
@@ -31,11 +35,12 @@ use crate::{
 };
 
 /// The tables of the schema.
-pub const TABLES: [&str; 6] = [
+pub const TABLES: [&str; 7] = [
     "events",
     "failed_logins",
     "maintenance",
     "queries",
+    "secrets",
     "splits",
     "streams",
 ];
@@ -66,6 +71,7 @@ impl SchemaProvider for SystemSchema {
             "failed_logins" => failed_logins::rows,
             "maintenance" => maintenance::rows,
             "queries" => queries::rows,
+            "secrets" => secrets::rows,
             "splits" => splits::rows,
             "streams" => streams::rows,
             _ => {
@@ -81,6 +87,7 @@ impl SchemaProvider for SystemSchema {
         let subject = match name {
             "events" => Subject::Column("subject"),
             "failed_logins" => Subject::None,
+            "secrets" => Subject::Secret,
             "splits" => Subject::Column("query"),
             "streams" => Subject::Qualified,
             _ => Subject::Column("name"),
@@ -106,11 +113,13 @@ enum Subject {
     Column(&'static str),
     /// Two columns, `schema` and `name`.
     Qualified,
+    /// It is about the secret of the column `name`.
+    Secret,
     /// It is about no relation: whoever does not see all of it sees nothing.
     None,
 }
 
-/// The rows that are about relations the viewer may read.
+/// The rows that are about relations the viewer may read, and secrets it may name.
 fn heard(
     engine: &Engine,
     viewer: &Viewer,
@@ -131,6 +140,10 @@ fn heard(
             let name = match subject {
                 Subject::Column(column) => text(column, row),
                 Subject::None => None,
+                Subject::Secret => {
+                    let secret = text("name", row).and_then(|name| engine.secrets().get(&name));
+                    return Some(secret.is_some_and(|it| viewer.hears_of_secret(&catalog, &it)));
+                }
                 Subject::Qualified => text("schema", row)
                     .zip(text("name", row))
                     .map(|(schema, name)| format!("{schema}.{name}")),

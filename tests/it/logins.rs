@@ -258,6 +258,37 @@ fn insecure_says_what_it_takes() {
 }
 
 #[test]
+fn an_http_door_that_is_open_to_others_says_so_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (address, says) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let path = folder.path().join("log");
+        let log = fs::File::create(&path).unwrap();
+        let mut process = command()
+            .args(["serve", "--root", "root", "--http-listen", address])
+            .args([
+                "--pg-listen",
+                "127.0.0.1:0",
+                "--flight-listen",
+                "127.0.0.1:0",
+            ])
+            .current_dir(folder.path())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let text = || fs::read_to_string(&path).unwrap();
+        let ready = wait_for("ready", Duration::from_secs(60), || {
+            text().lines().any(|line| line == "ready").then_some(())
+        });
+        process.kill().unwrap();
+        process.wait().unwrap();
+        ready.unwrap();
+        let warning = format!("--http-listen {address} is open to other machines");
+        assert_eq!(text().contains(&warning), says, "{}", text());
+    }
+}
+
+#[test]
 fn both_doors_encrypt_and_clients_can_check_whom_they_talk_to() {
     let authority = Authority::new();
     let (cert, key) = authority.sign("server", "localhost");

@@ -9,6 +9,8 @@ use sluice_tests::{
     server::Server,
 };
 
+use crate::support::SOON;
+
 const PASSWORD: &str = "a password of some length";
 
 /// Things to look at, roles that may look at some of them, and what each may.
@@ -536,6 +538,36 @@ fn a_function_is_called_by_whom_it_was_given_to() {
     owner.run("GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO PUBLIC");
     assert_eq!(bob.value("SELECT upper('x')"), "X");
     assert_eq!(bob.number("SELECT count(*) FROM generate_series(1, 2)"), 2);
+}
+
+#[test]
+fn a_session_of_a_role_that_was_dropped_does_not_become_one_of_the_next_role() {
+    let server = server();
+    let owner = connect(&server, "sluice");
+    let make = format!("CREATE ROLE joe LOGIN PASSWORD '{PASSWORD}'");
+    owner.run(&make);
+    owner.run("CREATE ROLE clerks; CREATE TABLE gold.books AS SELECT 1 AS a");
+    let (first, second) = (connect(&server, "joe"), connect(&server, "joe"));
+    assert_eq!(first.number("SELECT 1"), 1);
+    let dropped = ["role \"joe\" was dropped", "Log in anew"];
+    owner.run("DROP ROLE joe");
+    first.refused("SELECT 1", "28000", &dropped);
+    owner.run(&make);
+    owner.run("GRANT SELECT ON gold.books TO joe");
+    second.refused("SELECT * FROM gold.books", "28000", &dropped);
+    for gone in [first, second] {
+        server.wait("the connection's end", SOON, || {
+            gone.is_closed().then_some(())
+        });
+    }
+    let third = connect(&server, "joe");
+    assert_eq!(third.number("SELECT a FROM gold.books"), 1);
+    // So for a role that a session has become.
+    owner.run("GRANT clerks TO joe");
+    third.run("SET ROLE clerks");
+    assert_eq!(third.value("SELECT current_user"), "clerks");
+    owner.run("DROP ROLE clerks; CREATE ROLE clerks SUPERUSER");
+    third.refused("SELECT 1", "28000", &["role \"clerks\" was dropped"]);
 }
 
 #[test]

@@ -97,6 +97,13 @@ fn planted_secrets_are_found_nowhere() {
     pg.run(
         "CREATE TABLE gold.n WITH (commit_interval = '200 milliseconds') AS SELECT id FROM events",
     );
+    for listing in ["SHOW SECRETS", "SELECT * FROM system.secrets"] {
+        heard.push(format!("{:?}", pg.run(listing)));
+    }
+    assert_eq!(
+        pg.value("SELECT options FROM system.secrets WHERE name = 'broker'"),
+        "kafka.sasl.password"
+    );
     pg.run(&format!("CREATE ROLE ann LOGIN PASSWORD '{ANNS}'"));
     pg.run("CREATE ROLE bob LOGIN PASSWORD 'other'");
     pg.run(&format!("ALTER ROLE bob PASSWORD '{ANNS}'"));
@@ -266,4 +273,28 @@ fn a_secret_is_its_makers() {
         "42704",
         &["secret \"mine\" does not exist"],
     );
+}
+
+#[test]
+fn who_may_name_a_secret_sees_that_it_is_there() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run(
+        "CREATE SECRET first AS 'x'; CREATE SECRET second AS 'y';
+         CREATE ROLE ann LOGIN; CREATE ROLE eve LOGIN; CREATE ROLE joe LOGIN IN ROLE pg_monitor;
+         GRANT USAGE ON SECRET first TO ann",
+    );
+    for (user, sees) in [
+        ("sluice", &["first", "second"][..]),
+        ("ann", &["first"]),
+        ("eve", &[]),
+        ("joe", &["first", "second"]),
+    ] {
+        let pg = Pg::connect_as(server.pg_port(), user, "sluice").unwrap();
+        for listing in ["SHOW SECRETS", "SELECT name FROM system.secrets ORDER BY 1"] {
+            let rows = pg.run(listing);
+            let names: Vec<&str> = rows.iter().filter_map(|row| row[0].as_deref()).collect();
+            assert_eq!(names, sees, "{user}: {listing}");
+        }
+    }
 }

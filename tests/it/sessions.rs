@@ -44,9 +44,20 @@ impl Flight {
 
     /// The client tells of a refused handshake as a text.
     fn log_in(channel: &Channel, user: &str) -> Result<Self, String> {
+        Self::log_in_with(channel, user, "")
+    }
+
+    fn log_in_with(channel: &Channel, user: &str, password: &str) -> Result<Self, String> {
         let mut client = FlightSqlServiceClient::new(channel.clone());
-        block_on(client.handshake(user, "")).map_err(|error| error.to_string())?;
+        block_on(client.handshake(user, password)).map_err(|error| error.to_string())?;
         Ok(Self(client))
+    }
+
+    /// A client that says in each call that it is ann, whose password is `of ann`, and has no token.
+    fn ann_each_time(channel: &Channel) -> Self {
+        let mut client = FlightSqlServiceClient::new(channel.clone());
+        client.set_header("authorization", "Basic YW5uOm9mIGFubg==");
+        Self(client)
     }
 
     fn connect(server: &Server, user: &str) -> Self {
@@ -523,7 +534,9 @@ fn a_flight_session_is_cancelled_and_ended_too() {
 fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
     let server = Server::start();
     let owner = server.connect();
-    let turns = 16 * available_parallelism().unwrap().get() as i64;
+    owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN");
+    // Three quarters of all are for one role.
+    let turns = 12 * available_parallelism().unwrap().get() as i64;
     let metric = |name: &str| -> i64 {
         let (_, text) = server.get("/metrics").unwrap();
         let line = text
@@ -535,12 +548,18 @@ fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
     };
     assert_eq!(metric("sluice_ad_hoc_statements_running"), 0);
     let running: Vec<_> = (0..turns + 3)
-        .map(|_| begin(&server, "sluice", LONG))
+        .map(|_| begin(&server, "ann", LONG))
         .collect();
     let waits = "wait_event_type = 'Extension' AND wait_event = 'AdHocTurn' AND state = 'active'";
     sees(&server, &owner, 3, waits);
     assert_eq!(metric("sluice_ad_hoc_statements_running"), turns);
     assert_eq!(metric("sluice_ad_hoc_statements_waiting"), 3);
+    // Another role's do not wait for them.
+    let bob = Pg::connect_as(server.pg_port(), "bob", "sluice").unwrap();
+    assert_eq!(
+        bob.number("SELECT count(*) FROM generate_series(1, 1000)"),
+        1000
+    );
     // What waits is stopped as well as what runs.
     let began = Instant::now();
     let stopped = owner.number(&format!(
@@ -595,6 +614,43 @@ fn one_role_does_not_take_all_flight_sessions() {
     );
     let mut eves = Flight::log_in(&channel, "eve").unwrap();
     assert_eq!(eves.rows("SELECT 1").unwrap(), 1);
+}
+
+#[test]
+fn a_token_ends_with_what_it_was_given_for() {
+    let mut server = Server::idle();
+    server.add_args(&["--auth", "password"]);
+    server.set_env("SLUICE_PASSWORD", "of the owner");
+    server.up();
+    let owner = Pg::connect_with(server.pg_port(), "sluice", "of the owner").unwrap();
+    let channel = Flight::channel(&server);
+    let ended = ["the session of this token has ended", "28000"];
+    for (what, after) in [
+        ("ALTER ROLE ann PASSWORD 'another'", &ended[..]),
+        ("ALTER ROLE ann PASSWORD NULL", &ended),
+        ("ALTER ROLE ann VALID UNTIL '2020-01-01'", &ended),
+        ("ALTER ROLE ann NOLOGIN", &ended),
+        ("DROP ROLE ann", &["role \"ann\" was dropped", "28000"]),
+        (
+            "DROP ROLE ann; CREATE ROLE ann LOGIN PASSWORD 'of ann'",
+            &["role \"ann\" was dropped", "28000"],
+        ),
+    ] {
+        owner.run("DROP ROLE IF EXISTS ann; CREATE ROLE ann LOGIN PASSWORD 'of ann'");
+        let mut token = Flight::log_in_with(&channel, "ann", "of ann").unwrap();
+        let mut each_time = Flight::ann_each_time(&channel);
+        for client in [&mut token, &mut each_time] {
+            assert_eq!(client.rows("SELECT 1").unwrap(), 1, "{what}");
+        }
+        // What changes nothing of it ends nothing.
+        owner.run("ALTER ROLE ann CONNECTION LIMIT 100");
+        assert_eq!(token.rows("SELECT 1").unwrap(), 1, "{what}");
+        owner.run(what);
+        let told = token.rows("SELECT 1").unwrap_err();
+        says(&told, Code::Unauthenticated, after);
+        let told = each_time.rows("SELECT 1").unwrap_err();
+        assert_eq!(told.code(), Code::Unauthenticated, "{what}: {told}");
+    }
 }
 
 #[test]

@@ -406,7 +406,7 @@ fn a_subscription_ends_when_its_right_or_its_table_goes() {
     assert_eq!(ended(&ann), "42501");
     bob.run("FETCH 1 FROM c");
     pg.run("REVOKE SELECT ON gold.v FROM bob; DROP ROLE bob");
-    assert_eq!(ended(&bob), "42501");
+    assert_eq!(ended(&bob), "28000");
     owner.run("FETCH 1 FROM c");
     pg.run("DROP TABLE gold.counted CASCADE");
     assert_eq!(ended(&owner), "42P01");

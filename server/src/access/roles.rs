@@ -73,7 +73,11 @@ impl Role {
 
 /// All roles, at one moment.
 #[derive(Clone, Debug)]
-pub struct Roles(BTreeMap<String, Arc<Role>>);
+pub struct Roles {
+    by_name: BTreeMap<String, Arc<Role>>,
+    /// The highest number that a role has had since the start: sessions know a role that was dropped and made anew by its other number.
+    last_oid: i32,
+}
 
 impl Default for Roles {
     fn default() -> Self {
@@ -85,17 +89,19 @@ impl Default for Roles {
         };
         let predefined = PREDEFINED.map(|(name, oid)| Role::new(name, oid));
         let all = predefined.into_iter().chain([owner]);
-        Self(
-            all.map(|role| (role.name.clone(), Arc::new(role)))
+        Self {
+            by_name: all
+                .map(|role| (role.name.clone(), Arc::new(role)))
                 .collect(),
-        )
+            last_oid: FIRST_OID - 1,
+        }
     }
 }
 
 impl Roles {
     /// A role.
     pub fn get(&self, name: &str) -> Option<&Arc<Role>> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// A role, or PostgreSQL's error.
@@ -105,23 +111,23 @@ impl Roles {
 
     /// All of them, by name.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Role>> {
-        self.0.values()
+        self.by_name.values()
     }
 
     /// Adds or replaces one.
     pub fn put(&mut self, role: Role) {
-        self.0.insert(role.name.clone(), Arc::new(role));
+        self.last_oid = self.last_oid.max(role.oid);
+        self.by_name.insert(role.name.clone(), Arc::new(role));
     }
 
     /// Takes one away, and its memberships.
     pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
+        self.by_name.remove(name);
     }
 
-    /// The number of the next role.
+    /// The number of the next role, which none has had since the start.
     pub fn next_oid(&self) -> i32 {
-        let last = self.all().map(|role| role.oid).max();
-        last.unwrap_or_default().max(FIRST_OID - 1) + 1
+        self.last_oid + 1
     }
 
     /// Whether it may do everything. A role that is gone may nothing.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sluice_connectors::store::Root;
 use sluice_sql::{Options, REDACTED};
 
+use super::Roles;
 use crate::{
     error::{Error, Result, SqlState},
     root::storage_error,
@@ -26,15 +27,19 @@ pub struct Secret {
     /// Who else may name it in a statement.
     #[serde(default)]
     pub usage: Vec<String>,
+    /// When it was made, in microseconds; `None` for one of an earlier version.
+    #[serde(default)]
+    pub created_us: Option<i64>,
     value: String,
 }
 
 impl Secret {
-    /// A secret of this owner.
-    pub fn new(owner: &str, value: &str) -> Self {
+    /// A secret of this owner, made now.
+    pub fn new(owner: &str, value: &str, now_us: i64) -> Self {
         Self {
             owner: owner.to_owned(),
             usage: Vec::new(),
+            created_us: Some(now_us),
             value: value.to_owned(),
         }
     }
@@ -45,6 +50,14 @@ impl Secret {
             value: value.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// Whether a role may name it in a statement.
+    pub fn may_be_named_by(&self, roles: &Roles, role: &str) -> bool {
+        roles.is_superuser(role)
+            || std::iter::once(&self.owner)
+                .chain(&self.usage)
+                .any(|of| roles.has_privileges_of(role, of))
     }
 }
 

@@ -170,6 +170,46 @@ fn who_may_call_a_function_comes_back_from_its_text() {
     assert!(may("ada", "extract") && may("ada", "now"));
 }
 
+#[test]
+fn a_role_that_is_made_anew_is_not_the_one_that_was_dropped() {
+    let mut catalog = catalog();
+    let ada = Actor::new("ada", catalog.roles());
+    let changed = Role {
+        login: true,
+        ..Role::clone(catalog.roles().get("ada").unwrap())
+    };
+    catalog.roles_mut().put(changed);
+    ada.check_there(catalog.roles()).unwrap();
+    catalog.roles_mut().remove("ada");
+    let error = ada.check_there(catalog.roles()).unwrap_err();
+    assert_eq!(error.message, "role \"ada\" was dropped");
+    assert_eq!(error.state.code(), "28000");
+    let anew = Role::new("ada", catalog.roles().next_oid());
+    catalog.roles_mut().put(anew);
+    ada.check_there(catalog.roles()).unwrap_err();
+    Actor::new("ada", catalog.roles())
+        .check_there(catalog.roles())
+        .unwrap();
+    // A role that somebody has become counts as long as he is it.
+    let bob = Actor::new("bob", catalog.roles());
+    bob.becomes("readers", catalog.roles());
+    bob.set(("bob".to_owned(), "readers".to_owned()));
+    bob.check_there(catalog.roles()).unwrap();
+    catalog.roles_mut().remove("readers");
+    bob.check_there(catalog.roles()).unwrap_err();
+    bob.set(("bob".to_owned(), "bob".to_owned()));
+    bob.check_there(catalog.roles()).unwrap();
+}
+
+#[test]
+fn a_number_of_a_role_is_given_once() {
+    let mut catalog = catalog();
+    let last = catalog.roles().next_oid();
+    catalog.roles_mut().put(Role::new("zoe", last));
+    catalog.roles_mut().remove("zoe");
+    assert_eq!(catalog.roles().next_oid(), last + 1);
+}
+
 /// RFC 7677's example: user `user`, password `pencil`.
 #[test]
 fn a_verifier_is_that_of_the_specification() {

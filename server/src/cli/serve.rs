@@ -64,6 +64,12 @@ async fn serve(config: config::Config) -> Outcome {
     let pg = listen("Postgres", "--pg-listen", &config.pg_listen).await?;
     let flight = listen("Flight SQL", "--flight-listen", &config.flight_listen).await?;
     let http = listen("HTTP", "--http-listen", &config.http_listen).await?;
+    if !config.http_listen.is_loopback() {
+        tracing::warn!(
+            "--http-listen {} is open to other machines: whoever reaches it reads health and metrics, names of tables and queries among them, without a password and unencrypted",
+            config.http_listen
+        );
+    }
     let lines = [
         format!("postgres    {}", address(&pg)?),
         format!("flight sql  {}", address(&flight)?),

@@ -33,7 +33,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use super::guard::Guard;
+use super::{
+    guard::Guard,
+    strangers::{STRANGERS, Strangers},
+};
 use crate::session::Sessions;
 use registry::Registry;
 use service::FlightDoor;
@@ -69,7 +72,7 @@ pub async fn serve(
         .http2_adaptive_window(Some(true))
         .add_service(service)
         .serve_with_incoming_shutdown(
-            connection::incoming(listener, guard, shutdown.clone()),
+            connection::incoming(listener, guard, Strangers::new(STRANGERS), shutdown.clone()),
             shutdown.clone().cancelled_owned(),
         );
     tokio::select! {

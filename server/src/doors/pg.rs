@@ -63,6 +63,7 @@ use self::{
 };
 use super::{
     guard::Guard,
+    strangers::{STRANGERS, Stranger, Strangers},
     tls::{Inside, Transport},
 };
 use crate::session::{Door, Sessions};
@@ -76,6 +77,8 @@ pub struct Limits {
     pub connections: usize,
     /// Of these, kept for superusers.
     pub reserved: usize,
+    /// Connections beside them that have not logged in.
+    pub strangers: usize,
     /// How long a client may take to log in.
     pub startup_timeout: Duration,
     /// How long a message may take to come in whole, beside the time that its length takes.
@@ -88,14 +91,13 @@ impl Default for Limits {
             message_bytes: 16 * 1024 * 1024,
             connections: 1_000,
             reserved: 3,
+            strangers: STRANGERS,
             startup_timeout: Duration::from_secs(30),
             message_timeout: Duration::from_secs(60),
         }
     }
 }
 
-/// Connections that have not logged in, beyond those that have.
-const STRANGERS: usize = 200;
 /// Silence of a client after which its machine is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How often it is asked,
@@ -131,6 +133,7 @@ pub async fn serve_with(
     let house = Arc::new(House {
         sessions,
         guard,
+        strangers: Strangers::new(limits.strangers),
         limits,
         registry: Arc::default(),
         open: AtomicUsize::new(0),
@@ -141,11 +144,11 @@ pub async fn serve_with(
         tokio::select! {
             () = house.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if connections.len() < house.limits.connections + STRANGERS => {
+                Ok((stream, peer)) => {
                     let house = Arc::clone(&house);
-                    connections.spawn(async move { house.receive(stream, peer).await });
+                    let stranger = house.strangers.enter();
+                    connections.spawn(async move { house.receive(stream, peer, stranger).await });
                 }
-                Ok(_) => tracing::warn!("a connection was closed: too many have not logged in"),
                 // Out of file descriptors, most likely: those who leave give some back.
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
@@ -169,6 +172,7 @@ pub async fn serve_with(
 struct House {
     sessions: Arc<dyn Sessions>,
     guard: Arc<Guard>,
+    strangers: Arc<Strangers>,
     limits: Limits,
     registry: Arc<Registry>,
     open: AtomicUsize,
@@ -176,23 +180,22 @@ struct House {
 }
 
 impl House {
-    async fn receive(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn receive(&self, stream: TcpStream, peer: SocketAddr, stranger: Stranger) {
         if let Err(error) = prepared(&stream) {
             tracing::debug!(%error, "a connection ended early");
             return;
         }
         // In boxes, for what a connection takes is what the largest of its parts takes.
         let arriving = Box::pin(self.arrive(stream, peer));
-        let arriving = timeout(self.limits.startup_timeout, arriving);
         let arrived = tokio::select! {
             () = self.shutdown.cancelled() => return,
+            () = stranger.patience(self.limits.startup_timeout) => return,
             arrived = arriving => arrived,
         };
-        let Ok(Some(arrived)) = arrived else {
+        let Some((wire, opening, superuser)) = arrived else {
             return;
         };
-        let (wire, opening, superuser) = arrived;
-        let served = Box::pin(self.serve(wire, &opening, superuser, peer)).await;
+        let served = Box::pin(self.serve(wire, &opening, superuser, peer, stranger)).await;
         if let Err(error) = served {
             tracing::debug!(%error, user = opening.user, "a client went away");
         }
@@ -270,6 +273,7 @@ impl House {
         opening: &Opening,
         superuser: bool,
         peer: SocketAddr,
+        stranger: Stranger,
     ) -> io::Result<()> {
         let _slot = match self.slot(superuser) {
             Ok(slot) => slot,
@@ -288,6 +292,7 @@ impl House {
                 return Ok(());
             }
         };
+        drop(stranger);
         session.activity().came_from(peer);
         let warnings = opening.apply(&session).await;
         let canceller = Arc::new(Canceller::new(Arc::clone(&session), self.shutdown.clone()));

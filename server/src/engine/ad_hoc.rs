@@ -3,10 +3,18 @@
 //! A query that somebody types may want all of every processor, for as long as it likes. On the streams' threads it would keep epochs
 //! waiting between any two of its batches; on threads of a lower priority it gets what streams leave, and they are not late by more than a
 //! switch of threads. When very many run at a time the others wait for a turn: one that has given a batch and not got rid of it (a slow
-//! client, a cursor) gives its turn away meanwhile. Who waits is told by its session's activity and counted, and whoever asks for that does
-//! not wait.
+//! client, a cursor) gives its turn away meanwhile. No role has all turns, or its long queries would keep everybody else's waiting. Who waits
+//! is told by its session's activity and counted, and whoever asks for that does not wait. Long statements are planned here too: that cannot
+//! be stopped on the way, only left alone.
 
-use std::{sync::Arc, thread};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+    thread,
+};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -17,6 +25,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use futures::StreamExt;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -44,6 +53,9 @@ const THREADS: usize = 4;
 /// Queries that run at a time, for each processor.
 const RUNNING: usize = 16;
 
+/// Plannings at a time, for each processor: fewer than threads, whoever still waits for them.
+const PLANNING: usize = 2;
+
 /// Batches on their way to whoever asked.
 const AHEAD: usize = 2;
 
@@ -55,8 +67,40 @@ const STACK_BYTES: usize = 16 << 20;
 pub(crate) struct AdHoc {
     /// There until it is dropped.
     runtime: Option<Runtime>,
-    turns: Arc<Semaphore>,
+    places: Places,
+    planning: Arc<Semaphore>,
     metrics: AdHocMetrics,
+}
+
+/// How many queries run at a time, and how many of one role.
+#[derive(Debug)]
+struct Places {
+    all: Arc<Semaphore>,
+    of_a_role: usize,
+    /// Of roles that have queries here.
+    by_role: Mutex<BTreeMap<String, Weak<Semaphore>>>,
+}
+
+impl Places {
+    /// So many, and three quarters of them for one role.
+    fn new(all: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(all)),
+            of_a_role: (all * 3 / 4).max(1),
+            by_role: Mutex::default(),
+        }
+    }
+
+    fn of(&self, role: &str) -> Arc<Semaphore> {
+        let mut by_role = self.by_role.lock();
+        if let Some(own) = by_role.get(role).and_then(Weak::upgrade) {
+            return own;
+        }
+        by_role.retain(|_, own| own.strong_count() > 0);
+        let own = Arc::new(Semaphore::new(self.of_a_role));
+        by_role.insert(role.to_owned(), Arc::downgrade(&own));
+        own
+    }
 }
 
 /// When a query begins.
@@ -87,7 +131,8 @@ impl AdHoc {
             })?;
         Ok(Self {
             runtime: Some(runtime),
-            turns: Arc::new(Semaphore::new(processors * RUNNING)),
+            places: Places::new(processors * RUNNING),
+            planning: Arc::new(Semaphore::new(processors * PLANNING)),
             metrics,
         })
     }
@@ -106,6 +151,23 @@ impl AdHoc {
         self.run_with(admission, start).await
     }
 
+    /// Does what does not stop on its way, planning, to its end, whether or not somebody still waits for it.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> std::result::Result<T, Error> {
+        let lost = || Error::internal("the planning has broken down");
+        let place = Arc::clone(&self.planning).acquire_owned().await;
+        let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
+            return Err(lost());
+        };
+        let task = runtime.spawn(async move {
+            let _place = place;
+            work.await
+        });
+        task.await.map_err(|_| lost())
+    }
+
     /// Runs what gives rows when it is started.
     pub(crate) async fn run_with(
         &self,
@@ -119,11 +181,7 @@ impl AdHoc {
         let (out, rows) = mpsc::channel(AHEAD);
         let turns = match admission {
             Admission::AtOnce => None,
-            Admission::InTurn(session) => Some(Turns {
-                turns: Arc::clone(&self.turns),
-                metrics: self.metrics.clone(),
-                session: Arc::clone(session),
-            }),
+            Admission::InTurn(session) => Some(Turns::of(session, &self.places, &self.metrics)),
         };
         let task = runtime.spawn(run(start, turns, begun, out));
         let task = Task(task);
@@ -200,33 +258,54 @@ async fn next(turns: Option<&Turns>) -> Option<Turn> {
 
 /// Where a query gets its turns.
 struct Turns {
-    turns: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
     metrics: AdHocMetrics,
     session: Arc<Activity>,
 }
 
+/// A place among those of the role, and one among all.
+type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 impl Turns {
-    /// The next one. Nobody closes the semaphore.
+    /// Those of a session's queries.
+    fn of(session: &Arc<Activity>, places: &Places, metrics: &AdHocMetrics) -> Self {
+        Self {
+            all: Arc::clone(&places.all),
+            own: places.of(session.user()),
+            metrics: metrics.clone(),
+            session: Arc::clone(session),
+        }
+    }
+
+    /// The next one. Nobody closes the semaphores.
     async fn next(&self) -> Option<Turn> {
-        let permit = match Arc::clone(&self.turns).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
+        let permits = match self.at_once() {
+            Some(permits) => permits,
+            None => {
                 let _seen = self.session.waits();
                 let _counted = Counted::of(&self.metrics.waiting);
-                Arc::clone(&self.turns).acquire_owned().await.ok()?
+                // First its role's, so that it takes none of the others' while it waits for that.
+                let own = Arc::clone(&self.own).acquire_owned().await.ok()?;
+                (own, Arc::clone(&self.all).acquire_owned().await.ok()?)
             }
         };
         Some(Turn {
             _counted: Counted::of(&self.metrics.running),
-            _permit: permit,
+            _permits: permits,
         })
+    }
+
+    fn at_once(&self) -> Option<Permits> {
+        let own = Arc::clone(&self.own).try_acquire_owned().ok()?;
+        Some((own, Arc::clone(&self.all).try_acquire_owned().ok()?))
     }
 }
 
 /// A query's turn, over when it is dropped.
 struct Turn {
     _counted: Counted,
-    _permit: OwnedSemaphorePermit,
+    _permits: Permits,
 }
 
 /// One more of something, until it is dropped.

@@ -58,7 +58,7 @@ pub(super) async fn put(session: &Session, put: &PutSecret) -> Result<Outcome> {
         )
         .with_hint("Use up to 63 letters, digits, _ or -."));
     }
-    let secret = Secret::new(&session.role(), value);
+    let secret = Secret::new(&session.role(), value, engine.clock().now_us());
     let root = engine.durable_root();
     engine.secrets().put(root, &name, secret).await?;
     done("CREATE")
@@ -147,11 +147,7 @@ pub(super) fn check_options(session: &Session, options: &Options) -> Result<()> 
     }
     for (_, name) in &options.1 {
         let secret = session.engine().secrets().require(name)?;
-        let may = roles.is_superuser(&role)
-            || std::iter::once(&secret.owner)
-                .chain(&secret.usage)
-                .any(|of| roles.has_privileges_of(&role, of));
-        if !may {
+        if !secret.may_be_named_by(roles, &role) {
             return Err(Error::user(
                 SqlState::InsufficientPrivilege,
                 format!("permission denied for secret {name}"),

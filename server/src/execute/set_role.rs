@@ -55,6 +55,8 @@ pub(super) fn run(session: &Session, set: &SetRole) -> Result<Outcome> {
             (actor.login().to_owned(), actor.login().to_owned())
         }
     };
+    actor.becomes(&chosen.0, roles);
+    actor.becomes(&chosen.1, roles);
     let local = matches!(
         set,
         SetRole::Role { local: true, .. } | SetRole::Session { local: true, .. }

@@ -1,4 +1,4 @@
-//! `SHOW STREAMS | TABLES | VIEWS | QUERIES | SCHEMAS | CREATE …`.
+//! `SHOW STREAMS | TABLES | VIEWS | QUERIES | SCHEMAS | SECRETS | CREATE …`.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use arrow::{
 use sluice_sql::{ObjectKind, Privilege, Show, ShowFilter, ast::ObjectName};
 
 use crate::{
-    access::Target,
+    access::{Target, Viewer},
     catalog::{Object, QualifiedName, schema_name},
     error::{Error, Result, SqlState},
     session::Session,
+    system,
 };
 
 /// Columns of each kind of SHOW.
@@ -30,6 +31,7 @@ pub(super) fn schema(show: &Show) -> SchemaRef {
             "last_error",
         ],
         Show::Schemas(_) => &["schema"],
+        Show::Secrets(_) => &["name", "owner", "usage", "options", "created_at"],
         Show::Create { .. } => &["name", "statement"],
     };
     Arc::new(Schema::new(
@@ -56,6 +58,7 @@ pub(super) fn run(session: &Session, show: &Show) -> Result<RecordBatch> {
                 .map(|name| vec![Some(name.to_owned())])
                 .collect()
         }
+        Show::Secrets(filter) => secrets(session, filter),
         Show::Create { kind, name } => vec![create(session, *kind, name)?],
     };
     let schema = schema(show);
@@ -125,6 +128,27 @@ fn queries(session: &Session, filter: &ShowFilter) -> Vec<Row> {
                 Some(status.lag_rows.to_string()),
                 status.held_by,
                 status.last_error,
+            ]
+        })
+        .collect()
+}
+
+fn secrets(session: &Session, filter: &ShowFilter) -> Vec<Row> {
+    let engine = session.engine();
+    let catalog = engine.catalog();
+    let viewer = Viewer::Session(Arc::clone(session.actor()));
+    let all = engine.secrets().names();
+    all.into_iter()
+        .filter(|(_, secret)| viewer.hears_of_secret(&catalog, secret))
+        .filter(|(name, _)| matches(filter, name))
+        .map(|(name, secret)| {
+            let options = system::options_of(&catalog, &name);
+            vec![
+                Some(name),
+                Some(secret.owner.clone()),
+                system::usage_of(&secret),
+                options,
+                secret.created_us.map(crate::clock::rfc3339),
             ]
         })
         .collect()

@@ -87,6 +87,11 @@ impl Session {
         self.actor.session_user()
     }
 
+    /// Refuses where the role of the session has been dropped: a statement begins.
+    pub(crate) fn check_there(&self) -> Result<()> {
+        self.actor.check_there(self.engine.catalog().roles())
+    }
+
     /// What relations are looked up under at this moment.
     pub(super) fn seen(&self) -> Seen {
         let path = self.settings.lock().get("search_path");

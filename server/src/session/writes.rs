@@ -57,6 +57,7 @@ impl Session {
         let Some(Planned::Write(dml)) = &prepared.plan else {
             return Err(Error::internal("only what inserts runs for many values"));
         };
+        self.check_there()?;
         self.admit(prepared)?;
         self.look_again(prepared).await?;
         let done = Box::pin(dml::run_all(self, dml, rows, token)).await;

@@ -150,7 +150,14 @@ impl SubscriptionPlan {
         let state = self.context.state();
         let planned = sluice_planner::bound_plan(&state, &self.query).await;
         match planned.map_err(engine_error) {
-            Err(error) if error.state == SqlState::InsufficientPrivilege => Err(external(error)),
+            Err(error)
+                if matches!(
+                    error.state,
+                    SqlState::InsufficientPrivilege | SqlState::InvalidAuthorization
+                ) =>
+            {
+                Err(external(error))
+            }
             // What else may be wrong is told by the table itself.
             Ok(_) | Err(_) => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! `SHOW STREAMS | TABLES | VIEWS | QUERIES | SCHEMAS [FROM schema] [LIKE 'pattern']` and `SHOW CREATE kind name`.
+//! `SHOW STREAMS | TABLES | VIEWS | QUERIES | SCHEMAS | SECRETS [FROM schema] [LIKE 'pattern']` and `SHOW CREATE kind name`.
 //!
 //! Every other SHOW is PostgreSQL's SHOW of a variable; one that is nearly a list of ours is taken for a slip.
 
@@ -46,6 +46,8 @@ pub enum Show {
     Queries(ShowFilter),
     /// SHOW SCHEMAS.
     Schemas(ShowFilter),
+    /// SHOW SECRETS.
+    Secrets(ShowFilter),
     /// SHOW CREATE kind name.
     Create {
         /// What it is.
@@ -63,13 +65,14 @@ impl fmt::Display for Show {
             Self::Views(filter) => write!(f, "SHOW VIEWS{filter}"),
             Self::Queries(filter) => write!(f, "SHOW QUERIES{filter}"),
             Self::Schemas(filter) => write!(f, "SHOW SCHEMAS{filter}"),
+            Self::Secrets(filter) => write!(f, "SHOW SECRETS{filter}"),
             Self::Create { kind, name } => write!(f, "SHOW CREATE {kind} {name}"),
         }
     }
 }
 
 const LISTS: &str =
-    "write SHOW STREAMS, TABLES, VIEWS, QUERIES or SCHEMAS [FROM schema] [LIKE 'pattern']";
+    "write SHOW STREAMS, TABLES, VIEWS, QUERIES, SCHEMAS or SECRETS [FROM schema] [LIKE 'pattern']";
 
 /// What a SHOW of several things becomes.
 type List = fn(ShowFilter) -> Show;
@@ -88,6 +91,7 @@ pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseE
         (&["SHOW", "QUERIES"], Show::Queries),
         (&["SHOW", "SCHEMAS"], Show::Schemas),
         (&["SHOW", "DATABASES"], Show::Schemas),
+        (&["SHOW", "SECRETS"], Show::Secrets),
     ];
     for (words, show) in LISTS_OF {
         if reader.take(words) {
@@ -141,7 +145,9 @@ fn misspelt(reader: &Reader<'_>) -> Result<(), ParseError> {
             _ => Err(ParseError::syntax(reader.peek(1)).hint(LISTS)),
         };
     };
-    const OURS: [&str; 6] = ["STREAMS", "TABLES", "VIEWS", "QUERIES", "SCHEMAS", "CREATE"];
+    const OURS: [&str; 7] = [
+        "STREAMS", "TABLES", "VIEWS", "QUERIES", "SCHEMAS", "SECRETS", "CREATE",
+    ];
     match hints::nearest(word, &OURS) {
         Some(near) => {
             Err(ParseError::syntax(reader.peek(1)).hint(format!("did you mean SHOW {near}?")))

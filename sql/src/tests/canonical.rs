@@ -188,6 +188,7 @@ fn the_rest_of_ours() {
     becomes("SHOW VIEWS LIKE 'it''s'", "SHOW VIEWS LIKE 'it''s'");
     becomes("SHOW QUERIES", "SHOW QUERIES");
     becomes("SHOW SCHEMAS", "SHOW SCHEMAS");
+    becomes("show secrets like 'k%'", "SHOW SECRETS LIKE 'k%'");
     becomes("SHOW CREATE TABLE gold.x", "SHOW CREATE TABLE gold.x");
     becomes("SHOW CREATE SOURCE x", "SHOW CREATE STREAM x");
     becomes("SHOW CREATE VIEW x", "SHOW CREATE VIEW x");

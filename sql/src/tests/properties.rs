@@ -257,13 +257,14 @@ fn statement() -> impl Strategy<Value = Statement> {
                 names,
                 cascade
             })),
-        (filter(), 0..5_usize).prop_map(|(filter, which)| {
+        (filter(), 0..6_usize).prop_map(|(filter, which)| {
             let show = [
                 Show::Streams,
                 Show::Tables,
                 Show::Views,
                 Show::Queries,
                 Show::Schemas,
+                Show::Secrets,
             ][which];
             Statement::Show(show(filter))
         }),

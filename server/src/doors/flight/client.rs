@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{places::Place, statement::Bound};
 use crate::{
+    access::Verifier,
     error::{Error, Result, SqlState},
     session::{Prepared, Session},
 };
@@ -26,6 +27,8 @@ pub(super) const TICKET_LIFE: Duration = Duration::from_secs(600);
 pub(super) struct Client {
     /// The session.
     pub(super) session: Arc<Session>,
+    /// What its password was checked against; `None` for one that came in without.
+    pub(super) shown: Option<Verifier>,
     handles: Mutex<Handles>,
     opened: Instant,
     /// Ends every running result of this session.
@@ -77,9 +80,15 @@ pub(super) enum Cancel {
 }
 
 impl Client {
-    pub(super) fn new(session: Arc<Session>, place: Place, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        shown: Option<Verifier>,
+        place: Place,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             session,
+            shown,
             handles: Mutex::new(Handles {
                 statements: HashMap::new(),
                 tickets: HashMap::new(),
@@ -244,6 +253,8 @@ impl Client {
                 SqlState::AdminShutdown,
                 "terminating connection because the server is shutting down",
             )
+        } else if let Err(dropped) = self.session.check_there() {
+            dropped
         } else {
             Error::user(
                 SqlState::QueryCanceled,

@@ -2,6 +2,9 @@
 //!
 //! Calls without a token belong to the connection they come by: their sessions hang on [`Peer`], which every call of the connection carries
 //! and which goes when the connection does. Nothing has to be cleaned up, and no later connection can inherit them.
+//!
+//! A connection is a stranger's until one of its calls has shown who makes it, however far it has come by then: encryption, HTTP/2's own
+//! beginning and calls that were refused all count.
 
 use std::{
     collections::HashMap,
@@ -18,8 +21,7 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
-    time::timeout,
+    sync::mpsc,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -28,16 +30,18 @@ use tonic::transport::server::Connected;
 use super::{client::Client, gathered::Gathered};
 use crate::doors::{
     guard::Guard,
+    strangers::{Patience, Stranger, Strangers},
     tls::{Inside, Transport},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Pause after a failed accept: out of file handles is no reason to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a client may take to begin.
-const BEGIN: Duration = Duration::from_secs(10);
-/// Connections that have not begun.
-const BEGINNING: usize = 200;
+/// How long a client may take from its connection to the first call that is let in.
+const FIRST_CALL: Duration = Duration::from_secs(30);
 
 /// The other end of a connection.
 #[derive(Clone)]
@@ -49,6 +53,7 @@ pub(super) struct Peer {
     pub(super) certificate: Option<String>,
     /// Sessions of calls without a token, by user and what the user has shown.
     pub(super) clients: Arc<Mutex<HashMap<String, Arc<Client>>>>,
+    stranger: Arc<Stranger>,
 }
 
 impl Peer {
@@ -56,27 +61,31 @@ impl Peer {
     pub(super) fn is_loopback(&self) -> bool {
         self.address.to_canonical().is_loopback()
     }
+
+    /// A call has shown who makes it.
+    pub(super) fn known(&self) {
+        self.stranger.known();
+    }
 }
 
 /// A connection, encrypted or not, that hands [`Peer`] to its calls.
 pub(super) struct Connection {
     stream: Gathered<Transport>,
     peer: Peer,
+    /// How long it is borne with; `None` once it is known.
+    patience: Option<Patience>,
 }
 
 /// The connections of a listener, for ever. Each begins in a task of its own: a client that encrypts slowly keeps nobody waiting.
 pub(super) fn incoming(
     listener: TcpListener,
     guard: Arc<Guard>,
+    strangers: Arc<Strangers>,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
-        let places = Arc::new(Semaphore::new(BEGINNING));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = sender.closed() => return,
@@ -85,13 +94,11 @@ pub(super) fn incoming(
             match accepted {
                 Ok((stream, address)) => {
                     let (guard, sender) = (Arc::clone(&guard), sender.clone());
+                    let stranger = strangers.enter();
                     tokio::spawn(async move {
-                        let begun = timeout(BEGIN, begin(stream, address, &guard)).await;
-                        drop(place);
-                        match begun {
-                            Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
-                            Ok(Err(error)) => tracing::debug!(%error, "a client did not begin"),
-                            Err(_) => tracing::debug!("a client did not begin in time"),
+                        match begin(stream, address, &guard, stranger).await {
+                            Ok(connection) => drop(sender.send(Ok(connection)).await),
+                            Err(error) => tracing::debug!(%error, "a client did not begin"),
                         }
                     });
                 }
@@ -108,10 +115,36 @@ pub(super) fn incoming(
 /// The first byte of a TLS connection; HTTP/2 begins with another.
 const HANDSHAKE: u8 = 0x16;
 
-async fn begin(stream: TcpStream, from: SocketAddr, guard: &Guard) -> io::Result<Connection> {
+async fn begin(
+    stream: TcpStream,
+    from: SocketAddr,
+    guard: &Guard,
+    stranger: Stranger,
+) -> io::Result<Connection> {
+    let mut patience = stranger.patience(FIRST_CALL);
+    let stream = tokio::select! {
+        () = &mut patience => return Err(io::ErrorKind::TimedOut.into()),
+        stream = transport(stream, from, guard) => stream?,
+    };
+    let peer = Peer {
+        address: from.ip(),
+        port: from.port(),
+        certificate: stream.client_name(),
+        clients: Arc::default(),
+        stranger: Arc::new(stranger),
+    };
+    Ok(Connection {
+        stream: Gathered::new(stream),
+        peer,
+        patience: Some(patience),
+    })
+}
+
+/// Encrypts where the client does.
+async fn transport(stream: TcpStream, from: SocketAddr, guard: &Guard) -> io::Result<Transport> {
     // Small answers must not wait for a full segment; a socket that cannot do it still works.
     let _ = stream.set_nodelay(true);
-    let stream = match guard.tls() {
+    Ok(match guard.tls() {
         None => Transport::Plain(stream),
         Some(tls) => {
             let mut first = [0];
@@ -124,16 +157,6 @@ async fn begin(stream: TcpStream, from: SocketAddr, guard: &Guard) -> io::Result
                 Transport::Plain(stream)
             }
         }
-    };
-    let peer = Peer {
-        address: from.ip(),
-        port: from.port(),
-        certificate: stream.client_name(),
-        clients: Arc::default(),
-    };
-    Ok(Connection {
-        stream: Gathered::new(stream),
-        peer,
     })
 }
 
@@ -151,6 +174,14 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.peer.stranger.is_known() {
+            self.patience = None;
+        }
+        if let Some(patience) = &mut self.patience
+            && Pin::new(patience).poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! With a bearer token: the session its handshake opened, from whatever connection. Without one: a session per connection and user, so that SET
 //! sticks for a client that never shakes hands. A token that is unknown or went unused too long is refused, never silently replaced by a new
-//! session, whose settings would be others. So is one that somebody has ended by `pg_terminate_backend`.
+//! session, whose settings would be others. So is one that somebody has ended by `pg_terminate_backend`, and one whose role was dropped or
+//! would not be let in any more with what it showed when it came.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ use super::{
     places::{Limits, Places},
 };
 use crate::{
+    access::Verifier,
     doors::guard::{self, Guard},
     error::{Error, Result, SqlState},
     session::{Door, Sessions, running::terminated},
@@ -77,9 +79,10 @@ impl Registry {
             Credentials::Bearer(token) => return self.by_token(&token).map(|_| token),
         };
         let peer = peer(extensions)?;
-        self.admit(&user, &password, peer).await?;
+        let shown = self.admit(&user, &password, peer).await?;
         self.drop_idle();
-        let client = self.open(&user, auth::database(metadata), peer)?;
+        let client = self.open(&user, auth::database(metadata), peer, shown)?;
+        peer.known();
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.tokens.lock().insert(token.clone(), client);
         Ok(token)
@@ -103,6 +106,9 @@ impl Registry {
                     .await?
             }
         };
+        if let Some(peer) = extensions.get::<Peer>() {
+            peer.known();
+        }
         client.touch();
         Ok(client)
     }
@@ -120,8 +126,8 @@ impl Registry {
         }
     }
 
-    /// Lets somebody in, or says why not.
-    async fn admit(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<()> {
+    /// Lets somebody in, or says why not; what the password was checked against, where one was asked.
+    async fn admit(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<Option<Verifier>> {
         let done = self.look_at(user, password, peer).await;
         if let Err(error) = &done {
             let (address, door) = (peer.address, Door::FlightSql);
@@ -130,16 +136,31 @@ impl Registry {
         done
     }
 
-    async fn look_at(&self, user: &str, password: &Hidden, peer: &Peer) -> Result<()> {
+    async fn look_at(
+        &self,
+        user: &str,
+        password: &Hidden,
+        peer: &Peer,
+    ) -> Result<Option<Verifier>> {
         let login = self.sessions.login(user);
         let shown = self.guard.certificate(user, peer.certificate.as_deref())?;
-        if !shown && self.guard.asks() {
+        let asked = !shown && self.guard.asks();
+        if asked {
             let Hidden(password) = password;
             self.guard
                 .password(&login, user, password, peer.address)
                 .await?;
         }
-        guard::may_log_in(&login, user)
+        guard::may_log_in(&login, user)?;
+        Ok(asked.then_some(login.verifier))
+    }
+
+    /// Whether a client would be let in now with what it showed when it came.
+    fn may_go_on(&self, client: &Client) -> bool {
+        let user = client.session.user();
+        let login = self.sessions.login(user);
+        let holds = |shown: &Verifier| login.password_holds && login.verifier == *shown;
+        guard::may_log_in(&login, user).is_ok() && client.shown.as_ref().is_none_or(holds)
     }
 
     /// Ends a session: its handles are forgotten, its running results end.
@@ -165,9 +186,13 @@ impl Registry {
         let now = Instant::now();
         self.tokens.lock().retain(|_, client| {
             let idle_too_long = client.idle(now) >= idle_limit(client);
-            let keep = !client.is_ended() && !idle_too_long && client.age(now) < TOKEN_LIFE;
-            // A token that is old has no further calls; what one of them began goes on to its end.
-            if !keep && (idle_too_long || client.is_ended()) {
+            let is_over = client.is_ended() || client.session.check_there().is_err();
+            let keep = !is_over
+                && !idle_too_long
+                && client.age(now) < TOKEN_LIFE
+                && self.may_go_on(client);
+            // A token that is old, or of a password of before, has no further calls; what one of them began goes on to its end.
+            if !keep && (idle_too_long || is_over) {
                 client.close();
             } else if client.idle(now) >= SWEEP {
                 client.session.rest();
@@ -179,16 +204,17 @@ impl Registry {
     fn by_token(&self, token: &str) -> Result<Arc<Client>> {
         let now = Instant::now();
         let found = self.tokens.lock().get(token).cloned();
+        if let Some(client) = &found
+            && let Err(dropped) = client.session.check_there()
+        {
+            client.close();
+            return Err(dropped);
+        }
         let alive = found.filter(|client| {
-            // A role that is gone, or may not log in any more, has no session either.
             !client.is_ended()
                 && client.idle(now) < idle_limit(client)
                 && client.age(now) < TOKEN_LIFE
-                && guard::may_log_in(
-                    &self.sessions.login(client.session.user()),
-                    client.session.user(),
-                )
-                .is_ok()
+                && self.may_go_on(client)
         });
         alive.ok_or_else(|| {
             Error::user(
@@ -196,7 +222,7 @@ impl Registry {
                 "the session of this token has ended",
             )
             .with_detail(
-                "It was closed or terminated, was not used for 8 hours or its idle_session_timeout, is older than a day, its role may not log in any more, or the server was restarted.",
+                "It was closed or terminated, was not used for 8 hours or its idle_session_timeout, is older than a day, its role may not log in any more, its password was changed or has ended, or the server was restarted.",
             )
             .with_hint("Connect again.")
         })
@@ -214,15 +240,26 @@ impl Registry {
         let login = self.sessions.login(user);
         let found = peer.clients.lock().get(&key).cloned();
         if let Some(client) = found {
-            guard::may_log_in(&login, user)?;
-            if client.is_ended() {
+            let there = match client.is_ended() {
+                true => Err(terminated()),
+                false => client.session.check_there(),
+            };
+            if let Err(gone) = there {
                 // Told once; who goes on after that begins anew.
                 peer.clients.lock().remove(&key);
-                return Err(terminated());
+                if !client.is_ended() {
+                    client.close();
+                }
+                return Err(gone);
             }
-            return Ok(client);
+            guard::may_log_in(&login, user)?;
+            if self.may_go_on(&client) {
+                return Ok(client);
+            }
+            // The password that was right is not any more.
+            peer.clients.lock().remove(&key);
         }
-        self.admit(user, password, peer).await?;
+        let shown = self.admit(user, password, peer).await?;
         let mut clients = peer.clients.lock();
         // Another call of the same connection may have been faster.
         if let Some(client) = clients.get(&key) {
@@ -231,7 +268,7 @@ impl Registry {
         if clients.len() >= MAX_PER_CONNECTION {
             return Err(too_many(MAX_PER_CONNECTION));
         }
-        let client = self.open(user, auth::database(metadata), peer)?;
+        let client = self.open(user, auth::database(metadata), peer, shown)?;
         clients.insert(key, Arc::clone(&client));
         Ok(client)
     }
@@ -244,7 +281,13 @@ impl Registry {
         format!("{user}\0{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
-    fn open(&self, user: &str, database: &str, peer: &Peer) -> Result<Arc<Client>> {
+    fn open(
+        &self,
+        user: &str,
+        database: &str,
+        peer: &Peer,
+        shown: Option<Verifier>,
+    ) -> Result<Arc<Client>> {
         let superuser = self.sessions.login(user).superuser;
         let place = self.places.take(user, superuser)?;
         let session = self.sessions.open(user, database, Door::FlightSql)?;
@@ -252,7 +295,7 @@ impl Registry {
             .activity()
             .came_from(SocketAddr::new(peer.address, peer.port));
         let shutdown = self.shutdown.clone();
-        Ok(Arc::new(Client::new(session, place, shutdown)))
+        Ok(Arc::new(Client::new(session, shown, place, shutdown)))
     }
 }
 

@@ -303,7 +303,7 @@ async fn bind(
         let hints = parameters::types(&batches);
         kept.prepared = client
             .session
-            .prepare(&kept.prepared.parsed, &hints)
+            .prepare_apart(&kept.prepared.parsed, &hints)
             .await?;
     }
     kept.rows = Some(parameters::rows(&batches, &kept.prepared.parameters)?);

@@ -3,7 +3,7 @@
 //! The messages stand in Flight.proto but not in the crate, so they are written out here (field numbers from Arrow's `format/Flight.proto`).
 //! `catalog` and `schema` are names every client uses; any other name is a parameter of `SET`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{registry::DEFAULT_NAME, statement};
 use crate::{
@@ -97,7 +97,7 @@ impl CloseSessionResult {
 
 /// Sets what can be set and tells what cannot.
 pub(super) async fn set(
-    session: &Session,
+    session: &Arc<Session>,
     request: SetSessionOptionsRequest,
 ) -> SetSessionOptionsResult {
     let mut errors = HashMap::new();
@@ -115,7 +115,7 @@ pub(super) async fn set(
     SetSessionOptionsResult { errors }
 }
 
-async fn set_one(session: &Session, name: &str, value: Option<OptionValue>) -> Result<()> {
+async fn set_one(session: &Arc<Session>, name: &str, value: Option<OptionValue>) -> Result<()> {
     let value = match value {
         None => return run(session, &format!("RESET {}", parameter(name)?)).await,
         Some(OptionValue::Text(text)) => text,
@@ -164,7 +164,7 @@ fn parameter(name: &str) -> Result<&str> {
     ))
 }
 
-async fn run(session: &Session, text: &str) -> Result<()> {
+async fn run(session: &Arc<Session>, text: &str) -> Result<()> {
     let prepared = statement::prepare(session, text, &[]).await?;
     session.execute(&prepared, vec![]).await.map(drop)
 }

@@ -53,14 +53,14 @@ impl Bound {
 
 /// Plans the one statement of a text; `hints` are the types of its parameters as far as the client gave them.
 pub(super) async fn prepare(
-    session: &Session,
+    session: &Arc<Session>,
     text: &str,
     hints: &[Option<DataType>],
 ) -> Result<Prepared> {
     let parsed = parse(session, text)?;
     match parsed.as_slice() {
         [parsed] if is_of_a_block(&parsed.statement) => Err(no_transactions()),
-        [statement] => session.prepare(statement, hints).await,
+        [statement] => session.prepare_apart(statement, hints).await,
         [] => Err(Error::user(
             SqlState::SyntaxError,
             "the text holds no statement",

@@ -1,7 +1,8 @@
 //! A listener whose connections are few and do not linger.
 //!
 //! The HTTP server in use sets no time limit of its own, so a client that sends a header byte by byte, or none, would keep its connection for
-//! ever. Here a connection from which nothing was read for a while ends, and only so many exist at one time; more wait in the backlog.
+//! ever. Here a connection that gets no answer for a while ends, and only so many exist at one time: nobody shows who he is at this door, so
+//! whoever came first makes room for the next one.
 
 use std::{
     future::Future,
@@ -17,19 +18,22 @@ use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep},
 };
+
+use crate::doors::strangers::{Patience, Stranger, Strangers};
 
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 256;
+/// The first request must have come whole, and its answer begun, this long after the connection.
+const FIRST: Duration = Duration::from_secs(20);
 /// A whole request must have come this long after the last one was answered; scrapers that keep a connection come every minute or more often.
 const QUIET: Duration = Duration::from_secs(75);
 
 /// The listener.
 pub(super) struct Bounded {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    strangers: Arc<Strangers>,
+    first: Duration,
     quiet: Duration,
 }
 
@@ -37,23 +41,30 @@ pub(super) struct Bounded {
 pub(super) struct Connection {
     stream: TcpStream,
     /// When it ends unless an answer is written before: reading alone does not count, or a byte a minute would do.
-    end: Pin<Box<Sleep>>,
+    patience: Patience,
     quiet: Duration,
-    _room: Option<OwnedSemaphorePermit>,
+    _stranger: Stranger,
 }
 
 impl Bounded {
     pub(super) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            strangers: Strangers::new(MAX_CONNECTIONS),
+            first: FIRST,
             quiet: QUIET,
         }
     }
 
     #[cfg(test)]
-    pub(super) fn with_quiet(mut self, quiet: Duration) -> Self {
-        self.quiet = quiet;
+    pub(super) fn with_first(mut self, first: Duration) -> Self {
+        self.first = first;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_room(mut self, room: usize) -> Self {
+        self.strangers = Strangers::new(room);
         self
     }
 }
@@ -63,14 +74,13 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // Nobody closes the semaphore, so there is always a permit in the end.
-        let room = Arc::clone(&self.room).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        let stranger = self.strangers.enter();
         let connection = Connection {
             stream,
-            end: Box::pin(tokio::time::sleep(self.quiet)),
+            patience: stranger.patience(self.first),
             quiet: self.quiet,
-            _room: room,
+            _stranger: stranger,
         };
         (connection, address)
     }
@@ -86,7 +96,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.end.as_mut().poll(cx).is_ready() {
+        if Pin::new(&mut self.patience).poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
@@ -100,8 +110,8 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        let end = Instant::now() + self.quiet;
-        self.end.as_mut().reset(end);
+        let quiet = self.quiet;
+        self.patience.anew(quiet);
         Poll::Ready(written)
     }
 

@@ -124,7 +124,7 @@ async fn shutdown_ends_it_even_with_a_silent_client() {
 async fn a_request_that_never_ends_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let bounded = listener::Bounded::new(listener).with_quiet(Duration::from_millis(300));
+    let bounded = listener::Bounded::new(listener).with_first(Duration::from_millis(300));
     let health: Arc<dyn Health> = Arc::new(Process::default());
     let task = tokio::spawn(axum::serve(bounded, router(health)).into_future());
     let mut slow = TcpStream::connect(address).await.unwrap();
@@ -143,5 +143,24 @@ async fn a_request_that_never_ends_is_cut_off() {
         }
     });
     assert!(ended.await.is_ok(), "the connection was kept");
+    task.abort();
+}
+
+#[tokio::test]
+async fn silent_connections_keep_nobody_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let bounded = listener::Bounded::new(listener).with_room(4);
+    let health: Arc<dyn Health> = Arc::new(Process::default());
+    let task = tokio::spawn(axum::serve(bounded, router(health)).into_future());
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let asked = tokio::time::timeout(Duration::from_secs(5), ask(address, "GET /healthz")).await;
+    assert!(asked.unwrap().starts_with("HTTP/1.1 200"));
+    let ended = silent[0].read(&mut [0]);
+    let ended = tokio::time::timeout(Duration::from_secs(5), ended).await;
+    assert!(matches!(ended.unwrap(), Ok(0) | Err(_)), "it was kept");
     task.abort();
 }

@@ -78,6 +78,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Err(Trouble::Lost(lost)) => return Err(lost),
                 Err(Trouble::Told(failure)) => return self.dismiss(&failure).await,
             };
+            if let Err(dropped) = self.session.check_there() {
+                let failure = Failure::from(dropped).with_severity(Severity::Fatal);
+                return self.dismiss(&failure).await;
+            }
             let extended = is_extended(&message);
             // In a box: who only waits need not have the room that work takes.
             let handling = Box::pin(self.handle(message));

@@ -100,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             offset: parsed.offset,
         };
         let prepared = running
-            .wait(&mut self.wire, session.prepare(&query, &[]))
+            .wait(&mut self.wire, session.prepare_apart(&query, &[]))
             .await??;
         if !prepared.parameters.is_empty() {
             return Err(Failure::error("42P02", "there is no parameter $1").into());

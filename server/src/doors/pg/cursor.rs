@@ -44,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         let session = Arc::clone(&self.session);
         let parsed = one_query(&session, query, *offset)?;
-        let planning = session.prepare(&parsed, hints);
+        let planning = session.prepare_apart(&parsed, hints);
         let prepared = running.wait(&mut self.wire, planning).await??;
         let types = prepared.parameters.iter();
         statement.types = types

@@ -55,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return Ok(nothing(Kind::Copy(Box::new((copy.clone(), parsed)))));
         }
         let session = Arc::clone(&self.session);
-        let planning = session.prepare(&parsed, hints);
+        let planning = session.prepare_apart(&parsed, hints);
         let prepared = running.wait(&mut self.wire, planning).await??;
         let types = prepared.parameters.iter();
         let mut types: Vec<Type> = types

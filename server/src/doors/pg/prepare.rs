@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return Err(Failure::error("42601", "EXPLAIN takes one statement").into());
         };
         let session = Arc::clone(&self.session);
-        let planning = session.prepare(&parsed, &[]);
+        let planning = session.prepare_apart(&parsed, &[]);
         let prepared = running.wait(&mut self.wire, planning).await?;
         // Positions would be of a text that nobody sent.
         let prepared = prepared.map_err(|error| Failure {

@@ -78,6 +78,33 @@ async fn connections_are_limited_and_some_kept_for_the_owner() {
 }
 
 #[tokio::test]
+async fn those_who_say_nothing_make_room_for_who_logs_in() {
+    let server = server_with(Limits {
+        connections: 2,
+        reserved: 0,
+        strangers: 3,
+        ..Limits::default()
+    })
+    .await;
+    let mut first = Raw::open(&server).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Raw::open(&server).await);
+    }
+    let (mut raw, answers) = Raw::login(&server).await;
+    assert!(tags(&answers).ends_with('Z'));
+    assert_eq!(first.next().await, None);
+    // Who is in stays in.
+    for _ in 0..20 {
+        silent.push(Raw::open(&server).await);
+    }
+    let (_other, answers) = Raw::login(&server).await;
+    assert!(tags(&answers).ends_with('Z'));
+    raw.send(b'Q', b"SELECT 1\0").await;
+    assert_eq!(tags(&raw.until_ready().await), "TDCZ");
+}
+
+#[tokio::test]
 async fn who_does_not_start_is_let_go() {
     let server = server_with(Limits {
         startup_timeout: Duration::from_millis(50),

@@ -1,0 +1,63 @@
+//! Whose turn it is.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{activity::Activities, clock::SystemClock, session::Door};
+
+#[test]
+fn no_role_has_all_turns() {
+    let activities = Activities::new(Arc::new(SystemClock));
+    let (places, metrics) = (Places::new(4), AdHocMetrics::default());
+    let turns = |role: &str| {
+        let session = activities.enter(role, Door::Postgres);
+        Turns::of(&session, &places, &metrics)
+    };
+    let next = |turns: &Turns| turns.next().now_or_never().flatten();
+    // Whatever sessions it has.
+    let mut anns: Vec<_> = (0..3).map(|_| next(&turns("ann")).unwrap()).collect();
+    let ann = turns("ann");
+    assert!(next(&ann).is_none());
+    let bob = turns("bob");
+    let bobs = next(&bob).unwrap();
+    assert!(next(&bob).is_none(), "there are four");
+    assert_eq!(metrics.running.get(), 4);
+    anns.pop();
+    let second = next(&bob).unwrap();
+    assert!(next(&ann).is_none());
+    drop((bobs, second));
+    assert!(next(&ann).is_some());
+    assert_eq!(metrics.waiting.get(), 0);
+}
+
+#[test]
+fn a_role_without_queries_is_forgotten() {
+    let places = Places::new(4);
+    let ann = places.of("ann");
+    assert!(Arc::ptr_eq(&ann, &places.of("ann")));
+    drop(ann);
+    let _bob = places.of("bob");
+    assert_eq!(places.by_role.lock().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_planned_goes_on_when_nobody_waits_any_more() {
+    let ad_hoc = AdHoc::new(AdHocMetrics::default()).unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (end, ended) = oneshot::channel();
+    // Keeps its thread, as planning does.
+    let work = async move {
+        wait.recv().unwrap();
+        end.send(7).unwrap();
+    };
+    let waited = timeout(Duration::from_millis(50), ad_hoc.apart(work)).await;
+    assert!(waited.is_err());
+    go.send(()).unwrap();
+    let ended = timeout(Duration::from_secs(10), ended).await;
+    assert_eq!(ended.unwrap().unwrap(), 7);
+    assert_eq!(ad_hoc.apart(async { 8 }).await.unwrap(), 8);
+}
