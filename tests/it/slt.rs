@@ -146,6 +146,7 @@ files!(
     cursors,
     select,
     sketches,
+    values,
     windows,
     settings
 );

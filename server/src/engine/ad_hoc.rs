@@ -6,7 +6,7 @@
 //! client, a cursor) gives its turn away meanwhile. Who waits is told by its session's activity and counted, and whoever asks for that does
 //! not wait.
 
-use std::{sync::Arc, thread};
+use std::{any::Any, sync::Arc, thread};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
@@ -133,8 +133,12 @@ impl AdHoc {
                 return Some((batch, (rows, task)));
             }
             // All rows were given, unless it broke down.
-            let failed = (&mut task.0).await.is_err();
-            failed.then(|| (Err(broken_down()), (rows, task)))
+            let failed = (&mut task.0).await.err()?;
+            let error = match failed.try_into_panic() {
+                Ok(panic) => panicked(panic.as_ref()),
+                Err(_) => broken_down(),
+            };
+            Some((Err(error), (rows, task)))
         });
         // One that broke down says so once.
         let rows = rows.scan(false, |over, batch| {
@@ -255,7 +259,17 @@ fn give_way() {
     }
 }
 
-/// What is said of a query that panicked.
+/// What is said of a query that panicked with this: Arrow's arrays do so where they would be larger than their offsets can tell.
+fn panicked(panic: &(dyn Any + Send)) -> DataFusionError {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    match text {
+        Some(text) if text.contains("offset overflow") => DataFusionError::Execution(text.into()),
+        _ => broken_down(),
+    }
+}
+
+/// What is said of a query that broke down.
 pub(crate) fn broken_down() -> DataFusionError {
     external(Error::internal("the query has broken down"))
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::{Facts, relations::Listed};
+use crate::arithmetic::round_even;
 
 pub(super) use fixed::XMIN;
 pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
@@ -52,5 +53,6 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(sizes::all(facts, listed));
     all.extend(bytes::all());
     all.push(sleep::function());
+    all.push(round_even());
     all
 }

@@ -69,6 +69,7 @@ pub(super) fn all() -> Vec<ScalarUDF> {
             Err(invalid(format!("malformed array literal: \"{written}\"")))
         }),
         Called::strict("array_dims", "text", |arguments| Ok(dimensions(arguments))),
+        Called::strict("sluice_chr", "text", character),
     ];
     for (name, reduce) in [
         ("justify_hours", (true, false)),
@@ -84,6 +85,37 @@ pub(super) fn all() -> Vec<ScalarUDF> {
 
 fn invalid(message: String) -> DataFusionError {
     external(Error::user(SqlState::InvalidTextRepresentation, message))
+}
+
+/// `chr`: the character of a number; a text has no zero in it.
+fn character(arguments: &[ScalarValue]) -> Result<Value> {
+    let wrong = |state, message: String| Err(external(Error::user(state, message)));
+    let Some(code) = number(arguments, 0) else {
+        let written = text(arguments, 0).unwrap_or_default();
+        return Err(invalid(format!(
+            "invalid input syntax for type integer: \"{written}\""
+        )));
+    };
+    let character = u32::try_from(code).ok().map(char::from_u32);
+    match (code, character) {
+        (0, _) => wrong(
+            SqlState::ProgramLimitExceeded,
+            "null character not permitted".into(),
+        ),
+        (..0, _) => wrong(
+            SqlState::InvalidParameterValue,
+            "character number must be positive".into(),
+        ),
+        (_, Some(Some(character))) => Ok(character.to_string().into()),
+        (0x11_0000.., _) => wrong(
+            SqlState::ProgramLimitExceeded,
+            format!("requested character too large for encoding: {code}"),
+        ),
+        _ => wrong(
+            SqlState::ProgramLimitExceeded,
+            format!("requested character not valid for encoding: {code}"),
+        ),
+    }
 }
 
 /// `array_dims`: `[1:2][1:3]`; of an empty one nothing.

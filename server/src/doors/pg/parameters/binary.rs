@@ -5,7 +5,7 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 use uuid::Uuid;
 
-use super::{element_of, list, numeric};
+use super::{element_of, lists, numeric};
 
 /// Days from 1970 to 2000.
 const EPOCH_DAYS: i32 = 10_957;
@@ -15,7 +15,7 @@ const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 /// The value of these bytes.
 pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(element) = element_of(pg) {
-        return array(element, bytes);
+        return lists::from_binary(element, bytes, decode);
     }
     Some(match *pg {
         Type::BOOL => ScalarValue::Boolean(Some(u8::from_be_bytes(bytes.try_into().ok()?) != 0)),
@@ -69,43 +69,4 @@ fn string(bytes: &[u8]) -> Option<ScalarValue> {
         .ok()
         .filter(|text| !text.contains('\0'))?;
     Some(ScalarValue::Utf8(Some(text.to_owned())))
-}
-
-fn array(element: &Type, bytes: &[u8]) -> Option<ScalarValue> {
-    let mut rest = bytes;
-    let mut int4 = || {
-        let (head, tail) = rest.split_first_chunk::<4>()?;
-        rest = tail;
-        Some(i32::from_be_bytes(*head))
-    };
-    let (dimensions, _flags, oid) = (int4()?, int4()?, int4()? as u32);
-    if oid != element.oid() {
-        return None;
-    }
-    let count = match dimensions {
-        0 => 0,
-        1 => {
-            let count = int4()?;
-            int4()?;
-            count
-        }
-        _ => return None,
-    };
-    let mut values = Vec::new();
-    for _ in 0..count {
-        let (head, tail) = rest.split_first_chunk::<4>()?;
-        rest = tail;
-        values.push(match i32::from_be_bytes(*head) {
-            -1 => ScalarValue::try_from(&super::to_arrow(element)?).ok()?,
-            length => {
-                let (value, tail) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-                rest = tail;
-                decode(element, value)?
-            }
-        });
-    }
-    if !rest.is_empty() {
-        return None;
-    }
-    list(values, element)
 }

@@ -4,7 +4,7 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 use uuid::Uuid;
 
-use super::{element_of, interval, list, numeric, to_arrow};
+use super::{element_of, interval, lists, numeric, to_arrow};
 use crate::doors::pg::failure::Failure;
 
 /// The value of a text.
@@ -16,7 +16,7 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
         ));
     }
     if let Some(element) = element_of(pg) {
-        return array(pg, element, text);
+        return lists::from_text(element, text);
     }
     let trimmed = text.trim();
     let value = match *pg {
@@ -118,59 +118,4 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out)
-}
-
-/// `array_in`, one dimension.
-fn array(pg: &Type, element: &Type, text: &str) -> Result<ScalarValue, Failure> {
-    let malformed = || {
-        Failure::error("22P02", format!("malformed array literal: \"{text}\""))
-            .with_detail("Arrays of one dimension are taken, such as {1,2,NULL}.")
-    };
-    let inside = text
-        .trim()
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-        .ok_or_else(malformed)?;
-    let mut values = Vec::new();
-    let mut chars = inside.chars().peekable();
-    while chars.peek().is_some() {
-        let mut item = String::new();
-        let mut quoted = false;
-        let mut in_quotes = false;
-        let mut ended = false;
-        let mut escaped = false;
-        for c in chars.by_ref() {
-            match c {
-                c if escaped => {
-                    item.push(c);
-                    escaped = false;
-                }
-                '\\' => (escaped, quoted) = (true, true),
-                '"' => {
-                    quoted = true;
-                    in_quotes = !in_quotes;
-                }
-                ',' if !in_quotes => {
-                    ended = true;
-                    break;
-                }
-                '{' | '}' if !in_quotes => return Err(malformed()),
-                c => item.push(c),
-            }
-        }
-        if in_quotes || escaped || (ended && chars.peek().is_none()) {
-            return Err(malformed());
-        }
-        let item = if quoted { item.as_str() } else { item.trim() };
-        if !quoted && item.is_empty() {
-            return Err(malformed());
-        }
-        values.push(if !quoted && item.eq_ignore_ascii_case("null") {
-            let data_type = to_arrow(element).ok_or_else(|| invalid(pg, text))?;
-            ScalarValue::try_from(&data_type)?
-        } else {
-            decode(element, item)?
-        });
-    }
-    list(values, element).ok_or_else(malformed)
 }

@@ -60,7 +60,14 @@ fn texts() {
         ),
         (Type::TEXT_ARRAY, "{}", "List([])"),
         (Type::INT4_ARRAY, "{1,", "22P02"),
-        (Type::INT4_ARRAY, "{{1},{2}}", "22P02"),
+        (Type::INT4_ARRAY, "{{1},{2}}", "List([[1], [2]])"),
+        (Type::INT4_ARRAY, "{{1},{2,3}}", "22P02"),
+        (Type::JSON_ARRAY, "{\"{}\",NULL}", "List([{}, ])"),
+        (
+            Type::UUID_ARRAY,
+            "{00000000-0000-0000-0000-00000000000A}",
+            "List([00000000-0000-0000-0000-00000000000a])",
+        ),
         (Type::INT4_ARRAY, "{1,}", "22P02"),
         (Type::POINT, "(1,2)", "0A000"),
     ] {
