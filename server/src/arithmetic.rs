@@ -13,6 +13,7 @@ mod dates;
 mod domain;
 mod halves;
 mod lists;
+mod marked;
 mod operator;
 mod span;
 
@@ -112,6 +113,9 @@ fn replaced(
     zone: Option<&str>,
     below: &[LogicalPlan],
 ) -> Result<Transformed<Expr>> {
+    if let Some(compared) = marked::compared(&expr, schema)? {
+        return Ok(Transformed::yes(compared));
+    }
     let function = match &expr {
         Expr::BinaryExpr(binary) => {
             let BinaryExpr { left, op, right } = binary;

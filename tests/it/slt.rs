@@ -147,6 +147,7 @@ files!(
     select,
     sketches,
     values,
+    declared,
     windows,
     settings
 );

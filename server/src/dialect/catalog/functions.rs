@@ -26,6 +26,7 @@ use super::{Facts, relations::Listed};
 use crate::arithmetic::round_even;
 
 pub(super) use fixed::XMIN;
+pub(crate) use json::{check_json, jsonb};
 pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
 pub(super) use roles::SESSION_USER;

@@ -11,7 +11,7 @@ use pgwire::messages::{
 use postgres_types::Type;
 use sluice_sql::{
     CopyDirection,
-    ast::{Expr, Value, Visit, Visitor},
+    ast::{ArrayElemTypeDef, DataType as DataTypeName, Expr, Value, Visit, Visitor},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             .collect();
         for (place, named) in named_types(&parsed) {
             if let Some(known) = types.get_mut(place)
-                && *known == Type::TEXT
+                && matches!(*known, Type::TEXT | Type::TEXT_ARRAY)
             {
                 *known = named;
             }
@@ -337,6 +337,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 }
 
+/// The type of a cast, where a text carries it.
+fn carried(data_type: &DataTypeName) -> Option<Type> {
+    Some(match data_type {
+        DataTypeName::Uuid => Type::UUID,
+        DataTypeName::JSON => Type::JSON,
+        DataTypeName::JSONB => Type::JSONB,
+        DataTypeName::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            match carried(element)? {
+                Type::UUID => Type::UUID_ARRAY,
+                Type::JSON => Type::JSON_ARRAY,
+                Type::JSONB => Type::JSONB_ARRAY,
+                nested => nested,
+            }
+        }
+        _ => return None,
+    })
+}
+
 /// Parameters that are cast to a type which a text carries, by their places: a driver picks its encoder by that.
 fn named_types(parsed: &sluice_sql::Parsed) -> Vec<(usize, Type)> {
     struct Casts(Vec<(usize, Type)>);
@@ -347,13 +365,13 @@ fn named_types(parsed: &sluice_sql::Parsed) -> Vec<(usize, Type)> {
             if let Expr::Cast {
                 expr, data_type, ..
             } = expr
-                && *data_type == sluice_sql::ast::DataType::Uuid
+                && let Some(named) = carried(data_type)
                 && let Expr::Value(value) = expr.as_ref()
                 && let Value::Placeholder(name) = &value.value
                 && let Some(number) = name.strip_prefix('$')
                 && let Ok(number) = number.parse::<usize>()
             {
-                self.0.push((number.saturating_sub(1), Type::UUID));
+                self.0.push((number.saturating_sub(1), named));
             }
             ControlFlow::Continue(())
         }

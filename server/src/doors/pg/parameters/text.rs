@@ -2,7 +2,7 @@
 
 use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
-use uuid::Uuid;
+use sluice_connectors::format::json::usual_uuid;
 
 use super::{element_of, interval, lists, numeric, to_arrow};
 use crate::doors::pg::failure::Failure;
@@ -28,9 +28,7 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
         Type::FLOAT8 => trimmed.parse().ok().map(|n| ScalarValue::Float64(Some(n))),
         Type::NUMERIC => numeric::from_text(trimmed),
         Type::BYTEA => bytes(text).map(|b| ScalarValue::Binary(Some(b))),
-        Type::UUID => Uuid::try_parse(trimmed)
-            .ok()
-            .map(|id| ScalarValue::Utf8(Some(id.to_string()))),
+        Type::UUID => usual_uuid(trimmed).map(|id| ScalarValue::Utf8(Some(id))),
         Type::INTERVAL => interval::parse(text).map(|v| ScalarValue::IntervalMonthDayNano(Some(v))),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => {
             to_arrow(pg).and_then(|data_type| {

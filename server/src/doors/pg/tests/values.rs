@@ -16,9 +16,10 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use bytes::{Buf, BytesMut};
+use postgres_types::Type;
 
 use crate::doors::pg::{
-    columns::TYPE,
+    columns::{TYPE, modifier, pg_type},
     encode::{Encoder, Style},
 };
 
@@ -326,4 +327,24 @@ fn a_uuid_is_sixteen_bytes_in_binary() {
         0x11,
     ];
     assert_eq!(encode_field(id, values, 1, None), [Some(bytes.to_vec())]);
+}
+
+#[test]
+fn a_text_is_told_as_what_it_was_declared_as() {
+    let list = DataType::List(Field::new_list_field(DataType::Utf8, true).into());
+    for (data_type, mark, pg, modifier_told) in [
+        (DataType::Utf8, "uuid", Type::UUID, -1),
+        (DataType::Utf8, "jsonb", Type::JSONB, -1),
+        (DataType::Utf8, "character varying", Type::VARCHAR, -1),
+        (DataType::Utf8, "character varying(3)", Type::VARCHAR, 7),
+        (DataType::Utf8, "character(2)", Type::BPCHAR, 6),
+        (list.clone(), "uuid[]", Type::UUID_ARRAY, -1),
+        (list, "json[]", Type::JSON_ARRAY, -1),
+        // A mark that does not fit what carries it says nothing.
+        (DataType::Int32, "uuid", Type::INT4, -1),
+    ] {
+        let field = Field::new("a", data_type, true)
+            .with_metadata([(TYPE.to_owned(), mark.to_owned())].into());
+        assert_eq!((pg_type(&field), modifier(&field)), (pg, modifier_told));
+    }
 }
