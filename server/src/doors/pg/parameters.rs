@@ -94,6 +94,9 @@ pub(super) fn decode(
         );
     }
     if format == 1 {
+        if binary::is_beyond(pg, bytes) {
+            return Err(text::beyond(pg, &format!("${number}")));
+        }
         return binary::decode(pg, bytes).ok_or_else(|| {
             Failure::error(
                 "22P03",

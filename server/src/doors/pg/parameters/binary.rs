@@ -12,6 +12,24 @@ const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970 to 2000.
 const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Whether these bytes are a value of PostgreSQL's that no type here has: minus infinity, infinity, the end of a day as a time.
+pub(super) fn is_beyond(pg: &Type, bytes: &[u8]) -> bool {
+    match *pg {
+        Type::DATE => {
+            let days = bytes.try_into().map(i32::from_be_bytes);
+            days.is_ok_and(|days| days == i32::MIN || days == i32::MAX)
+        }
+        Type::TIMESTAMP | Type::TIMESTAMPTZ => {
+            int8(bytes).is_some_and(|micros| micros == i64::MIN || micros == i64::MAX)
+        }
+        Type::TIME => int8(bytes) == Some(DAY),
+        _ => false,
+    }
+}
+
 /// The value of these bytes.
 pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(element) = element_of(pg) {
@@ -30,16 +48,19 @@ pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValu
         Type::NUMERIC => numeric::from_binary(bytes)?,
         Type::DATE => {
             let days = i32::from_be_bytes(bytes.try_into().ok()?);
-            ScalarValue::Date32(Some(days.checked_add(EPOCH_DAYS)?))
+            // The first and the last of all are minus infinity and infinity.
+            ScalarValue::Date32(Some(
+                days.checked_add(EPOCH_DAYS).filter(|_| days != i32::MIN)?,
+            ))
         }
-        Type::TIME => ScalarValue::Time64Microsecond(Some(int8(bytes)?)),
-        Type::TIMESTAMP => {
-            ScalarValue::TimestampMicrosecond(Some(int8(bytes)?.checked_add(EPOCH)?), None)
+        Type::TIME => {
+            let within = |micros: &i64| (0..DAY).contains(micros);
+            ScalarValue::Time64Microsecond(Some(int8(bytes).filter(within)?))
         }
-        Type::TIMESTAMPTZ => ScalarValue::TimestampMicrosecond(
-            Some(int8(bytes)?.checked_add(EPOCH)?),
-            Some("UTC".into()),
-        ),
+        Type::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(moment(bytes)?), None),
+        Type::TIMESTAMPTZ => {
+            ScalarValue::TimestampMicrosecond(Some(moment(bytes)?), Some("UTC".into()))
+        }
         Type::INTERVAL => {
             let (micros, rest) = bytes.split_first_chunk::<8>()?;
             let (days, months) = rest.split_first_chunk::<4>()?;
@@ -58,6 +79,12 @@ pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValu
         },
         _ => string(bytes)?,
     })
+}
+
+/// Microseconds from 1970; the first and the last of all are minus infinity and infinity.
+fn moment(bytes: &[u8]) -> Option<i64> {
+    let micros = int8(bytes)?;
+    micros.checked_add(EPOCH).filter(|_| micros != i64::MIN)
 }
 
 fn int8(bytes: &[u8]) -> Option<i64> {

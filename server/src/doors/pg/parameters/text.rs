@@ -41,7 +41,31 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
     value.ok_or_else(|| invalid(pg, text))
 }
 
+/// Of a value of PostgreSQL's that no type here has: infinity, a year before 1, the end of a day as a time.
+pub(super) fn beyond(pg: &Type, what: &str) -> Failure {
+    let message = format!("{what} is not supported as a value of type {}", name(pg));
+    Failure::error("0A000", message)
+        .with_hint("Times are of the years 1 to 9999; NULL may stand for what has no end.")
+}
+
+/// Whether a text is such a value.
+fn is_beyond(pg: &Type, text: &str) -> bool {
+    let text = text.trim();
+    let infinite = text
+        .trim_start_matches(['+', '-'])
+        .eq_ignore_ascii_case("infinity");
+    let end = text.to_ascii_lowercase();
+    match *pg {
+        Type::DATE | Type::TIMESTAMP | Type::TIMESTAMPTZ => infinite || end.ends_with(" bc"),
+        Type::TIME => end.starts_with("24:00"),
+        _ => false,
+    }
+}
+
 fn invalid(pg: &Type, text: &str) -> Failure {
+    if is_beyond(pg, text) {
+        return beyond(pg, &format!("\"{text}\""));
+    }
     let integer = matches!(*pg, Type::INT2 | Type::INT4 | Type::INT8);
     let digits = text.trim().strip_prefix('-').unwrap_or(text.trim());
     if integer && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
