@@ -86,6 +86,13 @@ pub(super) struct TempWrite {
     plan: Arc<LogicalPlan>,
 }
 
+impl TempWrite {
+    /// As of a [`super::Prepared`].
+    pub(super) fn carried_parameters(&self) -> BTreeMap<usize, String> {
+        parameters::carried(&self.plan)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Insert,

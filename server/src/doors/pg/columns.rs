@@ -97,7 +97,7 @@ pub(crate) fn pg_type(field: &Field) -> Type {
 }
 
 /// Types that are marked by name.
-fn named(name: &str) -> Option<Type> {
+pub(super) fn named(name: &str) -> Option<Type> {
     let without_length = name.split_once('(').map_or(name, |(name, _)| name);
     Some(match without_length {
         "character" => Type::BPCHAR,

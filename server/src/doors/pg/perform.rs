@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     cancel::Running,
-    columns::{columns, of_arrow},
+    columns::{columns, named, of_arrow},
     command::{Command, Direction},
     connection::Connection,
     cursor::no_cursor,
@@ -61,7 +61,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut types: Vec<Type> = types
             .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
             .collect();
-        for (place, named) in named_types(&parsed) {
+        let beside = prepared.carried_parameters().into_iter();
+        let beside =
+            beside.filter_map(|(number, mark)| Some((number.checked_sub(1)?, named(&mark)?)));
+        for (place, named) in beside.chain(named_types(&parsed)) {
             if let Some(known) = types.get_mut(place)
                 && matches!(*known, Type::TEXT | Type::TEXT_ARRAY)
             {
