@@ -9,6 +9,7 @@ mod lists;
 mod matches;
 mod objects;
 mod patterns;
+mod records;
 mod roles;
 mod scalar;
 mod session;
@@ -29,6 +30,7 @@ pub(super) use fixed::XMIN;
 pub(crate) use json::{check_json, jsonb};
 pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
+pub(in crate::dialect) use records::RECORD;
 pub(super) use roles::SESSION_USER;
 pub(super) use session::settings;
 pub(in crate::dialect) use texts::ANY;
@@ -55,5 +57,6 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(bytes::all());
     all.push(sleep::function());
     all.push(round_even());
+    all.push(records::function());
     all
 }

@@ -119,6 +119,7 @@ pub(super) fn named(name: &str) -> Option<Type> {
         "name[]" => Type::NAME_ARRAY,
         "oid[]" => Type::OID_ARRAY,
         "oidvector" => Type::OID_VECTOR,
+        "record" => Type::RECORD,
         "pg_dependencies" => Type::PG_DEPENDENCIES,
         "pg_lsn" => Type::PG_LSN,
         "pg_mcv_list" => Type::PG_MCV_LIST,
@@ -134,6 +135,8 @@ pub(super) fn named(name: &str) -> Option<Type> {
 fn carrier(pg: &Type) -> Type {
     match *pg {
         Type::XID => Type::INT4,
+        // What a structure is without its mark.
+        Type::RECORD => Type::JSON,
         Type::INT2_VECTOR => Type::INT2_ARRAY,
         Type::OID_VECTOR | Type::OID_ARRAY | Type::REGTYPE_ARRAY => Type::INT4_ARRAY,
         Type::NAME_ARRAY
