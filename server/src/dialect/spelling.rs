@@ -439,7 +439,7 @@ fn of_function(function: &Function) -> Option<Expr> {
     }
     let same = match (name.as_str(), arguments.as_slice()) {
         ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => "now()".into(),
-        ("gen_random_uuid", []) => "uuid()".into(),
+        ("gen_random_uuid", []) => "sluice_uuid(uuid())".into(),
         ("age", [time]) => format!("age(CAST(current_date AS TIMESTAMP), {time})"),
         ("every", _) => {
             let mut every = function.clone();
