@@ -39,7 +39,7 @@ pub use maintain::{Maintained, last_checkpoint, maintain, maintain_from, next_ch
 pub use reader::{DeltaReader, HistoryEntry, Snapshot, TableFile};
 pub use rows::{FILE_COLUMN, FileBatches, FileRows, ROW_COLUMN};
 pub use sink::{Change, DeltaSink};
-pub use spec::stored_schema;
+pub use spec::{DECLARED_TYPE, stored_schema};
 pub use travel::{At, Versions, snapshot_at};
 pub use vacuum::{Removal, VacuumRules, Vacuumed, vacuum};
 

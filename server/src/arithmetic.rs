@@ -11,6 +11,9 @@ mod cast;
 mod clock;
 mod dates;
 mod domain;
+mod halves;
+mod lists;
+mod marked;
 mod operator;
 mod span;
 
@@ -32,6 +35,8 @@ use datafusion::{
     prelude::SessionContext,
     scalar::ScalarValue,
 };
+
+pub(crate) use halves::{ROUND_EVEN, round_even};
 
 use crate::{
     error::{Error, SqlState},
@@ -87,10 +92,11 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
         ));
     }
     let names = NamePreserver::new(&plan);
+    let below = halves::below(&plan)?;
     let mut changed = false;
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone))?;
+        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, &below))?;
         changed |= expr.transformed;
         Ok(expr.update_data(|expr| name.restore(expr)))
     })?;
@@ -101,7 +107,15 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
 }
 
 /// An expression in the place of one that the engine would answer wrongly.
-fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transformed<Expr>> {
+fn replaced(
+    expr: Expr,
+    schema: &DFSchema,
+    zone: Option<&str>,
+    below: &[LogicalPlan],
+) -> Result<Transformed<Expr>> {
+    if let Some(compared) = marked::compared(&expr, schema)? {
+        return Ok(Transformed::yes(compared));
+    }
     let function = match &expr {
         Expr::BinaryExpr(binary) => {
             let BinaryExpr { left, op, right } = binary;
@@ -148,6 +162,9 @@ fn replaced(expr: Expr, schema: &DFSchema, zone: Option<&str>) -> Result<Transfo
                 && let Some(read) = clock::read(call, schema, zone)
             {
                 return Ok(Transformed::yes(read));
+            }
+            if let Some(even) = halves::of(&expr, schema, below) {
+                return Ok(Transformed::yes(even));
             }
             return domain::guarded(call, schema, expr.clone());
         }

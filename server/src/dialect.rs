@@ -16,7 +16,9 @@ pub use self::catalog::{
     Definition, Facts, Size, definition, definition_state, empty_answer, has_relation, install,
     install_functions, install_relations, rewrite, shown, shown_rows, type_name,
 };
-pub(crate) use self::catalog::{array_oid, format_type, shown_label, shown_oid, type_oid};
+pub(crate) use self::catalog::{
+    array_oid, check_json, format_type, jsonb, shown_label, shown_oid, type_oid,
+};
 pub use self::refused::check;
 pub(crate) use self::spelling::list_of;
 

@@ -85,6 +85,8 @@ pub enum SqlState {
     InvalidRowCountInOffset,
     /// 22P02
     InvalidTextRepresentation,
+    /// 22001
+    StringDataRightTruncation,
     /// 22003
     NumericValueOutOfRange,
     /// 23502
@@ -200,6 +202,7 @@ impl SqlState {
             Self::ReservedName => "42939",
             Self::InvalidParameterValue => "22023",
             Self::InvalidTextRepresentation => "22P02",
+            Self::StringDataRightTruncation => "22001",
             Self::NumericValueOutOfRange => "22003",
             Self::NotNullViolation => "23502",
             Self::BadCopyFileFormat => "22P04",

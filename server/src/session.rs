@@ -148,13 +148,25 @@ pub struct Prepared {
 type Seen = ((u64, u64), String, String);
 
 impl Prepared {
+    /// Parameters that are texts which carry another type of PostgreSQL's, by number.
+    pub(crate) fn carried_parameters(&self) -> BTreeMap<usize, String> {
+        match &self.plan {
+            Some(Planned::Whole(plan) | Planned::Write(Dml::Insert(_, plan))) => {
+                parameters::carried(plan)
+            }
+            Some(Planned::Write(Dml::Change(change))) => change.carried_parameters().clone(),
+            Some(Planned::Temp(write)) => write.carried_parameters(),
+            _ => BTreeMap::new(),
+        }
+    }
+
     /// The statement, every name with its schema.
     fn statement(&self) -> &Statement {
         self.found.as_deref().unwrap_or(&self.parsed.statement)
     }
 }
 
-pub(crate) use parameters::typed_plan;
+pub(crate) use parameters::{carried, typed_plan};
 pub(crate) use settings::{LIST_COMPANIONS, Scope, parameters};
 pub(crate) use small::is_planned_soon;
 

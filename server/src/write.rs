@@ -6,9 +6,10 @@
 //! another name by [`rename_columns`], which exchanges all files.) Either commit is all of the statement:
 //! before it there is nothing that anybody could read, and after it there is no way back.
 //!
-//! Both pass by [`Target`], which says what may be written to at all.
+//! Both pass by [`Target`], which says what may be written to at all, and by [`as_declared`], which says what a column of a declared type takes.
 
 mod append;
+mod carried;
 mod change;
 mod declared;
 mod destination;
@@ -18,6 +19,7 @@ mod target;
 mod under_way;
 
 pub(crate) use append::Append;
+pub(crate) use carried::{as_declared, compared_with, declared_as, declared_field};
 pub(crate) use change::{Changes, change, remove_all};
 pub(crate) use declared::{declared_columns, ident};
 pub(crate) use destination::Named;

@@ -35,6 +35,7 @@ mod lookups;
 mod main_job;
 mod maintenance;
 mod memory;
+mod parameters;
 mod places;
 mod postgres;
 mod rebuild;

@@ -147,6 +147,8 @@ files!(
     cursors,
     select,
     sketches,
+    values,
+    declared,
     windows,
     settings
 );

@@ -5,7 +5,10 @@
 //! by column name. Refused too is what other engines trip over: names Spark does not take, features we could not keep up, and
 //! `delta.setTransactionRetentionDuration`, which would make the log forget what we have committed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::{
@@ -16,6 +19,9 @@ use serde_json::{Value, json};
 
 use super::TableSpec;
 use crate::error::{ConnectorError, Result};
+
+/// Field metadata that says as what a text is declared: `uuid`, `json`, `jsonb`, `character varying(3)`, `character(3)`, `uuid[]`.
+pub const DECLARED_TYPE: &str = "pg.type";
 
 /// Properties of Delta's own that change nothing about how the table is written or read.
 const KNOWN_PROPERTIES: [&str; 9] = [
@@ -278,11 +284,27 @@ fn checked_field(field: &FieldRef, column: &str) -> Result<Field> {
         ));
     }
     let data_type = checked_type(field.data_type(), column)?;
-    let mut plain = Field::new(field.name(), data_type, field.is_nullable());
-    if let Some(comment) = field.metadata().get("comment") {
-        plain = plain.with_metadata([("comment".to_owned(), comment.clone())].into());
-    }
-    Ok(plain)
+    let metadata = field
+        .metadata()
+        .iter()
+        .filter(|(key, value)| match key.as_str() {
+            "comment" => true,
+            DECLARED_TYPE => is_declared(value),
+            _ => false,
+        });
+    let metadata: HashMap<String, String> = metadata
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let plain = Field::new(field.name(), data_type, field.is_nullable());
+    Ok(plain.with_metadata(metadata))
+}
+
+/// Whether a column can be declared as this; other types that a field is marked with are of no table.
+fn is_declared(data_type: &str) -> bool {
+    let element = data_type.strip_suffix("[]").unwrap_or(data_type);
+    matches!(element, "uuid" | "json" | "jsonb" | "character varying")
+        || data_type.starts_with("character(")
+        || data_type.starts_with("character varying(")
 }
 
 fn checked_type(data_type: &DataType, column: &str) -> Result<DataType> {

@@ -59,6 +59,13 @@ use self::{cursor::Cursor, object::Object, problem::Problem};
 use super::RowDecoder;
 use crate::error::{ConnectorError, Result};
 
+/// A UUID in any spelling of PostgreSQL's in the usual one; `None` for a text that is none.
+pub fn usual_uuid(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(36);
+    uuid::canonical(text, &mut out)?;
+    String::from_utf8(out).ok()
+}
+
 /// Unit of numbers in timestamp columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampUnit {

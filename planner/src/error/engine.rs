@@ -48,6 +48,7 @@ fn translate(error: &DataFusionError) -> PlanError {
         DataFusionError::Plan(text) => translate_plan(text),
         DataFusionError::SQL(inner, _) => PlanError::invalid(lower_first(&inner.to_string())),
         DataFusionError::Configuration(text) => PlanError::invalid(lower_first(text)),
+        DataFusionError::Execution(text) if is_overflow(text) => too_large(),
         DataFusionError::Execution(text) => PlanError::new(Kind::Data, lower_first(text)),
         DataFusionError::ResourcesExhausted(text) => {
             PlanError::new(Kind::Resources, "the memory for ad-hoc queries is used up")
@@ -55,8 +56,28 @@ fn translate(error: &DataFusionError) -> PlanError {
                 .hint("give them more with --query-memory, or ask for less: fewer rows, a LIMIT, approx_percentile instead of median")
         }
         DataFusionError::IoError(error) => scratch(error),
-        other => PlanError::internal(lower_first(&other.strip_backtrace())),
+        other => {
+            let text = other.strip_backtrace();
+            match is_overflow(&text) {
+                true => too_large(),
+                false => PlanError::internal(lower_first(&text)),
+            }
+        }
     }
+}
+
+/// Whether it is said of an array that its offsets cannot tell where its values lie.
+fn is_overflow(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("offset overflow")
+}
+
+fn too_large() -> PlanError {
+    PlanError::new(
+        PlanErrorKind::Data,
+        "texts or lists of one column would take more than 2 GiB of bytes at once",
+    )
+    .detail("A text, and a list with all that is in it, is smaller than 2 GiB; so are those of one batch of rows together.")
+    .hint("make less of a group: a LIMIT or a condition below string_agg or array_agg, or more groups")
 }
 
 /// The only files that the engine itself writes and reads are those that it puts aside; tables are read through their store.
@@ -85,6 +106,7 @@ fn translate_arrow(error: &ArrowError) -> PlanError {
         | ArrowError::InvalidArgumentError(text) => PlanError::new(Kind::Data, lower_first(text)),
         ArrowError::NotYetImplemented(text) => PlanError::unsupported(lower_first(text)),
         ArrowError::IoError(_, error) => scratch(error),
+        ArrowError::OffsetOverflowError(_) => too_large(),
         other => PlanError::internal(lower_first(&other.to_string())),
     }
 }

@@ -28,8 +28,9 @@ mod value;
 
 pub use value::{Json, JsonError, MAX_JSON_DEPTH, is_too_deep};
 
-/// Field metadata that says which of PostgreSQL's types a text carries (`json`, `jsonb`). A door marks its columns so; no stream has it.
-pub const PG_TYPE: &str = "pg.type";
+/// Field metadata that says which of PostgreSQL's types a text carries (`json`, `jsonb`). A door marks its columns so, and a table those that
+/// are declared so; no stream has it.
+pub const PG_TYPE: &str = sluice_connectors::delta::DECLARED_TYPE;
 
 /// The functions behind the operators, by name, and those that are called by name.
 pub(super) fn functions() -> Vec<ScalarUDF> {

@@ -16,7 +16,7 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use super::out_of_range;
+use super::{lists, out_of_range};
 use crate::{doors::pg::texts, error::Error, table::external};
 
 /// The function for a cast between these types, in a session of this time zone; `None` where the engine's own does.
@@ -27,6 +27,9 @@ pub(super) fn of(from: &DataType, to: &DataType, zone: Option<&str>) -> Option<S
             zone: zone.map(str::to_owned),
             signature: Signature::any(1, Volatility::Stable),
         }));
+    }
+    if is_text(from) && to.is_list() {
+        return Some(lists::of(to));
     }
     let whole = matches!(
         to,

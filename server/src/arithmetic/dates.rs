@@ -1,6 +1,7 @@
 //! Dates and times as people write them in a literal: `Jan 2, 2026`, `2 January 2026 10:00 pm`, `1/2/2026`, `20260102`, `2026-01-02 10:00`.
 //!
-//! They are brought to the one form that the engine reads. What is not understood is left to it, and refused there.
+//! They are brought to the one form that the engine reads. What is not understood is left to it, and refused there; what PostgreSQL understands
+//! and no column here can hold (`infinity`, years before 1, the end of a day as a time) is refused with the reason.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result};
@@ -17,20 +18,27 @@ pub(super) fn literal(text: &str, to: &DataType, zone: Option<&str>) -> Result<O
         DataType::Date32 => true,
         DataType::Timestamp(..) => false,
         DataType::Time64(_) => {
-            let clock = clock(text.trim(), None);
-            return match clock {
+            return match clock(text.trim(), None) {
                 Some(None) => Err(out_of_range(text)),
-                _ => Ok(None),
+                Some(Some(clock)) if clock.next_day => Err(not_kept(text, "24:00:00 as a time")),
+                // A leap second is the next.
+                Some(Some(clock)) => Ok(text.contains(":60").then_some(clock.text)),
+                None => Ok(None),
             };
         }
         _ => return Ok(None),
     };
+    let unsigned = text.trim().trim_start_matches(['+', '-']);
+    if unsigned.eq_ignore_ascii_case("infinity") {
+        return Err(not_kept(text, "infinity as a time"));
+    }
     match read(text) {
         Read::Unknown => Ok(None),
+        Read::BeforeChrist => Err(not_kept(text, "a date before the year 1")),
         Read::OutOfRange => Err(out_of_range(text)),
         Read::Moment(moment) => {
             let written = if is_date {
-                moment.date
+                moment.day
             } else {
                 let zone = match (to, zone) {
                     (DataType::Timestamp(_, Some(_)), Some(zone)) if moment.zone.is_empty() => {
@@ -45,6 +53,17 @@ pub(super) fn literal(text: &str, to: &DataType, zone: Option<&str>) -> Result<O
     }
 }
 
+/// Of PostgreSQL's values, one that the engine's types lack.
+fn not_kept(text: &str, what: &str) -> DataFusionError {
+    external(
+        Error::user(
+            SqlState::FeatureNotSupported,
+            format!("{what} is not supported: \"{text}\""),
+        )
+        .with_hint("Times are of the years 1 to 9999; NULL may stand for what has no end."),
+    )
+}
+
 fn out_of_range(text: &str) -> DataFusionError {
     external(Error::user(
         SqlState::DatetimeFieldOverflow,
@@ -54,6 +73,8 @@ fn out_of_range(text: &str) -> DataFusionError {
 
 #[derive(Debug, PartialEq)]
 struct Moment {
+    /// The day as it is written; the date is the day after, where the time is the end of the day.
+    day: String,
     date: String,
     time: String,
     zone: String,
@@ -63,6 +84,7 @@ struct Moment {
 enum Read {
     Unknown,
     OutOfRange,
+    BeforeChrist,
     Moment(Moment),
 }
 
@@ -106,6 +128,7 @@ struct Parts {
     day: Option<i64>,
     clock: Option<String>,
     afternoon: Option<bool>,
+    before_christ: bool,
     zone: String,
 }
 
@@ -139,6 +162,10 @@ impl Parts {
         let lower = word.to_lowercase();
         if lower == "am" || lower == "pm" {
             self.afternoon = Some(lower == "pm");
+            return Some(());
+        }
+        if lower == "ad" || lower == "bc" {
+            self.before_christ = lower == "bc";
             return Some(());
         }
         if word.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -238,8 +265,11 @@ impl Parts {
         let valid = i32::try_from(year).ok().zip(u32::try_from(day).ok());
         let valid =
             valid.and_then(|(year, day)| chrono::NaiveDate::from_ymd_opt(year, of_year, day));
-        if valid.is_none() {
+        let Some(date) = valid.filter(|_| year > 0) else {
             return Read::OutOfRange;
+        };
+        if self.before_christ {
+            return Read::BeforeChrist;
         }
         let Some(time) = clock(self.clock.as_deref().unwrap_or("00:00:00"), self.afternoon) else {
             return Read::Unknown;
@@ -247,16 +277,33 @@ impl Parts {
         let Some(time) = time else {
             return Read::OutOfRange;
         };
+        let day = date.format("%Y-%m-%d").to_string();
+        let date = match time.next_day {
+            true => date.succ_opt(),
+            false => Some(date),
+        };
+        let Some(date) = date else {
+            return Read::OutOfRange;
+        };
         Read::Moment(Moment {
-            date: format!("{year:04}-{month:02}-{day:02}"),
-            time,
+            day,
+            date: date.format("%Y-%m-%d").to_string(),
+            time: time.text,
             zone: self.zone,
         })
     }
 }
 
-/// The time of a day in full: `None` where it is none, `Some(None)` where there is no such time.
-fn clock(text: &str, afternoon: Option<bool>) -> Option<Option<String>> {
+/// The time of a day in full.
+#[derive(Debug, PartialEq)]
+struct Clock {
+    text: String,
+    /// Of the day after.
+    next_day: bool,
+}
+
+/// The time of a day: `None` where it is none, `Some(None)` where there is no such time.
+fn clock(text: &str, afternoon: Option<bool>) -> Option<Option<Clock>> {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, format!(".{fraction}")),
         None => (text, String::new()),
@@ -275,14 +322,20 @@ fn clock(text: &str, afternoon: Option<bool>) -> Option<Option<String>> {
         Some(_) if !(1..=12).contains(&hour) => return Some(None),
         Some(afternoon) => hour % 12 + if afternoon { 12 } else { 0 },
     };
-    if hour > 23 || minute > 59 || second > 59 {
-        // The last moment of a day is written as 24:00:00 too, and a leap second as 60: the engine has its say.
-        return match (hour, minute, second) {
-            (24, 0, 0) | (_, _, 60) => None,
-            _ => Some(None),
-        };
+    // The last moment of a day is written as 24:00:00 too, and a leap second as 60, which is the next second.
+    let last = (hour, minute, second) == (24, 0, 0)
+        && fraction.bytes().all(|byte| matches!(byte, b'.' | b'0'));
+    if !last && (hour > 23 || minute > 59 || second > 60) {
+        return Some(None);
     }
-    Some(Some(format!("{hour:02}:{minute:02}:{second:02}{fraction}")))
+    let seconds = (hour * 60 + minute) * 60 + second;
+    let (of_day, next_day) = match seconds.checked_sub(24 * 60 * 60) {
+        Some(over) => (over, true),
+        None => (seconds, false),
+    };
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let text = format!("{hour:02}:{minute:02}:{second:02}{fraction}");
+    Some(Some(Clock { text, next_day }))
 }
 
 /// A part that is said twice is not understood.

@@ -72,6 +72,38 @@ async fn what_leaves_its_type_is_an_error() {
             "42P20",
         ),
         ("SELECT '12:99'::time", "22008"),
+        ("SELECT round(2.5)", "3.0"),
+        ("SELECT round(-2.5)", "-3.0"),
+        ("SELECT round(CAST(2.5 AS DOUBLE))", "2.0"),
+        ("SELECT round(CAST('-0.5' AS REAL))", "-0.0"),
+        (
+            "SELECT sum(round(x)) FROM (VALUES (CAST(0.5 AS DOUBLE)), (CAST(1.5 AS DOUBLE)), (CAST(2.5 AS DOUBLE))) AS t (x)",
+            "4.0",
+        ),
+        (
+            "SELECT sum(round(x)) FROM (VALUES (0.5), (1.5), (2.5)) AS t (x)",
+            "6.0",
+        ),
+        (
+            "SELECT round(avg(x)) FROM (VALUES (2), (3)) AS t (x)",
+            "3.0",
+        ),
+        (
+            "SELECT round(a) FROM (SELECT max(x) AS a FROM (VALUES (CAST(2.5 AS DOUBLE))) AS t (x) GROUP BY x / 2) AS u",
+            "2.0",
+        ),
+        (
+            "SELECT array_element(CAST(x AS INT[]), 2) FROM (VALUES ('{1,2}')) AS t (x)",
+            "2",
+        ),
+        (
+            "SELECT CAST(x AS INT[]) FROM (VALUES ('1')) AS t (x)",
+            "22P02",
+        ),
+        (
+            "SELECT CAST(x AS INT[]) FROM (VALUES ('{{1}}')) AS t (x)",
+            "0A000",
+        ),
     ] {
         assert_eq!(answer(&context, query).await, expected, "{query}");
     }

@@ -37,7 +37,10 @@ use sluice_sql::ast;
 
 pub use answer::empty_answer;
 pub(crate) use builtin::{array_oid, format_type, type_oid};
-pub(super) use functions::{ANY, AT_TIME_ZONE, interval_times, jsonb_concat, jsonb_without};
+pub(super) use functions::{
+    ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_without,
+};
+pub(crate) use functions::{check_json, jsonb};
 pub(crate) use labels::shown as shown_label;
 pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;

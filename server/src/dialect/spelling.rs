@@ -24,7 +24,7 @@ use sluice_sql::ast::{
 pub(super) use joins::refused as refused_join;
 pub(crate) use literals::list_of;
 
-use super::catalog::{ANY, AT_TIME_ZONE};
+use super::catalog::{ANY, AT_TIME_ZONE, RECORD};
 
 /// Rewrites a statement; questions `about_the_catalog` alone have rules of their own for subqueries.
 pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Statement {
@@ -42,7 +42,7 @@ pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Stat
 }
 
 /// Whole numbers that are columns of the result, as they are written, are of type `integer` in PostgreSQL; inside of expressions they stay
-/// what they are in the engine, where a sum of two such does not leave its type.
+/// what they are in the engine, where a sum of two such does not leave its type. A row that is a column of the result is a record.
 fn integers(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
@@ -70,6 +70,13 @@ fn integers(body: &mut SetExpr) {
 fn integer(expr: &mut Expr) {
     literals::own_scale(expr);
     match expr {
+        Expr::Function(function)
+            if function.over.is_none() && name_of(&function.name).as_deref() == Some("row") =>
+        {
+            if let Some(record) = expression(&format!("{RECORD}({function})")) {
+                *expr = record;
+            }
+        }
         Expr::Value(value) => {
             if let Value::Number(number, _) = &value.value
                 && number.parse::<i32>().is_ok()
@@ -431,7 +438,7 @@ fn of_function(function: &Function) -> Option<Expr> {
     }
     let same = match (name.as_str(), arguments.as_slice()) {
         ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => "now()".into(),
-        ("gen_random_uuid", []) => "uuid()".into(),
+        ("gen_random_uuid", []) => "sluice_uuid(uuid())".into(),
         ("age", [time]) => format!("age(CAST(current_date AS TIMESTAMP), {time})"),
         ("every", _) => {
             let mut every = function.clone();

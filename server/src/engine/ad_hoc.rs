@@ -11,6 +11,7 @@
 mod tests;
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     sync::{Arc, Weak},
     thread,
@@ -191,8 +192,12 @@ impl AdHoc {
                 return Some((batch, (rows, task)));
             }
             // All rows were given, unless it broke down.
-            let failed = (&mut task.0).await.is_err();
-            failed.then(|| (Err(broken_down()), (rows, task)))
+            let failed = (&mut task.0).await.err()?;
+            let error = match failed.try_into_panic() {
+                Ok(panic) => panicked(panic.as_ref()),
+                Err(_) => broken_down(),
+            };
+            Some((Err(error), (rows, task)))
         });
         // One that broke down says so once.
         let rows = rows.scan(false, |over, batch| {
@@ -334,7 +339,17 @@ fn give_way() {
     }
 }
 
-/// What is said of a query that panicked.
+/// What is said of a query that panicked with this: Arrow's arrays do so where they would be larger than their offsets can tell.
+fn panicked(panic: &(dyn Any + Send)) -> DataFusionError {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    match text {
+        Some(text) if text.contains("offset overflow") => DataFusionError::Execution(text.into()),
+        _ => broken_down(),
+    }
+}
+
+/// What is said of a query that broke down.
 pub(crate) fn broken_down() -> DataFusionError {
     external(Error::internal("the query has broken down"))
 }

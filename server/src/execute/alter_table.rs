@@ -24,7 +24,9 @@ use crate::{
     options::{check_table_options, history_properties, maintenance_option, plain_history},
     root::storage_error,
     session::Session,
-    write::{Action, Target, commit_error, declared_columns, ident, rename_columns},
+    write::{
+        Action, Target, commit_error, declared_columns, declared_field, ident, rename_columns,
+    },
 };
 
 /// Options that may be set later on.
@@ -225,7 +227,9 @@ fn add_column(
     }
     let data_type = sluice_planner::arrow_type(&column.data_type).map_err(plan_error)?;
     let mut fields: Vec<Arc<Field>> = spec.schema.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(&name, data_type, true)));
+    let field = Field::new(&name, data_type, true);
+    let field = declared_field(field, &column.data_type)?;
+    fields.push(Arc::new(field));
     spec.schema = Arc::new(Schema::new(fields));
     object.statement = declared(object, &spec.schema)?;
     Ok(())

@@ -136,11 +136,13 @@ fn described(schema: &Schema, column: &str, comment: Option<String>) -> Arc<Sche
         if field.name() != column {
             return Arc::clone(field);
         }
-        let metadata = comment
-            .iter()
-            .map(|text| ("comment".to_owned(), text.clone()));
+        let mut metadata = field.metadata().clone();
+        match &comment {
+            Some(text) => drop(metadata.insert("comment".to_owned(), text.clone())),
+            None => drop(metadata.remove("comment")),
+        }
         let field = Field::new(field.name(), field.data_type().clone(), field.is_nullable());
-        Arc::new(field.with_metadata(metadata.collect()))
+        Arc::new(field.with_metadata(metadata))
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

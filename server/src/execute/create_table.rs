@@ -32,6 +32,7 @@ use crate::{
     },
     root::storage_error,
     session::Session,
+    write::declared_field,
 };
 
 /// Table property that says whose a Delta folder is.
@@ -172,7 +173,8 @@ pub(crate) fn declared_schema(create: &CreateTable) -> Result<SchemaRef> {
         .iter()
         .map(|column| {
             let data_type = sluice_planner::arrow_type(&column.data_type).map_err(plan_error)?;
-            Ok(Field::new(fold(&column.name), data_type, !column.not_null))
+            let field = Field::new(fold(&column.name), data_type, !column.not_null);
+            declared_field(field, &column.data_type)
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(Schema::new(fields)))

@@ -12,6 +12,7 @@ use crate::{
     catalog::{Object, QualifiedName},
     error::{Error, Result},
     session::Session,
+    write::declared_as,
 };
 
 /// Columns of the answer.
@@ -32,7 +33,7 @@ pub(super) async fn run(session: &Session, describe: &Describe) -> Result<Record
         .map(|field| {
             [
                 field.name().clone(),
-                sql_type(field.data_type()),
+                declared_as(field).map_or_else(|| sql_type(field.data_type()), str::to_owned),
                 if field.is_nullable() { "YES" } else { "NO" }.to_owned(),
             ]
         })

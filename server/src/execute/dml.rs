@@ -12,7 +12,7 @@ mod merge;
 mod statement;
 mod update;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use async_trait::async_trait;
@@ -31,7 +31,7 @@ use super::engine_error;
 use crate::{
     catalog::QualifiedName,
     error::{Error, Result, SqlState},
-    session::{Session, cancelled, typed_plan},
+    session::{Session, cancelled, carried, typed_plan},
     write::{Action, Append, Changes, Target, change, remove_all, value_error},
 };
 
@@ -64,6 +64,8 @@ pub(crate) struct Rewritten {
     pub(super) inserts: Vec<(String, Vec<usize>)>,
     /// Types of the parameters.
     pub(super) parameters: Vec<Option<DataType>>,
+    /// Those of them whose text carries another type.
+    pub(super) carried: BTreeMap<usize, String>,
     /// All rows, without a condition.
     pub(super) everything: bool,
 }
@@ -72,6 +74,11 @@ impl Rewritten {
     /// The table whose rows change.
     pub(crate) fn table(&self) -> &QualifiedName {
         &self.name
+    }
+
+    /// Parameters that are texts which carry another type of PostgreSQL's, by number.
+    pub(crate) fn carried_parameters(&self) -> &BTreeMap<usize, String> {
+        &self.carried
     }
 }
 
@@ -115,14 +122,17 @@ pub(crate) async fn prepare(
             *known = known.take().or(found);
         }
     };
+    let mut carrying = BTreeMap::new();
     for (sql, places) in rewritten.queries() {
-        let (_, found) = rewritten
+        let (plan, found) = rewritten
             .plan(session, &target, &rows, sql, places, hints)
             .await?;
         note(found);
+        carrying.extend(carried(&plan));
     }
     let rewritten = Rewritten {
         parameters: types.clone(),
+        carried: carrying,
         ..rewritten
     };
     Ok(Some((Dml::Change(Arc::new(rewritten)), types)))

@@ -4,18 +4,27 @@
 //! with a parameter there is described with some value in its place and planned anew when the value is known; the value goes into the syntax
 //! tree as a literal, never into the text.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::{
-    common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    common::{
+        DFSchema,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
     error::Result,
-    logical_expr::{Expr, ExprSchemable, LogicalPlan, expr::Placeholder, utils::merge_schema},
+    logical_expr::{
+        Expr, ExprSchemable, LogicalPlan, binary::type_union_resolution, expr::Placeholder,
+        utils::merge_schema,
+    },
     scalar::ScalarValue,
 };
 use sluice_sql::ast::{self, TableFactor, Value, Visit, VisitMut, VisitorMut};
 
-use crate::{dialect::LIST_TEST, doors::pg::OID_ALIAS};
+use crate::{
+    dialect::LIST_TEST,
+    doors::pg::{OID_ALIAS, TYPE},
+};
 
 /// Types by number, from 1.
 pub(super) type Types = BTreeMap<usize, Option<DataType>>;
@@ -56,10 +65,13 @@ pub(super) fn typed(
     let typed = plan.transform_up_with_subqueries(|node| {
         let node = node.map_expressions(|expr| {
             expr.transform_up(|expr| match expr {
-                Expr::Placeholder(Placeholder { id, .. }) => {
+                Expr::Placeholder(Placeholder { id, field }) => {
                     let known = number(&id).and_then(|number| types.get(number - 1));
                     let data_type = known.cloned().flatten().unwrap_or(DataType::Utf8);
-                    let field = Some(Field::new(id.clone(), data_type, true).into());
+                    let mark = field.as_deref().and_then(mark).map(str::to_owned);
+                    let mark = mark.map(|mark| (TYPE.to_owned(), mark));
+                    let field = Field::new(id.clone(), data_type, true);
+                    let field = Some(field.with_metadata(mark.into_iter().collect()).into());
                     Ok(Transformed::yes(Expr::Placeholder(Placeholder {
                         id,
                         field,
@@ -73,6 +85,34 @@ pub(super) fn typed(
     Ok((typed.data, types))
 }
 
+/// Parameters of a typed plan that are texts which carry another type of PostgreSQL's, by number: those beside a column that is declared so.
+pub(crate) fn carried(plan: &LogicalPlan) -> BTreeMap<usize, String> {
+    let mut carried = BTreeMap::new();
+    let walked = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Placeholder(Placeholder { id, field }) = expr
+                    && let Some(number) = number(id)
+                    && let Some(mark) = field.as_deref().and_then(mark)
+                {
+                    carried.insert(number, mark.to_owned());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    // Nothing in it fails.
+    drop(walked);
+    carried
+}
+
+/// The type that a field's text carries, where a driver has another form for its values.
+fn mark(field: &Field) -> Option<&str> {
+    let mark = field.metadata().get(TYPE)?.as_str();
+    let element = mark.strip_suffix("[]").unwrap_or(mark);
+    ["uuid", "json", "jsonb"].contains(&element).then_some(mark)
+}
+
 /// As [`typed`], for a plan that shows all its parameters.
 pub(crate) fn typed_plan(
     plan: LogicalPlan,
@@ -81,13 +121,20 @@ pub(crate) fn typed_plan(
     typed(plan, hints, &Types::new()).map_err(crate::execute::engine_error)
 }
 
-/// The types that the plan tells: the planner's own, and those of casts (`$1::bigint`). A parameter used twice may be known at one place.
+/// The types that the plan tells: the planner's own, those of casts (`$1::bigint`), and those of what a parameter stands beside (branches of a
+/// CASE, arguments of COALESCE, arms of a UNION). A parameter used twice may be known at one place.
 fn inferred(plan: &LogicalPlan) -> Result<Types> {
     let mut types = Types::new();
     plan.apply_with_subqueries(|node| {
         let below = merge_schema(&node.inputs());
+        if let LogicalPlan::Union(union) = node {
+            in_arms(&union.inputs, &mut types);
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
+                for arms in beside(expr) {
+                    of_one_type(&arms, &below, &mut types);
+                }
                 let list;
                 let (placeholder, told) = match expr {
                     // `x = ANY ($1)`: the parameter is a list of such.
@@ -123,6 +170,93 @@ fn inferred(plan: &LogicalPlan) -> Result<Types> {
         })
     })?;
     Ok(types)
+}
+
+/// What of an expression is of one type.
+fn beside(expr: &Expr) -> Vec<Vec<&Expr>> {
+    match expr {
+        Expr::Case(case) => {
+            let thens = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
+            let mut all = vec![thens.chain(case.else_expr.as_deref()).collect()];
+            if let Some(base) = &case.expr {
+                let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
+                all.extend(whens.map(|when| vec![base.as_ref(), when]));
+            }
+            all
+        }
+        Expr::ScalarFunction(call) => match call.name() {
+            "coalesce" | "nullif" | "greatest" | "least" | "make_array" => {
+                vec![call.args.iter().collect()]
+            }
+            _ => Vec::new(),
+        },
+        // The engine knows the other way round: a parameter in the list, or as a bound.
+        Expr::InList(list) if open(&list.expr).is_some() => {
+            let list = std::iter::once(list.expr.as_ref()).chain(&list.list);
+            vec![list.collect()]
+        }
+        Expr::Between(between) if open(&between.expr).is_some() => {
+            vec![vec![&between.expr, &between.low, &between.high]]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The number of a parameter that has no type yet.
+fn open(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Alias(alias) => open(&alias.expr),
+        Expr::Placeholder(Placeholder { id, field: None }) => number(id),
+        _ => None,
+    }
+}
+
+/// Gives parameters among the arms the type that the others have together.
+fn of_one_type(arms: &[&Expr], below: &DFSchema, types: &mut Types) {
+    let parameters: Vec<usize> = arms.iter().filter_map(|arm| open(arm)).collect();
+    if parameters.is_empty() {
+        return;
+    }
+    let others = arms.iter().filter(|arm| open(arm).is_none());
+    let others = others.filter_map(|arm| arm.get_type(below).ok());
+    tell(&parameters, others.collect(), types);
+}
+
+/// The same of the columns of a UNION.
+fn in_arms(inputs: &[Arc<LogicalPlan>], types: &mut Types) {
+    let width = inputs
+        .first()
+        .map_or(0, |input| input.schema().fields().len());
+    for place in 0..width {
+        let (mut parameters, mut others) = (Vec::new(), Vec::new());
+        for input in inputs {
+            let parameter = match input.as_ref() {
+                LogicalPlan::Projection(projection) => projection.expr.get(place).and_then(open),
+                _ => None,
+            };
+            match (parameter, input.schema().fields().get(place)) {
+                (Some(number), _) => parameters.push(number),
+                (None, Some(field)) => others.push(field.data_type().clone()),
+                (None, None) => {}
+            }
+        }
+        if !parameters.is_empty() {
+            tell(&parameters, others, types);
+        }
+    }
+}
+
+fn tell(parameters: &[usize], mut others: Vec<DataType>, types: &mut Types) {
+    others.retain(|data_type| !data_type.is_null());
+    let Some(known) = type_union_resolution(&others) else {
+        return;
+    };
+    for number in parameters {
+        let entry = types.entry(*number).or_default();
+        if entry.is_none() {
+            *entry = Some(known.clone());
+        }
+    }
 }
 
 /// The highest number of a parameter in a statement.

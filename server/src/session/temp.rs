@@ -49,6 +49,7 @@ use crate::{
     engine::Admission,
     error::{Error, Result, SqlState},
     execute::{engine_error, parse_error},
+    write::as_declared,
 };
 
 /// The tables and views, as a schema of the session's catalog.
@@ -83,6 +84,13 @@ pub(super) struct TempWrite {
     kind: Kind,
     /// Gives the rows that are added, or all that are left.
     plan: Arc<LogicalPlan>,
+}
+
+impl TempWrite {
+    /// As of a [`super::Prepared`].
+    pub(super) fn carried_parameters(&self) -> BTreeMap<usize, String> {
+        parameters::carried(&self.plan)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -736,12 +744,15 @@ fn fitted(batches: Vec<RecordBatch>, schema: &SchemaRef) -> Result<Vec<RecordBat
     let batches = batches.into_iter().filter(|batch| batch.num_rows() > 0);
     let fitted = batches.map(|batch| {
         let columns = batch.columns().iter().zip(schema.fields());
-        let columns = columns
-            .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
-        RecordBatch::try_new(Arc::clone(schema), columns)
+        let wrong = |error: arrow::error::ArrowError| {
+            Error::internal(format!("rows of a temporary table: {error}"))
+        };
+        let columns = columns.map(|(column, field)| {
+            let column = arrow::compute::cast(column, field.data_type()).map_err(wrong)?;
+            as_declared(field, &column)
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        RecordBatch::try_new(Arc::clone(schema), columns).map_err(wrong)
     });
-    fitted
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|error| Error::internal(format!("rows of a temporary table: {error}")))
+    fitted.collect()
 }

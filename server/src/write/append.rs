@@ -16,7 +16,7 @@ use sluice_connectors::{
     failpoint,
 };
 
-use super::{Target, commit_error, under_way::UnderWay};
+use super::{Target, as_declared, commit_error, under_way::UnderWay};
 use crate::{
     error::{Error, Result, SqlState},
     root::storage_error,
@@ -172,7 +172,9 @@ pub(super) fn in_columns(
             return Err(null_in(target, field.name(), batch, column.as_ref()));
         }
     }
-    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec())
+    let columns = schema.fields().iter().zip(batch.columns());
+    let columns = columns.map(|(field, column)| as_declared(field, column));
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)
         .map_err(|error| Error::internal(format!("rows for \"{}\": {error}", target.name)))
 }
 

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, Schema};
 
+use super::declared_as;
 use crate::error::{Error, Result, SqlState};
 
 /// `"a" BIGINT, "b" TEXT[], …` for a table that holds these columns.
@@ -10,7 +11,9 @@ use crate::error::{Error, Result, SqlState};
 /// Names the first column of a type that no table can hold.
 pub(crate) fn declared_columns(schema: &Schema) -> Result<String> {
     let columns = schema.fields().iter().map(|field| {
-        let data_type = declared_type(field.data_type()).ok_or_else(|| {
+        let marked = declared_as(field).map(str::to_owned);
+        let data_type = marked.or_else(|| declared_type(field.data_type()));
+        let data_type = data_type.ok_or_else(|| {
             Error::user(
                 SqlState::FeatureNotSupported,
                 format!(

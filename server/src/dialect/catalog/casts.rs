@@ -41,10 +41,12 @@ impl VisitorMut for Casts {
             return ControlFlow::Continue(());
         };
         let target = type_name(data_type);
-        if let DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) = data_type
-            && **element == DataType::Uuid
-        {
-            **element = DataType::Text;
+        if let Some(function) = list_read_by(data_type) {
+            let mut list = expr.clone();
+            if let Expr::Cast { data_type, .. } = &mut list {
+                *data_type = of_texts(data_type);
+            }
+            *expr = call(function, list);
         } else if let Some(function) = read_by(&target) {
             *expr = call(function, as_text(inner));
         } else if let Some((function, _)) = FORWARD.iter().find(|(_, kind)| *kind == target) {
@@ -88,6 +90,37 @@ fn read_by(target: &str) -> Option<&'static str> {
         "jsonb" => Some("sluice_jsonb"),
         "uuid" => Some("sluice_uuid"),
         _ => None,
+    }
+}
+
+/// The function that reads a list of texts as one of such a type.
+fn list_read_by(data_type: &DataType) -> Option<&'static str> {
+    match innermost(data_type)? {
+        DataType::Uuid => Some("sluice_uuid_list"),
+        DataType::JSON => Some("sluice_json_texts"),
+        DataType::JSONB => Some("sluice_jsonb_texts"),
+        _ => None,
+    }
+}
+
+/// What the elements of a list are, of lists in it too; `None` for a type of no list.
+fn innermost(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            innermost(element).or(Some(element))
+        }
+        _ => None,
+    }
+}
+
+/// The same lists, of texts.
+fn of_texts(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, length)) => {
+            let element = Box::new(of_texts(element));
+            DataType::Array(ArrayElemTypeDef::SquareBracket(element, *length))
+        }
+        _ => DataType::Text,
     }
 }
 

@@ -9,6 +9,7 @@ mod lists;
 mod matches;
 mod objects;
 mod patterns;
+mod records;
 mod roles;
 mod scalar;
 mod session;
@@ -23,10 +24,13 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::{Facts, relations::Listed};
+use crate::arithmetic::round_even;
 
 pub(super) use fixed::XMIN;
+pub(crate) use json::{check_json, jsonb};
 pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
+pub(in crate::dialect) use records::RECORD;
 pub(super) use roles::SESSION_USER;
 pub(super) use session::settings;
 pub(in crate::dialect) use texts::ANY;
@@ -52,5 +56,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(sizes::all(facts, listed));
     all.extend(bytes::all());
     all.push(sleep::function());
+    all.push(round_even());
+    all.push(records::function());
     all
 }

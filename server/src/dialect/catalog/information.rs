@@ -261,6 +261,12 @@ fn typed(row: &mut Row, column: &Described<'_>) {
                 number(row, modifier >> 16, 10, Some(modifier & 0x7ff));
             }
         }
+        "varchar" | "bpchar" if column.modifier >= 4 => {
+            let length = column.modifier - 4;
+            row.insert("character_maximum_length", length.into());
+            // A character has at most four bytes.
+            row.insert("character_octet_length", length.saturating_mul(4).into());
+        }
         "text" | "varchar" | "bpchar" => {
             row.insert("character_octet_length", (1 << 30).into());
         }

@@ -171,7 +171,9 @@ pub(super) fn carried(pg: &'static str) -> (DataType, Mark) {
         "double precision[]" => (list(DataType::Float64), Mark::None),
         "oid[]" | "regtype[]" | "oidvector" => (list(DataType::Int32), Mark::Type(pg)),
         "int2vector" => (list(DataType::Int16), Mark::Type(pg)),
-        "name[]" | "aclitem[]" | "\"char\"[]" => (list(DataType::Utf8), Mark::Type(pg)),
+        "name[]" | "aclitem[]" | "\"char\"[]" | "uuid[]" | "json[]" | "jsonb[]" => {
+            (list(DataType::Utf8), Mark::Type(pg))
+        }
         _ => (DataType::Utf8, Mark::Type(pg)),
     }
 }

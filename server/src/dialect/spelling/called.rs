@@ -1,12 +1,14 @@
 //! Calls of functions that the engine has otherwise or not at all: JSON aggregates, templates, parts of times.
 
+use std::ops::ControlFlow;
+
 use sluice_sql::ast::{
     DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
-    TableFactor, Value,
+    TableFactor, Value, Visit, Visitor,
 };
 
 use super::{expression, name_of, text, text_of};
-use crate::dialect::catalog::AT_TIME_ZONE;
+use crate::{arithmetic::ROUND_EVEN, dialect::catalog::AT_TIME_ZONE};
 
 /// What stands for a call; `None` where it may stand as it is.
 pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Option<Expr> {
@@ -41,6 +43,8 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
             format!("sluice_encode({bytes}, {form})")
         }
         ("decode", [text, form]) => format!("sluice_decode({text}, {form})"),
+        ("chr", [number]) => format!("sluice_chr({number})"),
+        ("round", [number]) if is_double(number) => format!("{ROUND_EVEN}({number})"),
         ("to_char", [value, pattern]) => format!("sluice_to_char({value}, {pattern})"),
         ("to_timestamp", [value]) => format!("sluice_to_timestamp({value})"),
         ("to_timestamp", [text, pattern]) => format!("sluice_to_timestamp({text}, {pattern})"),
@@ -53,6 +57,32 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
         _ => return None,
     };
     expression(&same)
+}
+
+/// Whether a cast to `double precision` stands in it: what the engine casts by itself cannot be told from it later.
+fn is_double(number: &str) -> bool {
+    struct Casts;
+    impl Visitor for Casts {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let data_type = match expr {
+                Expr::Cast { data_type, .. } => data_type,
+                Expr::TypedString(typed) => &typed.data_type,
+                _ => return ControlFlow::Continue(()),
+            };
+            match data_type {
+                DataType::Double(_)
+                | DataType::DoublePrecision
+                | DataType::Float(_)
+                | DataType::Float4
+                | DataType::Float8
+                | DataType::Real => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expression(number).is_some_and(|number| number.visit(&mut Casts).is_break())
 }
 
 /// A step that is the text of an interval, as one.

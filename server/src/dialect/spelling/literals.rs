@@ -242,7 +242,15 @@ fn numeric(inner: &Expr, info: ExactNumberInfo) -> Option<Expr> {
 
 /// A literal cast to `numeric` that is a column of the result by itself has the digits it is written with.
 pub(super) fn own_scale(expr: &mut Expr) {
-    if let Expr::Cast {
+    // `-0.1::numeric`: the cast binds closer than the sign.
+    if let Expr::UnaryOp {
+        op: UnaryOperator::Minus | UnaryOperator::Plus,
+        expr: inner,
+    }
+    | Expr::Nested(inner) = expr
+    {
+        own_scale(inner);
+    } else if let Expr::Cast {
         expr: inner,
         data_type: DataType::Numeric(info @ ExactNumberInfo::None),
         ..

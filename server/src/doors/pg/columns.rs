@@ -30,7 +30,7 @@ pub(super) fn columns(schema: &Schema) -> Vec<Column> {
         .map(|field| Column {
             name: without_nul(field.name()),
             pg: pg_type(field),
-            modifier: modifier(field.data_type()),
+            modifier: modifier(field),
         })
         .collect()
 }
@@ -97,8 +97,13 @@ pub(crate) fn pg_type(field: &Field) -> Type {
 }
 
 /// Types that are marked by name.
-fn named(name: &str) -> Option<Type> {
-    Some(match name {
+pub(super) fn named(name: &str) -> Option<Type> {
+    let without_length = name.split_once('(').map_or(name, |(name, _)| name);
+    Some(match without_length {
+        "character" => Type::BPCHAR,
+        "json[]" => Type::JSON_ARRAY,
+        "jsonb[]" => Type::JSONB_ARRAY,
+        "uuid[]" => Type::UUID_ARRAY,
         "\"char\"" => Type::CHAR,
         "\"char\"[]" => Type::CHAR_ARRAY,
         "aclitem[]" => Type::ACLITEM_ARRAY,
@@ -114,6 +119,7 @@ fn named(name: &str) -> Option<Type> {
         "name[]" => Type::NAME_ARRAY,
         "oid[]" => Type::OID_ARRAY,
         "oidvector" => Type::OID_VECTOR,
+        "record" => Type::RECORD,
         "pg_dependencies" => Type::PG_DEPENDENCIES,
         "pg_lsn" => Type::PG_LSN,
         "pg_mcv_list" => Type::PG_MCV_LIST,
@@ -129,9 +135,16 @@ fn named(name: &str) -> Option<Type> {
 fn carrier(pg: &Type) -> Type {
     match *pg {
         Type::XID => Type::INT4,
+        // What a structure is without its mark.
+        Type::RECORD => Type::JSON,
         Type::INT2_VECTOR => Type::INT2_ARRAY,
         Type::OID_VECTOR | Type::OID_ARRAY | Type::REGTYPE_ARRAY => Type::INT4_ARRAY,
-        Type::NAME_ARRAY | Type::ACLITEM_ARRAY | Type::CHAR_ARRAY => Type::TEXT_ARRAY,
+        Type::NAME_ARRAY
+        | Type::ACLITEM_ARRAY
+        | Type::CHAR_ARRAY
+        | Type::UUID_ARRAY
+        | Type::JSON_ARRAY
+        | Type::JSONB_ARRAY => Type::TEXT_ARRAY,
         _ => Type::TEXT,
     }
 }
@@ -256,9 +269,12 @@ fn size(pg: &Type) -> i16 {
     }
 }
 
-/// Precision and scale, as `numeric(p,s)` keeps them.
-pub(crate) fn modifier(data_type: &DataType) -> i32 {
-    match data_type {
+/// Precision and scale, as `numeric(p,s)` keeps them; the length of a `varchar(n)` or `char(n)`.
+pub(crate) fn modifier(field: &Field) -> i32 {
+    if let Some(length) = field.metadata().get(TYPE).and_then(|name| length_of(name)) {
+        return length.saturating_add(4);
+    }
+    match field.data_type() {
         DataType::Decimal32(p, s)
         | DataType::Decimal64(p, s)
         | DataType::Decimal128(p, s)
@@ -269,4 +285,10 @@ pub(crate) fn modifier(data_type: &DataType) -> i32 {
         }
         _ => -1,
     }
+}
+
+/// The `n` of `character varying(n)`.
+fn length_of(name: &str) -> Option<i32> {
+    let (_, rest) = name.split_once('(')?;
+    rest.strip_suffix(')')?.parse().ok()
 }

@@ -160,6 +160,14 @@ impl Encoder {
             }
             field.close(out);
         }
+        // Lengths are told in 31 bits, of a field as of all of them.
+        let size = out.len() - start;
+        if i32::try_from(size).is_err() {
+            out.truncate(start);
+            let message = format!("a row of {size} bytes is too large to be sent");
+            return Err(Failure::error("54000", message)
+                .with_hint("Ask for parts of its values with substr() or array_slice()."));
+        }
         length.close_with_itself(out);
         page.next += 1;
         Ok(true)

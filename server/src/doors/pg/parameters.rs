@@ -5,6 +5,7 @@
 
 mod binary;
 mod interval;
+mod lists;
 mod numeric;
 mod text;
 
@@ -19,7 +20,14 @@ pub(crate) use interval::{
 pub(crate) use text::bytes as bytea_of;
 pub(super) use text::decode as from_text;
 
-use super::{columns::to_arrow, failure::Failure};
+use super::{
+    columns::{of_arrow, to_arrow},
+    failure::Failure,
+};
+use crate::{
+    error::{Error, SqlState},
+    execute::engine_error,
+};
 
 /// What the engine is told beforehand of a parameter whose type the client named.
 pub(super) fn hint(pg: &Type) -> Option<DataType> {
@@ -29,14 +37,36 @@ pub(super) fn hint(pg: &Type) -> Option<DataType> {
     }
 }
 
-/// The value as the plan wants it. Only a numeric may differ: a session types parameters so (`session/parameters.rs`).
+/// The value as the plan wants it. Only a numeric may differ: a session types parameters so (`session/parameters.rs`); and the dimensions of
+/// a list, which the client's type does not tell.
 pub(super) fn fit(value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
     match wanted {
         Some(wanted) if wanted.is_floating() && value.data_type().is_decimal() => {
             Ok(value.cast_to(wanted)?)
         }
-        _ => Ok(value),
+        Some(wanted) => lists::in_shape(value, wanted),
+        None => Ok(value),
     }
+}
+
+/// The list that a text such as `{1,2,NULL}` stands for, as a value of this type.
+pub(crate) fn list_of_text(text: &str, to: &DataType) -> crate::error::Result<ScalarValue> {
+    let read = from_text(&of_arrow(to), text).and_then(|value| lists::in_shape(value, to));
+    let value = read.map_err(|failure| {
+        let state = match failure.code {
+            "0A000" => SqlState::FeatureNotSupported,
+            "22003" => SqlState::NumericValueOutOfRange,
+            "22007" => SqlState::InvalidDatetimeFormat,
+            "22008" => SqlState::DatetimeFieldOverflow,
+            _ => SqlState::InvalidTextRepresentation,
+        };
+        Error {
+            detail: failure.detail,
+            hint: failure.hint,
+            ..Error::user(state, failure.message)
+        }
+    })?;
+    value.cast_to(to).map_err(engine_error)
 }
 
 /// The value of parameter `number` (from 1), given as `format` (1 is binary).
@@ -64,6 +94,9 @@ pub(super) fn decode(
         );
     }
     if format == 1 {
+        if binary::is_beyond(pg, bytes) {
+            return Err(text::beyond(pg, &format!("${number}")));
+        }
         return binary::decode(pg, bytes).ok_or_else(|| {
             Failure::error(
                 "22P03",

@@ -11,13 +11,13 @@ use pgwire::messages::{
 use postgres_types::Type;
 use sluice_sql::{
     CopyDirection,
-    ast::{Expr, Value, Visit, Visitor},
+    ast::{ArrayElemTypeDef, DataType as DataTypeName, Expr, Value, Visit, Visitor},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     cancel::Running,
-    columns::{columns, of_arrow},
+    columns::{columns, named, of_arrow},
     command::{Command, Direction},
     connection::Connection,
     cursor::no_cursor,
@@ -61,9 +61,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut types: Vec<Type> = types
             .map(|known| known.as_ref().map_or(Type::TEXT, of_arrow))
             .collect();
-        for (place, named) in named_types(&parsed) {
+        let beside = prepared.carried_parameters().into_iter();
+        let beside =
+            beside.filter_map(|(number, mark)| Some((number.checked_sub(1)?, named(&mark)?)));
+        for (place, named) in beside.chain(named_types(&parsed)) {
             if let Some(known) = types.get_mut(place)
-                && *known == Type::TEXT
+                && matches!(*known, Type::TEXT | Type::TEXT_ARRAY)
             {
                 *known = named;
             }
@@ -337,6 +340,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 }
 
+/// The type of a cast, where a text carries it.
+fn carried(data_type: &DataTypeName) -> Option<Type> {
+    Some(match data_type {
+        DataTypeName::Uuid => Type::UUID,
+        DataTypeName::JSON => Type::JSON,
+        DataTypeName::JSONB => Type::JSONB,
+        DataTypeName::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            match carried(element)? {
+                Type::UUID => Type::UUID_ARRAY,
+                Type::JSON => Type::JSON_ARRAY,
+                Type::JSONB => Type::JSONB_ARRAY,
+                nested => nested,
+            }
+        }
+        _ => return None,
+    })
+}
+
 /// Parameters that are cast to a type which a text carries, by their places: a driver picks its encoder by that.
 fn named_types(parsed: &sluice_sql::Parsed) -> Vec<(usize, Type)> {
     struct Casts(Vec<(usize, Type)>);
@@ -347,13 +368,13 @@ fn named_types(parsed: &sluice_sql::Parsed) -> Vec<(usize, Type)> {
             if let Expr::Cast {
                 expr, data_type, ..
             } = expr
-                && *data_type == sluice_sql::ast::DataType::Uuid
+                && let Some(named) = carried(data_type)
                 && let Expr::Value(value) = expr.as_ref()
                 && let Value::Placeholder(name) = &value.value
                 && let Some(number) = name.strip_prefix('$')
                 && let Ok(number) = number.parse::<usize>()
             {
-                self.0.push((number.saturating_sub(1), Type::UUID));
+                self.0.push((number.saturating_sub(1), named));
             }
             ControlFlow::Continue(())
         }

@@ -19,7 +19,7 @@ use datafusion::{
 use crate::{
     error::{Error, Result, SqlState},
     execute::engine_error,
-    write::column_error,
+    write::{column_error, declared_as},
 };
 
 #[cfg(test)]
@@ -244,7 +244,9 @@ fn parameter(expr: Expr, wanted: &FieldRef) -> Expr {
         }
         // The cast says which type it has where the client does not, and brings the client's type to the column's where it does.
         Expr::Placeholder(Placeholder { id, field: None }) => {
-            let placeholder = Expr::Placeholder(Placeholder { id, field: None });
+            // It is told as what the column is declared as.
+            let field = declared_as(wanted).map(|_| Arc::clone(wanted));
+            let placeholder = Expr::Placeholder(Placeholder { id, field });
             Expr::Cast(Cast::new(Box::new(placeholder), wanted.data_type().clone()))
         }
         other => other,

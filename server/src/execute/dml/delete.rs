@@ -4,7 +4,7 @@
 //! of their own, which says nothing of the query; and the query starts from its manifest as after any restart. So neither its positions
 //! nor its transactions know of it, and no row comes back: what is committed is never computed again.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use datafusion::scalar::ScalarValue;
 use sluice_sql::{
@@ -63,6 +63,7 @@ pub(super) fn rewrite(session: &Session, delete: &Delete) -> Result<Rewritten> {
         sets: Vec::new(),
         inserts: Vec::new(),
         parameters: Vec::new(),
+        carried: BTreeMap::new(),
     })
 }
 

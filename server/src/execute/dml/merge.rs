@@ -3,6 +3,8 @@
 //! Rows of the table that are matched (or, `BY SOURCE`, are not) are one query each, in which the first WHEN that holds decides; every WHEN
 //! NOT MATCHED is a query for new rows, without those of the WHENs before it.
 
+use std::collections::BTreeMap;
+
 use arrow::datatypes::Schema;
 use sluice_sql::{
     Canonical,
@@ -93,6 +95,7 @@ pub(super) fn rewrite(session: &Session, merge: &Merge) -> Result<Rewritten> {
         sets,
         inserts,
         parameters: Vec::new(),
+        carried: BTreeMap::new(),
         everything: false,
     })
 }

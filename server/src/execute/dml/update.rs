@@ -1,5 +1,7 @@
 //! `UPDATE t SET a = …, (b, c) = (…) [FROM …] [WHERE …]`.
 
+use std::collections::BTreeMap;
+
 use arrow::datatypes::Schema;
 use sluice_sql::{
     Canonical,
@@ -57,6 +59,7 @@ pub(super) fn rewrite(session: &Session, update: &Update) -> Result<Rewritten> {
         sets,
         inserts: Vec::new(),
         parameters: Vec::new(),
+        carried: BTreeMap::new(),
     })
 }
 

@@ -219,6 +219,12 @@ pub(super) fn all() -> Vec<ScalarUDF> {
     ]
 }
 
+/// Refuses a text that is no JSON.
+pub(crate) fn check_json(text: &str) -> Result<()> {
+    let read = Json::parse(text).map(drop);
+    read.map_err(|error| invalid(text, &error))
+}
+
 fn invalid(text: &str, error: &serde_json::Error) -> DataFusionError {
     if is_too_deep(text) {
         return external(
@@ -245,7 +251,8 @@ fn wrong_kind(function: &str, value: &Json) -> DataFusionError {
     ))
 }
 
-fn jsonb(text: &str) -> Result<String> {
+/// The text of what a `jsonb` says.
+pub(crate) fn jsonb(text: &str) -> Result<String> {
     let value = Json::parse(text).map_err(|error| invalid(text, &error))?;
     Ok(value.sorted().spaced())
 }

@@ -1,13 +1,18 @@
 //! Functions of values that PostgreSQL has and the engine has not: quoting, formats, ages.
 
-use arrow::array::{Array, AsArray};
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    datatypes::Field,
+};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDateTime};
 use datafusion::{
     error::{DataFusionError, Result},
     logical_expr::ScalarUDF,
     scalar::ScalarValue,
 };
-use uuid::Uuid;
+use sluice_connectors::format::json::usual_uuid;
 
 use super::called::{Called, number, text};
 use crate::{
@@ -15,8 +20,10 @@ use crate::{
         catalog::{names, rows::Value},
         spelling::similar_to_regex,
     },
+    doors::pg::TYPE,
     error::{Error, SqlState},
     table::external,
+    write::as_declared,
 };
 
 pub(super) fn all() -> Vec<ScalarUDF> {
@@ -53,14 +60,9 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         }),
         Called::strict("sluice_uuid", "uuid", |arguments| {
             let written = text(arguments, 0).unwrap_or_default();
-            // Braces may stand around any of its forms.
-            let bare = written.trim();
-            let inside = bare
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            match Uuid::try_parse(inside.unwrap_or(bare)) {
-                Ok(id) => Ok(id.to_string().into()),
-                Err(_) => Err(invalid(format!(
+            match usual_uuid(written.trim()) {
+                Some(id) => Ok(id.into()),
+                None => Err(invalid(format!(
                     "invalid input syntax for type uuid: \"{written}\""
                 ))),
             }
@@ -70,6 +72,10 @@ pub(super) fn all() -> Vec<ScalarUDF> {
             Err(invalid(format!("malformed array literal: \"{written}\"")))
         }),
         Called::strict("array_dims", "text", |arguments| Ok(dimensions(arguments))),
+        Called::strict("sluice_chr", "text", character),
+        list_of("sluice_uuid_list", "uuid[]"),
+        list_of("sluice_json_texts", "json[]"),
+        list_of("sluice_jsonb_texts", "jsonb[]"),
     ];
     for (name, reduce) in [
         ("justify_hours", (true, false)),
@@ -85,6 +91,51 @@ pub(super) fn all() -> Vec<ScalarUDF> {
 
 fn invalid(message: String) -> DataFusionError {
     external(Error::user(SqlState::InvalidTextRepresentation, message))
+}
+
+/// A list of texts as one of a type that a text carries.
+fn list_of(name: &'static str, pg: &'static str) -> ScalarUDF {
+    Called::strict(name, pg, move |arguments| {
+        let Some(ScalarValue::List(list)) = arguments.first() else {
+            return Ok(Value::Null);
+        };
+        let mark = [(TYPE.to_owned(), pg.to_owned())].into();
+        let field = Field::new(name, list.data_type().clone(), true).with_metadata(mark);
+        let list: ArrayRef = Arc::clone(list) as ArrayRef;
+        let list = as_declared(&field, &list).map_err(external)?;
+        Ok(Value::Ready(ScalarValue::try_from_array(&list, 0)?))
+    })
+}
+
+/// `chr`: the character of a number; a text has no zero in it.
+fn character(arguments: &[ScalarValue]) -> Result<Value> {
+    let wrong = |state, message: String| Err(external(Error::user(state, message)));
+    let Some(code) = number(arguments, 0) else {
+        let written = text(arguments, 0).unwrap_or_default();
+        return Err(invalid(format!(
+            "invalid input syntax for type integer: \"{written}\""
+        )));
+    };
+    let character = u32::try_from(code).ok().map(char::from_u32);
+    match (code, character) {
+        (0, _) => wrong(
+            SqlState::ProgramLimitExceeded,
+            "null character not permitted".into(),
+        ),
+        (..0, _) => wrong(
+            SqlState::InvalidParameterValue,
+            "character number must be positive".into(),
+        ),
+        (_, Some(Some(character))) => Ok(character.to_string().into()),
+        (0x11_0000.., _) => wrong(
+            SqlState::ProgramLimitExceeded,
+            format!("requested character too large for encoding: {code}"),
+        ),
+        _ => wrong(
+            SqlState::ProgramLimitExceeded,
+            format!("requested character not valid for encoding: {code}"),
+        ),
+    }
 }
 
 /// `array_dims`: `[1:2][1:3]`; of an empty one nothing.

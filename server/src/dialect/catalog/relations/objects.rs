@@ -134,7 +134,7 @@ pub(super) fn attributes(relations: &[Relation]) -> Vec<Row> {
             let pg = pg_type(field);
             let oid = pg.oid().cast_signed();
             let mut row = attribute(relation.oid, i, field.name(), oid, !field.is_nullable());
-            row.insert("atttypmod", modifier(field.data_type()).into());
+            row.insert("atttypmod", modifier(field).into());
             if let Kind::Array(_) = pg.kind() {
                 row.insert("attndims", 1.into());
             }
@@ -296,7 +296,7 @@ pub(in crate::dialect::catalog) fn described(relation: &Relation) -> Vec<Describ
         .map(|field: &std::sync::Arc<Field>| Described {
             name: field.name(),
             oid: pg_type(field).oid().cast_signed(),
-            modifier: modifier(field.data_type()),
+            modifier: modifier(field),
             not_null: !field.is_nullable(),
         });
     columns.collect()

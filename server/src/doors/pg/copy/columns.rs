@@ -16,9 +16,9 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 
 use crate::doors::pg::{
-    columns::of_arrow,
+    columns::{of_arrow, pg_type},
     failure::Failure,
-    parameters::{from_binary, from_text},
+    parameters::{fit, from_binary, from_text},
 };
 
 /// Rows that are not in the table yet.
@@ -46,8 +46,10 @@ enum Gathered {
 }
 
 impl Gathered {
-    fn of(data_type: &DataType) -> Self {
+    fn of(data_type: &DataType, pg: &Type) -> Self {
         match data_type {
+            // These have another form in binary than a text.
+            DataType::Utf8 if matches!(*pg, Type::UUID | Type::JSONB) => Self::Any(Vec::new()),
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             DataType::Int32 => Self::Int4(Int32Builder::new()),
             DataType::Int64 => Self::Int8(Int64Builder::new()),
@@ -63,8 +65,8 @@ impl Columns {
         for place in &places {
             let field = table.field(*place);
             let to = field.data_type().clone();
-            let pg = of_arrow(&to);
-            if pg == Type::JSON {
+            let pg = pg_type(field);
+            if of_arrow(&to) == Type::JSON {
                 return Err(Failure::error(
                     "0A000",
                     format!(
@@ -75,7 +77,7 @@ impl Columns {
                 .with_hint("Leave it out of the column list, or write it with INSERT … SELECT."));
             }
             columns.push(Column {
-                values: Gathered::of(&to),
+                values: Gathered::of(&to, &pg),
                 pg,
                 to,
             });
@@ -201,6 +203,7 @@ impl Column {
             (Gathered::Int8(values), ScalarValue::Int64(value)) => values.append_option(value),
             (Gathered::Float8(values), ScalarValue::Float64(value)) => values.append_option(value),
             (Gathered::Any(_), value) => {
+                let value = fit(value, Some(&self.to))?;
                 let value = match value.data_type() == self.to {
                     true => value,
                     false => self.converted(&value)?,

@@ -71,6 +71,19 @@ impl Values {
                 out.put_i32(days);
                 out.put_i32(0);
             }
+            Self::Record(_, parts) => {
+                out.put_i32(parts.len() as i32);
+                for (pg, values) in parts {
+                    out.put_u32(pg.oid());
+                    if values.is_null(row) {
+                        out.put_i32(-1);
+                        continue;
+                    }
+                    let length = Length::open(out);
+                    values.binary(row, out)?;
+                    length.close(out);
+                }
+            }
             Self::List(a, element, values) | Self::Vector(a, element, values) => {
                 let first = i32::from(matches!(self, Self::List(..)));
                 let (start, end) = bounds(a.value_offsets(), row);

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Offset, TimeZone};
+use postgres_types::Type;
 
 use super::{
     Style, float,
@@ -67,6 +68,7 @@ impl Values {
                 let (start, end) = bounds(offsets, row);
                 list(start, end, values, style, out)?;
             }
+            Self::Record(_, parts) => record(row, parts, style, out)?,
             Self::Vector(a, _, values) => {
                 let (start, end) = bounds(a.value_offsets(), row);
                 for i in start..end {
@@ -236,6 +238,45 @@ fn list(
         }
     }
     out.put_u8(b'}');
+    Ok(())
+}
+
+/// `record_out`: NULL is nothing, and a text of nothing is in quotes.
+fn record(
+    row: usize,
+    parts: &[(Type, Values)],
+    style: Style,
+    out: &mut BytesMut,
+) -> Result<(), Failure> {
+    out.put_u8(b'(');
+    let mut part = BytesMut::new();
+    for (i, (_, values)) in parts.iter().enumerate() {
+        if i > 0 {
+            out.put_u8(b',');
+        }
+        if values.is_null(row) {
+            continue;
+        }
+        part.clear();
+        values.text(row, style, &mut part)?;
+        let special = |b: &u8| {
+            matches!(b, b'(' | b')' | b',' | b'"' | b'\\' | 0x0b) || b.is_ascii_whitespace()
+        };
+        if !part.is_empty() && !part.iter().any(special) {
+            out.put_slice(&part);
+            continue;
+        }
+        out.put_u8(b'"');
+        for byte in &part {
+            // Within quotes, a quote is written twice, and a backslash too.
+            if matches!(byte, b'"' | b'\\') {
+                out.put_u8(*byte);
+            }
+            out.put_u8(*byte);
+        }
+        out.put_u8(b'"');
+    }
+    out.put_u8(b')');
     Ok(())
 }
 

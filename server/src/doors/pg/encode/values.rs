@@ -8,7 +8,7 @@ use arrow::{
         Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
         Decimal256Array, DurationMicrosecondArray, Float32Array, Float64Array, Int16Array,
         Int32Array, Int64Array, IntervalMonthDayNanoArray, LargeStringArray, ListArray,
-        StringArray, StringBuilder, StringViewArray, Time64MicrosecondArray,
+        StringArray, StringBuilder, StringViewArray, StructArray, Time64MicrosecondArray,
         TimestampMicrosecondArray,
     },
     compute::{CastOptions, cast, cast_with_options},
@@ -17,7 +17,7 @@ use arrow::{
 };
 use postgres_types::{Kind, Type};
 
-use crate::doors::pg::failure::Failure;
+use crate::doors::pg::{columns::pg_type, failure::Failure};
 
 /// The values of one column.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub(in crate::doors::pg) enum Values {
     List(ListArray, Type, Box<Values>),
     /// `int2vector` and `oidvector`: lists that count from 0.
     Vector(ListArray, Type, Box<Values>),
+    /// A row, with the types and values of its fields.
+    Record(StructArray, Vec<(Type, Values)>),
 }
 
 impl Values {
@@ -110,6 +112,20 @@ impl Values {
             D::Duration(_) => again(D::Duration(TimeUnit::Microsecond))?,
             D::Dictionary(_, value) => again(value.as_ref().clone())?,
             D::RunEndEncoded(_, value) => again(value.data_type().clone())?,
+            D::Struct(fields) if *pg == Type::RECORD => {
+                let rows = array.as_struct().clone();
+                let parts = fields.iter().zip(rows.columns()).map(|(field, column)| {
+                    // A row in a row is one too.
+                    let pg = match field.data_type() {
+                        D::Struct(_) => Type::RECORD,
+                        _ => pg_type(field),
+                    };
+                    let values = Self::new(column, &pg)?;
+                    Ok((pg, values))
+                });
+                let parts = parts.collect::<Result<Vec<_>, Failure>>()?;
+                Self::Record(rows, parts)
+            }
             _ if *pg == Type::JSON => json(array)?,
             D::List(_) => {
                 let list = array.as_list::<i32>().clone();
@@ -164,6 +180,7 @@ impl Values {
             Self::Interval(a) => a.is_null(row),
             Self::Duration(a) => a.is_null(row),
             Self::List(a, _, _) | Self::Vector(a, _, _) => a.is_null(row),
+            Self::Record(a, _) => a.is_null(row),
         }
     }
 }

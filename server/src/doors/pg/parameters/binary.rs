@@ -5,17 +5,35 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 use uuid::Uuid;
 
-use super::{element_of, list, numeric};
+use super::{element_of, lists, numeric};
 
 /// Days from 1970 to 2000.
 const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970 to 2000.
 const EPOCH: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Whether these bytes are a value of PostgreSQL's that no type here has: minus infinity, infinity, the end of a day as a time.
+pub(super) fn is_beyond(pg: &Type, bytes: &[u8]) -> bool {
+    match *pg {
+        Type::DATE => {
+            let days = bytes.try_into().map(i32::from_be_bytes);
+            days.is_ok_and(|days| days == i32::MIN || days == i32::MAX)
+        }
+        Type::TIMESTAMP | Type::TIMESTAMPTZ => {
+            int8(bytes).is_some_and(|micros| micros == i64::MIN || micros == i64::MAX)
+        }
+        Type::TIME => int8(bytes) == Some(DAY),
+        _ => false,
+    }
+}
+
 /// The value of these bytes.
 pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValue> {
     if let Some(element) = element_of(pg) {
-        return array(element, bytes);
+        return lists::from_binary(element, bytes, decode);
     }
     Some(match *pg {
         Type::BOOL => ScalarValue::Boolean(Some(u8::from_be_bytes(bytes.try_into().ok()?) != 0)),
@@ -30,16 +48,19 @@ pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValu
         Type::NUMERIC => numeric::from_binary(bytes)?,
         Type::DATE => {
             let days = i32::from_be_bytes(bytes.try_into().ok()?);
-            ScalarValue::Date32(Some(days.checked_add(EPOCH_DAYS)?))
+            // The first and the last of all are minus infinity and infinity.
+            ScalarValue::Date32(Some(
+                days.checked_add(EPOCH_DAYS).filter(|_| days != i32::MIN)?,
+            ))
         }
-        Type::TIME => ScalarValue::Time64Microsecond(Some(int8(bytes)?)),
-        Type::TIMESTAMP => {
-            ScalarValue::TimestampMicrosecond(Some(int8(bytes)?.checked_add(EPOCH)?), None)
+        Type::TIME => {
+            let within = |micros: &i64| (0..DAY).contains(micros);
+            ScalarValue::Time64Microsecond(Some(int8(bytes).filter(within)?))
         }
-        Type::TIMESTAMPTZ => ScalarValue::TimestampMicrosecond(
-            Some(int8(bytes)?.checked_add(EPOCH)?),
-            Some("UTC".into()),
-        ),
+        Type::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(moment(bytes)?), None),
+        Type::TIMESTAMPTZ => {
+            ScalarValue::TimestampMicrosecond(Some(moment(bytes)?), Some("UTC".into()))
+        }
         Type::INTERVAL => {
             let (micros, rest) = bytes.split_first_chunk::<8>()?;
             let (days, months) = rest.split_first_chunk::<4>()?;
@@ -60,6 +81,12 @@ pub(in crate::doors::pg) fn decode(pg: &Type, bytes: &[u8]) -> Option<ScalarValu
     })
 }
 
+/// Microseconds from 1970; the first and the last of all are minus infinity and infinity.
+fn moment(bytes: &[u8]) -> Option<i64> {
+    let micros = int8(bytes)?;
+    micros.checked_add(EPOCH).filter(|_| micros != i64::MIN)
+}
+
 fn int8(bytes: &[u8]) -> Option<i64> {
     Some(i64::from_be_bytes(bytes.try_into().ok()?))
 }
@@ -69,43 +96,4 @@ fn string(bytes: &[u8]) -> Option<ScalarValue> {
         .ok()
         .filter(|text| !text.contains('\0'))?;
     Some(ScalarValue::Utf8(Some(text.to_owned())))
-}
-
-fn array(element: &Type, bytes: &[u8]) -> Option<ScalarValue> {
-    let mut rest = bytes;
-    let mut int4 = || {
-        let (head, tail) = rest.split_first_chunk::<4>()?;
-        rest = tail;
-        Some(i32::from_be_bytes(*head))
-    };
-    let (dimensions, _flags, oid) = (int4()?, int4()?, int4()? as u32);
-    if oid != element.oid() {
-        return None;
-    }
-    let count = match dimensions {
-        0 => 0,
-        1 => {
-            let count = int4()?;
-            int4()?;
-            count
-        }
-        _ => return None,
-    };
-    let mut values = Vec::new();
-    for _ in 0..count {
-        let (head, tail) = rest.split_first_chunk::<4>()?;
-        rest = tail;
-        values.push(match i32::from_be_bytes(*head) {
-            -1 => ScalarValue::try_from(&super::to_arrow(element)?).ok()?,
-            length => {
-                let (value, tail) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-                rest = tail;
-                decode(element, value)?
-            }
-        });
-    }
-    if !rest.is_empty() {
-        return None;
-    }
-    list(values, element)
 }

@@ -2,9 +2,9 @@
 
 use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
-use uuid::Uuid;
+use sluice_connectors::format::json::usual_uuid;
 
-use super::{element_of, interval, list, numeric, to_arrow};
+use super::{element_of, interval, lists, numeric, to_arrow};
 use crate::doors::pg::failure::Failure;
 
 /// The value of a text.
@@ -16,7 +16,7 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
         ));
     }
     if let Some(element) = element_of(pg) {
-        return array(pg, element, text);
+        return lists::from_text(element, text);
     }
     let trimmed = text.trim();
     let value = match *pg {
@@ -28,9 +28,7 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
         Type::FLOAT8 => trimmed.parse().ok().map(|n| ScalarValue::Float64(Some(n))),
         Type::NUMERIC => numeric::from_text(trimmed),
         Type::BYTEA => bytes(text).map(|b| ScalarValue::Binary(Some(b))),
-        Type::UUID => Uuid::try_parse(trimmed)
-            .ok()
-            .map(|id| ScalarValue::Utf8(Some(id.to_string()))),
+        Type::UUID => usual_uuid(trimmed).map(|id| ScalarValue::Utf8(Some(id))),
         Type::INTERVAL => interval::parse(text).map(|v| ScalarValue::IntervalMonthDayNano(Some(v))),
         Type::DATE | Type::TIME | Type::TIMESTAMP | Type::TIMESTAMPTZ => {
             to_arrow(pg).and_then(|data_type| {
@@ -43,7 +41,31 @@ pub(in crate::doors::pg) fn decode(pg: &Type, text: &str) -> Result<ScalarValue,
     value.ok_or_else(|| invalid(pg, text))
 }
 
+/// Of a value of PostgreSQL's that no type here has: infinity, a year before 1, the end of a day as a time.
+pub(super) fn beyond(pg: &Type, what: &str) -> Failure {
+    let message = format!("{what} is not supported as a value of type {}", name(pg));
+    Failure::error("0A000", message)
+        .with_hint("Times are of the years 1 to 9999; NULL may stand for what has no end.")
+}
+
+/// Whether a text is such a value.
+fn is_beyond(pg: &Type, text: &str) -> bool {
+    let text = text.trim();
+    let infinite = text
+        .trim_start_matches(['+', '-'])
+        .eq_ignore_ascii_case("infinity");
+    let end = text.to_ascii_lowercase();
+    match *pg {
+        Type::DATE | Type::TIMESTAMP | Type::TIMESTAMPTZ => infinite || end.ends_with(" bc"),
+        Type::TIME => end.starts_with("24:00"),
+        _ => false,
+    }
+}
+
 fn invalid(pg: &Type, text: &str) -> Failure {
+    if is_beyond(pg, text) {
+        return beyond(pg, &format!("\"{text}\""));
+    }
     let integer = matches!(*pg, Type::INT2 | Type::INT4 | Type::INT8);
     let digits = text.trim().strip_prefix('-').unwrap_or(text.trim());
     if integer && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -118,59 +140,4 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out)
-}
-
-/// `array_in`, one dimension.
-fn array(pg: &Type, element: &Type, text: &str) -> Result<ScalarValue, Failure> {
-    let malformed = || {
-        Failure::error("22P02", format!("malformed array literal: \"{text}\""))
-            .with_detail("Arrays of one dimension are taken, such as {1,2,NULL}.")
-    };
-    let inside = text
-        .trim()
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-        .ok_or_else(malformed)?;
-    let mut values = Vec::new();
-    let mut chars = inside.chars().peekable();
-    while chars.peek().is_some() {
-        let mut item = String::new();
-        let mut quoted = false;
-        let mut in_quotes = false;
-        let mut ended = false;
-        let mut escaped = false;
-        for c in chars.by_ref() {
-            match c {
-                c if escaped => {
-                    item.push(c);
-                    escaped = false;
-                }
-                '\\' => (escaped, quoted) = (true, true),
-                '"' => {
-                    quoted = true;
-                    in_quotes = !in_quotes;
-                }
-                ',' if !in_quotes => {
-                    ended = true;
-                    break;
-                }
-                '{' | '}' if !in_quotes => return Err(malformed()),
-                c => item.push(c),
-            }
-        }
-        if in_quotes || escaped || (ended && chars.peek().is_none()) {
-            return Err(malformed());
-        }
-        let item = if quoted { item.as_str() } else { item.trim() };
-        if !quoted && item.is_empty() {
-            return Err(malformed());
-        }
-        values.push(if !quoted && item.eq_ignore_ascii_case("null") {
-            let data_type = to_arrow(element).ok_or_else(|| invalid(pg, text))?;
-            ScalarValue::try_from(&data_type)?
-        } else {
-            decode(element, item)?
-        });
-    }
-    list(values, element).ok_or_else(malformed)
 }

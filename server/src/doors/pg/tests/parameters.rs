@@ -60,8 +60,19 @@ fn texts() {
         ),
         (Type::TEXT_ARRAY, "{}", "List([])"),
         (Type::INT4_ARRAY, "{1,", "22P02"),
-        (Type::INT4_ARRAY, "{{1},{2}}", "22P02"),
+        (Type::INT4_ARRAY, "{{1},{2}}", "List([[1], [2]])"),
+        (Type::INT4_ARRAY, "{{1},{2,3}}", "22P02"),
+        (Type::JSON_ARRAY, "{\"{}\",NULL}", "List([{}, ])"),
+        (
+            Type::UUID_ARRAY,
+            "{00000000-0000-0000-0000-00000000000A}",
+            "List([00000000-0000-0000-0000-00000000000a])",
+        ),
         (Type::INT4_ARRAY, "{1,}", "22P02"),
+        (Type::TIMESTAMP, "infinity", "0A000"),
+        (Type::TIMESTAMPTZ, "-infinity", "0A000"),
+        (Type::DATE, "0044-03-15 BC", "0A000"),
+        (Type::TIME, "24:00:00", "0A000"),
         (Type::POINT, "(1,2)", "0A000"),
     ] {
         assert_eq!(text(&pg, given), expected, "{pg} {given}");
@@ -141,6 +152,11 @@ fn binaries() {
             "22P03",
         ),
         (Type::INT4_ARRAY, b"\0\0\0\0\0\0\0\0\0\0\0\x17", "List([])"),
+        (Type::TIMESTAMP, b"\x7f\xff\xff\xff\xff\xff\xff\xff", "0A000"),
+        (Type::TIMESTAMPTZ, b"\x80\0\0\0\0\0\0\0", "0A000"),
+        (Type::DATE, b"\x80\0\0\0", "0A000"),
+        (Type::TIME, b"\0\0\0\x14\x1d\xd7\x60\0", "0A000"),
+        (Type::TIME, b"\xff\xff\xff\xff\xff\xff\xff\xff", "22P03"),
     ] {
         assert_eq!(binary(&pg, bytes), expected, "{pg} {bytes:?}");
     }

@@ -16,9 +16,10 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use bytes::{Buf, BytesMut};
+use postgres_types::Type;
 
 use crate::doors::pg::{
-    columns::TYPE,
+    columns::{TYPE, modifier, pg_type},
     encode::{Encoder, Style},
 };
 
@@ -326,4 +327,52 @@ fn a_uuid_is_sixteen_bytes_in_binary() {
         0x11,
     ];
     assert_eq!(encode_field(id, values, 1, None), [Some(bytes.to_vec())]);
+}
+
+#[test]
+fn a_text_is_told_as_what_it_was_declared_as() {
+    let list = DataType::List(Field::new_list_field(DataType::Utf8, true).into());
+    for (data_type, mark, pg, modifier_told) in [
+        (DataType::Utf8, "uuid", Type::UUID, -1),
+        (DataType::Utf8, "jsonb", Type::JSONB, -1),
+        (DataType::Utf8, "character varying", Type::VARCHAR, -1),
+        (DataType::Utf8, "character varying(3)", Type::VARCHAR, 7),
+        (DataType::Utf8, "character(2)", Type::BPCHAR, 6),
+        (list.clone(), "uuid[]", Type::UUID_ARRAY, -1),
+        (list, "json[]", Type::JSON_ARRAY, -1),
+        // A mark that does not fit what carries it says nothing.
+        (DataType::Int32, "uuid", Type::INT4, -1),
+    ] {
+        let field = Field::new("a", data_type, true)
+            .with_metadata([(TYPE.to_owned(), mark.to_owned())].into());
+        assert_eq!((pg_type(&field), modifier(&field)), (pg, modifier_told));
+    }
+}
+
+#[test]
+fn a_record_is_its_fields_in_parentheses() {
+    let names: ArrayRef = Arc::new(StringArray::from(vec![
+        Some("a"),
+        Some("b, \"c\""),
+        Some(""),
+        None,
+    ]));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3), None]));
+    let field = |name: &str, array: &ArrayRef| -> Arc<Field> {
+        Field::new(name, array.data_type().clone(), true).into()
+    };
+    let rows = StructArray::from(vec![
+        (field("c0", &numbers), Arc::clone(&numbers)),
+        (field("c1", &names), Arc::clone(&names)),
+    ]);
+    let record = Field::new("r", rows.data_type().clone(), true)
+        .with_metadata([(TYPE.to_owned(), "record".to_owned())].into());
+    assert_eq!(pg_type(&record), Type::RECORD);
+    let rows: ArrayRef = Arc::new(rows);
+    let texts = encode_field(record.clone(), Arc::clone(&rows), 0, None);
+    let expected = ["(1,a)", "(,\"b, \"\"c\"\"\")", "(3,\"\")", "(,)"];
+    assert_eq!(texts, expected.map(|text| Some(text.as_bytes().to_vec())));
+    let binary = encode_field(record, rows, 1, None);
+    let first = b"\0\0\0\x02\0\0\0\x17\0\0\0\x04\0\0\0\x01\0\0\0\x19\0\0\0\x01a";
+    assert_eq!(binary.first(), Some(&Some(first.to_vec())));
 }

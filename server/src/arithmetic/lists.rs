@@ -1,0 +1,78 @@
+//! A text that becomes a list: it is read as PostgreSQL reads `{1,2,NULL}`, where the engine makes a list of the one text.
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, new_empty_array},
+    compute::cast,
+    datatypes::DataType,
+};
+use datafusion::{
+    common::Result,
+    logical_expr::{
+        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    },
+    scalar::ScalarValue,
+};
+
+use crate::{doors::pg::list_of_text, error::Error, table::external};
+
+/// The function that reads texts as lists of this type.
+pub(super) fn of(to: &DataType) -> ScalarUDF {
+    ScalarUDF::from(ListOfText {
+        to: to.clone(),
+        signature: Signature::any(1, Volatility::Immutable),
+    })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ListOfText {
+    to: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for ListOfText {
+    fn name(&self) -> &str {
+        "list_of_text"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [given] = args.args.as_slice() else {
+            return Err(external(Error::internal("a cast has one argument")));
+        };
+        Ok(match given {
+            ColumnarValue::Array(array) => ColumnarValue::Array(self.read(array)?),
+            ColumnarValue::Scalar(scalar) => {
+                let array = self.read(&scalar.to_array()?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+            }
+        })
+    }
+}
+
+impl ListOfText {
+    fn read(&self, array: &ArrayRef) -> Result<ArrayRef> {
+        let texts = cast(array, &DataType::Utf8)?;
+        let texts = texts.as_string::<i32>();
+        if texts.is_empty() {
+            return Ok(new_empty_array(&self.to));
+        }
+        let null = ScalarValue::try_from(&self.to)?;
+        let lists = texts.iter().map(|text| match text {
+            Some(text) => list_of_text(text, &self.to).map_err(external),
+            None => Ok(null.clone()),
+        });
+        let lists = ScalarValue::iter_to_array(lists.collect::<Result<Vec<_>>>()?)?;
+        Ok(match lists.data_type() == &self.to {
+            true => lists,
+            // Lists name what lies in them differently.
+            false => cast(&lists, &self.to)?,
+        })
+    }
+}

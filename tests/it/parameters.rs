@@ -1,0 +1,113 @@
+//! What a driver is told of a statement's parameters before it sends their values, and of columns before it reads them.
+
+use sluice_tests::{pg::block_on, server::Server};
+use tokio_postgres::types::Type;
+
+#[test]
+fn parameters_have_the_type_of_what_they_stand_beside() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE beside (n INT, big BIGINT, x DOUBLE PRECISION, name TEXT, at TIMESTAMPTZ, day DATE)");
+    for (sql, expected) in [
+        ("SELECT coalesce($1, n) FROM beside", vec![Type::INT4]),
+        ("SELECT coalesce(day, $1) FROM beside", vec![Type::DATE]),
+        (
+            "SELECT nullif(x, $1), greatest($2, at) FROM beside",
+            vec![Type::FLOAT8, Type::TIMESTAMPTZ],
+        ),
+        (
+            "SELECT CASE WHEN n > 0 THEN $1 ELSE big END FROM beside",
+            vec![Type::INT8],
+        ),
+        (
+            "SELECT CASE n WHEN $1 THEN name WHEN 2 THEN $2 END FROM beside",
+            vec![Type::INT4, Type::TEXT],
+        ),
+        (
+            "SELECT n, day FROM beside UNION ALL SELECT $1, $2",
+            vec![Type::INT4, Type::DATE],
+        ),
+        ("SELECT $1 UNION SELECT x FROM beside", vec![Type::FLOAT8]),
+        ("VALUES (1::int), ($1)", vec![Type::INT4]),
+        (
+            "SELECT n FROM beside WHERE big IN ($1, $2)",
+            vec![Type::INT8, Type::INT8],
+        ),
+        ("SELECT n FROM beside WHERE $1 IN (n, 7)", vec![Type::INT8]),
+        (
+            "SELECT n FROM beside WHERE at BETWEEN $1 AND $2 LIMIT $3",
+            vec![Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::INT8],
+        ),
+        (
+            "SELECT n FROM beside WHERE $1 BETWEEN day AND day",
+            vec![Type::DATE],
+        ),
+        ("SELECT $1, coalesce($2, 'x')", vec![Type::TEXT, Type::TEXT]),
+        (
+            "SELECT $1::uuid, $2::json, $3::jsonb, $4::uuid[]",
+            vec![Type::UUID, Type::JSON, Type::JSONB, Type::UUID_ARRAY],
+        ),
+    ] {
+        let statement = block_on(pg.client().prepare(sql)).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.params(), expected, "{sql}");
+    }
+}
+
+#[test]
+fn values_of_such_parameters_are_taken() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE beside (n INT); INSERT INTO beside VALUES (NULL), (2)");
+    let sql = "SELECT coalesce(n, $1) AS n FROM beside UNION ALL SELECT $2 ORDER BY n";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    let rows = block_on(pg.client().query(&statement, &[&1_i32, &3_i32])).unwrap();
+    let numbers: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    // Lists of lists have a place where the statement has one for them.
+    let sql = "SELECT $1::text::int[][] AS lists";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    let rows = block_on(pg.client().query(&statement, &[&"{{1,2},{3,4}}"])).unwrap();
+    assert_eq!(rows[0].columns()[0].type_(), &Type::INT4_ARRAY);
+}
+
+#[test]
+fn columns_of_declared_types_are_read_and_written_in_binary() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE kept (id UUID, name VARCHAR(3), doc JSONB, ids UUID[])");
+    pg.run(
+        "INSERT INTO kept VALUES ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'abc', '{\"a\": 1}', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}')",
+    );
+    let statement = block_on(pg.client().prepare("SELECT id, name, doc, ids FROM kept")).unwrap();
+    let types: Vec<Type> = statement
+        .columns()
+        .iter()
+        .map(|column| column.type_().clone())
+        .collect();
+    let expected = [Type::UUID, Type::VARCHAR, Type::JSONB, Type::UUID_ARRAY];
+    assert_eq!(types, expected);
+    // Over the extended protocol values come in binary; those of the first and the last are sixteen bytes.
+    let rows = block_on(pg.client().query(&statement, &[])).unwrap();
+    assert_eq!(rows[0].get::<_, &str>(1), "abc");
+    let row = &rows[0];
+    assert_eq!(row.len(), 4);
+    // A driver that has a UUID sends it as one.
+    for (sql, expected) in [
+        ("SELECT count(*) FROM kept WHERE id = $1", vec![Type::UUID]),
+        (
+            "SELECT $1, count(*) FROM kept WHERE id IN ($2)",
+            vec![Type::TEXT, Type::UUID],
+        ),
+        (
+            "INSERT INTO kept (id, doc, ids) VALUES ($1, $2, $3)",
+            vec![Type::UUID, Type::JSONB, Type::UUID_ARRAY],
+        ),
+        (
+            "UPDATE kept SET id = $1, name = $2 WHERE id = $3",
+            vec![Type::UUID, Type::TEXT, Type::UUID],
+        ),
+    ] {
+        let statement = block_on(pg.client().prepare(sql)).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.params(), expected, "{sql}");
+    }
+}
