@@ -44,6 +44,7 @@ pub use limits::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
 pub use place::{place_of, place_of_literal};
 pub use placeholders::numbered;
+pub use rewrite::merge::does_nothing;
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use shown::without_secrets;

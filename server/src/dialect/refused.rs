@@ -26,6 +26,16 @@ impl Visitor for Overlooked {
     type Break = Box<Error>;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Box<Error>> {
+        let mut given = query.with.iter().flat_map(|with| &with.cte_tables);
+        if given.any(|table| writes(&table.query.body)) {
+            return ControlFlow::Break(Box::new(
+                Error::user(
+                    SqlState::FeatureNotSupported,
+                    "a statement that writes within WITH is not supported",
+                )
+                .with_hint("Run the statements one after the other; WITH takes queries."),
+            ));
+        }
         named(&query.body)
     }
 
@@ -61,6 +71,14 @@ impl Visitor for Overlooked {
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether a statement that writes rows stands in the place of a query.
+fn writes(body: &SetExpr) -> bool {
+    matches!(
+        body,
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+    )
 }
 
 /// A text behind a value is no name for it: two literals side by side are a mistake.

@@ -26,7 +26,7 @@ use sluice_connectors::delta::FileRows;
 use sluice_sql::{Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-use self::{context::with_rows, statement::unsupported};
+use self::context::with_rows;
 use super::engine_error;
 use crate::{
     catalog::QualifiedName,
@@ -35,7 +35,10 @@ use crate::{
     write::{Action, Append, Changes, Target, change, remove_all, value_error},
 };
 
-pub(crate) use self::columns::{assignable, into_columns};
+pub(crate) use self::{
+    columns::{assignable, into_columns},
+    statement::{behind_with, give},
+};
 
 /// A statement that writes rows.
 #[derive(Clone, Debug)]
@@ -73,6 +76,22 @@ impl Rewritten {
     pub(crate) fn table(&self) -> &QualifiedName {
         &self.name
     }
+
+    /// What is done to them.
+    pub(crate) fn action(&self) -> Action {
+        self.action
+    }
+
+    /// With what stands in WITH before the statement, in each of its queries.
+    fn given(mut self, with: Option<&ast::With>) -> Self {
+        if let Some(with) = with {
+            let inserts = self.inserts.iter_mut().map(|(sql, _)| sql);
+            for sql in self.hits.iter_mut().chain(inserts) {
+                *sql = format!("{with} {sql}");
+            }
+        }
+        self
+    }
 }
 
 /// Plans a statement that writes rows, and gives its parameters' types; `None` for any other.
@@ -81,21 +100,18 @@ pub(crate) async fn prepare(
     statement: &ast::Statement,
     hints: &[Option<DataType>],
 ) -> Result<Option<(Dml, Vec<Option<DataType>>)>> {
+    let (statement, with) = behind_with(statement);
     let rewritten = match statement {
         ast::Statement::Insert(insert) => {
-            return insert::prepare(session, insert, hints).await.map(Some);
+            let Some(with) = with else {
+                return insert::prepare(session, insert, hints).await.map(Some);
+            };
+            let mut insert = insert.clone();
+            if let Some(source) = insert.source.as_deref_mut() {
+                statement::give_query(source, with);
+            }
+            return insert::prepare(session, &insert, hints).await.map(Some);
         }
-        ast::Statement::Query(query) => match statement::inner(query) {
-            Some(ast::Statement::Insert(insert)) => {
-                let insert = insert::with(insert, query);
-                return insert::prepare(session, &insert, hints).await.map(Some);
-            }
-            Some(_) => {
-                return Err(unsupported("WITH before UPDATE, DELETE or MERGE")
-                    .with_hint("Write the query as a subquery of the statement."));
-            }
-            None => return Ok(None),
-        },
         ast::Statement::Truncate(truncate) => {
             return statement::truncate(session, truncate)
                 .map(|names| Some((Dml::Truncate(names), Vec::new())));
@@ -104,7 +120,8 @@ pub(crate) async fn prepare(
         ast::Statement::Delete(delete) => delete::rewrite(session, delete)?,
         ast::Statement::Merge(merge) => merge::rewrite(session, merge)?,
         _ => return Ok(None),
-    };
+    }
+    .given(with);
     let target = Target::named(session, rewritten.name.clone(), rewritten.action)?;
     let rows = no_rows(&target)?;
     // Once without values, for mistakes and for the parameters' types: a parameter of any of the queries is one of the statement.

@@ -48,7 +48,7 @@ use crate::{
     dialect::shown_label,
     engine::Admission,
     error::{Error, Result, SqlState},
-    execute::{engine_error, parse_error},
+    execute::{dml, engine_error, parse_error},
 };
 
 /// The tables and views, as a schema of the session's catalog.
@@ -358,9 +358,13 @@ impl Session {
         if self.temp.is_empty() {
             return Ok(None);
         }
-        let Some((name, kind, query)) = self.temp_query(statement)? else {
+        let (statement, with) = dml::behind_with(statement);
+        let Some((name, kind, mut query)) = self.temp_query(statement)? else {
             return Ok(None);
         };
+        if let Some(with) = with {
+            dml::give(&mut query, with);
+        }
         if self.temp.has_view(&name) {
             let what = kind.cannot();
             return Err(views::not_written(&format!(

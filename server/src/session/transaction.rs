@@ -158,7 +158,7 @@ impl Session {
     /// Refuses what changes something where a transaction only reads.
     pub(super) fn admit(&self, prepared: &Prepared) -> Result<()> {
         match prepared.writes() && self.settings.lock().read_only() {
-            true => Err(read_only(&prepared.parsed.text)),
+            true => Err(read_only(prepared)),
             false => Ok(()),
         }
     }
@@ -212,8 +212,16 @@ impl Prepared {
     }
 }
 
-/// The command of a statement, by its first words.
-fn read_only(text: &str) -> Error {
+/// The command of a statement, by its first words, or by what it does where WITH stands before it.
+fn read_only(prepared: &Prepared) -> Error {
+    match &prepared.plan {
+        Some(Planned::Write(Dml::Insert(..))) => return refused("INSERT"),
+        Some(Planned::Write(Dml::Change(rewritten))) => {
+            return refused(&rewritten.action().to_string());
+        }
+        _ => {}
+    }
+    let text = &prepared.parsed.text;
     let mut words = text.split_whitespace().map(str::to_uppercase);
     let verb = words.next().unwrap_or_default();
     let two = ["CREATE", "ALTER", "DROP", "REBUILD", "PAUSE", "RESUME"];
