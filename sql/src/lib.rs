@@ -56,7 +56,7 @@ pub use statement::{
     ExplainFormat, ExplainQuery, Fill, FillWith, Grant, GrantOn, GrantRole, Grantee, Hidden,
     MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize, Options, PartitionColumn, Privilege,
     PutSecret, REDACTED, RebuildFrom, RebuildQuery, Rename, Replay, RoleOptions, SetRole, Show,
-    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, is_secret,
+    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, WithData, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -34,7 +34,7 @@ pub use columns::{ColumnDef, PartitionColumn, Watermark};
 pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
-pub use create_table::{CreateTable, OnCommit};
+pub use create_table::{CreateTable, OnCommit, WithData};
 pub use create_view::CreateView;
 pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};

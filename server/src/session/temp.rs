@@ -243,9 +243,10 @@ impl Session {
             Some(query) => {
                 let query = ast::Statement::Query(query.clone());
                 let plan = self.plan(&self.as_planned(query)).await?;
+                let plan = crate::execute::once_plan(create, plan)?;
                 let (schema, batches) = self.collected(plan, None).await?;
-                let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
-                (schema, batches, format!("SELECT {count}"))
+                let count: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+                (schema, batches, crate::execute::once_tag(create, count))
             }
             None => {
                 let schema = crate::execute::declared_schema(create)?;

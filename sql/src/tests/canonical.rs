@@ -86,6 +86,14 @@ fn tables() {
     );
     becomes("CREATE TABLE t ()", "CREATE TABLE t ()");
     becomes(
+        "CREATE TABLE t (a, \"B\") WITH (history = '2 days') AS SELECT 1, 2 WITH NO DATA",
+        "CREATE TABLE t (a, \"B\") WITH (history = '2 days') AS SELECT 1, 2 WITH NO DATA",
+    );
+    becomes(
+        "CREATE TABLE t (a) AS SELECT 1 WITH DATA",
+        "CREATE TABLE t (a) AS SELECT 1",
+    );
+    becomes(
         "create local temporary table if not exists t (a int) on commit preserve rows",
         "CREATE TEMP TABLE IF NOT EXISTS t (a INT)",
     );
