@@ -2,6 +2,7 @@
 
 mod alter_owner;
 mod alter_table;
+mod analyze;
 mod comment;
 mod conditions;
 mod create_schema;
@@ -96,6 +97,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         .map(Outcome::Rows),
         Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
         Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
+        Statement::Analyze(analyze) => analyze::run(session, analyze).await,
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
         Statement::ExplainQuery(explain) => explain::query::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(session, name, true).await,

@@ -31,6 +31,7 @@ use super::engine_error;
 use crate::{
     catalog::QualifiedName,
     error::{Error, Result, SqlState},
+    root::storage_error,
     session::{Session, cancelled, typed_plan},
     write::{Action, Append, Changes, Target, change, remove_all, value_error},
 };
@@ -143,6 +144,50 @@ pub(crate) async fn prepare(
         ..rewritten
     };
     Ok(Some((Dml::Change(Arc::new(rewritten)), types)))
+}
+
+/// A statement that writes rows, as EXPLAIN tells of it.
+pub(crate) struct WritePlan {
+    /// `Insert`, `Update`, `Delete` or `Merge`.
+    pub(crate) operation: &'static str,
+    /// The table that is written to.
+    pub(crate) relation: QualifiedName,
+    /// The queries that say which rows change, and give the new ones.
+    pub(crate) plans: Vec<LogicalPlan>,
+}
+
+/// What a statement that writes rows would do; `None` for any other, and for TRUNCATE, which asks nothing.
+pub(crate) async fn told(
+    session: &Session,
+    statement: &ast::Statement,
+) -> Result<Option<WritePlan>> {
+    let rewritten = match prepare(session, statement, &[]).await? {
+        Some((Dml::Insert(relation, plan), _)) => {
+            return Ok(Some(WritePlan {
+                operation: "Insert",
+                relation,
+                plans: vec![Arc::unwrap_or_clone(plan)],
+            }));
+        }
+        Some((Dml::Change(rewritten), _)) => rewritten,
+        Some((Dml::Truncate(_), _)) | None => return Ok(None),
+    };
+    let target = Target::named(session, rewritten.name.clone(), rewritten.action)?;
+    let rows = all_rows(&target)?;
+    let mut plans = Vec::new();
+    for (sql, places) in rewritten.queries() {
+        let planned = rewritten.plan(session, &target, &rows, sql, places, &[]);
+        plans.push(planned.await?.0);
+    }
+    Ok(Some(WritePlan {
+        operation: match rewritten.action {
+            Action::Update => "Update",
+            Action::Merge => "Merge",
+            _ => "Delete",
+        },
+        relation: rewritten.name.clone(),
+        plans,
+    }))
 }
 
 /// Carries a statement out; its completion tag. It stops at the token as long as nothing is committed, and must not be dropped.
@@ -262,6 +307,15 @@ fn no_rows(target: &Target) -> Result<FileRows> {
         )
     })?;
     Ok(FileRows::new(&snapshot, Vec::new()))
+}
+
+/// The rows of all its files.
+fn all_rows(target: &Target) -> Result<FileRows> {
+    let Some(snapshot) = target.table.snapshot() else {
+        return no_rows(target);
+    };
+    let files = snapshot.changeable_files().map_err(storage_error)?;
+    Ok(FileRows::new(&snapshot, (0..).zip(files).collect()))
 }
 
 /// An error of planning without the columns that nobody wrote.

@@ -264,6 +264,10 @@ impl SearchPath {
             Statement::Replay(replay) => self.find(&mut replay.name),
             Statement::Optimize(optimize) => self.find(&mut optimize.name),
             Statement::Vacuum(vacuum) => self.find(&mut vacuum.name),
+            Statement::Analyze(analyze) => {
+                let mut relations = analyze.relations.iter_mut();
+                relations.try_for_each(|(name, _)| self.find(name))
+            }
             Statement::RebuildQuery(rebuild) => self.find(&mut rebuild.name),
             Statement::Subscribe(subscribe) => self.subscribed(&mut subscribe.to),
             Statement::Grant(grant) => match &mut grant.on {

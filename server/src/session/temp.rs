@@ -48,7 +48,10 @@ use crate::{
     dialect::shown_label,
     engine::Admission,
     error::{Error, Result, SqlState},
-    execute::{dml, engine_error, parse_error},
+    execute::{
+        dml::{self, WritePlan},
+        engine_error, parse_error,
+    },
 };
 
 /// The tables and views, as a schema of the session's catalog.
@@ -104,6 +107,22 @@ impl Kind {
             Self::Update => "update",
             Self::Merge => "merge into",
             Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl TempWrite {
+    /// As EXPLAIN tells of it.
+    pub(super) fn told(self) -> WritePlan {
+        WritePlan {
+            operation: match self.kind {
+                Kind::Insert => "Insert",
+                Kind::Delete | Kind::Truncate => "Delete",
+                Kind::Update => "Update",
+                Kind::Merge => "Merge",
+            },
+            relation: QualifiedName::new(TEMP_SCHEMA, self.name),
+            plans: vec![Arc::unwrap_or_clone(self.plan)],
         }
     }
 }

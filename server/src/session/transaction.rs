@@ -204,6 +204,7 @@ impl Prepared {
                     | Statement::Describe(_)
                     | Statement::Explain(_)
                     | Statement::ExplainQuery(_)
+                    | Statement::Analyze(_)
                     | Statement::Subscribe(_)
                     | Statement::SetRole(_)
                     | Statement::Copy(_)

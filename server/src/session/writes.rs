@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result, SqlState},
     execute::{
         self,
-        dml::{self, Dml},
+        dml::{self, Dml, WritePlan},
     },
 };
 
@@ -40,6 +40,17 @@ impl Session {
         }
         let planned = dml::prepare(self, statement, hints).await?;
         Ok(planned.map(|(dml, parameters)| (Planned::Write(dml), parameters)))
+    }
+
+    /// What a statement that writes rows would do; `None` for any other.
+    pub(crate) async fn write_plan(&self, statement: &ast::Statement) -> Result<Option<WritePlan>> {
+        if let ast::Statement::Truncate(_) = statement {
+            return Ok(None);
+        }
+        match self.prepare_temp_write(statement, &[]).await? {
+            Some((Planned::Temp(write), _)) => Ok(Some(write.told())),
+            _ => dml::told(self, statement).await,
+        }
     }
 
     /// A query as the engine is given it.
