@@ -309,6 +309,10 @@ impl SearchPath {
                 object_name.0.push(column);
                 found
             }
+            ast::Statement::Comment {
+                object_type: CommentObject::Schema | CommentObject::Role,
+                ..
+            } => Ok(()),
             ast::Statement::Comment { object_name, .. } => self.find(object_name),
             ast::Statement::Lock(lock) => {
                 let mut tables = lock.tables.iter_mut();

@@ -49,7 +49,6 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         Fixed::udf("pg_tablespace_location", text("")),
     ];
     let nulls = [
-        "shobj_description",
         "pg_get_indexdef",
         "pg_get_constraintdef",
         "pg_get_expr",
