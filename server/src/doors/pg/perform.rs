@@ -214,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let tag = match &mut portal.progress {
             Progress::Rows(rows) => {
                 let sent = rows.send(&mut self.wire, running, limit, false).await?;
+                portal.given += sent.rows;
                 if sent.suspended {
                     self.send_notices();
                     self.wire.put(&PortalSuspended::new());
