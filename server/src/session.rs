@@ -155,6 +155,7 @@ impl Prepared {
 }
 
 pub(crate) use parameters::typed_plan;
+pub(crate) use running::duration;
 pub(crate) use settings::{Scope, parameters};
 pub(crate) use small::is_planned_soon;
 
@@ -468,6 +469,10 @@ impl Session {
         parameters: Vec<ScalarValue>,
         token: &CancellationToken,
     ) -> Result<Answer> {
+        if self.door != Door::Postgres {
+            // Every statement of these doors is a transaction.
+            self.unlock_transaction();
+        }
         let anew = Box::pin(self.anew(prepared)).await;
         let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
         let prepared = anew.as_ref().unwrap_or(prepared);
@@ -767,7 +772,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // First: who is not there gets no more locks.
         self.engine.activities().leave(self.activity.pid());
+        self.engine.advisory_locks().leave(self.activity.pid());
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }

@@ -125,6 +125,17 @@ impl Session {
         Ok(())
     }
 
+    /// Lets advisory locks go that were taken until the end of the transaction.
+    pub(crate) fn unlock_transaction(&self) {
+        let pid = self.activity.pid();
+        self.engine.advisory_locks().transaction_over(pid);
+    }
+
+    /// Lets advisory locks go that were taken until the end of the session.
+    pub(crate) fn unlock_all(&self) {
+        self.engine.advisory_locks().unlock_all(self.activity.pid());
+    }
+
     /// What LOCK TABLE may ask for: locks that only keep others from locking more, for a block's snapshot keeps what they are taken for.
     pub(super) fn lock_tables(&self, lock: &ast::Lock) -> Result<()> {
         let settings = self.settings.lock();

@@ -88,6 +88,7 @@ async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Resul
         "pg_cursors" => opened::cursors(&facts.opened),
         "pg_database" => cluster::databases(&catalog),
         "pg_group" => cluster::groups(&catalog),
+        "pg_locks" => activity::locks(facts),
         "pg_namespace" => objects::namespaces(&listed.schemas(), &catalog),
         "pg_prepared_statements" => opened::statements(&facts.opened),
         "pg_roles" => cluster::roles_without_passwords(&catalog),

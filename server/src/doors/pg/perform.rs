@@ -306,6 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 run(&self.session, "RESET ALL").await?;
                 self.session.drop_all_temp();
+                self.session.unlock_all();
                 self.portals.clear();
                 self.statements.clear();
                 "DISCARD ALL".into()
