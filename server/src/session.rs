@@ -157,6 +157,7 @@ impl Prepared {
 pub(crate) use parameters::typed_plan;
 pub(crate) use running::duration;
 pub(crate) use settings::{Scope, parameters};
+pub(crate) use writes::NO_NOTIFICATIONS;
 pub(crate) use small::is_planned_soon;
 
 #[derive(Clone, Debug)]

@@ -147,5 +147,6 @@ files!(
     select,
     sketches,
     windows,
-    settings
+    settings,
+    sessions
 );

@@ -93,8 +93,16 @@ pub(super) fn not_offered(text: &str) -> Error {
         .next()
         .unwrap_or("this")
         .to_uppercase();
-    Error::user(
+    let error = Error::user(
         SqlState::FeatureNotSupported,
         format!("{word} is not supported"),
-    )
+    );
+    match word.as_str() {
+        "LISTEN" | "NOTIFY" | "UNLISTEN" => error.with_hint(NO_NOTIFICATIONS),
+        _ => error,
+    }
 }
+
+/// What to do in the place of LISTEN and NOTIFY.
+pub(crate) const NO_NOTIFICATIONS: &str =
+    "Nothing sends notifications here; SUBSCRIBE name gives the rows of a table as they come.";

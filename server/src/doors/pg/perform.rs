@@ -26,7 +26,7 @@ use super::{
     simple::Piece,
     startup::run,
 };
-use crate::session::{Answer, Prepared};
+use crate::session::{Answer, NO_NOTIFICATIONS, Prepared};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Plans a statement; `hints` are the types the client named for its parameters.
@@ -319,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Command::Listen => {
                 return Err(Failure::error("0A000", "LISTEN is not supported")
-                    .with_hint("Nothing sends notifications here.")
+                    .with_hint(NO_NOTIFICATIONS)
                     .into());
             }
             Command::Unlisten => "UNLISTEN".into(),
