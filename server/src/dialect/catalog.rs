@@ -17,6 +17,7 @@ mod relations;
 mod rows;
 mod rules;
 mod shapes;
+mod signatures;
 
 use std::sync::{Arc, OnceLock};
 

@@ -15,6 +15,7 @@ use crate::{
         oids,
         relations::{Listed, definition},
         rows::Value,
+        signatures,
     },
     error::{Error, SqlState},
 };
@@ -217,12 +218,22 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
             })
         }),
     ];
-    for name in [
+    all.push(Called::strict(
         "pg_get_function_result",
+        "text",
+        |arguments| {
+            let found = oid(arguments, 0).and_then(signatures::of);
+            Ok(found.and_then(|found| found.result.clone()).into())
+        },
+    ));
+    for name in [
         "pg_get_function_arguments",
         "pg_get_function_identity_arguments",
     ] {
-        all.push(Called::strict(name, "text", |_| Ok(Value::Null)));
+        all.push(Called::strict(name, "text", |arguments| {
+            let found = oid(arguments, 0).and_then(signatures::of);
+            Ok(found.map(|found| found.arguments.clone()).into())
+        }));
     }
     all
 }
