@@ -6,6 +6,7 @@
 //! PostgreSQL's types an Arrow type is, the Postgres door's tables say.
 
 mod catalog;
+mod mode;
 mod operators;
 mod refused;
 mod single;

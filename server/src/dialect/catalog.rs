@@ -40,7 +40,7 @@ pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
-use super::{operators, single, spelling};
+use super::{mode, operators, single, spelling};
 use crate::{
     access::{Actor, OWNER},
     catalog::{Catalog, Object, QualifiedName},
@@ -191,6 +191,9 @@ pub fn install_functions(context: &SessionContext) -> Result<()> {
         context.register_udf(function);
     }
     context.register_udaf(single::function());
+    for function in mode::functions() {
+        context.register_udaf(function);
+    }
     for function in functions::all(&facts, &listed) {
         context.register_udf(function);
     }

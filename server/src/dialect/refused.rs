@@ -36,6 +36,13 @@ impl Visitor for Overlooked {
                 .with_hint("Run the statements one after the other; WITH takes queries."),
             ));
         }
+        let ties = query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties);
+        if ties && query.order_by.is_none() {
+            return ControlFlow::Break(Box::new(Error::user(
+                SqlState::SyntaxError,
+                "WITH TIES cannot be specified without ORDER BY clause",
+            )));
+        }
         named(&query.body)
     }
 
