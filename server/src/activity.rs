@@ -218,6 +218,11 @@ impl Activity {
         now.state = State::Active;
     }
 
+    /// What its client asked for, as it was typed, as far as that is kept: for the session itself and nobody else.
+    pub(crate) fn query(&self) -> Arc<str> {
+        Arc::clone(&self.now.lock().query)
+    }
+
     /// A statement runs, until the entry is dropped.
     pub(crate) fn run(self: &Arc<Self>) -> Entry {
         let token = CancellationToken::new();

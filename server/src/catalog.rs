@@ -45,6 +45,8 @@ pub struct SchemaAccess {
     pub owner: String,
     /// What others may.
     pub acl: Acl,
+    /// What COMMENT ON says of it.
+    pub comment: Option<String>,
 }
 
 impl SchemaAccess {
@@ -53,6 +55,7 @@ impl SchemaAccess {
         Self {
             owner: owner.to_owned(),
             acl: Acl::default(),
+            comment: None,
         }
     }
 
@@ -126,6 +129,11 @@ impl Catalog {
             || SchemaAccess::of_before().acl,
             |access| access.acl.clone(),
         )
+    }
+
+    /// What COMMENT ON says of a schema.
+    pub fn schema_comment(&self, schema: &str) -> Option<&str> {
+        self.access.get(schema)?.comment.as_deref()
     }
 
     /// Whose a schema is, and what others may do in it.

@@ -7,6 +7,7 @@
 //! door's tables say.
 
 mod catalog;
+mod mode;
 mod operators;
 mod refused;
 mod single;

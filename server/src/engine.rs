@@ -39,6 +39,7 @@ pub(crate) use self::ad_hoc::{Admission, broken_down};
 use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
     activity::Activities,
+    advisory::AdvisoryLocks,
     catalog::{Catalog, CatalogFiles, QualifiedName},
     clock::{Clock, SystemClock},
     dialect::{self, Facts},
@@ -80,6 +81,7 @@ pub struct Engine {
     /// Sessions that are open, by role.
     sessions: parking_lot::Mutex<BTreeMap<String, u32>>,
     activities: Activities,
+    advisory_locks: AdvisoryLocks,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
     /// What sessions' contexts are made of.
@@ -148,6 +150,7 @@ impl Engine {
             secrets,
             sessions: parking_lot::Mutex::default(),
             activities: Activities::new(Arc::clone(&clock)),
+            advisory_locks: AdvisoryLocks::default(),
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
             base,
@@ -258,6 +261,11 @@ impl Engine {
     /// Sessions, and what they do.
     pub(crate) fn activities(&self) -> &Activities {
         &self.activities
+    }
+
+    /// What sessions have locked for each other.
+    pub(crate) fn advisory_locks(&self) -> &AdvisoryLocks {
+        &self.advisory_locks
     }
 
     /// Where ad-hoc queries run.

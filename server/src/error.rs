@@ -99,6 +99,10 @@ pub enum SqlState {
     CharacterNotInRepertoire,
     /// 40001
     SerializationFailure,
+    /// 40P01
+    DeadlockDetected,
+    /// 55P03
+    LockNotAvailable,
     /// 08007
     TransactionResolutionUnknown,
     /// 22012
@@ -209,6 +213,8 @@ impl SqlState {
             Self::InvalidBinaryRepresentation => "22P03",
             Self::CharacterNotInRepertoire => "22021",
             Self::SerializationFailure => "40001",
+            Self::DeadlockDetected => "40P01",
+            Self::LockNotAvailable => "55P03",
             Self::TransactionResolutionUnknown => "08007",
             Self::DivisionByZero => "22012",
             Self::DataException => "22000",

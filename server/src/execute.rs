@@ -2,6 +2,7 @@
 
 mod alter_owner;
 mod alter_table;
+mod analyze;
 mod comment;
 mod conditions;
 mod create_schema;
@@ -33,7 +34,7 @@ pub(crate) use row_error::row_error;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
-use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, ast};
+use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, WithData, ast};
 
 use crate::{
     access::{Acl, Target},
@@ -47,7 +48,7 @@ use crate::{
     write::cast_error,
 };
 
-pub(crate) use create_table::declared_schema;
+pub(crate) use create_table::{declared_schema, once_plan, once_tag};
 pub(crate) use create_view::check_view_columns;
 pub(crate) use describe::sql_type;
 
@@ -97,6 +98,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         .map(Outcome::Rows),
         Statement::Optimize(optimize) => optimize::run(session, optimize).await.map(Outcome::Rows),
         Statement::Vacuum(vacuum) => vacuum::run(session, vacuum).await.map(Outcome::Rows),
+        Statement::Analyze(analyze) => analyze::run(session, analyze).await,
         Statement::Explain(explain) => explain::run(session, explain).await.map(Outcome::Rows),
         Statement::ExplainQuery(explain) => explain::query::run(session, explain).await.map(Outcome::Rows),
         Statement::PauseQuery(name) => pause::run(session, name, true).await,
@@ -241,9 +243,50 @@ pub(crate) async fn continuous_plan(
         sketches: sketches_option(&statement.options)?,
     };
     let query = dialect::definition(query)?;
-    sluice_planner::plan_continuous(&context.state(), &query, &target)
+    let plan = sluice_planner::plan_continuous(&context.state(), &query, &target)
         .await
-        .map_err(plan_error)
+        .map_err(plan_error)?;
+    match plan {
+        Some(_) if !statement.renamed.is_empty() => Err(Error::user(
+            SqlState::FeatureNotSupported,
+            "a list of column names is not supported where the query reads a stream",
+        )
+        .with_hint("Give the columns their names in the query: SELECT expression AS name, …")),
+        Some(_) if statement.data == WithData::No => Err(Error::user(
+            SqlState::FeatureNotSupported,
+            "WITH NO DATA is not supported where the query reads a stream",
+        )
+        .with_hint(
+            "Such a table has the rows that its query makes from now on; PAUSE QUERY stops it.",
+        )),
+        plan => Ok(plan),
+    }
+}
+
+/// A plan whose first columns have these names; an error that says `too_many` where there are fewer.
+pub(crate) fn renamed(
+    plan: LogicalPlan,
+    names: &[ast::Ident],
+    too_many: &str,
+) -> Result<LogicalPlan> {
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns();
+    if columns.len() < names.len() {
+        return Err(Error::user(SqlState::SyntaxError, too_many));
+    }
+    let exprs = columns.into_iter().enumerate().map(|(index, column)| {
+        let expr = datafusion::logical_expr::Expr::Column(column);
+        match names.get(index) {
+            Some(name) => expr.alias(fold(name)),
+            None => expr,
+        }
+    });
+    datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+        .project(exprs.collect::<Vec<_>>())
+        .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
+        .map_err(engine_error)
 }
 
 /// A view's query as a plan, with the view's column names; in a context of whoever it is planned for.
@@ -253,27 +296,11 @@ pub(crate) async fn view_plan(context: &SessionContext, view: &CreateView) -> Re
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(engine_error)?;
-    if view.columns.is_empty() {
-        return Ok(plan);
-    }
-    let columns = plan.schema().columns();
-    if columns.len() < view.columns.len() {
-        return Err(Error::user(
-            SqlState::SyntaxError,
-            "CREATE VIEW specifies more column names than columns",
-        ));
-    }
-    let exprs = columns.into_iter().enumerate().map(|(index, column)| {
-        let expr = datafusion::logical_expr::Expr::Column(column);
-        match view.columns.get(index) {
-            Some(name) => expr.alias(fold(name)),
-            None => expr,
-        }
-    });
-    datafusion::logical_expr::LogicalPlanBuilder::from(plan)
-        .project(exprs.collect::<Vec<_>>())
-        .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
-        .map_err(engine_error)
+    renamed(
+        plan,
+        &view.columns,
+        "CREATE VIEW specifies more column names than columns",
+    )
 }
 
 /// The planner's error as people see it.

@@ -8,6 +8,7 @@
 
 pub mod access;
 mod activity;
+mod advisory;
 #[cfg(test)]
 mod allocator;
 mod arithmetic;

@@ -167,7 +167,9 @@ impl Prepared {
 }
 
 pub(crate) use parameters::{carried, typed_plan};
+pub(crate) use running::duration;
 pub(crate) use settings::{LIST_COMPANIONS, Scope, parameters};
+pub(crate) use writes::NO_NOTIFICATIONS;
 pub(crate) use small::is_planned_soon;
 
 #[derive(Clone, Debug)]
@@ -504,6 +506,10 @@ impl Session {
         token: &CancellationToken,
     ) -> Result<Answer> {
         self.check_there()?;
+        if self.door != Door::Postgres {
+            // Every statement of these doors is a transaction.
+            self.unlock_transaction();
+        }
         let anew = Box::pin(self.anew(prepared)).await;
         let anew = anew.map_err(|error| error.placed(&prepared.parsed))?;
         let prepared = anew.as_ref().unwrap_or(prepared);
@@ -794,7 +800,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // First: who is not there gets no more locks.
         self.engine.activities().leave(self.activity.pid());
+        self.engine.advisory_locks().leave(self.activity.pid());
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }

@@ -44,18 +44,19 @@ pub use limits::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
 pub use place::{place_of, place_of_literal};
 pub use placeholders::numbered;
+pub use rewrite::merge::does_nothing;
 pub use rewrite::partition::partition_by;
 pub use rewrite::time_zone::time_zone;
 pub use shown::without_secrets;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    AlterOwner, AlterRole, ColumnDef, Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader,
-    CopyOptions, CopyWhat, CreateRole, CreateSchema, CreateStream, CreateTable, CreateView,
-    DEFAULT_FILL_WINDOWS, Describe, Described, Drop, DropRole, DropSecret, Emit, Explain,
-    ExplainFormat, ExplainQuery, Fill, FillWith, Grant, GrantOn, GrantRole, Grantee, Hidden,
-    MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize, Options, PartitionColumn, Privilege,
+    AlterOwner, AlterRole, Analyze, AnalyzeKind, ColumnDef, Copy, CopyColumns, CopyDirection,
+    CopyFormat, CopyHeader, CopyOptions, CopyWhat, CreateRole, CreateSchema, CreateStream,
+    CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe, Described, Drop, DropRole, DropSecret,
+    Emit, Explain, ExplainFormat, ExplainQuery, Fill, FillWith, Grant, GrantOn, GrantRole, Grantee,
+    Hidden, MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize, Options, PartitionColumn, Privilege,
     PutSecret, REDACTED, RebuildFrom, RebuildQuery, Rename, Replay, RoleOptions, SetRole, Show,
-    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, is_secret,
+    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, WithData, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

@@ -16,6 +16,7 @@ use crate::statement::types::{Flavour, canonical};
 
 mod functions;
 mod idents;
+pub(crate) mod merge;
 pub(crate) mod partition;
 mod percentiles;
 pub(crate) mod refused;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use sqlparser::ast::{self, ObjectName};
 
+mod analyze;
 mod columns;
 mod copy;
 mod create_schema;
@@ -30,11 +31,12 @@ mod subscribe;
 pub(crate) mod types;
 mod vacuum;
 
+pub use analyze::{Analyze, AnalyzeKind};
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
 pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
-pub use create_table::{CreateTable, OnCommit};
+pub use create_table::{CreateTable, OnCommit, WithData};
 pub use create_view::CreateView;
 pub use describe::{Describe, Described};
 pub use drop::{Drop, ObjectKind};
@@ -96,6 +98,8 @@ pub enum Statement {
     Subscribe(Subscribe),
     /// VACUUM: files that are not needed any more.
     Vacuum(Vacuum),
+    /// ANALYZE and VACUUM ANALYZE.
+    Analyze(Analyze),
     /// RESUME QUERY … SKIP LOST: without the messages that the topic does not have any more.
     SkipLost(ObjectName),
     /// REBUILD QUERY: make a query again that lost its state.
@@ -157,6 +161,7 @@ impl fmt::Display for Statement {
             Self::Optimize(statement) => statement.fmt(f),
             Self::Subscribe(statement) => statement.fmt(f),
             Self::Vacuum(statement) => statement.fmt(f),
+            Self::Analyze(statement) => statement.fmt(f),
             Self::SkipLost(name) => write!(f, "RESUME QUERY {name} SKIP LOST"),
             Self::RebuildQuery(statement) => statement.fmt(f),
             Self::CreateRole(statement) => statement.fmt(f),
@@ -208,7 +213,8 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "COPY" => copy::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
         "SUBSCRIBE" => subscribe::parse(reader).map(Some),
-        "VACUUM" => vacuum::parse(reader).map(Some),
+        "VACUUM" => analyze::parse_vacuum(reader).map(Some),
+        "ANALYZE" | "ANALYSE" => analyze::parse(reader).map(Some),
         "PAUSE" | "RESUME" => query_control::parse(reader).map(Some),
         "REPLAY" => replay::parse(reader).map(Some),
         "REBUILD" => rebuild::parse(reader).map(|rebuild| Some(Statement::RebuildQuery(rebuild))),

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking, with a message"
 )]
 
+mod advisory;
 mod bad_input;
 mod bad_json;
 mod bad_luck;

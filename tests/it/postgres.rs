@@ -118,6 +118,50 @@ fn comments_are_told_of_relations_and_columns() {
 }
 
 #[test]
+fn comments_of_schemas_and_roles_outlive_a_restart() {
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE SCHEMA lab; CREATE ROLE ann");
+    pg.run("COMMENT ON SCHEMA lab IS 'Ann''s own'");
+    pg.run("COMMENT ON SCHEMA gold IS 'for a moment'; COMMENT ON SCHEMA gold IS ''");
+    pg.run("COMMENT ON ROLE ann IS 'who makes it'");
+    pg.refused("COMMENT ON SCHEMA nowhere IS 'x'", "3F000", &[]);
+    pg.refused("COMMENT ON SCHEMA pg_catalog IS 'x'", "42501", &[]);
+    pg.refused("COMMENT ON ROLE nobody IS 'x'", "42704", &[]);
+    pg.run("SET ROLE ann");
+    pg.refused("COMMENT ON SCHEMA lab IS 'x'", "42501", &["must be owner"]);
+    pg.refused("COMMENT ON ROLE ann IS 'x'", "42501", &["CREATEROLE"]);
+    pg.refused("COMMENT ON ROLE sluice IS 'x'", "42501", &["superuser"]);
+    let check = |server: &Server| {
+        let pg = server.connect();
+        for (question, answer) in [
+            (
+                "SELECT obj_description('lab'::regnamespace, 'pg_namespace')",
+                "Ann's own",
+            ),
+            (
+                "SELECT coalesce(obj_description('gold'::regnamespace, 'pg_namespace'), 'none')",
+                "none",
+            ),
+            (
+                "SELECT shobj_description(oid, 'pg_authid') FROM pg_authid WHERE rolname = 'ann'",
+                "who makes it",
+            ),
+            (
+                "SELECT description FROM pg_description WHERE objoid = 'lab'::regnamespace",
+                "Ann's own",
+            ),
+            ("SELECT description FROM pg_shdescription", "who makes it"),
+        ] {
+            assert_eq!(pg.value(question), answer, "{question}");
+        }
+    };
+    check(&server);
+    server.kill_and_restart();
+    check(&server);
+}
+
+#[test]
 fn answers_are_postgresqls_but_for_what_is_listed() {
     let server = Server::start();
     server.connect().run(&postgres::schema());

@@ -150,5 +150,6 @@ files!(
     values,
     declared,
     windows,
-    settings
+    settings,
+    sessions
 );

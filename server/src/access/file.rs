@@ -19,6 +19,8 @@ const HEADER: &str = "-- sluice ";
 #[derive(Serialize, Deserialize)]
 struct Header {
     oid: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
 }
 
 impl CatalogFiles {
@@ -58,7 +60,11 @@ impl CatalogFiles {
 }
 
 fn text(role: &Role) -> Result<String> {
-    let header = serde_json::to_string(&Header { oid: role.oid })
+    let header = Header {
+        oid: role.oid,
+        comment: role.comment.clone(),
+    };
+    let header = serde_json::to_string(&header)
         .map_err(|error| Error::internal(format!("catalog header: {error}")))?;
     let flag = |on: bool, word: &str| format!(" {}{word}", if on { "" } else { "NO" });
     let name = quoted(&role.name);
@@ -110,6 +116,7 @@ fn parse(text: &str) -> Option<Role> {
             .connection_limit
             .and_then(|limit| u32::try_from(limit).ok()),
         member_of: BTreeMap::new(),
+        comment: header.comment,
         ..Role::new(&fold(&create.name), header.oid)
     };
     for parsed in statements {

@@ -44,6 +44,8 @@ pub struct Role {
     pub valid_until: Option<(String, i64)>,
     /// Sessions it may have at a time.
     pub connection_limit: Option<u32>,
+    /// What COMMENT ON says of it.
+    pub comment: Option<String>,
     /// Roles it is a member of, and whether it may make others members of them.
     pub member_of: BTreeMap<String, bool>,
 }
@@ -61,6 +63,7 @@ impl Role {
             verifier: None,
             valid_until: None,
             connection_limit: None,
+            comment: None,
             member_of: BTreeMap::new(),
         }
     }

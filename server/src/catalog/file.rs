@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_connectors::{failpoint, store::Root};
-use sluice_sql::Statement;
+use sluice_sql::{Statement, ast};
 
 use super::{
     Catalog, Object, ObjectMeta, QualifiedName, SchemaAccess, StreamObject, TableObject,
@@ -193,8 +193,12 @@ impl CatalogFiles {
     /// Writes a schema's file.
     pub async fn put_schema(&self, schema: &str, access: &SchemaAccess) -> Result<()> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let comment = access.comment.as_ref().map_or_else(String::new, |comment| {
+            let comment = comment.replace('\'', "''");
+            format!("COMMENT ON SCHEMA {} IS '{comment}';\n", quoted(schema))
+        });
         let text = format!(
-            "CREATE SCHEMA {};\nALTER SCHEMA {} OWNER TO {};\n{}",
+            "CREATE SCHEMA {};\nALTER SCHEMA {} OWNER TO {};\n{comment}{}",
             quoted(schema),
             quoted(schema),
             quoted(&access.owner),
@@ -307,10 +311,18 @@ fn parse_schema(name: &str, text: &str) -> Result<SchemaAccess> {
         return Ok(SchemaAccess::of_before());
     }
     for parsed in &statements {
-        if let Statement::AlterOwner(alter) = &parsed.statement
-            && let Some(owner) = &alter.owner
-        {
-            access.owner = fold(owner);
+        match &parsed.statement {
+            Statement::AlterOwner(alter) => {
+                if let Some(owner) = &alter.owner {
+                    access.owner = fold(owner);
+                }
+            }
+            Statement::Sql(statement) => {
+                if let ast::Statement::Comment { comment, .. } = statement.as_ref() {
+                    access.comment.clone_from(comment);
+                }
+            }
+            _ => {}
         }
     }
     let grants = statements.iter().map(|parsed| &parsed.statement);

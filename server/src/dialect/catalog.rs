@@ -17,6 +17,7 @@ mod relations;
 mod rows;
 mod rules;
 mod shapes;
+mod signatures;
 
 use std::sync::{Arc, OnceLock};
 
@@ -46,7 +47,7 @@ pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
 
-use super::{check, operators, single, spelling};
+use super::{check, mode, operators, single, spelling};
 use crate::{
     access::{Actor, OWNER},
     catalog::{Catalog, Object, QualifiedName},
@@ -208,6 +209,9 @@ pub fn install_functions(context: &SessionContext) -> Result<()> {
         context.register_udf(function);
     }
     context.register_udaf(single::function());
+    for function in mode::functions() {
+        context.register_udaf(function);
+    }
     for function in functions::all(&facts, &listed) {
         context.register_udf(function);
     }

@@ -26,6 +26,23 @@ impl Visitor for Overlooked {
     type Break = Box<Error>;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Box<Error>> {
+        let mut given = query.with.iter().flat_map(|with| &with.cte_tables);
+        if given.any(|table| writes(&table.query.body)) {
+            return ControlFlow::Break(Box::new(
+                Error::user(
+                    SqlState::FeatureNotSupported,
+                    "a statement that writes within WITH is not supported",
+                )
+                .with_hint("Run the statements one after the other; WITH takes queries."),
+            ));
+        }
+        let ties = query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties);
+        if ties && query.order_by.is_none() {
+            return ControlFlow::Break(Box::new(Error::user(
+                SqlState::SyntaxError,
+                "WITH TIES cannot be specified without ORDER BY clause",
+            )));
+        }
         named(&query.body)
     }
 
@@ -61,6 +78,14 @@ impl Visitor for Overlooked {
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether a statement that writes rows stands in the place of a query.
+fn writes(body: &SetExpr) -> bool {
+    matches!(
+        body,
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+    )
 }
 
 /// A text behind a value is no name for it: two literals side by side are a mistake.

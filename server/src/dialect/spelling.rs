@@ -9,9 +9,11 @@ mod called;
 mod joins;
 mod lateral;
 mod literals;
+mod overlaps;
 mod ranked;
 mod regex;
 mod subqueries;
+mod ties;
 
 use std::ops::ControlFlow;
 
@@ -28,6 +30,7 @@ use super::catalog::{ANY, AT_TIME_ZONE, RECORD};
 
 /// Rewrites a statement; questions `about_the_catalog` alone have rules of their own for subqueries.
 pub(super) fn rewrite(mut statement: Statement, about_the_catalog: bool) -> Statement {
+    ties::rewrite(&mut statement);
     if !about_the_catalog {
         lateral::rewrite(&mut statement);
         ranked::rewrite(&mut statement);
@@ -241,6 +244,9 @@ impl VisitorMut for Spelling {
                 right,
             } => expression(&format!("starts_with({left}, {right})")),
             Expr::BinaryOp { left, op, right } => match (left.as_ref(), &*op, right.as_ref()) {
+                (Expr::Tuple(one), BinaryOperator::Overlaps, Expr::Tuple(other)) => {
+                    overlaps::condition(one, other)
+                }
                 (Expr::Tuple(one), op, Expr::Tuple(other)) => rows_compared(one, op, other),
                 (left, op, right) => regex::matched(left, op, right),
             },
@@ -498,6 +504,12 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
     if !known && !name.starts_with("json") {
         return one_in_from(&name, &arguments, alias.as_ref(), *ordinality);
     }
+    if let Some(each) = Each::of(&name, &arguments) {
+        return match ordinality {
+            true => None,
+            false => each.in_from(&name, alias.as_ref()),
+        };
+    }
     let unnest = TableFactor::UNNEST {
         alias: Some(alias.clone().unwrap_or_else(|| {
             let column = if name.contains("elements") {
@@ -513,6 +525,63 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
         with_ordinality: *ordinality,
     };
     Some(numbered(&unnest).unwrap_or(unnest))
+}
+
+/// `jsonb_each(x)` and its like: the lists of an object's names and values.
+pub(super) struct Each {
+    keys: String,
+    values: String,
+    /// What gives a value its type.
+    typed: Option<&'static str>,
+}
+
+impl Each {
+    pub(super) fn of(name: &str, arguments: &[String]) -> Option<Self> {
+        let [object] = arguments else {
+            return None;
+        };
+        let (values, typed) = match name {
+            "json_each" => ("sluice_json_each_values", Some("sluice_json")),
+            "jsonb_each" => ("sluice_json_each_values", Some("sluice_jsonb")),
+            "json_each_text" | "jsonb_each_text" => ("sluice_json_each_texts", None),
+            _ => return None,
+        };
+        Some(Self {
+            keys: format!("sluice_json_each_keys({object}, '{name}')"),
+            values: format!("{values}({object}, '{name}')"),
+            typed,
+        })
+    }
+
+    /// Each name with its value, as a relation.
+    fn in_from(&self, name: &str, alias: Option<&TableAlias>) -> Option<TableFactor> {
+        let (keys, values) = (&self.keys, &self.values);
+        let value = self.typed("value");
+        let query = format!(
+            "SELECT \"key\", {value} AS \"value\" FROM UNNEST({keys}, {values}) AS sluice_each (\"key\", \"value\")"
+        );
+        let Statement::Query(subquery) = statement_of(&query)? else {
+            return None;
+        };
+        let mut alias = alias.cloned().unwrap_or_else(|| alias_of(name, &[]));
+        if let [only] = alias.columns.as_slice() {
+            alias.columns = vec![only.clone(), TableAliasColumnDef::from_name("value")];
+        }
+        Some(TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: Some(alias),
+            sample: None,
+        })
+    }
+
+    /// A value by its type.
+    fn typed(&self, value: &str) -> String {
+        match self.typed {
+            Some(function) => format!("{function}({value})"),
+            None => value.to_owned(),
+        }
+    }
 }
 
 /// Functions in FROM that are tables, or become some elsewhere.

@@ -10,7 +10,7 @@ use sluice_connectors::{
     failpoint,
 };
 use sluice_sql::{
-    CreateTable, Options, Statement,
+    CreateTable, Options, Statement, WithData,
     ast::{self, AlterTable, AlterTableOperation, ColumnOption, Expr, SqlOption, Value},
 };
 
@@ -245,7 +245,9 @@ fn declared(object: &TableObject, schema: &Schema) -> Result<CreateTable> {
     match sluice_sql::parse(&text).map(|mut all| all.pop().map(|parsed| parsed.statement)) {
         Ok(Some(Statement::CreateTable(create))) => Ok(CreateTable {
             columns: create.columns,
+            renamed: Vec::new(),
             query: None,
+            data: WithData::default(),
             ..object.statement.clone()
         }),
         _ => Err(Error::internal(format!("cannot be read: {text}"))),

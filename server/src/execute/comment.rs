@@ -1,4 +1,5 @@
-//! `COMMENT ON TABLE | VIEW | COLUMN … IS '…'`: kept in the catalog, and in the Delta table's own description where no query feeds it.
+//! `COMMENT ON TABLE | VIEW | COLUMN | SCHEMA | ROLE … IS '…'`: kept in the catalog, and in the Delta table's own description where no
+//! query feeds it.
 //!
 //! A table that a query feeds keeps its description out of the log: to define it anew would be to disturb its writer.
 
@@ -7,9 +8,13 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use sluice_sql::ast::{CommentObject, Ident, ObjectName, ObjectNamePart};
 
-use super::alter_table::{put, redefine};
+use super::{
+    alter_table::{put, redefine},
+    grant_role,
+};
 use crate::{
-    catalog::{Object, QualifiedName, fold},
+    access::{Role, role_name_usable},
+    catalog::{Object, QualifiedName, RESERVED_SCHEMAS, SchemaAccess, fold, schema_name},
     error::{Error, Result, SqlState},
     session::Session,
     write::{Action, Target},
@@ -31,12 +36,14 @@ pub(super) async fn run(
             let (relation, column) = of_column(name)?;
             (relation, Some(column))
         }
+        CommentObject::Schema => return on_schema(session, &schema_name(name)?, comment).await,
+        CommentObject::Role => return on_role(session, name, comment).await,
         other => {
             return Err(Error::user(
                 SqlState::FeatureNotSupported,
                 format!("COMMENT ON {other} is not supported"),
             )
-            .with_hint("Comments are for tables, views and their columns."));
+            .with_hint("Comments are for tables, views, their columns, schemas and roles."));
         }
     };
     let engine = session.engine();
@@ -94,6 +101,63 @@ pub(super) async fn run(
             engine.change_catalog(|catalog| catalog.put(Arc::new(other)));
         }
     }
+    Ok("COMMENT".into())
+}
+
+async fn on_schema(session: &Session, name: &str, comment: Option<String>) -> Result<String> {
+    let engine = session.engine();
+    let _ddl = engine.begin_ddl().await?;
+    let catalog = engine.catalog();
+    if RESERVED_SCHEMAS.contains(&name) {
+        return Err(Error::user(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied: \"{name}\" is a system schema"),
+        ));
+    }
+    if !catalog.has_schema(name) {
+        return Err(Error::user(
+            SqlState::InvalidSchemaName,
+            format!("schema \"{name}\" does not exist"),
+        ));
+    }
+    session.require_owner(crate::access::Target::Schema(name))?;
+    let access = SchemaAccess {
+        comment,
+        ..catalog.schema_access(name)
+    };
+    engine.files().put_schema(name, &access).await?;
+    engine.change_catalog(|catalog| catalog.put_schema(name, access));
+    Ok("COMMENT".into())
+}
+
+async fn on_role(session: &Session, name: &ObjectName, comment: Option<String>) -> Result<String> {
+    let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else {
+        return Err(Error::user(
+            SqlState::InvalidName,
+            format!("\"{name}\" is not a name of a role"),
+        ));
+    };
+    let name = fold(name);
+    let engine = session.engine();
+    let _ddl = engine.begin_ddl().await?;
+    let catalog = engine.catalog();
+    let roles = catalog.roles();
+    let mut role = Role::clone(roles.require(&name)?);
+    let actor = session.role();
+    let superuser = roles.is_superuser(&actor);
+    let creator = roles.get(&actor).is_some_and(|role| role.create_role);
+    let refused = match role.superuser {
+        true => (!superuser).then_some("must be superuser"),
+        false => (!superuser && !creator).then_some("must have CREATEROLE privilege"),
+    };
+    if let Some(refused) = refused {
+        return Err(Error::user(SqlState::InsufficientPrivilege, refused));
+    }
+    if role.is_predefined() {
+        role_name_usable(&name)?;
+    }
+    role.comment = comment;
+    grant_role::put(session, role).await?;
     Ok("COMMENT".into())
 }
 

@@ -5,9 +5,10 @@
 
 mod like;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use sluice_connectors::{
@@ -15,10 +16,10 @@ use sluice_connectors::{
     failpoint,
 };
 use sluice_planner::api::Sketches;
-use sluice_sql::{CreateTable, OnCommit, ast};
+use sluice_sql::{CreateTable, OnCommit, WithData, ast};
 
 use super::{
-    Outcome, Taken, check_taken, continuous_plan, engine_error, new_meta, plan_error,
+    Outcome, Taken, check_taken, continuous_plan, engine_error, new_meta, plan_error, renamed,
     replace_refused, secret, table_path,
 };
 use crate::{
@@ -129,7 +130,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         }
         (None, Some(query)) => {
             let rows = run_once(session, &object, query).await?;
-            format!("SELECT {rows}")
+            once_tag(create, rows)
         }
         (None, None) => {
             let schema = declared_schema(create)?;
@@ -148,8 +149,43 @@ fn same_definition(found: &CreateTable, wanted: &CreateTable) -> bool {
     found.columns == wanted.columns
         && found.partitioned_by == wanted.partitioned_by
         && found.options == wanted.options
+        && found.renamed == wanted.renamed
         && found.query == wanted.query
+        && found.data == wanted.data
         && found.emit == wanted.emit
+}
+
+/// The completion tag of a CREATE TABLE … AS that has run its query.
+pub(crate) fn once_tag(create: &CreateTable, rows: u64) -> String {
+    match create.data {
+        WithData::Rows => format!("SELECT {rows}"),
+        WithData::No => "CREATE TABLE AS".to_owned(),
+    }
+}
+
+/// The plan of a query that fills a table once, under the names and with the rows that the statement wants.
+pub(crate) fn once_plan(create: &CreateTable, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut names = BTreeSet::new();
+    for name in create.renamed.iter().map(fold) {
+        if !names.insert(name.clone()) {
+            return Err(Error::user(
+                SqlState::DuplicateColumn,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+    }
+    let plan = renamed(
+        plan,
+        &create.renamed,
+        "too many column names were specified",
+    )?;
+    match create.data {
+        WithData::Rows => Ok(plan),
+        WithData::No => LogicalPlanBuilder::from(plan)
+            .limit(0, Some(0))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(engine_error),
+    }
 }
 
 fn partition_names(create: &CreateTable) -> Vec<String> {
@@ -272,8 +308,16 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
         .map_err(engine_error)?;
     let plan = match sketches_option(&object.statement.options)? {
         Sketches::Dropped => plan,
+        Sketches::Kept if !object.statement.renamed.is_empty() => {
+            return Err(Error::user(
+                SqlState::FeatureNotSupported,
+                "sketches = true with a list of column names is not supported",
+            )
+            .with_hint("Give the columns their names in the query: SELECT expression AS name, …"));
+        }
         Sketches::Kept => sluice_planner::keep_sketches(&plan).map_err(plan_error)?,
     };
+    let plan = once_plan(&object.statement, plan)?;
     let mut stream = context
         .execute_logical_plan(plan)
         .await

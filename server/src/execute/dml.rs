@@ -26,16 +26,20 @@ use sluice_connectors::delta::FileRows;
 use sluice_sql::{Statement, ast};
 use tokio_util::sync::CancellationToken;
 
-use self::{context::with_rows, statement::unsupported};
+use self::context::with_rows;
 use super::engine_error;
 use crate::{
     catalog::QualifiedName,
     error::{Error, Result, SqlState},
+    root::storage_error,
     session::{Session, cancelled, carried, typed_plan},
     write::{Action, Append, Changes, Target, change, remove_all, value_error},
 };
 
-pub(crate) use self::columns::{assignable, into_columns};
+pub(crate) use self::{
+    columns::{assignable, into_columns},
+    statement::{behind_with, give},
+};
 
 /// A statement that writes rows.
 #[derive(Clone, Debug)]
@@ -80,6 +84,22 @@ impl Rewritten {
     pub(crate) fn carried_parameters(&self) -> &BTreeMap<usize, String> {
         &self.carried
     }
+
+    /// What is done to them.
+    pub(crate) fn action(&self) -> Action {
+        self.action
+    }
+
+    /// With what stands in WITH before the statement, in each of its queries.
+    fn given(mut self, with: Option<&ast::With>) -> Self {
+        if let Some(with) = with {
+            let inserts = self.inserts.iter_mut().map(|(sql, _)| sql);
+            for sql in self.hits.iter_mut().chain(inserts) {
+                *sql = format!("{with} {sql}");
+            }
+        }
+        self
+    }
 }
 
 /// Plans a statement that writes rows, and gives its parameters' types; `None` for any other.
@@ -88,21 +108,18 @@ pub(crate) async fn prepare(
     statement: &ast::Statement,
     hints: &[Option<DataType>],
 ) -> Result<Option<(Dml, Vec<Option<DataType>>)>> {
+    let (statement, with) = behind_with(statement);
     let rewritten = match statement {
         ast::Statement::Insert(insert) => {
-            return insert::prepare(session, insert, hints).await.map(Some);
+            let Some(with) = with else {
+                return insert::prepare(session, insert, hints).await.map(Some);
+            };
+            let mut insert = insert.clone();
+            if let Some(source) = insert.source.as_deref_mut() {
+                statement::give_query(source, with);
+            }
+            return insert::prepare(session, &insert, hints).await.map(Some);
         }
-        ast::Statement::Query(query) => match statement::inner(query) {
-            Some(ast::Statement::Insert(insert)) => {
-                let insert = insert::with(insert, query);
-                return insert::prepare(session, &insert, hints).await.map(Some);
-            }
-            Some(_) => {
-                return Err(unsupported("WITH before UPDATE, DELETE or MERGE")
-                    .with_hint("Write the query as a subquery of the statement."));
-            }
-            None => return Ok(None),
-        },
         ast::Statement::Truncate(truncate) => {
             return statement::truncate(session, truncate)
                 .map(|names| Some((Dml::Truncate(names), Vec::new())));
@@ -111,7 +128,8 @@ pub(crate) async fn prepare(
         ast::Statement::Delete(delete) => delete::rewrite(session, delete)?,
         ast::Statement::Merge(merge) => merge::rewrite(session, merge)?,
         _ => return Ok(None),
-    };
+    }
+    .given(with);
     let target = Target::named(session, rewritten.name.clone(), rewritten.action)?;
     let rows = no_rows(&target)?;
     // Once without values, for mistakes and for the parameters' types: a parameter of any of the queries is one of the statement.
@@ -136,6 +154,50 @@ pub(crate) async fn prepare(
         ..rewritten
     };
     Ok(Some((Dml::Change(Arc::new(rewritten)), types)))
+}
+
+/// A statement that writes rows, as EXPLAIN tells of it.
+pub(crate) struct WritePlan {
+    /// `Insert`, `Update`, `Delete` or `Merge`.
+    pub(crate) operation: &'static str,
+    /// The table that is written to.
+    pub(crate) relation: QualifiedName,
+    /// The queries that say which rows change, and give the new ones.
+    pub(crate) plans: Vec<LogicalPlan>,
+}
+
+/// What a statement that writes rows would do; `None` for any other, and for TRUNCATE, which asks nothing.
+pub(crate) async fn told(
+    session: &Session,
+    statement: &ast::Statement,
+) -> Result<Option<WritePlan>> {
+    let rewritten = match prepare(session, statement, &[]).await? {
+        Some((Dml::Insert(relation, plan), _)) => {
+            return Ok(Some(WritePlan {
+                operation: "Insert",
+                relation,
+                plans: vec![Arc::unwrap_or_clone(plan)],
+            }));
+        }
+        Some((Dml::Change(rewritten), _)) => rewritten,
+        Some((Dml::Truncate(_), _)) | None => return Ok(None),
+    };
+    let target = Target::named(session, rewritten.name.clone(), rewritten.action)?;
+    let rows = all_rows(&target)?;
+    let mut plans = Vec::new();
+    for (sql, places) in rewritten.queries() {
+        let planned = rewritten.plan(session, &target, &rows, sql, places, &[]);
+        plans.push(planned.await?.0);
+    }
+    Ok(Some(WritePlan {
+        operation: match rewritten.action {
+            Action::Update => "Update",
+            Action::Merge => "Merge",
+            _ => "Delete",
+        },
+        relation: rewritten.name.clone(),
+        plans,
+    }))
 }
 
 /// Carries a statement out; its completion tag. It stops at the token as long as nothing is committed, and must not be dropped.
@@ -255,6 +317,15 @@ fn no_rows(target: &Target) -> Result<FileRows> {
         )
     })?;
     Ok(FileRows::new(&snapshot, Vec::new()))
+}
+
+/// The rows of all its files.
+fn all_rows(target: &Target) -> Result<FileRows> {
+    let Some(snapshot) = target.table.snapshot() else {
+        return no_rows(target);
+    };
+    let files = snapshot.changeable_files().map_err(storage_error)?;
+    Ok(FileRows::new(&snapshot, (0..).zip(files).collect()))
 }
 
 /// An error of planning without the columns that nobody wrote.

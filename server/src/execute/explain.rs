@@ -1,4 +1,5 @@
-//! `EXPLAIN`: the plan of a query, or of the continuous query that a CREATE TABLE would start; `query` has that of one that runs.
+//! `EXPLAIN`: the plan of a query, of those that give a statement the rows it writes, or of the continuous query that a CREATE TABLE would
+//! start; `query` has that of one that runs.
 
 mod json;
 pub(super) mod query;
@@ -12,6 +13,7 @@ use arrow::{
 };
 use datafusion::{
     execution::SendableRecordBatchStream,
+    logical_expr::LogicalPlan,
     physical_plan::{
         ExecutionPlan, common, display::DisplayableExecutionPlan, displayable, execute_stream,
         stream::RecordBatchStreamAdapter,
@@ -60,12 +62,17 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
                 (None, None) => return Err(nothing_to_explain()),
             }
         }
-        Statement::Sql(statement) if !matches!(statement.as_ref(), ast::Statement::Query(_)) => {
-            return Err(nothing_to_explain());
-        }
-        Statement::Sql(statement) => {
-            return query_plan(session, explain, (**statement).clone()).await;
-        }
+        Statement::Sql(statement) => match session.write_plan(statement).await? {
+            Some(_) if explain.analyze => return Err(would_write()),
+            Some(write) => {
+                let told = Some((write.operation, write.relation.to_string()));
+                return shown(session, explain, write.plans, told, Instant::now()).await;
+            }
+            None if matches!(statement.as_ref(), ast::Statement::Query(_)) => {
+                return query_plan(session, explain, (**statement).clone()).await;
+            }
+            None => return Err(nothing_to_explain()),
+        },
         _ => return Err(nothing_to_explain()),
     };
     lines(explain.format, &text)
@@ -94,28 +101,64 @@ async fn query_plan(
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(engine_error)?;
+    shown(session, explain, vec![plan], None, begun).await
+}
+
+/// The plans, under a line that says what they are for where their rows are written; a query has one.
+async fn shown(
+    session: &Session,
+    explain: &Explain,
+    plans: Vec<LogicalPlan>,
+    write: Option<(&'static str, String)>,
+    begun: Instant,
+) -> Result<RecordBatch> {
+    let context = session.context();
     let (format, analyze, verbose) = (explain.format, explain.analyze, explain.verbose);
     let start = async move {
         let state = context.state();
-        let optimized = state.optimize(&plan)?;
-        let physical = state.create_physical_plan(&optimized).await?;
+        let mut made = Vec::with_capacity(plans.len());
+        for plan in &plans {
+            let optimized = state.optimize(plan)?;
+            let physical = state.create_physical_plan(&optimized).await?;
+            made.push((optimized, physical));
+        }
         let planning = begun.elapsed();
         let begun = Instant::now();
         if analyze {
-            run_through(&physical, &context).await?;
+            for (_, physical) in &made {
+                run_through(physical, &context).await?;
+            }
         }
         let took = analyze.then(|| begun.elapsed());
         let text = match format {
-            ExplainFormat::Json => json::document(physical.as_ref(), planning, took),
-            ExplainFormat::Text if analyze => {
-                let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
-                shown.indent(verbose).to_string()
+            ExplainFormat::Json => {
+                let plans: Vec<_> = made.iter().map(|(_, physical)| physical.as_ref()).collect();
+                json::document(&plans, write.as_ref(), planning, took)
             }
-            ExplainFormat::Text => format!(
-                "{}\n\n{}",
-                optimized.display_indent(),
-                displayable(physical.as_ref()).indent(verbose)
-            ),
+            ExplainFormat::Text => {
+                let texts = made.iter().map(|(optimized, physical)| match analyze {
+                    true => {
+                        let shown = DisplayableExecutionPlan::with_metrics(physical.as_ref());
+                        shown.indent(verbose).to_string()
+                    }
+                    false => format!(
+                        "{}\n\n{}",
+                        optimized.display_indent(),
+                        displayable(physical.as_ref()).indent(verbose)
+                    ),
+                });
+                let text = texts.collect::<Vec<_>>().join("\n\n");
+                match &write {
+                    None => text,
+                    Some((operation, relation)) => {
+                        let lines = text.lines().map(|line| match line {
+                            "" => "\n".to_owned(),
+                            line => format!("\n  {line}"),
+                        });
+                        format!("{operation} on {relation}{}", lines.collect::<String>())
+                    }
+                }
+            }
         };
         let rows = lines(format, &text).map_err(external)?;
         let schema = rows.schema();
@@ -155,12 +198,20 @@ fn cannot_analyze() -> Error {
     .with_hint("Leave ANALYZE out. EXPLAIN ANALYZE QUERY name tells what one that runs has taken.")
 }
 
+fn would_write() -> Error {
+    Error::user(
+        SqlState::FeatureNotSupported,
+        "EXPLAIN ANALYZE of a statement that writes is not supported",
+    )
+    .with_hint("It would write the rows, and a ROLLBACK would not take them back. Leave ANALYZE out, or explain the query that gives the rows.")
+}
+
 fn nothing_to_explain() -> Error {
     Error::user(
         SqlState::FeatureNotSupported,
         "this statement has no plan to explain",
     )
     .with_hint(
-        "EXPLAIN takes a query, CREATE TABLE … AS a query, or QUERY and the name of one that runs.",
+        "EXPLAIN takes a query, INSERT, UPDATE, DELETE, MERGE, CREATE TABLE … AS a query, or QUERY and the name of one that runs.",
     )
 }

@@ -152,6 +152,23 @@ fn inferred(plan: &LogicalPlan) -> Result<Types> {
                         list = Field::new("", DataType::List(item.into()), true).into();
                         (placeholder, Some(&list))
                     }
+                    // A number, or two integers.
+                    Expr::ScalarFunction(call) if call.name().contains("_advisory_") => {
+                        for argument in &call.args {
+                            if let Expr::Placeholder(placeholder) = argument
+                                && let Some(number) = number(&placeholder.id)
+                            {
+                                let known = types.entry(number).or_default();
+                                if known.is_none() {
+                                    *known = Some(match call.args.len() {
+                                        2 => DataType::Int32,
+                                        _ => DataType::Int64,
+                                    });
+                                }
+                            }
+                        }
+                        return Ok(TreeNodeRecursion::Continue);
+                    }
                     Expr::Placeholder(placeholder) => (placeholder, placeholder.field.as_ref()),
                     Expr::Cast(cast) => match cast.expr.as_ref() {
                         Expr::Placeholder(placeholder) => (placeholder, Some(&cast.field)),

@@ -123,7 +123,7 @@ pub(crate) fn terminated() -> Error {
 }
 
 /// A PostgreSQL time setting: a number of milliseconds, or one with a unit. 0 is none; `None` where the text is no time.
-pub(in crate::session) fn duration(text: &str) -> Option<Option<Duration>> {
+pub(crate) fn duration(text: &str) -> Option<Option<Duration>> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));

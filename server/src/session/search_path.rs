@@ -264,6 +264,10 @@ impl SearchPath {
             Statement::Replay(replay) => self.find(&mut replay.name),
             Statement::Optimize(optimize) => self.find(&mut optimize.name),
             Statement::Vacuum(vacuum) => self.find(&mut vacuum.name),
+            Statement::Analyze(analyze) => {
+                let mut relations = analyze.relations.iter_mut();
+                relations.try_for_each(|(name, _)| self.find(name))
+            }
             Statement::RebuildQuery(rebuild) => self.find(&mut rebuild.name),
             Statement::Subscribe(subscribe) => self.subscribed(&mut subscribe.to),
             Statement::Grant(grant) => match &mut grant.on {
@@ -305,6 +309,10 @@ impl SearchPath {
                 object_name.0.push(column);
                 found
             }
+            ast::Statement::Comment {
+                object_type: CommentObject::Schema | CommentObject::Role,
+                ..
+            } => Ok(()),
             ast::Statement::Comment { object_name, .. } => self.find(object_name),
             ast::Statement::Lock(lock) => {
                 let mut tables = lock.tables.iter_mut();

@@ -187,7 +187,8 @@ pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>>
     Ok(stateful)
 }
 
-/// Whether a plan only looks at what the server makes up of itself: who wants to see what waits for a turn must not wait for one.
+/// Whether a plan only looks at what the server makes up of itself: who wants to see what waits for a turn must not wait for one. Nor must
+/// who waits for an advisory lock have a turn, which its holder may need to let it go.
 pub(super) fn is_about_the_server(plan: &LogicalPlan) -> Result<bool> {
     let (mut so, mut any) = (is_planned_soon(plan)?, false);
     plan.apply(|node| {
@@ -195,6 +196,14 @@ pub(super) fn is_about_the_server(plan: &LogicalPlan) -> Result<bool> {
             any = true;
             so &= source_as_provider(&scan.source)?.is::<StreamingTable>();
         }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(call) = expr {
+                    any |= call.name().starts_with("pg_advisory_");
+                }
+                Ok(go_on(so))
+            })
+        })?;
         Ok(go_on(so))
     })?;
     Ok(so && any)

@@ -48,7 +48,10 @@ use crate::{
     dialect::shown_label,
     engine::Admission,
     error::{Error, Result, SqlState},
-    execute::{engine_error, parse_error},
+    execute::{
+        dml::{self, WritePlan},
+        engine_error, parse_error,
+    },
     write::as_declared,
 };
 
@@ -112,6 +115,22 @@ impl Kind {
             Self::Update => "update",
             Self::Merge => "merge into",
             Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl TempWrite {
+    /// As EXPLAIN tells of it.
+    pub(super) fn told(self) -> WritePlan {
+        WritePlan {
+            operation: match self.kind {
+                Kind::Insert => "Insert",
+                Kind::Delete | Kind::Truncate => "Delete",
+                Kind::Update => "Update",
+                Kind::Merge => "Merge",
+            },
+            relation: QualifiedName::new(TEMP_SCHEMA, self.name),
+            plans: vec![Arc::unwrap_or_clone(self.plan)],
         }
     }
 }
@@ -251,9 +270,10 @@ impl Session {
             Some(query) => {
                 let query = ast::Statement::Query(query.clone());
                 let plan = self.plan(&self.as_planned(query)).await?;
+                let plan = crate::execute::once_plan(create, plan)?;
                 let (schema, batches) = self.collected(plan, None).await?;
-                let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
-                (schema, batches, format!("SELECT {count}"))
+                let count: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+                (schema, batches, crate::execute::once_tag(create, count))
             }
             None => {
                 let schema = crate::execute::declared_schema(create)?;
@@ -366,9 +386,13 @@ impl Session {
         if self.temp.is_empty() {
             return Ok(None);
         }
-        let Some((name, kind, query)) = self.temp_query(statement)? else {
+        let (statement, with) = dml::behind_with(statement);
+        let Some((name, kind, mut query)) = self.temp_query(statement)? else {
             return Ok(None);
         };
+        if let Some(with) = with {
+            dml::give(&mut query, with);
+        }
         if self.temp.has_view(&name) {
             let what = kind.cannot();
             return Err(views::not_written(&format!(

@@ -125,6 +125,17 @@ impl Session {
         Ok(())
     }
 
+    /// Lets advisory locks go that were taken until the end of the transaction.
+    pub(crate) fn unlock_transaction(&self) {
+        let pid = self.activity.pid();
+        self.engine.advisory_locks().transaction_over(pid);
+    }
+
+    /// Lets advisory locks go that were taken until the end of the session.
+    pub(crate) fn unlock_all(&self) {
+        self.engine.advisory_locks().unlock_all(self.activity.pid());
+    }
+
     /// What LOCK TABLE may ask for: locks that only keep others from locking more, for a block's snapshot keeps what they are taken for.
     pub(super) fn lock_tables(&self, lock: &ast::Lock) -> Result<()> {
         let settings = self.settings.lock();
@@ -158,7 +169,7 @@ impl Session {
     /// Refuses what changes something where a transaction only reads.
     pub(super) fn admit(&self, prepared: &Prepared) -> Result<()> {
         match prepared.writes() && self.settings.lock().read_only() {
-            true => Err(read_only(&prepared.parsed.text)),
+            true => Err(read_only(prepared)),
             false => Ok(()),
         }
     }
@@ -204,6 +215,7 @@ impl Prepared {
                     | Statement::Describe(_)
                     | Statement::Explain(_)
                     | Statement::ExplainQuery(_)
+                    | Statement::Analyze(_)
                     | Statement::Subscribe(_)
                     | Statement::SetRole(_)
                     | Statement::Copy(_)
@@ -212,8 +224,16 @@ impl Prepared {
     }
 }
 
-/// The command of a statement, by its first words.
-fn read_only(text: &str) -> Error {
+/// The command of a statement, by its first words, or by what it does where WITH stands before it.
+fn read_only(prepared: &Prepared) -> Error {
+    match &prepared.plan {
+        Some(Planned::Write(Dml::Insert(..))) => return refused("INSERT"),
+        Some(Planned::Write(Dml::Change(rewritten))) => {
+            return refused(&rewritten.action().to_string());
+        }
+        _ => {}
+    }
+    let text = &prepared.parsed.text;
     let mut words = text.split_whitespace().map(str::to_uppercase);
     let verb = words.next().unwrap_or_default();
     let two = ["CREATE", "ALTER", "DROP", "REBUILD", "PAUSE", "RESUME"];

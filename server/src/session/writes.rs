@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result, SqlState},
     execute::{
         self,
-        dml::{self, Dml},
+        dml::{self, Dml, WritePlan},
     },
 };
 
@@ -40,6 +40,17 @@ impl Session {
         }
         let planned = dml::prepare(self, statement, hints).await?;
         Ok(planned.map(|(dml, parameters)| (Planned::Write(dml), parameters)))
+    }
+
+    /// What a statement that writes rows would do; `None` for any other.
+    pub(crate) async fn write_plan(&self, statement: &ast::Statement) -> Result<Option<WritePlan>> {
+        if let ast::Statement::Truncate(_) = statement {
+            return Ok(None);
+        }
+        match self.prepare_temp_write(statement, &[]).await? {
+            Some((Planned::Temp(write), _)) => Ok(Some(write.told())),
+            _ => dml::told(self, statement).await,
+        }
     }
 
     /// A query as the engine is given it.
@@ -83,8 +94,16 @@ pub(super) fn not_offered(text: &str) -> Error {
         .next()
         .unwrap_or("this")
         .to_uppercase();
-    Error::user(
+    let error = Error::user(
         SqlState::FeatureNotSupported,
         format!("{word} is not supported"),
-    )
+    );
+    match word.as_str() {
+        "LISTEN" | "NOTIFY" | "UNLISTEN" => error.with_hint(NO_NOTIFICATIONS),
+        _ => error,
+    }
 }
+
+/// What to do in the place of LISTEN and NOTIFY.
+pub(crate) const NO_NOTIFICATIONS: &str =
+    "Nothing sends notifications here; SUBSCRIBE name gives the rows of a table as they come.";

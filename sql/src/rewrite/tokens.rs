@@ -6,7 +6,8 @@
 //! * `from_json(…).*` and `(e).*`, where the parser allows no star: it is handed on as a field called `*`;
 //! * `TABLE events` where a query may stand → `SELECT * FROM events`;
 //! * `SESSION(events PARTITION BY user_id, …)` ([`super::partition`]);
-//! * `t FOR SYSTEM_TIME AS OF …` and its like ([`super::time_travel`]).
+//! * `t FOR SYSTEM_TIME AS OF …` and its like ([`super::time_travel`]);
+//! * `THEN DO NOTHING` of MERGE ([`super::merge`]).
 //!
 //! Tokens keep their places, so errors in what was rewritten still point into the user's text.
 
@@ -19,6 +20,7 @@ use crate::error::ParseError;
 pub(crate) fn apply(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, ParseError> {
     missing_relation(&tokens)?;
     let tokens = super::time_travel::spelled(stars(arrays(streams(lengths(tables(tokens))))));
+    let tokens = super::merge::nothings(tokens);
     watermarks(super::partition::to_the_end(tokens))
 }
 

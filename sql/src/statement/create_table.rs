@@ -1,4 +1,4 @@
-//! `CREATE TABLE name PARTITIONED BY (…) WITH (…) AS query`.
+//! `CREATE TABLE name [(names)] PARTITIONED BY (…) WITH (…) AS query [WITH [NO] DATA]`.
 //!
 //! The order is fixed (columns, PARTITIONED BY, WITH, AS, EMIT) and a clause out of order is refused with the order.
 //! Synonyms: CREATE [OR REFRESH] STREAMING TABLE, CREATE MATERIALIZED VIEW, CREATE MATERIALIZED TABLE, TBLPROPERTIES
@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use sqlparser::ast::{ObjectName, Query};
+use sqlparser::ast::{Ident, ObjectName, Query};
 use sqlparser::tokenizer::Token;
 
 use super::columns::{self, ColumnDef, Columns, PartitionColumn};
@@ -41,10 +41,24 @@ pub struct CreateTable {
     pub partitioned_by: Vec<PartitionColumn>,
     /// WITH (…).
     pub options: Options,
+    /// New names for the first columns of the query; empty keeps the query's own.
+    pub renamed: Vec<Ident>,
     /// AS query.
     pub query: Option<Box<Query>>,
+    /// WITH [NO] DATA.
+    pub data: WithData,
     /// EMIT ….
     pub emit: Emit,
+}
+
+/// Whether a table has the rows of its query from the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithData {
+    /// It has.
+    #[default]
+    Rows,
+    /// WITH NO DATA: it has the columns alone.
+    No,
 }
 
 /// What becomes of a temporary table when a transaction ends.
@@ -129,6 +143,10 @@ impl fmt::Display for CreateTable {
             f.write_str(" ")?;
             crate::canonical::lines(f, &self.items())?;
         }
+        if !self.renamed.is_empty() {
+            f.write_str(" ")?;
+            inline(f, &self.renamed)?;
+        }
         if !self.partitioned_by.is_empty() {
             f.write_str("\nPARTITIONED BY ")?;
             inline(f, &self.partitioned_by)?;
@@ -146,6 +164,9 @@ impl fmt::Display for CreateTable {
         }
         if let Some(query) = &self.query {
             write!(f, "\nAS\n{}", Canonical(query.as_ref()))?;
+            if self.data == WithData::No {
+                f.write_str("\nWITH NO DATA")?;
+            }
         }
         match self.emit.fill() {
             Some(fill) => write!(f, "\nEMIT ON WINDOW CLOSE {fill}"),
@@ -157,6 +178,7 @@ impl fmt::Display for CreateTable {
 /// Reads what follows CREATE TABLE.
 pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Statement, ParseError> {
     let name = reader.name(SHAPE)?;
+    let renamed = names(reader)?;
     let parenthesised = reader.at_token(&Token::LParen);
     let columns = if parenthesised {
         columns::parse(reader)?
@@ -187,15 +209,22 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
         return Err(error.hint(ORDER));
     }
     if reader.take(&["AS"]) {
-        return with_query(
-            reader,
-            head,
+        let create = CreateTable {
+            or_replace: head.or_replace,
+            temporary: head.temporary,
+            if_not_exists: head.if_not_exists,
             name,
-            columns,
+            columns: Vec::new(),
+            like: Vec::new(),
+            on_commit,
             partitioned_by,
             options,
-            on_commit,
-        );
+            renamed,
+            query: None,
+            data: WithData::default(),
+            emit: Emit::default(),
+        };
+        return with_query(reader, create, columns);
     }
     let is_stream =
         columns.watermark.is_some() || options.get("connector").is_some() || reader.at(&["FORMAT"]);
@@ -220,19 +249,55 @@ pub(super) fn parse(reader: &mut Reader<'_>, head: CreateHead) -> Result<Stateme
         on_commit,
         partitioned_by,
         options,
+        renamed: Vec::new(),
         query: None,
+        data: WithData::default(),
         emit: Emit::default(),
     }))
 }
 
+/// Reads `(a, b)`, where names alone stand in it and AS comes later.
+fn names(reader: &mut Reader<'_>) -> Result<Vec<Ident>, ParseError> {
+    // Nobody writes so many; looking further ahead takes ever longer.
+    const FAR: usize = 4_000;
+    if !reader.at_token(&Token::LParen) {
+        return Ok(Vec::new());
+    }
+    let mut ahead = 1;
+    loop {
+        let is_word = matches!(&reader.peek(ahead).token, Token::Word(_));
+        match &reader.peek(ahead + 1).token {
+            Token::Comma if is_word && ahead < FAR => ahead += 2,
+            Token::RParen if is_word => break,
+            _ => return Ok(Vec::new()),
+        }
+    }
+    let (mut at, mut depth) = (ahead + 2, 0_usize);
+    while depth > 0 || !reader.word_is(at, "AS") {
+        match &reader.peek(at).token {
+            Token::EOF => return Ok(Vec::new()),
+            _ if at > 2 * FAR => return Ok(Vec::new()),
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    reader.skip(1);
+    let mut names = Vec::new();
+    loop {
+        names.push(reader.ident(SHAPE)?);
+        if !reader.take_token(&Token::Comma) {
+            reader.expect_token(&Token::RParen, SHAPE)?;
+            return Ok(names);
+        }
+    }
+}
+
 fn with_query(
     reader: &mut Reader<'_>,
-    head: CreateHead,
-    name: ObjectName,
+    create: CreateTable,
     columns: Columns,
-    partitioned_by: Vec<PartitionColumn>,
-    options: Options,
-    on_commit: OnCommit,
 ) -> Result<Statement, ParseError> {
     if let Some((_, name)) = columns.like.first() {
         let at = reader.span();
@@ -246,6 +311,13 @@ fn with_query(
         return Err(reader.unexpected("write a query after AS"));
     }
     let query = reader.query()?;
+    let data = match reader.take(&["WITH", "NO", "DATA"]) {
+        true => WithData::No,
+        false => {
+            reader.take(&["WITH", "DATA"]);
+            WithData::Rows
+        }
+    };
     if reader.word_is(0, "PARTITIONED") {
         let error = ParseError::invalid("PARTITIONED BY must stand before AS", reader.span())
             .offending("PARTITIONED");
@@ -260,23 +332,17 @@ fn with_query(
         return Err(reader.unexpected("write EMIT ON WINDOW CLOSE before FILL"));
     }
     reader.finish("the query ends here; check the word before it")?;
-    let emit = match head.temporary {
+    let emit = match create.temporary {
         // Whoever reads the statement to its end refuses the clause.
         true => None,
         false => reader.emit.take().map(|clause| clause.emit),
     };
     Ok(Statement::CreateTable(CreateTable {
-        or_replace: head.or_replace,
-        temporary: head.temporary,
-        if_not_exists: head.if_not_exists,
-        name,
         columns: columns.columns,
-        like: Vec::new(),
-        on_commit,
-        partitioned_by,
-        options,
         query: Some(query),
+        data,
         emit: emit.unwrap_or_default(),
+        ..create
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{Query, SelectInto, SetExpr, Spanned, Statement};
 
-use super::{CreateTable, Emit, OnCommit, options::Options, unlogged};
+use super::{CreateTable, Emit, OnCommit, WithData, options::Options, unlogged};
 use crate::error::ParseError;
 
 /// The table that a SELECT INTO makes; `None` of any other statement. INTO stands in the first SELECT of several.
@@ -26,7 +26,9 @@ pub(super) fn create(statement: &mut Statement) -> Result<Option<CreateTable>, P
         on_commit: OnCommit::default(),
         partitioned_by: Vec::new(),
         options: Options::default(),
+        renamed: Vec::new(),
         query: Some(query.clone()),
+        data: WithData::default(),
         emit: Emit::default(),
     }))
 }

@@ -10,7 +10,7 @@ use super::Statement;
 use crate::error::ParseError;
 use crate::reader::Reader;
 
-const SHAPE: &str = "write VACUUM name [RETAIN n HOURS] [DRY RUN]";
+pub(super) const SHAPE: &str = "write VACUUM name [RETAIN n HOURS] [DRY RUN]";
 
 /// A hundred years: what is longer is a slip.
 const MOST_HOURS: f64 = 876_600.0;
@@ -39,15 +39,17 @@ impl fmt::Display for Vacuum {
     }
 }
 
-/// Reads a whole VACUUM; `VACUUM;` and PostgreSQL's options are not ours.
+/// FULL, and what else is not ours.
+pub(super) fn no_such_option(reader: &Reader<'_>) -> ParseError {
+    ParseError::unsupported("VACUUM takes no such option", reader.span())
+        .offending(reader.peek(0).token.to_string())
+        .hint(SHAPE)
+}
+
+/// Reads what follows VACUUM and those of PostgreSQL's options that mean nothing; `VACUUM;` is not ours.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
-    reader.skip(1);
-    if reader.at_token(&Token::LParen) || reader.at(&["FULL"]) || reader.at(&["ANALYZE"]) {
-        return Err(
-            ParseError::unsupported("VACUUM takes no such option", reader.span())
-                .offending(reader.peek(0).token.to_string())
-                .hint(SHAPE),
-        );
+    if reader.at(&["FULL"]) {
+        return Err(no_such_option(reader));
     }
     reader.take(&["TABLE"]);
     let name = reader.name(SHAPE)?;

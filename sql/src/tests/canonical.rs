@@ -86,6 +86,14 @@ fn tables() {
     );
     becomes("CREATE TABLE t ()", "CREATE TABLE t ()");
     becomes(
+        "CREATE TABLE t (a, \"B\") WITH (history = '2 days') AS SELECT 1, 2 WITH NO DATA",
+        "CREATE TABLE t (a, \"B\") WITH (history = '2 days') AS SELECT 1, 2 WITH NO DATA",
+    );
+    becomes(
+        "CREATE TABLE t (a) AS SELECT 1 WITH DATA",
+        "CREATE TABLE t (a) AS SELECT 1",
+    );
+    becomes(
         "create local temporary table if not exists t (a int) on commit preserve rows",
         "CREATE TEMP TABLE IF NOT EXISTS t (a INT)",
     );
@@ -209,6 +217,17 @@ fn the_rest_of_ours() {
         "vacuum gold.x dry run retain 0.5 hour",
         "VACUUM gold.x RETAIN 0.5 HOURS DRY RUN",
     );
+    becomes(
+        "vacuum (verbose, freeze) gold.x retain 1 hour",
+        "VACUUM gold.x RETAIN 1 HOURS",
+    );
+    becomes("analyse verbose", "ANALYZE");
+    becomes(
+        "analyze (verbose off) gold.x (a, \"B\"), y",
+        "ANALYZE gold.x (a, \"B\"), y",
+    );
+    becomes("vacuum analyze x", "VACUUM ANALYZE x");
+    becomes("VACUUM (ANALYZE, VERBOSE) x", "VACUUM ANALYZE x");
     becomes("DESCRIBE TABLE EXTENDED x", "DESCRIBE EXTENDED x");
     becomes("DESCRIBE QUERY x", "DESCRIBE x");
     becomes("DESCRIBE extended", "DESCRIBE extended");

@@ -212,6 +212,27 @@ fn heads() {
             "VACUUM name",
         ),
         (
+            "VACUUM (FULL, ANALYZE) x",
+            "VACUUM takes no such option",
+            (1, 9),
+            Some("FULL"),
+            "VACUUM name",
+        ),
+        (
+            "ANALYZE (QUICKLY) x",
+            "unrecognized VACUUM option \"quickly\"",
+            (1, 10),
+            Some("quickly"),
+            "ANALYZE [VERBOSE]",
+        ),
+        (
+            "ANALYZE x y",
+            "syntax error at or near \"y\"",
+            (1, 11),
+            Some("y"),
+            "ANALYZE [VERBOSE]",
+        ),
+        (
             "SUBSCRIBE SELECT a FROM x",
             "syntax error at or near \"SELECT\"",
             (1, 11),

@@ -210,7 +210,9 @@ fn create_table() -> impl Strategy<Value = Statement> {
                     on_commit: Default::default(),
                     partitioned_by,
                     options,
+                    renamed: Vec::new(),
                     query: Some(query),
+                    data: Default::default(),
                     emit,
                 })
             },

@@ -258,6 +258,7 @@ pub(crate) fn format_type(oid: i32, modifier: Option<i32>) -> String {
         "float4" => "real".into(),
         "float8" => "double precision".into(),
         "char" => "\"char\"".into(),
+        "any" => "\"any\"".into(),
         "bpchar" if modifier == Some(-1) => "bpchar".into(),
         "bpchar" => length("character"),
         "varchar" => length("character varying"),

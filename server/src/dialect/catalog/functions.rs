@@ -6,6 +6,7 @@ mod called;
 mod fixed;
 mod json;
 mod lists;
+mod locks;
 mod matches;
 mod objects;
 mod patterns;
@@ -48,6 +49,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(texts::all(facts));
     all.extend(json::all());
     all.extend(lists::all());
+    all.extend(locks::all(facts));
     all.push(lists::joined());
     all.extend(matches::all());
     all.extend(patterns::all(facts));

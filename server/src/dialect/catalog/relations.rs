@@ -70,7 +70,8 @@ async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Resul
     if let Some(batch) = builtin::table(shape)? {
         return match shape.name {
             "pg_description" => {
-                let ours = objects::descriptions(&listed.relations().await);
+                let mut ours = objects::descriptions(&listed.relations().await);
+                ours.extend(objects::schema_descriptions(&facts.catalog()));
                 let ours = rows::batch(shape, &ours)?;
                 Ok(concat_batches(&batch.schema(), [&batch, &ours])?)
             }
@@ -87,10 +88,12 @@ async fn rows_of(shape: &'static Shape, listed: &Listed, facts: &Facts) -> Resul
         "pg_cursors" => opened::cursors(&facts.opened),
         "pg_database" => cluster::databases(&catalog),
         "pg_group" => cluster::groups(&catalog),
+        "pg_locks" => activity::locks(facts),
         "pg_namespace" => objects::namespaces(&listed.schemas(), &catalog),
         "pg_prepared_statements" => opened::statements(&facts.opened),
         "pg_roles" => cluster::roles_without_passwords(&catalog),
         "pg_settings" => cluster::settings(facts),
+        "pg_shdescription" => cluster::descriptions(&catalog),
         "pg_stat_activity" => activity::sessions(facts, &catalog),
         "pg_shadow" | "pg_user" => cluster::users(&catalog),
         "pg_stat_all_tables"

@@ -26,6 +26,11 @@ fn what_would_be_overlooked_is_an_error() {
         ),
         ("SELECT 1e400", Some(SqlState::NumericValueOutOfRange)),
         ("SELECT 'a' \"b\", 1e300 FROM t", None),
+        (
+            "WITH gone AS (DELETE FROM t RETURNING a) SELECT a FROM gone",
+            Some(SqlState::FeatureNotSupported),
+        ),
+        ("WITH s AS (SELECT 1 AS a) DELETE FROM t USING s", None),
     ] {
         assert_eq!(refused(text), state, "{text}");
     }

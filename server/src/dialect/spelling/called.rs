@@ -18,6 +18,12 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
     if name == "percentile_disc" {
         return percentile_disc(function, arguments);
     }
+    if name == "mode" {
+        return mode(function);
+    }
+    if name == "make_interval" {
+        return make_interval(function);
+    }
     if let Some(call) = super::regex::call(name, arguments) {
         return expression(&call);
     }
@@ -212,6 +218,41 @@ fn percentile_disc(function: &Function, arguments: &[String]) -> Option<Expr> {
     expression(&format!(
         "array_element(array_agg({value} ORDER BY {by}) {filter}, greatest(1, CAST(ceil(({fraction}) * (count({value}) {filter})) AS BIGINT)))"
     ))
+}
+
+/// `mode() WITHIN GROUP (ORDER BY x)`: the value that comes most often; of several the first in that order.
+fn mode(function: &Function) -> Option<Expr> {
+    let [by] = function.within_group.as_slice() else {
+        return None;
+    };
+    let aggregate = match by.options.asc {
+        Some(false) => "sluice_mode_last",
+        _ => "sluice_mode",
+    };
+    let filter = function.filter.as_ref();
+    let filter = filter.map_or_else(String::new, |filter| format!(" FILTER (WHERE {filter})"));
+    expression(&format!("{aggregate}({}){filter}", by.expr))
+}
+
+/// `make_interval(days => 10)`: its parts in their order, those that are not named are none.
+fn make_interval(function: &Function) -> Option<Expr> {
+    const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let mut parts = PARTS.map(|_| "0".to_owned());
+    for (at, argument) in list.args.iter().enumerate() {
+        let (at, value) = match argument {
+            FunctionArg::Named { name, arg, .. } => {
+                let name = name.value.to_lowercase();
+                (PARTS.iter().position(|part| **part == *name)?, arg)
+            }
+            FunctionArg::Unnamed(value) => (at, value),
+            FunctionArg::ExprNamed { .. } => return None,
+        };
+        *parts.get_mut(at)? = value.to_string();
+    }
+    expression(&format!("sluice_make_interval({})", parts.join(", ")))
 }
 
 /// `json_agg(x ORDER BY y)` as a list of texts that is put together afterwards; so DISTINCT, ORDER BY, FILTER and OVER are the engine's.

@@ -12,7 +12,7 @@ use sluice_sql::ast::{
     VisitorMut,
 };
 
-use super::{name_of, set_of, statement_of};
+use super::{Each, name_of, set_of, statement_of};
 
 /// Rewrites the functions of a statement.
 pub(super) fn rewrite(statement: &mut Statement) {
@@ -59,9 +59,17 @@ impl VisitorMut for Renamed {
 
 /// A function in FROM.
 struct Function {
-    array: String,
     name: Ident,
-    column: Ident,
+    columns: Vec<Column>,
+}
+
+/// A column of a function.
+struct Column {
+    /// The list of its values.
+    array: String,
+    /// What gives a value its type.
+    typed: Option<&'static str>,
+    name: Ident,
 }
 
 /// Takes the first function out of FROM that names the row beside it.
@@ -76,13 +84,20 @@ fn one(query: &mut Query) -> Option<Moved> {
         (None, Some(second)) if second.joins.is_empty() => (function_of(&second.relation)?, false),
         _ => return None,
     };
-    let rows = match keeps_all {
-        true => format!("sluice_or_null({})", function.array),
-        false => format!("sluice_or_empty({})", function.array),
-    };
+    let columns = function.columns.iter().map(|column| {
+        let rows = match keeps_all {
+            true => format!("unnest(sluice_or_null({}))", column.array),
+            false => format!("unnest(sluice_or_empty({}))", column.array),
+        };
+        match column.typed {
+            Some(typed) => format!("{typed}({rows}) AS {}", column.name),
+            None => format!("{rows} AS {}", column.name),
+        }
+    });
     let subquery = format!(
-        "SELECT {relation}.*, unnest({rows}) AS {} FROM {}",
-        function.column, first.relation
+        "SELECT {relation}.*, {} FROM {}",
+        columns.collect::<Vec<_>>().join(", "),
+        first.relation
     );
     let Statement::Query(subquery) = statement_of(&subquery)? else {
         return None;
@@ -181,6 +196,9 @@ fn function_of(factor: &TableFactor) -> Option<Function> {
         return None;
     }
     let texts: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    if let Some(each) = Each::of(&name, &texts) {
+        return each_of(each, &name, alias.as_ref());
+    }
     let array = match (name.as_str(), texts.as_slice()) {
         ("unnest", [array]) => array.clone(),
         _ => set_of(&name, &texts)?,
@@ -202,9 +220,40 @@ fn function_of(factor: &TableFactor) -> Option<Function> {
         },
     };
     Some(Function {
-        array,
         name,
-        column,
+        columns: vec![Column {
+            array,
+            typed: None,
+            name: column,
+        }],
+    })
+}
+
+/// `jsonb_each(t.x)`: a column of names and one of values.
+fn each_of(each: Each, name: &str, alias: Option<&TableAlias>) -> Option<Function> {
+    let given = alias.map_or(&[][..], |alias| alias.columns.as_slice());
+    if given.len() > 2 {
+        return None;
+    }
+    let called = |at: usize, own: &str| match given.get(at) {
+        Some(column) => column.name.clone(),
+        None => Ident::with_quote('"', own),
+    };
+    let columns = vec![
+        Column {
+            array: each.keys,
+            typed: None,
+            name: called(0, "key"),
+        },
+        Column {
+            array: each.values,
+            typed: each.typed,
+            name: called(1, "value"),
+        },
+    ];
+    Some(Function {
+        name: alias.map_or_else(|| Ident::new(name), |alias| alias.name.clone()),
+        columns,
     })
 }
 

@@ -97,3 +97,26 @@ fn other_escapes_limits_and_names_are_the_engines() {
         assert_eq!(rewritten(text), same, "{text}");
     }
 }
+
+#[test]
+fn rows_with_ties_are_ranked() {
+    assert_eq!(
+        rewritten(
+            "SELECT a AS b, c FROM t ORDER BY b DESC, 2 OFFSET 1 ROWS FETCH FIRST 3 ROWS WITH TIES"
+        ),
+        "SELECT * EXCEPT (sluice_rank, sluice_row) FROM (SELECT a AS b, c, \
+         rank() OVER (ORDER BY a DESC, c) AS sluice_rank, row_number() OVER (ORDER BY a DESC, c) AS sluice_row FROM t) AS sluice_ranked \
+         WHERE sluice_rank <= CAST(3 AS BIGINT) + CAST(1 AS BIGINT) AND sluice_row > CAST(1 AS BIGINT) ORDER BY sluice_row"
+    );
+    // Another row than the first may be the last of DISTINCT.
+    let left = "SELECT DISTINCT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES";
+    assert_eq!(rewritten(left), left);
+}
+
+#[test]
+fn parts_of_an_interval_are_put_in_their_order() {
+    assert_eq!(
+        rewritten("SELECT make_interval(days => 10, secs => 1.5)"),
+        "SELECT sluice_make_interval(0, 0, 0, 10, 0, 0, 1.5)"
+    );
+}

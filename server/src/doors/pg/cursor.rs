@@ -1,7 +1,7 @@
 //! Cursors: DECLARE, FETCH, MOVE.
 //!
-//! A cursor is a portal with a name of the user's. One that was declared SCROLL keeps the rows it has read, and goes anywhere among them; any
-//! other only goes on, and keeps nothing.
+//! A cursor is a portal with a name of the user's, and a portal that was bound by the protocol is a cursor to FETCH, MOVE and CLOSE. One that
+//! was declared SCROLL keeps the rows it has read, and goes anywhere among them; any other only goes on, and keeps nothing.
 
 mod kept;
 mod steps;
@@ -21,6 +21,7 @@ use super::{
     columns::{Column, of_arrow},
     command::{Command, Direction},
     connection::Connection,
+    extended::same_types,
     failure::{Failure, Trouble},
     parameters::hint,
     portal::{Kind, Portal, Progress, Statement},
@@ -136,9 +137,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         running: &Running,
     ) -> Result<String, Trouble> {
         let mut cursor = self.portals.take(name).ok_or_else(|| no_cursor(name))?;
-        let formats: &[i16] = match cursor.formats.is_empty() {
-            true => formats,
-            false => &cursor.formats,
+        self.begin_bound(name, &mut cursor, running).await?;
+        // A portal's formats are for those who execute it.
+        let binary = cursor.told.as_ref().is_some_and(|told| told.binary);
+        let formats: &[i16] = match binary {
+            true => &cursor.formats,
+            false => formats,
         };
         let count = if let Progress::Kept(kept) = &mut cursor.progress {
             kept.go(&mut self.wire, running, direction, formats, silent)
@@ -176,9 +180,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 },
             }
         };
+        if let Progress::Rows(rows) = &mut cursor.progress {
+            rows.set_formats(&cursor.formats);
+        }
         self.portals.put(name, cursor);
         let word = if silent { "MOVE" } else { "FETCH" };
         Ok(format!("{word} {count}"))
+    }
+
+    /// Starts a portal that was bound and has not been executed.
+    async fn begin_bound(
+        &mut self,
+        name: &str,
+        portal: &mut Portal,
+        running: &Running,
+    ) -> Result<(), Trouble> {
+        let Progress::Ready(values) = &mut portal.progress else {
+            return Ok(());
+        };
+        let values = std::mem::take(values);
+        let statement = Arc::clone(&portal.statement);
+        let (Kind::Engine(prepared), Some(told)) = (&statement.kind, &statement.columns) else {
+            return Err(
+                Failure::error("55000", format!("portal \"{name}\" gives no rows"))
+                    .with_hint("Send Execute for it: FETCH and MOVE are for queries.")
+                    .into(),
+            );
+        };
+        portal.progress = self
+            .open(prepared, values, &portal.formats, running)
+            .await?;
+        match &portal.progress {
+            Progress::Rows(rows) if !same_types(rows.columns(), Some(told)) => {
+                Err(Failure::error("0A000", "cached plan must not change result type").into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The columns FETCH gives.

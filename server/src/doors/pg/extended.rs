@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 }
 
 /// Whether rows are of the types the client was told.
-fn same_types(rows: &[Column], told: Option<&[Column]>) -> bool {
+pub(super) fn same_types(rows: &[Column], told: Option<&[Column]>) -> bool {
     let types = |columns: &[Column]| columns.iter().map(|c| c.pg.clone()).collect::<Vec<_>>();
     told.is_some_and(|told| types(told) == types(rows))
 }

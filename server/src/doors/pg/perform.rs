@@ -26,7 +26,7 @@ use super::{
     simple::Piece,
     startup::run,
 };
-use crate::session::{Answer, Prepared};
+use crate::session::{Answer, NO_NOTIFICATIONS, Prepared};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Plans a statement; `hints` are the types the client named for its parameters.
@@ -217,6 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let tag = match &mut portal.progress {
             Progress::Rows(rows) => {
                 let sent = rows.send(&mut self.wire, running, limit, false).await?;
+                portal.given += sent.rows;
                 if sent.suspended {
                     self.send_notices();
                     self.wire.put(&PortalSuspended::new());
@@ -308,6 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 run(&self.session, "RESET ALL").await?;
                 self.session.drop_all_temp();
+                self.session.unlock_all();
                 self.portals.clear();
                 self.statements.clear();
                 "DISCARD ALL".into()
@@ -320,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Command::Listen => {
                 return Err(Failure::error("0A000", "LISTEN is not supported")
-                    .with_hint("Nothing sends notifications here.")
+                    .with_hint(NO_NOTIFICATIONS)
                     .into());
             }
             Command::Unlisten => "UNLISTEN".into(),

@@ -61,22 +61,6 @@ pub(super) async fn prepare(
     Ok((Dml::Insert(target.name, Arc::new(plan)), types))
 }
 
-/// The INSERT of `WITH … INSERT …`, the common tables in its query.
-pub(super) fn with(insert: &Insert, outer: &ast::Query) -> Insert {
-    let mut insert = insert.clone();
-    if let Some(source) = insert.source.as_mut() {
-        match (&mut source.with, &outer.with) {
-            (Some(own), Some(outer)) => {
-                let mut tables = outer.cte_tables.clone();
-                tables.append(&mut own.cte_tables);
-                own.cte_tables = tables;
-            }
-            (own, outer) => *own = outer.clone(),
-        }
-    }
-    insert
-}
-
 fn check_clauses(insert: &Insert) -> Result<()> {
     no_returning(insert.returning.is_some() || insert.output.is_some())?;
     if insert.on.is_some() {

@@ -12,6 +12,7 @@ use sluice_sql::{
         Expr, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind,
         ObjectNamePart,
     },
+    does_nothing,
 };
 
 use super::{
@@ -43,7 +44,9 @@ pub(super) fn rewrite(session: &Session, merge: &Merge) -> Result<Rewritten> {
     let (matched, by_source) = (of_kind(false), of_kind(true));
     let mut sets = Vec::new();
     for clause in matched.iter().chain(&by_source) {
-        if let MergeAction::Update(update) = &clause.action {
+        if let MergeAction::Update(update) = &clause.action
+            && !does_nothing(&clause.action)
+        {
             for place in assignments(&named, &schema, &update.assignments)?.0 {
                 if !sets.contains(&place) {
                     sets.push(place);
@@ -77,14 +80,16 @@ pub(super) fn rewrite(session: &Session, merge: &Merge) -> Result<Rewritten> {
             ));
         };
         let condition = condition_of(clause);
-        let (columns, values) = new_row(&named, &schema, insert)?;
-        inserts.push((
-            format!(
-                "SELECT {values} FROM {source} LEFT ANTI JOIN {} ON {on} WHERE ({condition}){earlier}",
-                named.relation(),
-            ),
-            columns,
-        ));
+        if !does_nothing(&clause.action) {
+            let (columns, values) = new_row(&named, &schema, insert)?;
+            inserts.push((
+                format!(
+                    "SELECT {values} FROM {source} LEFT ANTI JOIN {} ON {on} WHERE ({condition}){earlier}",
+                    named.relation(),
+                ),
+                columns,
+            ));
+        }
         earlier.push_str(&format!(" AND ({condition}) IS NOT TRUE"));
     }
     Ok(Rewritten {
@@ -118,10 +123,17 @@ fn changes(
     let mut stays = String::new();
     let mut values: Vec<String> = vec![String::new(); sets.len()];
     let mut any: Vec<String> = Vec::new();
+    let mut chosen = String::new();
     for clause in clauses {
         let condition = condition_of(clause);
+        let nothing = does_nothing(&clause.action);
+        chosen.push_str(&format!(
+            " WHEN {condition} THEN {}",
+            if nothing { "FALSE" } else { "TRUE" }
+        ));
         let when = |value: &str| format!(" WHEN {condition} THEN {value}");
         let (stay, set) = match &clause.action {
+            _ if nothing => ("1", (Vec::new(), Vec::new())),
             MergeAction::Update(update) => {
                 if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                     return Err(unsupported("WHERE in an action of MERGE")
@@ -151,11 +163,15 @@ fn changes(
         .enumerate()
         .map(|(number, cases)| format!(", CASE{cases} END AS set_{number}"))
         .collect();
+    // The first WHEN that holds decides, and it may be that nothing is done.
+    let hit = match clauses.iter().any(|clause| does_nothing(&clause.action)) {
+        true => format!("CASE{chosen} ELSE FALSE END"),
+        false => any.join(" OR "),
+    };
     Ok(format!(
-        "SELECT {}, CAST(CASE{stays} END AS BIGINT) AS stays{} FROM {from} WHERE {}",
+        "SELECT {}, CAST(CASE{stays} END AS BIGINT) AS stays{} FROM {from} WHERE {hit}",
         named.place(),
         values.concat(),
-        any.join(" OR "),
     ))
 }
 

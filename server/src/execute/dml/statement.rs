@@ -42,6 +42,41 @@ pub(super) fn inner(query: &ast::Query) -> Option<&ast::Statement> {
     }
 }
 
+/// A statement that writes without the WITH before it, and that WITH; any other as it is.
+pub(crate) fn behind_with(statement: &ast::Statement) -> (&ast::Statement, Option<&ast::With>) {
+    match statement {
+        ast::Statement::Query(query) => match inner(query) {
+            Some(inner) => (inner, query.with.as_ref()),
+            None => (statement, None),
+        },
+        _ => (statement, None),
+    }
+}
+
+/// Puts WITH before a query, or before the one that an INSERT takes its rows of.
+pub(crate) fn give(statement: &mut ast::Statement, with: &ast::With) {
+    let query = match statement {
+        ast::Statement::Query(query) => Some(query.as_mut()),
+        ast::Statement::Insert(insert) => insert.source.as_deref_mut(),
+        _ => None,
+    };
+    if let Some(query) = query {
+        give_query(query, with);
+    }
+}
+
+/// Puts WITH before a query, its tables before the query's own.
+pub(super) fn give_query(query: &mut ast::Query, with: &ast::With) {
+    match &mut query.with {
+        Some(own) => {
+            let tables = with.cte_tables.iter().cloned();
+            own.cte_tables.splice(0..0, tables);
+            own.recursive |= with.recursive;
+        }
+        own => *own = Some(with.clone()),
+    }
+}
+
 /// The tables of a TRUNCATE; all of them may be truncated.
 pub(super) fn truncate(session: &Session, truncate: &ast::Truncate) -> Result<Vec<QualifiedName>> {
     if truncate.partitions.is_some() {

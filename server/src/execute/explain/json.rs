@@ -11,13 +11,26 @@ use datafusion::physical_plan::{
 };
 use serde_json::{Map, Value, json};
 
-/// The document of a query's plan; `took` is there where it was run.
+/// The document of a query's plan, or of those of a statement that writes, with what it does and to which relation; `took` is there where
+/// it was run.
 pub(super) fn document(
-    plan: &dyn ExecutionPlan,
+    plans: &[&dyn ExecutionPlan],
+    write: Option<&(&'static str, String)>,
     planning: Duration,
     took: Option<Duration>,
 ) -> String {
-    let (tree, _) = node(plan, took.is_some());
+    let mut trees = plans.iter().map(|plan| node(*plan, took.is_some()).0);
+    let tree = match write {
+        None => trees.next().unwrap_or_default(),
+        Some((operation, relation)) => json!({
+            "Node Type": "ModifyTable",
+            "Operation": operation,
+            "Parallel Aware": false,
+            "Async Capable": false,
+            "Relation Name": relation,
+            "Plans": trees.collect::<Vec<_>>(),
+        }),
+    };
     let mut document = Map::new();
     document.insert("Plan".into(), tree);
     document.insert("Planning Time".into(), millis(planning).into());

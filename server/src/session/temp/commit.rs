@@ -12,6 +12,7 @@ use super::Session;
 impl Session {
     /// A transaction is over: a block, or whatever ran outside of one.
     pub(crate) fn transaction_over(&self) {
+        self.unlock_transaction();
         let tables: Vec<_> = {
             let tables = self.temp.tables.read();
             let ends = tables

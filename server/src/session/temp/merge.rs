@@ -1,9 +1,12 @@
 //! `MERGE INTO` a table of the session: one query that gives every row the table has then, and what was done to it.
 
 use arrow::datatypes::Schema;
-use sluice_sql::ast::{
-    self, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind,
-    ObjectNamePart,
+use sluice_sql::{
+    ast::{
+        self, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind,
+        ObjectNamePart,
+    },
+    does_nothing,
 };
 
 use super::{MATCH, TEMP_SCHEMA, assigned, called_by, quoted, unsupported};
@@ -41,16 +44,19 @@ pub(super) fn merged(merge: &Merge, schema: &Schema, table: &str) -> Result<Stri
             MergeClauseKind::Matched => "NOT NULL",
             MergeClauseKind::NotMatchedBySource => "NULL",
             MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => {
-                let row = new_row(clause, schema, table)?;
-                news.push(format!(
-                    " UNION ALL SELECT {row}, {WRITTEN} FROM {source} LEFT ANTI JOIN {numbered} ON {on} WHERE {condition}{earlier}"
-                ));
+                if !does_nothing(&clause.action) {
+                    let row = new_row(clause, schema, table)?;
+                    news.push(format!(
+                        " UNION ALL SELECT {row}, {WRITTEN} FROM {source} LEFT ANTI JOIN {numbered} ON {on} WHERE {condition}{earlier}"
+                    ));
+                }
                 earlier.push_str(&format!(" AND {condition} IS NOT TRUE"));
                 continue;
             }
         };
         let when = format!(" WHEN {MATCH} IS {there} AND {condition} THEN ");
         let (what, set) = match &clause.action {
+            action if does_nothing(action) => (KEPT, Default::default()),
             MergeAction::Update(update) => {
                 if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                     return Err(unsupported(

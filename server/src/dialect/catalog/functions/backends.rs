@@ -1,4 +1,4 @@
-//! Functions by which one session stops what another does.
+//! Functions by which one session stops what another does, or says something to it, and what it asked for itself.
 //!
 //! They act when they are called, so they are called when the statement runs and not when it is planned.
 
@@ -11,10 +11,29 @@ use crate::{
     access::Signal,
     dialect::catalog::{Facts, rows::Value},
     error::{Error, Result, SqlState},
+    session::NO_NOTIFICATIONS,
 };
 
 pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
-    [
+    let asked = Arc::clone(facts);
+    let mut all = vec![
+        Called::acting("current_query", "text", move |_| {
+            let found = asked.access.as_ref().and_then(|(engine, _)| {
+                let session = engine.activities().get(asked.pid?)?;
+                Some(session.query().to_string())
+            });
+            Ok(found.into())
+        }),
+        Called::acting("pg_notify", "void", |_| {
+            let error = Error::user(
+                SqlState::FeatureNotSupported,
+                "pg_notify() is not supported",
+            );
+            let error = error.with_hint(NO_NOTIFICATIONS);
+            Err(DataFusionError::External(Box::new(error)))
+        }),
+    ];
+    let signals = [
         ("pg_cancel_backend", Signal::Cancel),
         // How long to wait until it has ended is not waited.
         ("pg_terminate_backend", Signal::Terminate),
@@ -26,8 +45,9 @@ pub(super) fn all(facts: &Arc<Facts>) -> Vec<ScalarUDF> {
             done.map(Value::Bool)
                 .map_err(|error| DataFusionError::External(Box::new(error)))
         })
-    })
-    .into()
+    });
+    all.extend(signals);
+    all
 }
 
 /// Whether there was such a session.

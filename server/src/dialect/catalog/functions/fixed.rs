@@ -1,4 +1,4 @@
-//! Functions that have one answer here, whatever they are asked: there is no standby to be, nobody else's connection to lock out.
+//! Functions that have one answer here, whatever they are asked: there is no standby to be, and no index to tell of.
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::{
@@ -44,12 +44,10 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         Fixed::udf("inet_client_addr", text("127.0.0.1")),
         Fixed::udf("inet_server_port", ScalarValue::Int32(None)),
         Fixed::udf("inet_client_port", ScalarValue::Int32(None)),
-        Fixed::marked("pg_advisory_unlock_all", text(""), Mark::Type("void")),
         Fixed::marked("pg_stat_clear_snapshot", text(""), Mark::Type("void")),
         Fixed::udf("pg_tablespace_location", text("")),
     ];
     let nulls = [
-        "shobj_description",
         "pg_get_indexdef",
         "pg_get_constraintdef",
         "pg_get_expr",
@@ -81,8 +79,6 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         "has_language_privilege",
         "has_foreign_data_wrapper_privilege",
         "has_server_privilege",
-        "pg_try_advisory_lock",
-        "pg_advisory_unlock",
     ];
     all.extend(trues.map(|name| Fixed::udf(name, truth(true))));
     all

@@ -2,6 +2,8 @@
 //!
 //! `json` keeps a text as it was written, `jsonb` keeps what it says: the mark on the field tells a client which of the two a text is.
 
+mod path;
+
 use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, SecondsFormat};
@@ -12,6 +14,7 @@ use datafusion::{
 };
 use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
 
+use self::path::{path_of, set};
 use super::called::{self, Called, text, truth};
 use crate::{
     dialect::catalog::rows::Value,
@@ -205,6 +208,41 @@ pub(super) fn all() -> Vec<ScalarUDF> {
                 other => Err(wrong_kind("json_object_keys", &other)),
             }
         }),
+        Called::strict("jsonb_set", "jsonb", |arguments| {
+            let of = |at: usize| {
+                let written = text(arguments, at).unwrap_or_default();
+                Json::parse(&written).map_err(|error| invalid(&written, &error))
+            };
+            let path = path_of(&text(arguments, 1).unwrap_or_default())?;
+            let create = arguments.len() < 4 || truth(arguments, 3);
+            let value = match of(0)?.sorted() {
+                whole @ (Json::Array(_) | Json::Object(_)) if path.is_empty() => whole,
+                whole @ (Json::Array(_) | Json::Object(_)) => {
+                    set(whole, (path.as_slice(), 0), of(2)?, create)?
+                }
+                _ => return Err(not_deleted("cannot set path in scalar")),
+            };
+            Ok(value.sorted().spaced().into())
+        }),
+        // Of an object, as the second argument calls the function that was asked.
+        Called::strict("sluice_json_each_keys", "text[]", |arguments| {
+            let members = members(arguments)?.into_iter();
+            Ok(members.map(|(name, _)| name).collect::<Vec<_>>().into())
+        }),
+        Called::strict("sluice_json_each_values", "text[]", |arguments| {
+            let members = members(arguments)?.into_iter();
+            let values = members.map(|(_, value)| value.spaced());
+            Ok(values.collect::<Vec<_>>().into())
+        }),
+        Called::strict("sluice_json_each_texts", "text[]", |arguments| {
+            let members = members(arguments)?.into_iter();
+            let values = members.map(|(_, value)| match value {
+                Json::Null => Value::Null,
+                Json::Text(text) => text.into(),
+                other => other.spaced().into(),
+            });
+            Ok(values.collect::<Vec<_>>().into())
+        }),
         Called::strict("jsonb_pretty", "text", |arguments| {
             let written = jsonb(&text(arguments, 0).unwrap_or_default())?;
             let value: serde_json::Value =
@@ -249,6 +287,21 @@ fn wrong_kind(function: &str, value: &Json) -> DataFusionError {
             value.type_name()
         ),
     ))
+}
+
+/// The members of an object, for the function that the second argument names.
+fn members(arguments: &[ScalarValue]) -> Result<Vec<(String, Json)>> {
+    let written = text(arguments, 0).unwrap_or_default();
+    let asked = text(arguments, 1).unwrap_or_default();
+    let value = Json::parse(&written).map_err(|error| invalid(&written, &error))?;
+    let value = match asked.starts_with("jsonb") {
+        true => value.sorted(),
+        false => value,
+    };
+    match value {
+        Json::Object(members) => Ok(members),
+        _ => Err(not_deleted(&format!("cannot call {asked} on a non-object"))),
+    }
 }
 
 /// The text of what a `jsonb` says.

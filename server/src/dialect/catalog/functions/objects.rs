@@ -15,6 +15,7 @@ use crate::{
         oids,
         relations::{Listed, definition},
         rows::Value,
+        signatures,
     },
     error::{Error, SqlState},
 };
@@ -178,6 +179,7 @@ fn visible(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
 fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     let viewed = Arc::clone(facts);
     let describing = Arc::clone(facts);
+    let shared = Arc::clone(facts);
     let (listed, beside) = (listed.clone(), listed.clone());
     let mut all = vec![
         Called::strict_stable("pg_get_viewdef", "text", move |arguments| {
@@ -199,6 +201,14 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
         Called::strict_stable("obj_description", "text", move |arguments| {
             Ok(object_description(&describing, arguments).into())
         }),
+        Called::strict_stable("shobj_description", "text", move |arguments| {
+            let class = text(arguments, 1).unwrap_or_default();
+            let catalog = shared.catalog();
+            let role = oid(arguments, 0)
+                .filter(|_| class.ends_with("pg_authid"))
+                .and_then(|oid| catalog.roles().all().find(|role| role.oid == oid));
+            Ok(role.and_then(|role| role.comment.clone()).into())
+        }),
         Called::strict_stable("col_description", "text", move |arguments| {
             let (Some(object), Some(column)) = (oid(arguments, 0), oid(arguments, 1)) else {
                 return Ok(Value::Null);
@@ -210,12 +220,22 @@ fn described(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
             })
         }),
     ];
-    for name in [
+    all.push(Called::strict(
         "pg_get_function_result",
+        "text",
+        |arguments| {
+            let found = oid(arguments, 0).and_then(signatures::of);
+            Ok(found.and_then(|found| found.result.clone()).into())
+        },
+    ));
+    for name in [
         "pg_get_function_arguments",
         "pg_get_function_identity_arguments",
     ] {
-        all.push(Called::strict_stable(name, "text", |_| Ok(Value::Null)));
+        all.push(Called::strict_stable(name, "text", |arguments| {
+            let found = oid(arguments, 0).and_then(signatures::of);
+            Ok(found.map(|found| found.arguments.clone()).into())
+        }));
     }
     all
 }
@@ -245,8 +265,12 @@ fn object_description(facts: &Facts, arguments: &[ScalarValue]) -> Option<String
         return comment(facts, object);
     }
     let class = text(arguments, 1)?;
-    if class == "pg_namespace" {
-        let text = match oids::schema(object)?.as_str() {
+    if class.ends_with("pg_namespace") {
+        let schema = oids::schema(object)?;
+        if let Some(comment) = facts.catalog().schema_comment(&schema) {
+            return Some(comment.to_owned());
+        }
+        let text = match schema.as_str() {
             "public" => Some("standard public schema"),
             "pg_catalog" => Some("system catalog schema"),
             _ => None,

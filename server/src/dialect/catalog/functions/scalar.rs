@@ -48,6 +48,7 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         }),
         // Of one moment it is the time since then.
         Called::strict_stable("age", "interval", |arguments| Ok(age(arguments))),
+        Called::strict("sluice_make_interval", "interval", made_interval),
         Called::strict("sluice_like_escape", "text", |arguments| {
             let pattern = text(arguments, 0).unwrap_or_default();
             let escape = text(arguments, 1).unwrap_or_default();
@@ -301,6 +302,37 @@ fn interval(months: i32, days: i32, micros: i64) -> Value {
     let value =
         arrow::datatypes::IntervalMonthDayNano::new(months, days, micros.saturating_mul(1000));
     Value::Ready(ScalarValue::IntervalMonthDayNano(Some(value)))
+}
+
+/// `make_interval(years, months, weeks, days, hours, mins, secs)`.
+fn made_interval(arguments: &[ScalarValue]) -> Result<Value> {
+    let part = |at: usize| number(arguments, at).unwrap_or_default();
+    let seconds = arguments.get(6).and_then(|seconds| {
+        match seconds.cast_to(&arrow::datatypes::DataType::Float64).ok()? {
+            ScalarValue::Float64(seconds) => seconds,
+            _ => None,
+        }
+    });
+    let micros = (seconds.unwrap_or_default() * 1e6).round();
+    let made = || {
+        let months = part(0).checked_mul(12)?.checked_add(part(1))?;
+        let days = part(2).checked_mul(7)?.checked_add(part(3))?;
+        let minutes = part(4).checked_mul(60)?.checked_add(part(5))?;
+        // Beyond this no nanoseconds are counted.
+        if micros.is_nan() || micros.abs() > 9e15 {
+            return None;
+        }
+        let time = minutes
+            .checked_mul(60_000_000)?
+            .checked_add(micros as i64)?;
+        time.checked_mul(1000)?;
+        let (months, days) = (i32::try_from(months).ok()?, i32::try_from(days).ok()?);
+        Some(interval(months, days, time))
+    };
+    made().ok_or_else(|| {
+        let error = Error::user(SqlState::DatetimeFieldOverflow, "interval out of range");
+        external(error)
+    })
 }
 
 /// `justify_hours` and its like: 24 hours are a day, 30 days a month, and all parts have one sign.

@@ -1,4 +1,4 @@
-//! `pg_stat_activity`: the sessions of all doors. What one of them does is for those who have its role's privileges, and for `pg_monitor`.
+//! `pg_stat_activity` and `pg_locks`: the sessions of all doors, and what they have locked for each other. What one of them does is for those who have its role's privileges, and for `pg_monitor`.
 
 use datafusion::scalar::ScalarValue;
 
@@ -6,6 +6,7 @@ use super::cluster::role_oid;
 use crate::{
     access::Viewer,
     activity::{Shown, Wait},
+    advisory::Key,
     catalog::Catalog,
     dialect::catalog::{
         DATABASE, Facts, oids,
@@ -27,6 +28,34 @@ pub(super) fn sessions(facts: &Facts, catalog: &Catalog) -> Vec<Row> {
         let shown = session.shown();
         let may = monitors || catalog.roles().has_privileges_of(&role, &shown.user);
         row(&shown, may, catalog)
+    });
+    rows.collect()
+}
+
+/// Advisory locks, which are all the locks there are.
+pub(super) fn locks(facts: &Facts) -> Vec<Row> {
+    let Some((engine, _)) = &facts.access else {
+        return Vec::new();
+    };
+    let locks = engine.advisory_locks().all();
+    let rows = locks.into_iter().map(|lock| {
+        let (class, object, kind) = match lock.key {
+            // The two halves of its bits.
+            Key::One(key) => ((key >> 32) as i32, key as i32, 1),
+            Key::Two(first, second) => (first, second, 2),
+        };
+        Row::from([
+            ("locktype", "advisory".into()),
+            ("database", oids::DATABASE.into()),
+            ("classid", class.into()),
+            ("objid", object.into()),
+            ("objsubid", kind.into()),
+            ("virtualtransaction", format!("{}/0", lock.pid).into()),
+            ("pid", lock.pid.into()),
+            ("mode", lock.mode.name().into()),
+            ("granted", lock.granted.into()),
+            ("fastpath", false.into()),
+        ])
     });
     rows.collect()
 }

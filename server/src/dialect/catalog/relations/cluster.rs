@@ -7,7 +7,7 @@ use crate::{
     access::{OWNER_OID, Role, Target},
     catalog::Catalog,
     dialect::catalog::{
-        DATABASE, Facts, functions, oids,
+        DATABASE, Facts, builtin, functions, oids,
         rows::{Row, Value},
     },
 };
@@ -107,6 +107,20 @@ pub(super) fn users(catalog: &Catalog) -> Vec<Row> {
             ("passwd", SHOWN.into()),
             ("valuntil", valid_until(role)),
         ])
+    });
+    rows.collect()
+}
+
+/// What COMMENT ON said of roles, for `pg_shdescription`.
+pub(super) fn descriptions(catalog: &Catalog) -> Vec<Row> {
+    let class = builtin::class_oid("pg_authid").unwrap_or_default();
+    let rows = catalog.roles().all().filter_map(|role| {
+        let comment = role.comment.as_deref()?;
+        Some(Row::from([
+            ("objoid", role.oid.into()),
+            ("classoid", class.into()),
+            ("description", comment.into()),
+        ]))
     });
     rows.collect()
 }

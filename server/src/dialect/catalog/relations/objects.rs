@@ -245,6 +245,21 @@ pub(super) fn descriptions(relations: &[Relation]) -> Vec<Row> {
     rows
 }
 
+/// What COMMENT ON said of schemas.
+pub(super) fn schema_descriptions(catalog: &Catalog) -> Vec<Row> {
+    let class = builtin::class_oid("pg_namespace").unwrap_or_default();
+    let rows = catalog.schemas().filter_map(|schema| {
+        let text = catalog.schema_comment(schema)?;
+        Some(Row::from([
+            ("objoid", oids::of_schema(schema).into()),
+            ("classoid", class.into()),
+            ("objsubid", 0.into()),
+            ("description", text.into()),
+        ]))
+    });
+    rows.collect()
+}
+
 /// A view's query as `pg_get_viewdef` ends it.
 pub(in crate::dialect::catalog) fn definition(query: &str) -> String {
     format!(" {query};")

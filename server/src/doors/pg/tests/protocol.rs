@@ -234,3 +234,55 @@ async fn a_portal_is_suspended_and_goes_on() {
     let answers = raw.until_ready().await;
     assert_eq!(field(&answers[0], 'C'), "34000");
 }
+
+#[tokio::test]
+async fn a_bound_portal_is_a_cursor_to_fetch() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    raw.send(b'Q', b"BEGIN\0").await;
+    raw.until_ready().await;
+    raw.send(b'P', b"\0SELECT * FROM generate_series(1,9)\0\0\0")
+        .await;
+    // Its rows are binary for those who execute it.
+    raw.send(b'B', b"p\0\0\0\0\0\0\0\x01\0\x01").await;
+    raw.send(b'S', b"").await;
+    assert_eq!(tags(&raw.until_ready().await), "12Z");
+    raw.send(b'Q', b"FETCH 2 FROM p\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(tags(&answers), "TDDCZ");
+    assert_eq!(&answers[1].1[..], b"\0\x01\0\0\0\x011");
+    assert_eq!(&answers[3].1[..], b"FETCH 2\0");
+    raw.send(b'Q', b"MOVE 3 FROM p\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(&answers[0].1[..], b"MOVE 3\0");
+    raw.send(b'E', b"p\0\0\0\0\x01").await;
+    raw.send(b'S', b"").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(tags(&answers), "DsZ");
+    assert_eq!(answers[0].1.last(), Some(&6), "{answers:?}");
+    // What was executed has been given.
+    raw.send(b'Q', b"FETCH ABSOLUTE 8 FROM p\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(&answers[1].1[..], b"\0\x01\0\0\0\x018");
+    raw.send(b'Q', b"CLOSE p\0").await;
+    assert_eq!(tags(&raw.until_ready().await), "CZ");
+    raw.send(b'E', b"p\0\0\0\0\0").await;
+    raw.send(b'S', b"").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(field(error(&answers), 'C'), "34000");
+}
+
+#[tokio::test]
+async fn a_portal_without_rows_is_no_cursor() {
+    let server = server().await;
+    let (mut raw, _) = Raw::login(&server).await;
+    raw.send(b'Q', b"BEGIN\0").await;
+    raw.until_ready().await;
+    raw.send(b'P', b"\0SET statement_timeout = 0\0\0\0").await;
+    raw.send(b'B', b"p\0\0\0\0\0\0\0\0").await;
+    raw.send(b'S', b"").await;
+    assert_eq!(tags(&raw.until_ready().await), "12Z");
+    raw.send(b'Q', b"FETCH p\0").await;
+    let answers = raw.until_ready().await;
+    assert_eq!(field(error(&answers), 'C'), "55000");
+}

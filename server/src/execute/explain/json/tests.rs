@@ -19,7 +19,8 @@ async fn a_plan_that_ran_has_figures() {
         .await
         .unwrap();
     let text = document(
-        plan.as_ref(),
+        &[plan.as_ref()],
+        None,
         Duration::from_millis(2),
         Some(Duration::from_millis(5)),
     );
@@ -32,6 +33,22 @@ async fn a_plan_that_ran_has_figures() {
     assert_eq!(top["Actual Loops"], 1);
     assert!(top["Actual Total Time"].is_number());
     assert!(top["Plans"][0]["Node Type"].is_string());
+}
+
+#[tokio::test]
+async fn a_statement_that_writes_stands_above_its_plans() {
+    let context = SessionContext::new();
+    let frame = context.sql("SELECT 1 AS a").await.unwrap();
+    let plan = frame.create_physical_plan().await.unwrap();
+    let write = ("Merge", "gold.t".to_owned());
+    let plans = [plan.as_ref(), plan.as_ref()];
+    let text = document(&plans, Some(&write), Duration::ZERO, None);
+    let read: Value = serde_json::from_str(&text).unwrap();
+    let top = &read[0]["Plan"];
+    assert_eq!(top["Node Type"], "ModifyTable");
+    assert_eq!(top["Operation"], "Merge");
+    assert_eq!(top["Relation Name"], "gold.t");
+    assert_eq!(top["Plans"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

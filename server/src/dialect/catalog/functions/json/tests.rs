@@ -3,7 +3,7 @@
 
 use datafusion::scalar::ScalarValue;
 
-use super::{Json, array, concatenated, json, jsonb, object, without, without_place};
+use super::{Json, array, concatenated, json, jsonb, object, path_of, set, without, without_place};
 
 #[test]
 fn values_are_written_as_postgresql_writes_them() {
@@ -57,4 +57,49 @@ fn members_and_elements_are_put_together_and_taken_out() {
         "[1, 2]"
     );
     assert!(without(read("1"), "a").is_err());
+}
+
+#[test]
+fn paths_are_lists() {
+    for (written, steps) in [
+        ("{}", &[][..]),
+        ("{a}", &["a"]),
+        ("{a, b ,-1}", &["a", "b", "-1"]),
+        (r#"{"a b","c,d",e\"f}"#, &["a b", "c,d", "e\"f"]),
+        (r#"{""}"#, &[""]),
+    ] {
+        assert_eq!(path_of(written).unwrap(), steps, "{written}");
+    }
+    for written in ["a", "{a", "{a,}", "{,a}", r#"{"a}"#] {
+        assert!(path_of(written).is_err(), "{written}");
+    }
+}
+
+#[test]
+fn what_is_at_a_path_is_set() {
+    let change = |text: &str, path: &str, create: bool| {
+        let path = path_of(path).unwrap();
+        let value = Json::parse(text).unwrap();
+        let new = Json::Bool(true);
+        set(value, (path.as_slice(), 0), new, create).map(|value| value.sorted().spaced())
+    };
+    for (text, path, create, then) in [
+        (r#"{"a":1}"#, "{a}", false, r#"{"a": true}"#),
+        (r#"{"a":1}"#, "{b}", true, r#"{"a": 1, "b": true}"#),
+        (r#"{"a":1}"#, "{b}", false, r#"{"a": 1}"#),
+        (r#"{"a":1}"#, "{b,c}", true, r#"{"a": 1}"#),
+        (
+            r#"{"a":[1,{"b":2}]}"#,
+            "{a,1,b}",
+            true,
+            r#"{"a": [1, {"b": true}]}"#,
+        ),
+        ("[1, 2]", "{-1}", true, "[1, true]"),
+        ("[1, 2]", "{9}", true, "[1, 2, true]"),
+        ("[1, 2]", "{-9}", true, "[true, 1, 2]"),
+        ("[1, 2]", "{9}", false, "[1, 2]"),
+    ] {
+        assert_eq!(change(text, path, create).unwrap(), then, "{text} {path}");
+    }
+    assert!(change("[1]", "{x}", true).is_err());
 }
