@@ -623,7 +623,6 @@ fn a_token_ends_with_what_it_was_given_for() {
     server.set_env("SLUICE_PASSWORD", "of the owner");
     server.up();
     let owner = Pg::connect_with(server.pg_port(), "sluice", "of the owner").unwrap();
-    let channel = Flight::channel(&server);
     let ended = ["the session of this token has ended", "28000"];
     for (what, after) in [
         ("ALTER ROLE ann PASSWORD 'another'", &ended[..]),
@@ -637,6 +636,8 @@ fn a_token_ends_with_what_it_was_given_for() {
         ),
     ] {
         owner.run("DROP ROLE IF EXISTS ann; CREATE ROLE ann LOGIN PASSWORD 'of ann'");
+        // A connection keeps the sessions of calls without a token.
+        let channel = Flight::channel(&server);
         let mut token = Flight::log_in_with(&channel, "ann", "of ann").unwrap();
         let mut each_time = Flight::ann_each_time(&channel);
         for client in [&mut token, &mut each_time] {

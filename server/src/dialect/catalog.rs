@@ -53,7 +53,7 @@ use crate::{
     catalog::{Catalog, Object, QualifiedName},
     doors::pg::pg_type,
     engine::Engine,
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     session::{Opened, search_path},
 };
 
@@ -252,10 +252,18 @@ impl TypePlanner for DefinitionTypes {
 pub fn definition(query: &ast::Query) -> Result<ast::Query> {
     let statement = ast::Statement::Query(Box::new(query.clone()));
     check(&statement)?;
-    match labels::settle(rewrite(statement)) {
-        ast::Statement::Query(query) => Ok(*query),
-        _ => Err(Error::internal("a query became another statement")),
-    }
+    let ast::Statement::Query(mut query) = rewrite(statement) else {
+        return Err(Error::internal("a query became another statement"));
+    };
+    let settled = labels::settle(query.body.as_mut());
+    settled.map_err(|name| {
+        Error::user(
+            SqlState::DuplicateColumn,
+            format!("column \"{name}\" specified more than once"),
+        )
+        .with_hint("Give each column a name of its own: SELECT … AS name.")
+    })?;
+    Ok(*query)
 }
 
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.

@@ -6,11 +6,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProvider, SchemaProvider, TableProvider},
+    catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider},
     common::Result,
     datasource::{TableType, ViewTable},
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sluice_connectors::delta::At;
 use sluice_planner::{AsOf, StreamTable};
 use sluice_sql::Privilege;
@@ -26,6 +26,10 @@ use crate::{
     table::{Freshness, LiveTable, ReadSnapshot, SluiceTable, TableState, external, no_versions},
 };
 
+/// The catalogs that views are planned over, by their owners. They are kept, for PostgreSQL's relations and functions hold them weakly, and
+/// look into them when a plan runs.
+type Owners = Mutex<HashMap<String, Arc<dyn CatalogProviderList>>>;
+
 /// Our one catalog, as a session with this freshness sees it.
 pub struct SluiceCatalog {
     engine: Arc<Engine>,
@@ -35,6 +39,7 @@ pub struct SluiceCatalog {
     snapshot: Option<Arc<ReadSnapshot>>,
     /// What is known of the session that reads.
     facts: Option<Arc<Facts>>,
+    owners: Arc<Owners>,
     /// Schemas that a session adds (`pg_catalog`).
     added: RwLock<HashMap<String, Arc<dyn SchemaProvider>>>,
 }
@@ -54,6 +59,7 @@ impl SluiceCatalog {
             viewer,
             snapshot,
             facts,
+            owners: Arc::default(),
             added: RwLock::default(),
         }
     }
@@ -92,6 +98,7 @@ impl CatalogProvider for SluiceCatalog {
                 viewer: self.viewer.clone(),
                 snapshot: self.snapshot.clone(),
                 facts: self.facts.clone(),
+                owners: Arc::clone(&self.owners),
             }) as Arc<dyn SchemaProvider>
         })
     }
@@ -113,6 +120,7 @@ struct UserSchema {
     viewer: Viewer,
     snapshot: Option<Arc<ReadSnapshot>>,
     facts: Option<Arc<Facts>>,
+    owners: Arc<Owners>,
 }
 
 impl fmt::Debug for UserSchema {
@@ -298,18 +306,33 @@ impl UserSchema {
         ))
     }
 
+    /// What the views of an owner are planned over.
+    fn catalogs_of(
+        &self,
+        owner: &str,
+        viewer: Viewer,
+        facts: &Arc<Facts>,
+    ) -> crate::error::Result<Arc<dyn CatalogProviderList>> {
+        let mut owners = self.owners.lock();
+        if let Some(kept) = owners.get(owner) {
+            return Ok(Arc::clone(kept));
+        }
+        let snapshot = self.snapshot.clone();
+        let made = self
+            .engine
+            .catalogs_for(self.freshness, viewer, snapshot, facts)?;
+        owners.insert(owner.to_owned(), Arc::clone(&made));
+        Ok(made)
+    }
+
     /// A view is its query, planned where it is used: with the functions and the time zone of whoever reads it, and the rights of its owner.
     async fn view(&self, view: &ViewObject) -> Result<Arc<dyn TableProvider>> {
         let viewer = self.viewer.of_view(&view.meta.owner);
         let context = match &self.facts {
             None => self.engine.context_for(self.freshness, viewer),
             Some(facts) => {
-                let snapshot = self.snapshot.clone();
-                let catalogs = self
-                    .engine
-                    .catalogs_for(self.freshness, viewer, snapshot, facts)
-                    .map_err(external)?;
-                self.engine.context_over(catalogs, facts)
+                let catalogs = self.catalogs_of(&view.meta.owner, viewer, facts);
+                self.engine.context_over(catalogs.map_err(external)?, facts)
             }
         };
         let plan = crate::execute::view_plan(&context, &view.statement)

@@ -466,7 +466,7 @@ fn short_of(sixteen: &[u8], length: usize) -> u128 {
 }
 
 /// The bits of a text of each length, and its word's last byte: a look at a table where shifts of 128 bits take several steps.
-const OF_LENGTH: [(u128, u128); SHORT + 1] = {
+static OF_LENGTH: [(u128, u128); SHORT + 1] = {
     let mut table = [(0, 0); SHORT + 1];
     let mut length = 0;
     while length <= SHORT {

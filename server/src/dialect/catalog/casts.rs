@@ -32,6 +32,9 @@ impl VisitorMut for Casts {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr {
+            bytes_as_they_are(function);
+        }
         let Expr::Cast {
             expr: inner,
             data_type,
@@ -72,6 +75,24 @@ impl VisitorMut for Casts {
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `from_json(CAST(value AS STRING), …)` is Spark's, where bytes are cast to the text that they are; PostgreSQL would write them out.
+fn bytes_as_they_are(function: &mut Function) {
+    if !function.name.to_string().eq_ignore_ascii_case("from_json") {
+        return;
+    }
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.first_mut()
+        && let Expr::Function(text) = value
+        && text.name.to_string() == "sluice_text"
+        && let FunctionArguments::List(inner) = &mut text.args
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))) = inner.args.pop()
+    {
+        *value = to_text(inner);
     }
 }
 
@@ -127,14 +148,21 @@ fn of_texts(data_type: &DataType) -> DataType {
 /// A parameter that becomes such a one is a text: nothing else would say so.
 fn as_text(inner: &Expr) -> Expr {
     match inner {
-        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Expr::Cast {
-            kind: CastKind::Cast,
-            expr: Box::new(inner.clone()),
-            data_type: DataType::Text,
-            array: false,
-            format: None,
-        },
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => {
+            to_text(inner.clone())
+        }
         other => other.clone(),
+    }
+}
+
+/// The engine's own cast to text.
+fn to_text(inner: Expr) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(inner),
+        data_type: DataType::Text,
+        array: false,
+        format: None,
     }
 }
 

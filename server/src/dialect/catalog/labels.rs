@@ -3,7 +3,7 @@
 //! The engine would call it by its text (`count(Int64(1))`) and refuses two of one name, where PostgreSQL has any number of `?column?`. So
 //! such columns go through the engine under the name plus a mark that makes it unique, and the session cuts the mark off.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
@@ -17,6 +17,8 @@ use sluice_sql::ast::{
     ArrayElemTypeDef, DataType, Expr, Function, Ident, Query, SelectItem, SetExpr, Statement,
     TrimWhereField, Value,
 };
+
+use crate::catalog::fold;
 
 /// Begins the mark. No name a person types has it.
 const MARK: char = '\u{1}';
@@ -74,30 +76,26 @@ pub(super) fn keep(mut statement: Statement) -> Statement {
     statement
 }
 
-/// Cuts the marks off again, where each column has to have a name of its own anyway.
-pub(super) fn settle(mut statement: Statement) -> Statement {
-    if let Statement::Query(query) = &mut statement {
-        settle_select(query.body.as_mut());
-    }
-    statement
-}
-
-fn settle_select(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => {
-            for item in &mut select.projection {
-                if let SelectItem::ExprWithAlias { alias, .. } = item {
-                    alias.value = shown(&alias.value).to_owned();
-                }
+/// Cuts the marks off again, where each column has to have a name of its own anyway; the name that two of them have is the error. The first
+/// arm of a set operation has the names.
+pub(super) fn settle(body: &mut SetExpr) -> Result<(), String> {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, .. } => return settle(left),
+        SetExpr::Query(query) => return settle(query.body.as_mut()),
+        _ => return Ok(()),
+    };
+    let mut names = BTreeSet::new();
+    for item in &mut select.projection {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            alias.value = shown(&alias.value).to_owned();
+            let name = fold(alias);
+            if !names.insert(name.clone()) {
+                return Err(name);
             }
         }
-        SetExpr::SetOperation { left, right, .. } => {
-            settle_select(left);
-            settle_select(right);
-        }
-        SetExpr::Query(query) => settle_select(query.body.as_mut()),
-        _ => {}
     }
+    Ok(())
 }
 
 fn name_columns(query: &mut Query) {

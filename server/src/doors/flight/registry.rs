@@ -76,7 +76,11 @@ impl Registry {
             Credentials::Basic { user, password } => (user, password),
             Credentials::None => self.unnamed(extensions)?,
             // A client that shakes hands again with its token keeps its session.
-            Credentials::Bearer(token) => return self.by_token(&token).map(|_| token),
+            Credentials::Bearer(token) => {
+                self.by_token(&token)?;
+                known(extensions);
+                return Ok(token);
+            }
         };
         let peer = peer(extensions)?;
         let shown = self.admit(&user, &password, peer).await?;
@@ -106,9 +110,7 @@ impl Registry {
                     .await?
             }
         };
-        if let Some(peer) = extensions.get::<Peer>() {
-            peer.known();
-        }
+        known(extensions);
         client.touch();
         Ok(client)
     }
@@ -303,6 +305,13 @@ impl Registry {
 fn idle_limit(client: &Client) -> Duration {
     let asked = client.session.time_limit("idle_session_timeout");
     asked.map_or(TOKEN_IDLE, |asked| asked.min(TOKEN_IDLE))
+}
+
+/// Who makes a call has shown it.
+fn known(extensions: &Extensions) {
+    if let Some(peer) = extensions.get::<Peer>() {
+        peer.known();
+    }
 }
 
 fn peer(extensions: &Extensions) -> Result<&Peer> {

@@ -159,7 +159,8 @@ async fn silent_connections_keep_nobody_out() {
     }
     let asked = tokio::time::timeout(Duration::from_secs(5), ask(address, "GET /healthz")).await;
     assert!(asked.unwrap().starts_with("HTTP/1.1 200"));
-    let ended = silent[0].read(&mut [0]);
+    let mut byte = [0];
+    let ended = silent[0].read(&mut byte);
     let ended = tokio::time::timeout(Duration::from_secs(5), ended).await;
     assert!(matches!(ended.unwrap(), Ok(0) | Err(_)), "it was kept");
     task.abort();

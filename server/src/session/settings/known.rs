@@ -64,7 +64,7 @@ const LOUDNESS: Kind = Kind::Word(&[
 ]);
 
 /// Those that do something here, and those that say what is.
-const KNOWN: [Parameter; 41] = [
+const KNOWN: [Parameter; 42] = [
     told("application_name", "", Kind::Text),
     own("bytea_output", "hex", Kind::Only(&["hex", "escape"])),
     told("client_encoding", "UTF8", Kind::Encoding),
