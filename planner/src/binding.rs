@@ -9,6 +9,7 @@ mod sketches;
 mod stream_table;
 mod time_travel;
 mod types;
+mod unions;
 mod yielding;
 
 pub use metadata::expose_metadata;

@@ -19,7 +19,9 @@ mod target;
 mod under_way;
 
 pub(crate) use append::Append;
-pub(crate) use carried::{as_declared, compared_with, declared_as, declared_field};
+pub(crate) use carried::{
+    as_declared, compared_with, declared_as, declared_field, rows_as_declared,
+};
 pub(crate) use change::{Changes, change, remove_all};
 pub(crate) use declared::{declared_columns, ident};
 pub(crate) use destination::Named;

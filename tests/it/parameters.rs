@@ -91,6 +91,12 @@ fn columns_of_declared_types_are_read_and_written_in_binary() {
     assert_eq!(rows[0].get::<_, &str>(1), "abc");
     let row = &rows[0];
     assert_eq!(row.len(), 4);
+    // What is of two such types is a text, before it runs and when it does.
+    let sql = "SELECT name FROM kept UNION ALL SELECT doc FROM kept";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    assert_eq!(statement.columns()[0].type_(), &Type::TEXT);
+    let rows = block_on(pg.client().query(&statement, &[])).unwrap();
+    assert_eq!(rows.len(), 2);
     // A driver that has a UUID sends it as one.
     for (sql, expected) in [
         ("SELECT count(*) FROM kept WHERE id = $1", vec![Type::UUID]),

@@ -289,7 +289,7 @@ fn checked_field(field: &FieldRef, column: &str) -> Result<Field> {
         .iter()
         .filter(|(key, value)| match key.as_str() {
             "comment" => true,
-            DECLARED_TYPE => is_declared(value),
+            DECLARED_TYPE => is_declared(value, &data_type),
             _ => false,
         });
     let metadata: HashMap<String, String> = metadata
@@ -299,12 +299,18 @@ fn checked_field(field: &FieldRef, column: &str) -> Result<Field> {
     Ok(plain.with_metadata(metadata))
 }
 
-/// Whether a column can be declared as this; other types that a field is marked with are of no table.
-fn is_declared(data_type: &str) -> bool {
-    let element = data_type.strip_suffix("[]").unwrap_or(data_type);
-    matches!(element, "uuid" | "json" | "jsonb" | "character varying")
-        || data_type.starts_with("character(")
-        || data_type.starts_with("character varying(")
+/// Whether a column that is stored so can be declared as this; other types that a field is marked with are of no table, and a cast to another
+/// type leaves the mark of what was cast.
+fn is_declared(declared: &str, stored: &DataType) -> bool {
+    let (element, carrier) = match (declared.strip_suffix("[]"), stored) {
+        (Some(element), DataType::List(item)) => (element, item.data_type()),
+        (Some(_), _) => return false,
+        (None, stored) => (declared, stored),
+    };
+    *carrier == DataType::Utf8
+        && (matches!(element, "uuid" | "json" | "jsonb" | "character varying")
+            || element.starts_with("character(")
+            || element.starts_with("character varying("))
 }
 
 fn checked_type(data_type: &DataType, column: &str) -> Result<DataType> {

@@ -18,7 +18,7 @@ use sqlparser::ast::ExprWithAlias;
 
 use super::{
     in_order::ConditionsInOrder, metadata::expose_metadata, names, size,
-    time_travel::name_versions, types::SqlTypes, yielding::JoinsYield,
+    time_travel::name_versions, types::SqlTypes, unions, yielding::JoinsYield,
 };
 use crate::{
     error::{PlanError, Result},
@@ -86,7 +86,7 @@ pub async fn bound_plan(
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = state.statement_to_plan(statement).await?;
     size::check(&plan)?;
-    Ok(plan)
+    unions::settled(plan)
 }
 
 /// An expression over a schema: no relation, no subquery.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, AsArray},
-    datatypes::{DataType, Float32Type, Float64Type},
+    datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type},
 };
 use datafusion::{
     common::{
@@ -15,8 +15,9 @@ use datafusion::{
         tree_node::{TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition, expr::ScalarFunction,
+        ColumnarValue, Distinct, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs,
+        ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        WindowFunctionDefinition, expr::ScalarFunction,
     },
     scalar::ScalarValue,
 };
@@ -228,6 +229,14 @@ impl ScalarUDFImpl for RoundEven {
             Some(DataType::Float32) => DataType::Float32,
             _ => DataType::Float64,
         })
+    }
+
+    // As the engine's own has it, in whose place it comes.
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types = args.arg_fields.iter().map(|field| field.data_type());
+        let data_type = self.return_type(&types.cloned().collect::<Vec<_>>())?;
+        let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Field::new(self.name(), data_type, nullable).into())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

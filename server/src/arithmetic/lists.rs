@@ -3,12 +3,13 @@
 use arrow::{
     array::{Array, ArrayRef, AsArray, new_empty_array},
     compute::cast,
-    datatypes::DataType,
+    datatypes::{DataType, Field, FieldRef},
 };
 use datafusion::{
     common::Result,
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+        Volatility,
     },
     scalar::ScalarValue,
 };
@@ -40,6 +41,11 @@ impl ScalarUDFImpl for ListOfText {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(self.to.clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Field::new(self.name(), self.to.clone(), nullable).into())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -33,7 +33,7 @@ use crate::{
     },
     root::storage_error,
     session::Session,
-    write::declared_field,
+    write::{declared_field, rows_as_declared},
 };
 
 /// Table property that says whose a Delta folder is.
@@ -343,7 +343,7 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
         let batch = batch
             .with_schema(Arc::clone(&schema))
             .map_err(|error| Error::internal(error.to_string()))?;
-        round.push(batch);
+        round.push(rows_as_declared(&schema, batch)?);
         if bytes >= ROUND_BYTES {
             files.extend(
                 sink.write_files(&round, "ctas")

@@ -213,7 +213,8 @@ fn beside(expr: &Expr) -> Vec<Vec<&Expr>> {
             vec![list.collect()]
         }
         Expr::Between(between) if open(&between.expr).is_some() => {
-            vec![vec![&between.expr, &between.low, &between.high]]
+            let (low, high) = (between.low.as_ref(), between.high.as_ref());
+            vec![vec![between.expr.as_ref(), low, high]]
         }
         _ => Vec::new(),
     }

@@ -7,8 +7,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, ListArray, StringArray},
-    datatypes::{DataType, Field},
+    array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StringArray},
+    datatypes::{DataType, Field, SchemaRef},
 };
 use sluice_connectors::format::json::usual_uuid;
 use sluice_planner::functions::PG_TYPE;
@@ -73,7 +73,12 @@ fn letters(name: &str, length: &CharacterLength) -> Result<u64> {
 /// What a column was declared as, in PostgreSQL's words; `None` where its Arrow type says it.
 pub(crate) fn declared_as(field: &Field) -> Option<&str> {
     let mark = field.metadata().get(PG_TYPE)?;
-    Kind::of(mark).map(|_| mark.as_str())
+    // A cast to another type leaves the mark of what was cast.
+    let carries = match (mark.ends_with("[]"), field.data_type()) {
+        (true, DataType::List(item)) => *item.data_type() == DataType::Utf8,
+        (is_list, other) => !is_list && *other == DataType::Utf8,
+    };
+    Kind::of(mark).filter(|_| carries).map(|_| mark.as_str())
 }
 
 /// A type that a text carries.
@@ -156,8 +161,8 @@ fn fitting<'a>(text: &'a str, length: usize, name: &str) -> Result<&'a str> {
 /// # Errors
 /// A text that is no value of the column's type.
 pub(crate) fn compared_with(field: &Field, text: &str) -> Result<String> {
-    let kind = field.metadata().get(PG_TYPE).map(|mark| Kind::of(mark));
-    Ok(match kind.flatten() {
+    let kind = field.metadata().get(PG_TYPE);
+    Ok(match kind.and_then(|mark| Kind::of(mark)) {
         Some(kind @ (Kind::Uuid | Kind::Jsonb)) => kind.kept(text)?.into_owned(),
         Some(Kind::Char(_)) => text.trim_end_matches(' ').to_owned(),
         _ => text.to_owned(),
@@ -174,6 +179,21 @@ pub(crate) fn as_declared(field: &Field, values: &ArrayRef) -> Result<ArrayRef> 
         return Ok(Arc::clone(values));
     };
     kept(kind, values)
+}
+
+/// Rows of a query as a table of these columns keeps them: what a query gives need not be what its columns say.
+pub(crate) fn rows_as_declared(schema: &SchemaRef, rows: RecordBatch) -> Result<RecordBatch> {
+    if !schema
+        .fields()
+        .iter()
+        .any(|field| declared_as(field).is_some())
+    {
+        return Ok(rows);
+    }
+    let columns = schema.fields().iter().zip(rows.columns());
+    let columns = columns.map(|(field, column)| as_declared(field, column));
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)
+        .map_err(|error| Error::internal(error.to_string()))
 }
 
 fn kept(kind: Kind, values: &ArrayRef) -> Result<ArrayRef> {

@@ -65,30 +65,56 @@ pub(super) fn other(name: &str, function: &Function, arguments: &[String]) -> Op
     expression(&same)
 }
 
-/// Whether a cast to `double precision` stands in it: what the engine casts by itself cannot be told from it later.
+/// Whether a cast to `double precision` stands in it, and none to another type around that: what the engine casts by itself cannot be told
+/// from it later.
 fn is_double(number: &str) -> bool {
-    struct Casts;
+    struct Casts {
+        /// Casts to other types that are open.
+        others: usize,
+    }
     impl Visitor for Casts {
         type Break = ();
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let data_type = match expr {
-                Expr::Cast { data_type, .. } => data_type,
-                Expr::TypedString(typed) => &typed.data_type,
-                _ => return ControlFlow::Continue(()),
-            };
-            match data_type {
-                DataType::Double(_)
-                | DataType::DoublePrecision
-                | DataType::Float(_)
-                | DataType::Float4
-                | DataType::Float8
-                | DataType::Real => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
+            match cast_to(expr) {
+                Some(data_type) if is_floating(data_type) && self.others == 0 => {
+                    return ControlFlow::Break(());
+                }
+                Some(data_type) if !is_floating(data_type) => self.others += 1,
+                _ => {}
             }
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if cast_to(expr).is_some_and(|data_type| !is_floating(data_type)) {
+                self.others -= 1;
+            }
+            ControlFlow::Continue(())
         }
     }
-    expression(number).is_some_and(|number| number.visit(&mut Casts).is_break())
+    let mut casts = Casts { others: 0 };
+    expression(number).is_some_and(|number| number.visit(&mut casts).is_break())
+}
+
+fn cast_to(expr: &Expr) -> Option<&DataType> {
+    match expr {
+        Expr::Cast { data_type, .. } => Some(data_type),
+        Expr::TypedString(typed) => Some(&typed.data_type),
+        _ => None,
+    }
+}
+
+fn is_floating(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Double(_)
+            | DataType::DoublePrecision
+            | DataType::Float(_)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Real
+    )
 }
 
 /// A step that is the text of an interval, as one.

@@ -271,7 +271,9 @@ fn size(pg: &Type) -> i16 {
 
 /// Precision and scale, as `numeric(p,s)` keeps them; the length of a `varchar(n)` or `char(n)`.
 pub(crate) fn modifier(field: &Field) -> i32 {
-    if let Some(length) = field.metadata().get(TYPE).and_then(|name| length_of(name)) {
+    if let Some(length) = field.metadata().get(TYPE).and_then(|name| length_of(name))
+        && of_arrow(field.data_type()) == Type::TEXT
+    {
         return length.saturating_add(4);
     }
     match field.data_type() {

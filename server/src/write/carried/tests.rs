@@ -61,7 +61,8 @@ fn declared_types_are_marked() {
             unreachable!("a table");
         };
         let data_type = &create.columns.first().unwrap().data_type;
-        let field = Field::new("a", DataType::Utf8, true);
+        let carrier = sluice_planner::arrow_type(data_type).unwrap();
+        let field = Field::new("a", carrier, true);
         match declared_field(field, data_type) {
             Ok(field) => declared_as(&field).unwrap_or("no mark").to_owned(),
             Err(error) => error.state.code().to_owned(),
@@ -80,5 +81,20 @@ fn declared_types_are_marked() {
         ("VARCHAR(10485761)", "22023"),
     ] {
         assert_eq!(of(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn what_another_type_carries_is_not_declared_so() {
+    let list = DataType::List(Field::new_list_field(DataType::Utf8, true).into());
+    for (data_type, mark, declared) in [
+        (DataType::Utf8, "uuid", true),
+        (DataType::Int32, "character varying(3)", false),
+        (list.clone(), "uuid[]", true),
+        (list, "uuid", false),
+        (DataType::Utf8, "uuid[]", false),
+    ] {
+        let field = field(mark).with_data_type(data_type);
+        assert_eq!(declared_as(&field).is_some(), declared, "{mark}");
     }
 }

@@ -49,7 +49,8 @@ impl Read {
                 Some(_) if depth + 1 == MOST_DIMENSIONS => return None,
                 Some(_) => self.braces(letters, depth + 1)?,
                 None => {
-                    if self.depth.is_some_and(|known| known != depth) {
+                    let deeper = self.lengths.get(depth + 1).copied().flatten();
+                    if deeper.is_some() || self.depth.is_some_and(|known| known != depth) {
                         return None;
                     }
                     self.depth = Some(depth);

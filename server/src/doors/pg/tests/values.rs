@@ -342,6 +342,7 @@ fn a_text_is_told_as_what_it_was_declared_as() {
         (list, "json[]", Type::JSON_ARRAY, -1),
         // A mark that does not fit what carries it says nothing.
         (DataType::Int32, "uuid", Type::INT4, -1),
+        (DataType::Int32, "character varying(3)", Type::INT4, -1),
     ] {
         let field = Field::new("a", data_type, true)
             .with_metadata([(TYPE.to_owned(), mark.to_owned())].into());
