@@ -309,18 +309,18 @@ impl AdvisoryLocks {
 
     /// Lets all go that a session has taken until the end of its transaction.
     pub(crate) fn transaction_over(&self, pid: i32) {
-        self.let_go(pid, &[Until::Transaction]);
+        // Every statement comes here, and hardly any has a lock.
+        if self.held.load(Ordering::Acquire) > 0 {
+            self.let_go(pid, &[Until::Transaction]);
+        }
     }
 
-    /// A session has ended.
+    /// A session has ended. Looks under the mutex in any case: another thread may be about to take a lock for it.
     pub(crate) fn leave(&self, pid: i32) {
         self.let_go(pid, &[Until::Session, Until::Transaction]);
     }
 
     fn let_go(&self, pid: i32, until: &[Until]) {
-        if self.held.load(Ordering::Acquire) == 0 {
-            return;
-        }
         let mut state = self.state.lock();
         let Some(keys) = state.by_session.get(&pid).cloned() else {
             return;

@@ -251,7 +251,7 @@ pub(crate) async fn continuous_plan(
             SqlState::FeatureNotSupported,
             "a list of column names is not supported where the query reads a stream",
         )
-        .with_hint("Give the columns their names in the query: SELECT expression AS name, …")),
+        .with_hint("Give the columns their names in the query: SELECT expression AS name.")),
         Some(_) if statement.data == WithData::No => Err(Error::user(
             SqlState::FeatureNotSupported,
             "WITH NO DATA is not supported where the query reads a stream",

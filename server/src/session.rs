@@ -169,8 +169,8 @@ impl Prepared {
 pub(crate) use parameters::{carried, typed_plan};
 pub(crate) use running::duration;
 pub(crate) use settings::{LIST_COMPANIONS, Scope, parameters};
-pub(crate) use writes::NO_NOTIFICATIONS;
 pub(crate) use small::is_planned_soon;
+pub(crate) use writes::NO_NOTIFICATIONS;
 
 #[derive(Clone, Debug)]
 enum Planned {

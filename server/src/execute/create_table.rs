@@ -313,7 +313,7 @@ async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -
                 SqlState::FeatureNotSupported,
                 "sketches = true with a list of column names is not supported",
             )
-            .with_hint("Give the columns their names in the query: SELECT expression AS name, …"));
+            .with_hint("Give the columns their names in the query: SELECT expression AS name."));
         }
         Sketches::Kept => sluice_planner::keep_sketches(&plan).map_err(plan_error)?,
     };

@@ -3,6 +3,8 @@
 //! What changes rows where they are is written as queries over the rows of data files ([`Rewritten`]), which say which rows change and to
 //! what; `crate::write` does the rest. Hard about it: PostgreSQL takes an expression's type for the column's only where it may be assigned
 //! to it, a literal's always, and the engine would cast anything: so every column goes through [`columns::into_columns`].
+//!
+//! long because what such a statement is, how it is planned, told and carried out are read together
 
 mod columns;
 mod context;

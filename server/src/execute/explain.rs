@@ -62,7 +62,7 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
                 (None, None) => return Err(nothing_to_explain()),
             }
         }
-        Statement::Sql(statement) => match session.write_plan(statement).await? {
+        Statement::Sql(statement) => match Box::pin(session.write_plan(statement)).await? {
             Some(_) if explain.analyze => return Err(would_write()),
             Some(write) => {
                 let told = Some((write.operation, write.relation.to_string()));

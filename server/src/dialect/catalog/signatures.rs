@@ -40,7 +40,9 @@ fn all() -> Option<HashMap<i32, Signature>> {
     let kinds = batch.column_by_name("prokind")?.as_string_opt::<i32>()?;
     let sets = batch.column_by_name("proretset")?.as_boolean_opt()?;
     let rows = (0..batch.num_rows()).map(|row| {
-        let types = numbers(all, row).or_else(|| numbers(taken, row));
+        // All of them are said where some are not taken, or are of a kind of their own.
+        let types = numbers(all, row).filter(|types| !types.is_empty());
+        let types = types.or_else(|| numbers(taken, row));
         let arguments = Arguments {
             types: types.unwrap_or_default(),
             modes: texts(modes, row).unwrap_or_default(),

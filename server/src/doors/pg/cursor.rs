@@ -172,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                         }
                         cursor.given += count;
                         if !more {
-                            cursor.progress = Progress::Done(String::new());
+                            cursor.progress = Progress::Done("SELECT 0".into());
                         }
                         count
                     }
