@@ -15,10 +15,10 @@ mod spelling;
 
 pub use self::catalog::{
     Definition, Facts, Size, definition, definition_state, empty_answer, has_relation, install,
-    install_functions, install_relations, rewrite, shown, shown_rows, type_name,
+    install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{
-    array_oid, check_json, format_type, jsonb, shown_label, shown_oid, type_oid,
+    array_oid, check_json, format_type, jsonb, shown_label, shown_oid, twice, type_oid,
 };
 pub use self::refused::check;
 pub(crate) use self::spelling::list_of;

@@ -31,8 +31,14 @@ mod vacuum;
 
 pub(crate) use row_error::row_error;
 
+use std::collections::BTreeSet;
+
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use datafusion::{common::DataFusionError, logical_expr::LogicalPlan, prelude::SessionContext};
+use datafusion::{
+    common::DataFusionError,
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
+    prelude::SessionContext,
+};
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
 use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, WithData, ast};
 
@@ -243,6 +249,10 @@ pub(crate) async fn continuous_plan(
         sketches: sketches_option(&statement.options)?,
     };
     let query = dialect::definition(query)?;
+    let query = match statement.renamed.is_empty() {
+        true => dialect::settled(query)?,
+        false => query,
+    };
     let plan = sluice_planner::plan_continuous(&context.state(), &query, &target)
         .await
         .map_err(plan_error)?;
@@ -263,29 +273,36 @@ pub(crate) async fn continuous_plan(
     }
 }
 
-/// A plan whose first columns have these names; an error that says `too_many` where there are fewer.
+/// A plan whose first columns have these names, and the others the ones that people see; an error that says `too_many` where there are
+/// fewer columns than names.
 pub(crate) fn renamed(
     plan: LogicalPlan,
     names: &[ast::Ident],
     too_many: &str,
 ) -> Result<LogicalPlan> {
-    if names.is_empty() {
-        return Ok(plan);
-    }
     let columns = plan.schema().columns();
     if columns.len() < names.len() {
         return Err(Error::user(SqlState::SyntaxError, too_many));
     }
-    let exprs = columns.into_iter().enumerate().map(|(index, column)| {
-        let expr = datafusion::logical_expr::Expr::Column(column);
-        match names.get(index) {
-            Some(name) => expr.alias(fold(name)),
-            None => expr,
+    let (mut seen, mut same) = (BTreeSet::new(), true);
+    let mut exprs = Vec::with_capacity(columns.len());
+    for (index, column) in columns.into_iter().enumerate() {
+        let name = match names.get(index) {
+            Some(name) => fold(name),
+            None => dialect::shown_label(&column.name).to_owned(),
+        };
+        if !seen.insert(name.clone()) {
+            return Err(dialect::twice(&name));
         }
-    });
-    datafusion::logical_expr::LogicalPlanBuilder::from(plan)
-        .project(exprs.collect::<Vec<_>>())
-        .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
+        same &= name == column.name;
+        exprs.push(Expr::Column(column).alias(name));
+    }
+    if same {
+        return Ok(plan);
+    }
+    LogicalPlanBuilder::from(plan)
+        .project(exprs)
+        .and_then(LogicalPlanBuilder::build)
         .map_err(engine_error)
 }
 

@@ -248,22 +248,35 @@ impl TypePlanner for DefinitionTypes {
     }
 }
 
-/// The query of a definition as it is planned, its columns under the names that people see.
+/// The query of a definition as it is planned; columns that nobody named bear the marks that [`shown_schema`](labels::shown_schema) cuts off.
+///
+/// # Errors
+/// Where part of it would be passed over.
 pub fn definition(query: &ast::Query) -> Result<ast::Query> {
     let statement = ast::Statement::Query(Box::new(query.clone()));
     check(&statement)?;
-    let ast::Statement::Query(mut query) = rewrite(statement) else {
-        return Err(Error::internal("a query became another statement"));
-    };
-    let settled = labels::settle(query.body.as_mut());
-    settled.map_err(|name| {
-        Error::user(
-            SqlState::DuplicateColumn,
-            format!("column \"{name}\" specified more than once"),
-        )
-        .with_hint("Give each column a name of its own: SELECT … AS name.")
-    })?;
-    Ok(*query)
+    match rewrite(statement) {
+        ast::Statement::Query(query) => Ok(*query),
+        _ => Err(Error::internal("a query became another statement")),
+    }
+}
+
+/// A [`definition`] whose columns bear no marks.
+///
+/// # Errors
+/// 42701 where two of them have one name then.
+pub fn settled(mut query: ast::Query) -> Result<ast::Query> {
+    labels::settle(query.body.as_mut()).map_err(|name| twice(&name))?;
+    Ok(query)
+}
+
+/// Two columns of one name, where each has to have its own.
+pub(crate) fn twice(name: &str) -> Error {
+    Error::user(
+        SqlState::DuplicateColumn,
+        format!("column \"{name}\" specified more than once"),
+    )
+    .with_hint("Give each column a name of its own: SELECT … AS name.")
 }
 
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.

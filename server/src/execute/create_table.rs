@@ -5,7 +5,7 @@
 
 mod like;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
@@ -23,7 +23,7 @@ use super::{
     replace_refused, secret, table_path,
 };
 use crate::{
-    catalog::{Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations},
+    catalog::{Catalog, Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations},
     dialect,
     engine::Engine,
     error::{Error, Result, SqlState},
@@ -107,12 +107,11 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         object.meta.location = Some(format!("{own}.{}", object.meta.id));
     }
     let context = session.continuous_context();
-    // Tables of the session are nobody else's, a continuous query's neither.
-    let of_session = create.query.as_deref().is_some_and(|query| {
-        let read = relations(query);
-        read.iter().any(|name| name.schema == TEMP_SCHEMA)
-    });
-    let plan = match of_session {
+    let once = create
+        .query
+        .as_deref()
+        .is_some_and(|query| is_read_once(&catalog, query));
+    let plan = match once {
         true => None,
         false => continuous_plan(&context, &name, create).await?,
     };
@@ -145,6 +144,20 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
     Ok(Outcome::Done(tag))
 }
 
+/// Whether a query reads what no continuous query does: tables of the session, which are nobody else's, or PostgreSQL's relations without a
+/// stream beside them.
+fn is_read_once(catalog: &Catalog, query: &ast::Query) -> bool {
+    let read = relations(query);
+    let of_stream = |name: &QualifiedName| {
+        let object = catalog.get(name).map(Arc::as_ref);
+        matches!(object, Some(Object::Stream(_) | Object::View(_)))
+    };
+    let is_theirs =
+        |name: &QualifiedName| ["pg_catalog", "information_schema"].contains(&name.schema.as_str());
+    read.iter().any(|name| name.schema == TEMP_SCHEMA)
+        || read.iter().any(is_theirs) && !read.iter().any(of_stream)
+}
+
 fn same_definition(found: &CreateTable, wanted: &CreateTable) -> bool {
     found.columns == wanted.columns
         && found.partitioned_by == wanted.partitioned_by
@@ -165,15 +178,6 @@ pub(crate) fn once_tag(create: &CreateTable, rows: u64) -> String {
 
 /// The plan of a query that fills a table once, under the names and with the rows that the statement wants.
 pub(crate) fn once_plan(create: &CreateTable, plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mut names = BTreeSet::new();
-    for name in create.renamed.iter().map(fold) {
-        if !names.insert(name.clone()) {
-            return Err(Error::user(
-                SqlState::DuplicateColumn,
-                format!("column \"{name}\" specified more than once"),
-            ));
-        }
-    }
     let plan = renamed(
         plan,
         &create.renamed,
@@ -301,12 +305,17 @@ async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &st
 /// Runs a query over tables and commits its result as the table's first version.
 async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -> Result<u64> {
     let engine = session.engine();
-    let statement = ast::Statement::Query(Box::new(dialect::definition(query)?));
+    let sketches = sketches_option(&object.statement.options)?;
+    let query = match (sketches, dialect::definition(query)?) {
+        (Sketches::Dropped, query) => query,
+        (Sketches::Kept, query) => dialect::settled(query)?,
+    };
+    let statement = ast::Statement::Query(Box::new(query));
     let context = session.context();
     let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(engine_error)?;
-    let plan = match sketches_option(&object.statement.options)? {
+    let plan = match sketches {
         Sketches::Dropped => plan,
         Sketches::Kept if !object.statement.renamed.is_empty() => {
             return Err(Error::user(

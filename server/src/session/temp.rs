@@ -45,7 +45,7 @@ use super::{Planned, Session, cancelled, parameters};
 use crate::{
     access::Target,
     catalog::{QualifiedName, TEMP_SCHEMA, fold},
-    dialect::shown_label,
+    dialect::{shown_label, twice},
     engine::Admission,
     error::{Error, Result, SqlState},
     execute::{
@@ -743,7 +743,7 @@ fn loose(schema: &Schema) -> Result<SchemaRef> {
     let fields = schema.fields().iter().map(|field| {
         let name = shown_label(field.name());
         if !names.insert(name.to_owned()) {
-            return Err(views::twice(name));
+            return Err(twice(name));
         }
         let plain = Field::new(name, field.data_type().clone(), true);
         Ok(plain.with_metadata(field.metadata().clone()))

@@ -6,22 +6,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use datafusion::{
-    catalog::TableProvider,
-    common::Result as EngineResult,
-    datasource::ViewTable,
-    logical_expr::{Expr, LogicalPlanBuilder},
-};
+use datafusion::{catalog::TableProvider, common::Result as EngineResult, datasource::ViewTable};
 use parking_lot::Mutex;
 use sluice_sql::{CreateView, Drop, ObjectKind, Privilege, ast};
 
 use super::{Session, TempTables, of_session};
 use crate::{
     access::Target,
-    catalog::{QualifiedName, TEMP_SCHEMA, fold, relations},
-    dialect::shown_label,
+    catalog::{QualifiedName, TEMP_SCHEMA, relations},
     error::{Error, Result, SqlState},
-    execute::{check_view_columns, engine_error},
+    execute::{check_view_columns, engine_error, renamed},
     table::external,
 };
 
@@ -197,29 +191,8 @@ impl Session {
         let state = self.context().state();
         let plan = Box::pin(sluice_planner::bound_plan(&state, &query)).await;
         let plan = plan.map_err(|error| self.nearest(engine_error(error)))?;
-        let columns = plan.schema().columns();
-        if columns.len() < view.columns.len() {
-            return Err(Error::user(
-                SqlState::SyntaxError,
-                "CREATE VIEW specifies more column names than columns",
-            ));
-        }
-        let mut names = BTreeSet::new();
-        let mut exprs = Vec::with_capacity(columns.len());
-        for (i, column) in columns.into_iter().enumerate() {
-            let name = match view.columns.get(i) {
-                Some(name) => fold(name),
-                None => shown_label(&column.name).to_owned(),
-            };
-            if !names.insert(name.clone()) {
-                return Err(twice(&name));
-            }
-            exprs.push(Expr::Column(column).alias(name));
-        }
-        let plan = LogicalPlanBuilder::from(plan)
-            .project(exprs)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(engine_error)?;
+        let too_many = "CREATE VIEW specifies more column names than columns";
+        let plan = renamed(plan, &view.columns, too_many)?;
         let definition = view.query.to_string();
         Ok(Arc::new(ViewTable::new(plan, Some(definition))))
     }
@@ -294,13 +267,4 @@ impl Session {
 /// A view is written to.
 pub(super) fn not_written(message: &str) -> Error {
     Error::user(SqlState::WrongObjectType, message).with_hint("Write to the table that it reads.")
-}
-
-/// Two columns of one name.
-pub(super) fn twice(name: &str) -> Error {
-    Error::user(
-        SqlState::DuplicateColumn,
-        format!("column \"{name}\" specified more than once"),
-    )
-    .with_hint("Give each column a name of its own: SELECT … AS name.")
 }
