@@ -152,8 +152,10 @@ fn is_read_once(catalog: &Catalog, query: &ast::Query) -> bool {
         let object = catalog.get(name).map(Arc::as_ref);
         matches!(object, Some(Object::Stream(_) | Object::View(_)))
     };
-    let is_theirs =
-        |name: &QualifiedName| ["pg_catalog", "information_schema"].contains(&name.schema.as_str());
+    let is_theirs = |name: &QualifiedName| match name.schema.as_str() {
+        "pg_catalog" | "information_schema" => true,
+        _ => catalog.get(name).is_none() && dialect::has_relation("pg_catalog", &name.name),
+    };
     read.iter().any(|name| name.schema == TEMP_SCHEMA)
         || read.iter().any(is_theirs) && !read.iter().any(of_stream)
 }

@@ -68,7 +68,7 @@ pub(super) fn unique(name: &str, i: usize) -> String {
     format!("{name}{MARK}{i}")
 }
 
-/// Names the unnamed columns of a query's result.
+/// Names the unnamed columns of a query's result, and those that have the name of one before them.
 pub(super) fn keep(mut statement: Statement) -> Statement {
     if let Statement::Query(query) = &mut statement {
         name_columns(query);
@@ -98,6 +98,37 @@ pub(super) fn settle(body: &mut SetExpr) -> Result<(), String> {
     Ok(())
 }
 
+/// Names that columns have. To the engine two of different relations are different, beside one of no relation they are not.
+#[derive(Default)]
+struct Seen {
+    qualified: BTreeSet<Vec<String>>,
+    /// What these end in.
+    ends: BTreeSet<String>,
+    bare: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Notes a name; whether the engine takes another column of it.
+    fn is_new(&mut self, names: &[Ident]) -> bool {
+        let names: Vec<String> = names.iter().map(fold).collect();
+        let Some(last) = names.last().cloned() else {
+            return true;
+        };
+        if self.bare.contains(&last) {
+            return false;
+        }
+        if names.len() == 1 {
+            return !self.ends.contains(&last) && self.bare.insert(last);
+        }
+        self.ends.insert(last);
+        self.qualified.insert(names)
+    }
+}
+
+fn marked(name: &str, i: usize) -> Ident {
+    Ident::with_quote('"', unique(name, i))
+}
+
 fn name_columns(query: &mut Query) {
     name_select(query.body.as_mut());
 }
@@ -113,9 +144,17 @@ fn name_select(body: &mut SetExpr) {
         _ => return,
     };
     // What DISTINCT and GROUP BY compare are the expressions; a new name changes nothing for them.
+    let mut seen = Seen::default();
     for (i, item) in select.projection.iter_mut().enumerate() {
-        let SelectItem::UnnamedExpr(expr) = item else {
-            continue;
+        let expr = match item {
+            SelectItem::UnnamedExpr(expr) => expr,
+            SelectItem::ExprWithAlias { alias, .. } => {
+                if !seen.is_new(std::slice::from_ref(alias)) {
+                    *alias = marked(&fold(alias), i);
+                }
+                continue;
+            }
+            _ => continue,
         };
         let special = |name: &Ident| {
             name.quote_style.is_none()
@@ -139,10 +178,16 @@ fn name_select(body: &mut SetExpr) {
                         && ["xmin", "xmax", "tableoid"]
                             .contains(&name.value.to_lowercase().as_str())
                 }) => {}
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => continue,
+            Expr::Identifier(name) if seen.is_new(std::slice::from_ref(name)) => continue,
+            Expr::CompoundIdentifier(names) if seen.is_new(names) => continue,
             _ => {}
         }
-        let alias = Ident::with_quote('"', unique(&label(expr), i));
+        let name = match expr {
+            Expr::Identifier(name) => fold(name),
+            Expr::CompoundIdentifier(names) => names.last().map(fold).unwrap_or_default(),
+            _ => label(expr),
+        };
+        let alias = marked(&name, i);
         *item = SelectItem::ExprWithAlias {
             expr: expr.clone(),
             alias,
