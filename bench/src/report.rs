@@ -46,6 +46,7 @@ const FIGURES: [(&str, &str, usize); 46] = [
         1,
     ),
     ("resident_mib", "resident MiB", 0),
+    ("own_mib", "of it not the mapped binary, MiB", 0),
     ("peak_mib", "peak resident MiB", 0),
     ("left_mib", "MiB on disk", 1),
     ("data_files", "data files", 0),

@@ -47,6 +47,7 @@ pub fn idle(bench: &Bench) -> Result<Outcome, String> {
         line.runs.push(run([
             ("cpu_percent", cpu_percent),
             ("resident_mib", server.memory_mib("VmRSS")),
+            ("own_mib", server.memory_mib("RssAnon")),
             ("peak_mib", server.memory_mib("VmHWM")),
         ]));
         outcome = outcome.line(line);
@@ -96,6 +97,7 @@ fn trickled(bench: &Bench, rate: f64) -> Result<Run, String> {
     let (after, wall_s) = (cpu(), start.elapsed().as_secs_f64());
     let percent = |at: usize| (after[at] - before[at]) / wall_s * 100.0;
     let (resident_mib, peak_mib) = (server.memory_mib("VmRSS"), server.memory_mib("VmHWM"));
+    let own_mib = server.memory_mib("RssAnon");
 
     let sent = producer.produced.total();
     let last_ms = from_ms + 5_000 + seconds as i64 * 1000;
@@ -119,6 +121,7 @@ fn trickled(bench: &Bench, rate: f64) -> Result<Run, String> {
         ("broker_cpu_percent", percent(1)),
         ("producer_cpu_percent", percent(2)),
         ("resident_mib", resident_mib),
+        ("own_mib", own_mib),
         ("peak_mib", peak_mib),
     ]))
 }
