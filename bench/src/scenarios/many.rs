@@ -30,8 +30,8 @@ pub fn measure(bench: &Bench) -> Result<Outcome, String> {
         let mut one = Line::new(&format!("one query{told}"));
         let mut all = Line::new(&format!("{} queries{told}", settings.queries));
         for _ in 0..settings.runs.min(3) {
-            one.runs.push(drained(bench, &topic, 1)?);
-            all.runs.push(drained(bench, &topic, settings.queries)?);
+            one.runs.push(drained(bench, &topic, events, 1)?);
+            all.runs.push(drained(bench, &topic, events, settings.queries)?);
         }
         let given = format!("events{told}");
         outcome = outcome.given(&given, events).line(one).line(all);
@@ -39,9 +39,8 @@ pub fn measure(bench: &Bench) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-/// So many queries over a topic, created one after the other, until each of them has all of it.
-fn drained(bench: &Bench, topic: &Topic, queries: usize) -> Result<Run, String> {
-    let events = topic.events;
+/// So many queries over a topic, created one after the other, until each of them has all of its events but those that close the windows.
+fn drained(bench: &Bench, topic: &Topic, events: usize, queries: usize) -> Result<Run, String> {
     eprintln!("[bench] {queries} queries over one topic of {events} events");
     let closing = chrono::DateTime::from_timestamp_millis(topic.shape.closing_ms());
     let closing = closing.unwrap_or_default().to_rfc3339();
