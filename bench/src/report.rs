@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Figures in the order of a table's columns, as they are called there, and their decimals.
-const FIGURES: [(&str, &str, usize); 46] = [
+const FIGURES: [(&str, &str, usize); 47] = [
     ("cpu_s_per_million", "CPU-s per million more events", 3),
     (
         "total_cpu_s_per_million",

@@ -31,7 +31,8 @@ pub fn measure(bench: &Bench) -> Result<Outcome, String> {
         let mut all = Line::new(&format!("{} queries{told}", settings.queries));
         for _ in 0..settings.runs.min(3) {
             one.runs.push(drained(bench, &topic, events, 1)?);
-            all.runs.push(drained(bench, &topic, events, settings.queries)?);
+            all.runs
+                .push(drained(bench, &topic, events, settings.queries)?);
         }
         let given = format!("events{told}");
         outcome = outcome.given(&given, events).line(one).line(all);
