@@ -27,7 +27,7 @@ use super::{
     SplitPosition,
 };
 
-/// For how much of [`OVER`] a query may keep others hungry that have nothing more to do; and for how long if it does not move at all.
+/// For how much of [`OVER`] a query may keep all others hungry, who have nothing more to do; and for how long if it does not move at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 const OVER: Duration = Duration::from_secs(10);
 const STANDS_STILL: Duration = Duration::from_millis(300);
@@ -287,8 +287,8 @@ impl Outlet {
             .inboxes
             .get_mut(slow)
             .is_none_or(|inbox| inbox.deliver(wait));
-        let hungry = self.inboxes.iter().any(|inbox| inbox.budget.is_empty());
-        if let Some(inbox) = self.inboxes.get_mut(slow).filter(|_| hungry)
+        if self.others_are_hungry(slow)
+            && let Some(inbox) = self.inboxes.get_mut(slow)
             && inbox.keeps_waiting(begun.elapsed())
         {
             inbox.budget.give_up();
@@ -296,6 +296,17 @@ impl Outlet {
         }
         let all = delivered && !self.inboxes.iter().any(waits);
         all || self.is_closed()
+    }
+
+    /// Whether everybody has nothing to do but those that have no room. Where one of the others is busy still, as it is when the processor is
+    /// short for all, nobody goes faster without the slow one, and that would read everything once more by itself.
+    fn others_are_hungry(&self, slow: usize) -> bool {
+        let inboxes = self.inboxes.iter().enumerate();
+        let mut others = inboxes
+            .filter(|(at, inbox)| *at != slow && inbox.waiting.is_none())
+            .map(|(_, inbox)| inbox.budget.is_empty())
+            .peekable();
+        others.peek().is_some() && others.all(|empty| empty)
     }
 
     /// Hands over at once, room or not: before a failure is told.
