@@ -255,6 +255,11 @@ impl VisitorMut for Spelling {
                 expr: inner,
             } => match inner.as_ref() {
                 Expr::Interval(interval) => literals::negated(interval),
+                // `- - INTERVAL '1 day'`
+                Expr::Nested(inner) => match inner.as_ref() {
+                    Expr::Interval(interval) => literals::negated(interval),
+                    _ => None,
+                },
                 Expr::BinaryOp { .. } => powers_of_negated(inner),
                 _ => None,
             },

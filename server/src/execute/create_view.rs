@@ -9,7 +9,7 @@ use super::{
     Outcome, Taken, check_taken, drop::all_dependents, new_meta, replace_refused, view_plan,
 };
 use crate::{
-    catalog::{Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
+    catalog::{CatalogFiles, Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -77,6 +77,7 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
         meta,
         statement,
     });
+    CatalogFiles::check(&object)?;
     engine.files().put(&object).await?;
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())

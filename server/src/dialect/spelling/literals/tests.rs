@@ -40,7 +40,12 @@ fn literals_keep_what_is_written() {
             "SELECT -INTERVAL '1 day 2 hours'",
             "SELECT INTERVAL '0 months -1 days -7200.000000 seconds'",
         ),
+        (
+            "SELECT - -INTERVAL '1 day 2 hours'",
+            "SELECT INTERVAL '0 months 1 days 7200.000000 seconds'",
+        ),
         ("SELECT -2 ^ 2 ^ 3", "SELECT (-2) ^ 2 ^ 3"),
+        ("SELECT - -2 ^ 2", "SELECT (-(-2)) ^ 2"),
         ("SELECT -(2 ^ 2)", "SELECT -(2 ^ 2)"),
         (
             "SELECT (a, b) = (1, NULL)",
