@@ -24,7 +24,7 @@ use sluice_sql::ast::{
 };
 
 pub(super) use joins::refused as refused_join;
-pub(crate) use literals::list_of;
+pub(crate) use literals::{list_of, malformed_list};
 
 use super::catalog::{ANY, AT_TIME_ZONE, RECORD};
 
