@@ -182,6 +182,15 @@ fn definitions_survive_a_restart_word_for_word() {
     pg.run(&job::script(&broker.bootstrap(), &topic));
     pg.run("CREATE VIEW \"My_Schema\".\"Odd name\" AS SELECT 1 AS \"Ä\"");
     pg.run("CREATE VIEW signs AS SELECT 1 - -1 AS a, - - 1 AS b, @ -5 AS c, ~ ~5 AS d, 1 << - -1 AS e, - -2 ^ 2 AS f");
+    // In parentheses it is deeper than a statement may be.
+    let deep = "- ".repeat(300);
+    for create in ["VIEW", "TABLE"] {
+        pg.refused(
+            &format!("CREATE {create} deep AS SELECT {deep}1 AS a"),
+            "0A000",
+            &["\"deep\" cannot be kept"],
+        );
+    }
     let statements = |server: &Server| {
         let pg = server.connect();
         [

@@ -66,9 +66,6 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
             meta = found.meta().clone();
         }
     }
-    view_plan(&session.context(), create)
-        .await
-        .map_err(|error| session.nearest(error))?;
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;
@@ -78,6 +75,9 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
         statement,
     });
     CatalogFiles::check(&object)?;
+    view_plan(&session.context(), create)
+        .await
+        .map_err(|error| session.nearest(error))?;
     engine.files().put(&object).await?;
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())
