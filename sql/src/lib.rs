@@ -16,7 +16,7 @@
 //! `HOP(relation, time, slide, size)`, `CUMULATE(relation, time, step, size)`, `SESSION(relation, time, gap)` and, for a
 //! watermark in a query, `WATERMARK(relation, time, delay)`. `SESSION(events PARTITION BY a, ts, gap)` is
 //! `SESSION((SELECT * FROM events), ts, gap, PARTITION_BY(a))`. An interval is `INTERVAL '10 seconds'`. A percentile is
-//! `approx_percentile(x, 0.95)`.
+//! `approx_percentile(x, 0.95)`. What begins with an operator is in parentheses behind another: `-(-1)`.
 //!
 //! # Where a new statement goes
 //! A file in `statement/` with its struct, `Display` and `parse`, a variant of [`Statement`], and a line in

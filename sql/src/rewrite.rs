@@ -1,7 +1,7 @@
 //! Other dialects' spellings brought to the canonical form, one kind of spelling per file.
 //!
 //! Some only show in the tokens ([`tokens`]); the rest are rewritten in the tree, from the inside out, in this order for
-//! each query: types, functions and struct fields of its expressions, then its FROM (window table functions), then
+//! each query: types, functions, struct fields and signs of its expressions, then its FROM (window table functions), then
 //! Spark's `window()`, then `e.*`. A rewrite may assume that what is inside is canonical already, and must be able to
 //! run over its own result without changing it.
 
@@ -20,6 +20,7 @@ pub(crate) mod merge;
 pub(crate) mod partition;
 mod percentiles;
 pub(crate) mod refused;
+mod signs;
 mod spark_window;
 mod struct_star;
 mod time_travel;
@@ -72,7 +73,9 @@ impl VisitorMut for Rewriter {
             let written = std::mem::replace(data_type, sqlparser::ast::DataType::Unspecified);
             *data_type = canonical(written, Flavour::Postgres);
         }
-        Self::flow(functions::rewrite(expr))
+        let result = functions::rewrite(expr);
+        signs::apart(expr);
+        Self::flow(result)
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {

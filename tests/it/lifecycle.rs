@@ -181,6 +181,16 @@ fn definitions_survive_a_restart_word_for_word() {
     pg.run("CREATE SCHEMA \"My_Schema\"");
     pg.run(&job::script(&broker.bootstrap(), &topic));
     pg.run("CREATE VIEW \"My_Schema\".\"Odd name\" AS SELECT 1 AS \"Ä\"");
+    pg.run("CREATE VIEW signs AS SELECT 1 - -1 AS a, - - 1 AS b, @ -5 AS c, ~ ~5 AS d, 1 << - -1 AS e, - -2 ^ 2 AS f");
+    // In parentheses it is deeper than a statement may be.
+    let deep = "- ".repeat(300);
+    for create in ["VIEW", "TABLE"] {
+        pg.refused(
+            &format!("CREATE {create} deep AS SELECT {deep}1 AS a"),
+            "0A000",
+            &["\"deep\" cannot be kept"],
+        );
+    }
     let statements = |server: &Server| {
         let pg = server.connect();
         [
@@ -188,6 +198,7 @@ fn definitions_survive_a_restart_word_for_word() {
             "VIEW streaming_metrics",
             "TABLE gold.real_time_metrics",
             "VIEW \"My_Schema\".\"Odd name\"",
+            "VIEW signs",
         ]
         .map(|what| pg.run(&format!("SHOW CREATE {what}")))
     };
@@ -198,6 +209,12 @@ fn definitions_survive_a_restart_word_for_word() {
     assert_eq!(
         pg.value("SELECT \"Ä\" FROM \"My_Schema\".\"Odd name\""),
         "1"
+    );
+    assert_eq!(
+        pg.value(
+            "SELECT a + 10 * b + 100 * c + 1000 * d + 10000 * e + 100000 * f::bigint FROM signs"
+        ),
+        "425512"
     );
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use sluice_connectors::{failpoint, store::Root};
-use sluice_sql::{Statement, ast};
+use sluice_sql::{Canonical, Statement, ast};
 
 use super::{
     Catalog, Object, ObjectMeta, QualifiedName, SchemaAccess, StreamObject, TableObject,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access::{Acl, Functions, Target, apply_grants, grant_lines},
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     root::storage_error,
 };
 
@@ -131,6 +131,32 @@ impl CatalogFiles {
     /// The root.
     pub(crate) fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// Refuses an object whose file would be read as another one, or could not be read at the next start.
+    pub(crate) fn check(object: &Object) -> Result<()> {
+        let query = |object: &Object| match object {
+            Object::Stream(_) => None,
+            Object::View(view) => Some(Canonical(view.statement.query.as_ref()).to_string()),
+            Object::Table(table) => {
+                let query = table.statement.query.as_deref();
+                query.map(|query| Canonical(query).to_string())
+            }
+        };
+        match parse_object(&object_path(object), &file_text(object, None)?) {
+            Ok(read) if query(&read) == query(object) => Ok(()),
+            _ => {
+                let (kind, name) = (object.kind(), &object.name().name);
+                Err(Error::user(
+                    SqlState::FeatureNotSupported,
+                    format!("the statement of {kind} \"{name}\" cannot be kept"),
+                )
+                .with_detail("The text that would be stored of it reads as another statement.")
+                .with_hint(
+                    "Write its expressions with fewer operators and parentheses in each other.",
+                ))
+            }
+        }
     }
 
     /// Writes an object's file.
@@ -371,7 +397,7 @@ fn created(
 
 fn unreadable(path: &str, why: &str) -> Error {
     Error::outside(
-        crate::error::SqlState::DataException,
+        SqlState::DataException,
         format!("catalog file {path} cannot be read: {why}"),
     )
     .with_hint(

@@ -24,7 +24,7 @@ use sluice_sql::ast::{
 };
 
 pub(super) use joins::refused as refused_join;
-pub(crate) use literals::list_of;
+pub(crate) use literals::{list_of, malformed_list};
 
 use super::catalog::{ANY, AT_TIME_ZONE, RECORD};
 
@@ -255,6 +255,11 @@ impl VisitorMut for Spelling {
                 expr: inner,
             } => match inner.as_ref() {
                 Expr::Interval(interval) => literals::negated(interval),
+                // `- - INTERVAL '1 day'`
+                Expr::Nested(inner) => match inner.as_ref() {
+                    Expr::Interval(interval) => literals::negated(interval),
+                    _ => None,
+                },
                 Expr::BinaryOp { .. } => powers_of_negated(inner),
                 _ => None,
             },

@@ -49,7 +49,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     columns::{OID_ALIAS, TYPE, modifier, pg_type},
     encode::texts,
-    parameters::{IntervalFields, bytea_of, interval_of, list_of_text, plain_interval},
+    parameters::{
+        IntervalFields, bytea_of, check_dimensions, interval_of, list_of_text, plain_interval,
+    },
     startup::SERVER_VERSION,
 };
 

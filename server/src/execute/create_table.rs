@@ -23,7 +23,9 @@ use super::{
     replace_refused, secret, table_path,
 };
 use crate::{
-    catalog::{Catalog, Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations},
+    catalog::{
+        Catalog, CatalogFiles, Object, QualifiedName, TEMP_SCHEMA, TableObject, fold, relations,
+    },
     dialect,
     engine::Engine,
     error::{Error, Result, SqlState},
@@ -106,6 +108,7 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
         // No name has a point in it.
         object.meta.location = Some(format!("{own}.{}", object.meta.id));
     }
+    CatalogFiles::check(&Object::Table(object.clone()))?;
     let context = session.continuous_context();
     let once = create
         .query

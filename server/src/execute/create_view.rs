@@ -9,7 +9,7 @@ use super::{
     Outcome, Taken, check_taken, drop::all_dependents, new_meta, replace_refused, view_plan,
 };
 use crate::{
-    catalog::{Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
+    catalog::{CatalogFiles, Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -66,9 +66,6 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
             meta = found.meta().clone();
         }
     }
-    view_plan(&session.context(), create)
-        .await
-        .map_err(|error| session.nearest(error))?;
     let mut statement = create.clone();
     statement.or_replace = false;
     statement.if_not_exists = false;
@@ -77,6 +74,10 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
         meta,
         statement,
     });
+    CatalogFiles::check(&object)?;
+    view_plan(&session.context(), create)
+        .await
+        .map_err(|error| session.nearest(error))?;
     engine.files().put(&object).await?;
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
     Ok(done())

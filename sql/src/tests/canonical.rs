@@ -766,3 +766,24 @@ fn is_distinct_from_ends_before_or() {
         assert!(distinct, "{text}: {left:?}");
     }
 }
+
+/// Two operators in a row would print as another one, or as a comment.
+#[test]
+fn operators_stand_apart() {
+    becomes(
+        "CREATE VIEW v AS SELECT 1 - -1 AS a, - - 1 AS b, @ -5 AS c, ||/ -8 AS d, ~ ~5 AS e, 1 << - -1 AS f",
+        "CREATE VIEW v AS SELECT 1 - -1 AS a, -(-1) AS b, @(-5) AS c, ||/(-8) AS d, ~(~5) AS e, 1 << -(-1) AS f",
+    );
+    becomes(
+        "CREATE TABLE t AS SELECT a FROM b WHERE - -a > ~ -1 ORDER BY - -a LIMIT - -1",
+        "CREATE TABLE t AS SELECT a FROM b WHERE -(-a) > ~(-1) ORDER BY -(-a) LIMIT -(-1)",
+    );
+    becomes(
+        "INSERT INTO t VALUES (- -1, - INTERVAL '1 day')",
+        "INSERT INTO t VALUES (-(-1), -INTERVAL '1 day')",
+    );
+    becomes(
+        "UPDATE t SET a = - -a WHERE b = @ -1",
+        "UPDATE t SET a = -(-a) WHERE b = @(-1)",
+    );
+}

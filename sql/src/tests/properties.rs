@@ -110,6 +110,7 @@ fn query() -> impl Strategy<Value = Box<sqlparser::ast::Query>> {
         "SELECT window.start, count(*) FROM e GROUP BY window(ts, '1m') HAVING count(*) > 1 ORDER BY 1 LIMIT 3",
         "WITH a AS (SELECT 'x\ny' AS b) SELECT a.b, p95(c) FROM a JOIN d USING (b) WHERE b LIKE 'it''s' UNION ALL SELECT 1, 2",
         "SELECT CASE WHEN a THEN (SELECT max(b) FROM c) ELSE INTERVAL '1' DAY END, e['k'], f[1] FROM STREAM s WATERMARK ts DELAY OF INTERVAL 1 HOUR",
+        "SELECT 1 - -1 AS a, - - 1 AS b, @ -5 AS c, ~ ~5 AS d, ||/ -8 AS e, - -2 ^ 2 AS f FROM g WHERE h > - -i",
         "SELECT DISTINCT a::string, sum(b) OVER (PARTITION BY c ORDER BY d) FROM e, LATERAL (SELECT 1) AS l",
     ]);
     text.prop_map(|text| match one(&format!("CREATE VIEW v AS {text}")) {

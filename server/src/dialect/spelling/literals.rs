@@ -9,7 +9,10 @@ use sluice_sql::ast::{
 };
 
 use super::{expression, text, text_of};
-use crate::doors::pg::{IntervalFields, bytea_of, interval_of, plain_interval};
+use crate::{
+    doors::pg::{IntervalFields, bytea_of, check_dimensions, interval_of, plain_interval},
+    error::{Error, Result, SqlState},
+};
 
 /// Digits that the engine's `numeric` has.
 const DIGITS: usize = 38;
@@ -337,7 +340,8 @@ fn array(inner: &Expr, data_type: &DataType, element: &ArrayElemTypeDef) -> Opti
         | ArrayElemTypeDef::Parenthesis(element) => element,
         ArrayElemTypeDef::None => return None,
     };
-    let Some((list, depth)) = list_of(&written, Some(innermost(element))) else {
+    let Ok((list, depth)) = list_of(&written, Some(innermost(element))) else {
+        // The function says why.
         return expression(&format!("sluice_malformed_array({})", text(&written)));
     };
     let mut to = data_type.clone();
@@ -372,11 +376,21 @@ fn dimensions(data_type: &DataType) -> usize {
     inside(data_type).map_or(0, |inside| 1 + dimensions(inside))
 }
 
-/// The list that a text such as `{1,"a b",{NULL}}` stands for, and how many dimensions it has; `None` for a malformed one.
-pub(crate) fn list_of(written: &str, element: Option<&DataType>) -> Option<(Expr, usize)> {
+/// The list that a text such as `{1,"a b",{NULL}}` stands for, and how many dimensions it has.
+pub(crate) fn list_of(written: &str, element: Option<&DataType>) -> Result<(Expr, usize)> {
+    check_dimensions(written)?;
     let mut letters = written.trim().chars().peekable();
-    let list = list(&mut letters, element)?;
-    letters.next().is_none().then_some(list)
+    list(&mut letters, element)
+        .filter(|_| letters.next().is_none())
+        .ok_or_else(|| malformed_list(written))
+}
+
+/// What is said of a text that is no list.
+pub(crate) fn malformed_list(written: &str) -> Error {
+    Error::user(
+        SqlState::InvalidTextRepresentation,
+        format!("malformed array literal: \"{written}\""),
+    )
 }
 
 type Letters<'a> = std::iter::Peekable<std::str::Chars<'a>>;

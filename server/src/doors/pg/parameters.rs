@@ -17,6 +17,7 @@ pub(super) use binary::decode as from_binary;
 pub(crate) use interval::{
     Fields as IntervalFields, plain as plain_interval, restricted as interval_of,
 };
+pub(crate) use lists::check_dimensions;
 pub(crate) use text::bytes as bytea_of;
 pub(super) use text::decode as from_text;
 
@@ -58,6 +59,7 @@ pub(crate) fn list_of_text(text: &str, to: &DataType) -> crate::error::Result<Sc
             "22003" => SqlState::NumericValueOutOfRange,
             "22007" => SqlState::InvalidDatetimeFormat,
             "22008" => SqlState::DatetimeFieldOverflow,
+            "54000" => SqlState::ProgramLimitExceeded,
             _ => SqlState::InvalidTextRepresentation,
         };
         Error {

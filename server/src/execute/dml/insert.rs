@@ -246,14 +246,7 @@ pub(super) fn written_list(cell: &mut Expr) -> Result<()> {
     let Value::SingleQuotedString(written) = &value.value else {
         return Ok(());
     };
-    match dialect::list_of(written, None) {
-        Some((list, _)) => {
-            *cell = list;
-            Ok(())
-        }
-        None => Err(Error::user(
-            SqlState::InvalidTextRepresentation,
-            format!("malformed array literal: \"{written}\""),
-        )),
-    }
+    let (list, _) = dialect::list_of(written, None)?;
+    *cell = list;
+    Ok(())
 }

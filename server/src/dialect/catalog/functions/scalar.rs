@@ -18,7 +18,7 @@ use super::called::{Called, number, text};
 use crate::{
     dialect::{
         catalog::{names, rows::Value},
-        spelling::similar_to_regex,
+        spelling::{self, malformed_list, similar_to_regex},
     },
     doors::pg::TYPE,
     error::{Error, SqlState},
@@ -70,7 +70,8 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         }),
         Called::strict("sluice_malformed_array", "text[]", |arguments| {
             let written = text(arguments, 0).unwrap_or_default();
-            Err(invalid(format!("malformed array literal: \"{written}\"")))
+            let why = spelling::list_of(&written, None).err();
+            Err(external(why.unwrap_or_else(|| malformed_list(&written))))
         }),
         Called::strict("array_dims", "text", |arguments| Ok(dimensions(arguments))),
         Called::strict("sluice_chr", "text", character),

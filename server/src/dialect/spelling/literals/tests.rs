@@ -40,7 +40,12 @@ fn literals_keep_what_is_written() {
             "SELECT -INTERVAL '1 day 2 hours'",
             "SELECT INTERVAL '0 months -1 days -7200.000000 seconds'",
         ),
+        (
+            "SELECT - -INTERVAL '1 day 2 hours'",
+            "SELECT INTERVAL '0 months 1 days 7200.000000 seconds'",
+        ),
         ("SELECT -2 ^ 2 ^ 3", "SELECT (-2) ^ 2 ^ 3"),
+        ("SELECT - -2 ^ 2", "SELECT (-(-2)) ^ 2"),
         ("SELECT -(2 ^ 2)", "SELECT -(2 ^ 2)"),
         (
             "SELECT (a, b) = (1, NULL)",
@@ -67,7 +72,11 @@ fn literals_keep_what_is_written() {
 
 #[test]
 fn a_list_is_read_as_postgresql_writes_one() {
-    let list = |text: &str| list_of(text, None).map(|(list, depth)| (list.to_string(), depth));
+    let list = |text: &str| {
+        list_of(text, None)
+            .map(|(list, depth)| (list.to_string(), depth))
+            .map_err(|error| error.state.code())
+    };
     for (text, same, depth) in [
         ("{}", "ARRAY[]", 1),
         ("{1,2}", "ARRAY['1', '2']", 1),
@@ -96,6 +105,10 @@ fn a_list_is_read_as_postgresql_writes_one() {
         "{1}x",
         "{a\"b\"}",
     ] {
-        assert_eq!(list(wrong), None, "{wrong}");
+        assert_eq!(list(wrong), Err("22P02"), "{wrong}");
     }
+    let deep = |depth: usize| format!("{}1{}", "{".repeat(depth), "}".repeat(depth));
+    assert_eq!(list(&deep(6)).unwrap().1, 6);
+    assert_eq!(list(&deep(7)), Err("54000"));
+    assert_eq!(list(&deep(100_000)), Err("54000"));
 }

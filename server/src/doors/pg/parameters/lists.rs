@@ -14,10 +14,42 @@ use datafusion::scalar::ScalarValue;
 use postgres_types::Type;
 
 use super::{list, text::decode, to_arrow};
-use crate::doors::pg::failure::Failure;
+use crate::{
+    doors::pg::failure::Failure,
+    error::{Error, SqlState},
+};
 
 /// PostgreSQL's `MAXDIM`.
 const MOST_DIMENSIONS: usize = 6;
+
+/// Refuses the text of a list of too many dimensions (54000), before anything goes into them.
+pub(crate) fn check_dimensions(text: &str) -> crate::error::Result<()> {
+    let (mut depth, mut deepest, mut quoted) = (0_usize, 0, false);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => {
+                letters.next();
+            }
+            '"' => quoted = !quoted,
+            '{' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            '}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    match deepest > MOST_DIMENSIONS {
+        true => Err(Error::user(
+            SqlState::ProgramLimitExceeded,
+            format!(
+                "number of array dimensions ({deepest}) exceeds the maximum allowed ({MOST_DIMENSIONS})"
+            ),
+        )),
+        false => Ok(()),
+    }
+}
 
 /// What a text has in its braces.
 #[derive(Default)]
@@ -46,7 +78,6 @@ impl Read {
                 skip_blanks(letters);
             }
             match letters.next_if_eq(&'{') {
-                Some(_) if depth + 1 == MOST_DIMENSIONS => return None,
                 Some(_) => self.braces(letters, depth + 1)?,
                 None => {
                     let deeper = self.lengths.get(depth + 1).copied().flatten();
@@ -121,6 +152,7 @@ pub(super) fn from_text(element: &Type, text: &str) -> Result<ScalarValue, Failu
         Failure::error("22P02", format!("malformed array literal: \"{text}\""))
             .with_detail("An array is written with braces, such as {1,2,NULL} or {{1,2},{3,4}}.")
     };
+    check_dimensions(text)?;
     let mut letters = text.trim().chars().peekable();
     let mut read = Read::default();
     letters

@@ -37,18 +37,34 @@ fn texts_of_lists_are_read() {
         ("{1,,2}", "22P02"),
         ("{1,2,}", "22P02"),
         ("{1,2}x", "22P02"),
-        ("{{{{{{{1}}}}}}}", "22P02"),
+        ("{{{{{{1}}}}}}", "{{{{{{1}}}}}}"),
+        ("{{{{{{{1}}}}}}}", "54000"),
+        ("{{{{{{{", "54000"),
         ("{x}", "22P02"),
     ] {
         assert_eq!(read(&Type::INT4, text), expected, "{text}");
     }
     for (text, expected) in [
         ("{a b, \"c,d\" ,\"NULL\"}", "{\"a b\",\"c,d\",\"NULL\"}"),
+        ("{\"{{{{{{{\",\\{\\{}", "{\"{{{{{{{\",\"{{\"}"),
         ("{\"a\"b}", "22P02"),
         ("{\"a\"", "22P02"),
     ] {
         assert_eq!(read(&Type::TEXT, text), expected, "{text}");
     }
+}
+
+#[test]
+fn dimensions_are_counted_before_they_are_read() {
+    let deep = format!("{}1{}", "{".repeat(100_000), "}".repeat(100_000));
+    let failure = from_text(&Type::INT4, &deep).unwrap_err();
+    assert_eq!(
+        (failure.code, failure.message.as_str()),
+        (
+            "54000",
+            "number of array dimensions (100000) exceeds the maximum allowed (6)"
+        )
+    );
 }
 
 #[test]
