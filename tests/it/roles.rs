@@ -538,6 +538,14 @@ fn a_function_is_called_by_whom_it_was_given_to() {
     owner.run("GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO PUBLIC");
     assert_eq!(bob.value("SELECT upper('x')"), "X");
     assert_eq!(bob.number("SELECT count(*) FROM generate_series(1, 2)"), 2);
+    // What a view of the session calls is called by whoever reads it, too.
+    bob.run("CREATE TEMP VIEW hashed AS SELECT md5('x') AS m");
+    bob.run("CREATE TEMP VIEW again AS SELECT m FROM hashed");
+    assert_eq!(bob.value("SELECT length(m) FROM again"), "32");
+    owner.run("REVOKE EXECUTE ON FUNCTION md5 FROM PUBLIC");
+    for sql in ["SELECT m FROM hashed", "SELECT m FROM pg_temp.again"] {
+        bob.refused(sql, DENIED, &["function md5"]);
+    }
 }
 
 #[test]
