@@ -655,6 +655,27 @@ fn a_token_ends_with_what_it_was_given_for() {
 }
 
 #[test]
+fn a_token_that_was_refused_is_not_good_again() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN");
+    let mut flight = Flight::connect(&server, "ann");
+    assert_eq!(flight.rows("SELECT pg_advisory_lock(8)").unwrap(), 1);
+    for change in ["NOLOGIN", "LOGIN"] {
+        owner.run(&format!("ALTER ROLE ann {change}"));
+        let told = flight.rows("SELECT 1").unwrap_err();
+        let ended = ["the session of this token has ended"];
+        says(&told, Code::Unauthenticated, &ended);
+    }
+    // Its session is gone with it.
+    server.wait("the lock of a token that has ended", SOON, || {
+        (owner.value("SELECT pg_try_advisory_lock(8)") == "t").then_some(())
+    });
+    let mut anew = Flight::connect(&server, "ann");
+    assert_eq!(anew.rows("SELECT 1").unwrap(), 1);
+}
+
+#[test]
 fn connect_is_a_privilege_at_both_doors() {
     let server = Server::start();
     let owner = server.connect();
