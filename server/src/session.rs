@@ -791,6 +791,13 @@ impl Session {
         }
     }
 
+    /// Is over for all others, and holds no lock: what still runs of it ends by itself.
+    pub(crate) fn let_go(&self) {
+        // First: who is not there gets no more locks.
+        self.engine.activities().leave(self.activity.pid());
+        self.engine.advisory_locks().leave(self.activity.pid());
+    }
+
     /// A context that plans continuous queries as a restart does, when no session is there.
     pub(crate) fn continuous_context(&self) -> SessionContext {
         let viewer = Viewer::Session(Arc::clone(&self.actor));
@@ -800,9 +807,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // First: who is not there gets no more locks.
-        self.engine.activities().leave(self.activity.pid());
-        self.engine.advisory_locks().leave(self.activity.pid());
+        self.let_go();
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }

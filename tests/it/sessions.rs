@@ -676,6 +676,29 @@ fn a_token_that_was_refused_is_not_good_again() {
 }
 
 #[test]
+fn a_session_that_is_ended_holds_no_lock_from_then_on() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN");
+    let end =
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ann' AND pg_terminate_backend(pid)";
+    let taken = "SELECT pg_try_advisory_lock(7)";
+    let mut flight = Flight::connect(&server, "ann");
+    assert_eq!(flight.rows("SELECT pg_advisory_lock(7)").unwrap(), 1);
+    assert_eq!(owner.value(taken), "f");
+    assert_eq!(owner.number(end), 1);
+    assert_eq!(owner.value(taken), "t");
+    owner.run("SELECT pg_advisory_unlock_all()");
+    flight.rows(taken).unwrap_err();
+    assert_eq!(owner.number("SELECT count(*) FROM pg_locks"), 0);
+    // So at the other door.
+    let ann = Pg::connect_as(server.pg_port(), "ann", "sluice").unwrap();
+    ann.run("SELECT pg_advisory_lock(7)");
+    assert_eq!(owner.number(end), 1);
+    assert_eq!(owner.value(taken), "t");
+}
+
+#[test]
 fn connect_is_a_privilege_at_both_doors() {
     let server = Server::start();
     let owner = server.connect();
