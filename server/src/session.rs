@@ -622,7 +622,9 @@ impl Session {
         }
         let asked = settings::shown_name(statement);
         if asked.as_deref().is_some_and(settings::is_all) {
-            return Ok(rows_of("SHOW", self.settings.lock().all()?));
+            let about = |name: &str| about_roles(&self.engine, &self.actor, name);
+            let all = self.settings.lock().all(about)?;
+            return Ok(rows_of("SHOW", all));
         }
         let about = asked.and_then(|name| {
             let value = about_roles(&self.engine, &self.actor, &name)?;

@@ -549,6 +549,25 @@ fn a_function_is_called_by_whom_it_was_given_to() {
 }
 
 #[test]
+fn show_all_says_whose_rights_hold() {
+    let server = server();
+    let shown = |pg: &Pg, name: &str| {
+        let all = pg.run("SHOW ALL");
+        let row = all.iter().find(|row| row[0].as_deref() == Some(name));
+        row.unwrap()[1].clone().unwrap()
+    };
+    let owner = connect(&server, "sluice");
+    owner.run(&format!("CREATE ROLE bob LOGIN PASSWORD '{PASSWORD}'"));
+    let bob = connect(&server, "bob");
+    assert_eq!(shown(&owner, "is_superuser"), "on");
+    assert_eq!(shown(&bob, "is_superuser"), "off");
+    for name in ["is_superuser", "session_authorization", "TimeZone"] {
+        let one = bob.value(&format!("SHOW {name}"));
+        assert_eq!(shown(&bob, name), one, "{name}");
+    }
+}
+
+#[test]
 fn a_session_of_a_role_that_was_dropped_does_not_become_one_of_the_next_role() {
     let server = server();
     let owner = connect(&server, "sluice");
