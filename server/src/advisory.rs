@@ -229,12 +229,12 @@ impl State {
 }
 
 impl AdvisoryLocks {
-    /// Takes a lock if it is free.
-    pub(crate) fn try_lock(&self, wanted: &Wanted) -> Result<bool> {
-        self.take(wanted, None, || true)
+    /// Takes a lock if it is free; `is_there` as of [`AdvisoryLocks::lock`].
+    pub(crate) fn try_lock(&self, wanted: &Wanted, is_there: impl Fn() -> bool) -> Result<bool> {
+        self.take(wanted, None, is_there)
     }
 
-    /// Takes a lock once it is free; `is_there` says whether the session is, and may not ask for locks.
+    /// Takes a lock once it is free; `is_there` says whether the session is and goes on, and may not ask for locks.
     pub(crate) async fn lock(&self, wanted: &Wanted, is_there: impl Fn() -> bool) -> Result<()> {
         let mut place: Option<Place<'_>> = None;
         loop {

@@ -19,6 +19,7 @@ pub use self::catalog::{
 };
 pub(crate) use self::catalog::{
     array_oid, check_json, format_type, jsonb, shown_label, shown_oid, twice, type_oid,
+    without_marks,
 };
 pub use self::refused::check;
 pub(crate) use self::spelling::list_of;

@@ -622,7 +622,9 @@ impl Session {
         }
         let asked = settings::shown_name(statement);
         if asked.as_deref().is_some_and(settings::is_all) {
-            return Ok(rows_of("SHOW", self.settings.lock().all()?));
+            let about = |name: &str| about_roles(&self.engine, &self.actor, name);
+            let all = self.settings.lock().all(about)?;
+            return Ok(rows_of("SHOW", all));
         }
         let about = asked.and_then(|name| {
             let value = about_roles(&self.engine, &self.actor, &name)?;
@@ -791,6 +793,13 @@ impl Session {
         }
     }
 
+    /// Is over for all others, and holds no lock: what still runs of it ends by itself.
+    pub(crate) fn let_go(&self) {
+        // First: who is not there gets no more locks.
+        self.engine.activities().leave(self.activity.pid());
+        self.engine.advisory_locks().leave(self.activity.pid());
+    }
+
     /// A context that plans continuous queries as a restart does, when no session is there.
     pub(crate) fn continuous_context(&self) -> SessionContext {
         let viewer = Viewer::Session(Arc::clone(&self.actor));
@@ -800,9 +809,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // First: who is not there gets no more locks.
-        self.engine.activities().leave(self.activity.pid());
-        self.engine.advisory_locks().leave(self.activity.pid());
+        self.let_go();
         self.engine.leave(self.actor.login());
         self.engine.metrics().session_closed(self.door);
     }

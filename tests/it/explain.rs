@@ -11,6 +11,22 @@ const QUERY: &str = "CREATE TABLE gold.t WITH (commit_interval = '300 millisecon
     SELECT window_start, event_type, count(*) AS n, avg(value) AS mean FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, event_type";
 
 #[test]
+fn a_plan_has_the_names_that_people_see() {
+    let server = Server::start();
+    let pg = server.connect();
+    for how in ["", "VERBOSE", "ANALYZE", "(FORMAT JSON)"] {
+        for query in ["SELECT pg_advisory_lock(8)", "SELECT 1, 1, count(*)"] {
+            let rows = pg.run(&format!("EXPLAIN {how} {query}"));
+            let lines = rows.into_iter().flatten().flatten();
+            let text = lines.collect::<Vec<_>>().join("\n");
+            assert!(!text.is_empty(), "{how} {query}");
+            let is_marked = text.contains('\u{1}') || text.contains("u0001");
+            assert!(!is_marked, "{how} {query}: {text:?}");
+        }
+    }
+}
+
+#[test]
 fn a_running_query_tells_what_its_steps_and_operators_took() {
     let server = Server::start();
     let pg = server.connect();

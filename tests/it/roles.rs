@@ -538,6 +538,33 @@ fn a_function_is_called_by_whom_it_was_given_to() {
     owner.run("GRANT ALL ON ALL FUNCTIONS IN SCHEMA pg_catalog TO PUBLIC");
     assert_eq!(bob.value("SELECT upper('x')"), "X");
     assert_eq!(bob.number("SELECT count(*) FROM generate_series(1, 2)"), 2);
+    // What a view of the session calls is called by whoever reads it, too.
+    bob.run("CREATE TEMP VIEW hashed AS SELECT md5('x') AS m");
+    bob.run("CREATE TEMP VIEW again AS SELECT m FROM hashed");
+    assert_eq!(bob.value("SELECT length(m) FROM again"), "32");
+    owner.run("REVOKE EXECUTE ON FUNCTION md5 FROM PUBLIC");
+    for sql in ["SELECT m FROM hashed", "SELECT m FROM pg_temp.again"] {
+        bob.refused(sql, DENIED, &["function md5"]);
+    }
+}
+
+#[test]
+fn show_all_says_whose_rights_hold() {
+    let server = server();
+    let shown = |pg: &Pg, name: &str| {
+        let all = pg.run("SHOW ALL");
+        let row = all.iter().find(|row| row[0].as_deref() == Some(name));
+        row.unwrap()[1].clone().unwrap()
+    };
+    let owner = connect(&server, "sluice");
+    owner.run(&format!("CREATE ROLE bob LOGIN PASSWORD '{PASSWORD}'"));
+    let bob = connect(&server, "bob");
+    assert_eq!(shown(&owner, "is_superuser"), "on");
+    assert_eq!(shown(&bob, "is_superuser"), "off");
+    for name in ["is_superuser", "session_authorization", "TimeZone"] {
+        let one = bob.value(&format!("SHOW {name}"));
+        assert_eq!(shown(&bob, name), one, "{name}");
+    }
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow_flight::{
     error::FlightError,
     sql::{
-        CommandStatementIngest, TableDefinitionOptions, TableExistsOption, TableNotExistOption,
-        client::FlightSqlServiceClient,
+        CommandGetDbSchemas, CommandStatementIngest, TableDefinitionOptions, TableExistsOption,
+        TableNotExistOption, client::FlightSqlServiceClient,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -82,6 +82,24 @@ impl Flight {
             rows_of(&mut self.0, info).await
         })
         .map_err(status)
+    }
+
+    /// What GetDbSchemas lists.
+    fn schemas(&mut self) -> Vec<String> {
+        block_on(async {
+            let asked = CommandGetDbSchemas::default();
+            let info = self.0.get_db_schemas(asked).await.unwrap();
+            let mut names = Vec::new();
+            for endpoint in info.endpoint {
+                let mut batches = self.0.do_get(endpoint.ticket.unwrap()).await.unwrap();
+                while let Some(batch) = batches.try_next().await.unwrap() {
+                    let column = batch.column_by_name("db_schema_name").unwrap();
+                    let column = column.as_string::<i32>();
+                    names.extend(column.iter().flatten().map(str::to_owned));
+                }
+            }
+            names
+        })
     }
 
     fn prepared(&mut self, sql: &str) -> Result<usize, Status> {
@@ -652,6 +670,71 @@ fn a_token_ends_with_what_it_was_given_for() {
         let told = each_time.rows("SELECT 1").unwrap_err();
         assert_eq!(told.code(), Code::Unauthenticated, "{what}: {told}");
     }
+}
+
+#[test]
+fn a_token_that_was_refused_is_not_good_again() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN");
+    let mut flight = Flight::connect(&server, "ann");
+    assert_eq!(flight.rows("SELECT pg_advisory_lock(8)").unwrap(), 1);
+    for change in ["NOLOGIN", "LOGIN"] {
+        owner.run(&format!("ALTER ROLE ann {change}"));
+        let told = flight.rows("SELECT 1").unwrap_err();
+        let ended = ["the session of this token has ended"];
+        says(&told, Code::Unauthenticated, &ended);
+    }
+    // Its session is gone with it.
+    server.wait("the lock of a token that has ended", SOON, || {
+        (owner.value("SELECT pg_try_advisory_lock(8)") == "t").then_some(())
+    });
+    let mut anew = Flight::connect(&server, "ann");
+    assert_eq!(anew.rows("SELECT 1").unwrap(), 1);
+}
+
+#[test]
+fn a_session_that_is_ended_holds_no_lock_from_then_on() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN");
+    let end =
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ann' AND pg_terminate_backend(pid)";
+    let taken = "SELECT pg_try_advisory_lock(7)";
+    let mut flight = Flight::connect(&server, "ann");
+    assert_eq!(flight.rows("SELECT pg_advisory_lock(7)").unwrap(), 1);
+    assert_eq!(owner.value(taken), "f");
+    assert_eq!(owner.number(end), 1);
+    assert_eq!(owner.value(taken), "t");
+    owner.run("SELECT pg_advisory_unlock_all()");
+    flight.rows(taken).unwrap_err();
+    assert_eq!(owner.number("SELECT count(*) FROM pg_locks"), 0);
+    // So at the other door.
+    let ann = Pg::connect_as(server.pg_port(), "ann", "sluice").unwrap();
+    ann.run("SELECT pg_advisory_lock(7)");
+    assert_eq!(owner.number(end), 1);
+    assert_eq!(owner.value(taken), "t");
+}
+
+#[test]
+fn schemas_that_a_role_may_not_use_are_not_listed_to_it() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN; CREATE SCHEMA closed; CREATE SCHEMA opened; GRANT USAGE ON SCHEMA opened TO ann");
+    let mut anns = Flight::connect(&server, "ann");
+    let mut owners = Flight::connect(&server, "sluice");
+    let has = |schemas: &[String], name: &str| schemas.iter().any(|schema| schema == name);
+    let (hers, all) = (anns.schemas(), owners.schemas());
+    for name in ["public", "gold", "system", "opened"] {
+        assert!(
+            has(&hers, name) && has(&all, name),
+            "{name} in {hers:?}, {all:?}"
+        );
+    }
+    assert!(has(&all, "closed"), "{all:?}");
+    assert!(!has(&hers, "closed"), "{hers:?}");
+    owner.run("GRANT USAGE ON SCHEMA closed TO ann");
+    assert!(has(&anns.schemas(), "closed"));
 }
 
 #[test]

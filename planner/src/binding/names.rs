@@ -1,5 +1,6 @@
 //! How many relations a statement names with its WITH queries and views written out, before any of it is planned: the engine takes time for
-//! each, and thirty queries of WITH that each name the one before twice are a billion.
+//! each, and thirty queries of WITH that each name the one before twice are a billion. A query that reads nothing (`SELECT 1`) is as much work
+//! as one of a relation.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,7 +11,7 @@ use std::{
 use datafusion::{
     error::Result, execution::SessionState, sql::planner::object_name_to_table_reference,
 };
-use sluice_sql::ast::{ObjectName, ObjectNamePart, Query, Statement};
+use sluice_sql::ast::{ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor};
 use sqlparser::ast::{Visit, Visitor, visit_relations};
 
 use super::{
@@ -18,7 +19,10 @@ use super::{
     types::identifier,
 };
 
-/// Below so many relations a statement is not large, as none of its views is.
+#[cfg(test)]
+mod tests;
+
+/// Below so many names a statement is not large, as none of its views is: only what is named is written out more than once.
 const MANY: usize = 8;
 
 /// Refuses a statement of too many.
@@ -73,7 +77,7 @@ struct Counting {
     relations: HashMap<String, u64>,
     /// Queries that are open.
     open: Vec<Open>,
-    /// Relations so far, of the query that is open or of the statement.
+    /// Queries and relations so far, of the query that is open or of the statement.
     count: u64,
 }
 
@@ -82,7 +86,7 @@ struct Open {
     with: Vec<(*const Query, String)>,
     /// What those that were gone through stand for.
     known: HashMap<String, u64>,
-    /// Relations of the query around, so far.
+    /// Those of the query around, so far.
     around: u64,
 }
 
@@ -107,7 +111,8 @@ impl Visitor for Counting {
         let Some(done) = self.open.pop() else {
             return ControlFlow::Continue(());
         };
-        let count = std::mem::replace(&mut self.count, done.around);
+        // VALUES names nothing and is no SELECT.
+        let count = std::mem::replace(&mut self.count, done.around).max(1);
         let place = ptr::from_ref(query);
         let parent = self.open.last_mut().and_then(|open| {
             let at = open.with.iter().position(|(with, _)| *with == place)?;
@@ -120,6 +125,22 @@ impl Visitor for Counting {
                 open.known.insert(name, count);
             }
             None => self.count = self.count.saturating_add(count),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, _: &Select) -> ControlFlow<()> {
+        self.count = self.count.saturating_add(1);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        // Any other has a name or a query, which is counted by itself.
+        if let TableFactor::UNNEST { .. }
+        | TableFactor::TableFunction { .. }
+        | TableFactor::Function { .. } = factor
+        {
+            self.count = self.count.saturating_add(1);
         }
         ControlFlow::Continue(())
     }

@@ -23,8 +23,12 @@ fn wanted(pid: i32, mode: Mode) -> Wanted {
 #[test]
 fn one_holds_it_or_several_share_it() {
     let locks = AdvisoryLocks::default();
-    let exclusive = |pid| locks.try_lock(&wanted(pid, Mode::Exclusive)).unwrap();
-    let shared = |pid| locks.try_lock(&wanted(pid, Mode::Shared)).unwrap();
+    let exclusive = |pid| {
+        locks
+            .try_lock(&wanted(pid, Mode::Exclusive), || true)
+            .unwrap()
+    };
+    let shared = |pid| locks.try_lock(&wanted(pid, Mode::Shared), || true).unwrap();
     assert!(exclusive(1) && exclusive(1));
     assert!(!exclusive(2) && !shared(2));
     // Whoever holds it may share it too, and lets it go as often as it was taken.
@@ -41,7 +45,7 @@ fn one_holds_it_or_several_share_it() {
         key: Key::Two(0, 7),
         ..wanted(1, Mode::Exclusive)
     };
-    assert!(locks.try_lock(&other).unwrap());
+    assert!(locks.try_lock(&other, || true).unwrap());
 }
 
 #[test]
@@ -51,13 +55,13 @@ fn what_is_of_a_transaction_goes_with_it() {
         until: Until::Transaction,
         ..wanted(1, Mode::Exclusive)
     };
-    assert!(locks.try_lock(&of_transaction).unwrap());
+    assert!(locks.try_lock(&of_transaction, || true).unwrap());
     assert!(!locks.unlock(1, KEY, Mode::Exclusive));
     locks.unlock_all(1);
     assert_eq!(locks.all().len(), 1);
     locks.transaction_over(1);
     assert!(locks.all().is_empty());
-    assert!(locks.try_lock(&wanted(1, Mode::Shared)).unwrap());
+    assert!(locks.try_lock(&wanted(1, Mode::Shared), || true).unwrap());
     locks.transaction_over(1);
     assert_eq!(
         locks.all(),
@@ -75,7 +79,11 @@ fn what_is_of_a_transaction_goes_with_it() {
 #[tokio::test]
 async fn who_waits_gets_it_in_turn() {
     let locks = AdvisoryLocks::default();
-    assert!(locks.try_lock(&wanted(1, Mode::Exclusive)).unwrap());
+    assert!(
+        locks
+            .try_lock(&wanted(1, Mode::Exclusive), || true)
+            .unwrap()
+    );
     let second = wanted(2, Mode::Exclusive);
     let third = wanted(3, Mode::Shared);
     let mut second = Box::pin(locks.lock(&second, || true));
@@ -92,8 +100,12 @@ async fn who_waits_gets_it_in_turn() {
         .await
         .unwrap()
         .unwrap();
-    assert!(!locks.try_lock(&wanted(2, Mode::Exclusive)).unwrap());
-    assert!(locks.try_lock(&wanted(2, Mode::Shared)).unwrap());
+    assert!(
+        !locks
+            .try_lock(&wanted(2, Mode::Exclusive), || true)
+            .unwrap()
+    );
+    assert!(locks.try_lock(&wanted(2, Mode::Shared), || true).unwrap());
 }
 
 #[tokio::test]
@@ -103,8 +115,12 @@ async fn two_that_wait_for_each_other_are_told() {
         key: Key::Two(1, 2),
         ..wanted(pid, Mode::Exclusive)
     };
-    assert!(locks.try_lock(&wanted(1, Mode::Exclusive)).unwrap());
-    assert!(locks.try_lock(&other(2)).unwrap());
+    assert!(
+        locks
+            .try_lock(&wanted(1, Mode::Exclusive), || true)
+            .unwrap()
+    );
+    assert!(locks.try_lock(&other(2), || true).unwrap());
     let first = other(1);
     let mut first = Box::pin(locks.lock(&first, || true));
     assert!(first.as_mut().now_or_never().is_none());
@@ -122,6 +138,8 @@ async fn a_session_that_has_ended_gets_none() {
     let locks = AdvisoryLocks::default();
     let refused = locks.lock(&wanted(1, Mode::Exclusive), || false).await;
     assert_eq!(refused.unwrap_err().state, SqlState::AdminShutdown);
+    let refused = locks.try_lock(&wanted(1, Mode::Shared), || false);
+    assert_eq!(refused.unwrap_err().state, SqlState::AdminShutdown);
     assert!(locks.all().is_empty());
 }
 
@@ -129,10 +147,13 @@ async fn a_session_that_has_ended_gets_none() {
 fn a_session_holds_so_many_and_no_more() {
     let locks = AdvisoryLocks::default();
     let take = |number: usize| {
-        locks.try_lock(&Wanted {
-            key: Key::One(number.try_into().unwrap()),
-            ..wanted(1, Mode::Shared)
-        })
+        locks.try_lock(
+            &Wanted {
+                key: Key::One(number.try_into().unwrap()),
+                ..wanted(1, Mode::Shared)
+            },
+            || true,
+        )
     };
     for number in 0..MOST {
         assert!(take(number).unwrap());

@@ -42,7 +42,7 @@ pub(super) use functions::{
     ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_without,
 };
 pub(crate) use functions::{check_json, jsonb};
-pub(crate) use labels::shown as shown_label;
+pub(crate) use labels::{shown as shown_label, without_marks};
 pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};

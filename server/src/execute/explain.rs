@@ -27,6 +27,7 @@ use sluice_sql::{Explain, ExplainFormat, Statement, ast};
 use super::{continuous_plan, engine_error};
 use crate::{
     catalog::QualifiedName,
+    dialect::without_marks,
     engine::Admission,
     error::{Error, Result, SqlState},
     session::Session,
@@ -160,7 +161,7 @@ async fn shown(
                 }
             }
         };
-        let rows = lines(format, &text).map_err(external)?;
+        let rows = lines(format, &without_marks(&text)).map_err(external)?;
         let schema = rows.schema();
         let rows = futures::stream::iter([Ok(rows)]);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)) as SendableRecordBatchStream)

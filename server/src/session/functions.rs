@@ -15,10 +15,10 @@ use sluice_sql::{
     },
 };
 
-use super::Session;
+use super::{Session, temp::TempTables};
 use crate::{
     access::Target,
-    catalog::{Catalog, Object, QualifiedName},
+    catalog::{Catalog, Object, QualifiedName, TEMP_SCHEMA},
     error::{Error, Result},
 };
 
@@ -89,6 +89,7 @@ impl Session {
         }
         let mut calls = Calls {
             catalog: &catalog,
+            temp: &self.temp,
             role: self.role(),
             views: BTreeSet::new(),
         };
@@ -122,6 +123,8 @@ fn names_in(state: &SessionState, name: &str, names: &mut BTreeSet<String>) {
 /// Goes through what a statement calls.
 struct Calls<'a> {
     catalog: &'a Catalog,
+    /// What is temporary in the session.
+    temp: &'a TempTables,
     role: String,
     /// Views that were gone through.
     views: BTreeSet<QualifiedName>,
@@ -212,6 +215,12 @@ impl Visitor for Calls<'_> {
         let Ok(name) = QualifiedName::from_sql(relation) else {
             return ControlFlow::Continue(());
         };
+        if name.schema == TEMP_SCHEMA {
+            return match self.temp.query(&name.name) {
+                Some(query) if self.views.insert(name.clone()) => query.visit(self),
+                _ => ControlFlow::Continue(()),
+            };
+        }
         match self.catalog.get(&name).map(AsRef::as_ref) {
             Some(Object::View(view)) if self.views.insert(name.clone()) => {
                 view.statement.query.visit(self)

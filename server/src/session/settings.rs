@@ -237,15 +237,18 @@ impl Settings {
         }
     }
 
-    /// Every parameter, as SHOW ALL gives them.
-    pub(super) fn all(&self) -> Result<RecordBatch> {
+    /// Every parameter, as SHOW ALL gives them; `about` knows those that follow from something else.
+    pub(super) fn all(&self, about: impl Fn(&str) -> Option<String>) -> Result<RecordBatch> {
         let mut names: Vec<&str> = parameters().map(|(name, ..)| name).collect();
         names.sort_by_key(|name| name.to_lowercase());
-        let values = names.iter().map(|name| self.get(name));
+        let values = names
+            .iter()
+            .map(|name| about(name).or_else(|| self.get(name)));
         let values: StringArray = values.collect();
-        let about: StringArray = names.iter().map(|_| None::<&str>).collect();
+        let descriptions: StringArray = names.iter().map(|_| None::<&str>).collect();
         let names = StringArray::from(names.clone());
-        let columns: Vec<ArrayRef> = vec![Arc::new(names), Arc::new(values), Arc::new(about)];
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(names), Arc::new(values), Arc::new(descriptions)];
         RecordBatch::try_new(all_schema(), columns)
             .map_err(|error| Error::internal(error.to_string()))
     }

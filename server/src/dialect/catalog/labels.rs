@@ -30,6 +30,16 @@ pub(crate) fn shown(name: &str) -> &str {
     name.strip_prefix("__alias_").unwrap_or(name)
 }
 
+/// The text of a plan with the marks cut off.
+pub(crate) fn without_marks(text: &str) -> String {
+    let mut pieces = text.split(MARK);
+    let mut shown = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        shown.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    shown
+}
+
 /// A result's columns under the names that clients see.
 pub fn shown_schema(schema: &SchemaRef) -> SchemaRef {
     let as_seen = |field: &FieldRef| shown(field.name()).len() == field.name().len();
@@ -316,3 +326,6 @@ fn of_type(data_type: &DataType) -> String {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,13 +127,14 @@ impl Client {
         now.saturating_duration_since(self.opened)
     }
 
-    /// Forgets every handle and ends every result.
+    /// Forgets every handle, ends every result and lets go what the session has locked.
     pub(super) fn close(&self) {
         let mut handles = self.handles.lock();
         handles.statements.clear();
         handles.tickets.clear();
         drop(handles);
         self.closed.cancel();
+        self.session.let_go();
     }
 
     /// Keeps a prepared statement and gives its handle.

@@ -218,6 +218,10 @@ impl Registry {
                 && client.age(now) < TOKEN_LIFE
                 && self.may_go_on(client)
         });
+        if alive.is_none() {
+            // Refused once, it is not good again when the role may log in again. What runs holds the session until it is done.
+            self.tokens.lock().remove(token);
+        }
         alive.ok_or_else(|| {
             Error::user(
                 SqlState::InvalidAuthorization,

@@ -11,6 +11,8 @@ use datafusion::physical_plan::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::dialect::without_marks;
+
 /// The document of a query's plan, or of those of a statement that writes, with what it does and to which relation; `took` is there where
 /// it was run.
 pub(super) fn document(
@@ -124,7 +126,7 @@ fn node(plan: &dyn ExecutionPlan, analyzed: bool) -> (Value, Duration) {
 
 /// The operator in a line of the engine's.
 fn line(plan: &dyn ExecutionPlan) -> String {
-    displayable(plan).one_line().to_string().trim().to_owned()
+    without_marks(displayable(plan).one_line().to_string().trim())
 }
 
 /// PostgreSQL's word for an operator, where it has one.

@@ -54,7 +54,12 @@ impl TempTables {
 
     /// The query of a view.
     pub(in crate::session) fn definition(&self, name: &str) -> Option<String> {
-        Some(self.view(name)?.statement.query.to_string())
+        Some(self.query(name)?.to_string())
+    }
+
+    /// The same as it was parsed.
+    pub(in crate::session) fn query(&self, name: &str) -> Option<Box<ast::Query>> {
+        Some(self.view(name)?.statement.query.clone())
     }
 
     /// The statement that removes what has a name.

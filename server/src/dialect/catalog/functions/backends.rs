@@ -60,19 +60,24 @@ fn send(facts: &Facts, arguments: &[ScalarValue], signal: Signal) -> Result<bool
     };
     let found = facts.access.as_ref().and_then(|(engine, actor)| {
         let session = engine.activities().get(i32::try_from(pid).ok()?)?;
-        Some((engine.catalog(), actor.current(), session))
+        Some((engine, actor.current(), session))
     });
-    let Some((catalog, role, session)) = found else {
+    let Some((engine, role, session)) = found else {
         (facts.warn)(Error::user(
             SqlState::Warning,
             format!("PID {pid} is not a PostgreSQL backend process"),
         ));
         return Ok(false);
     };
+    let catalog = engine.catalog();
     catalog.check_signal(&role, session.user(), signal)?;
     match signal {
         Signal::Cancel => session.cancel(),
-        Signal::Terminate => session.end(),
+        Signal::Terminate => {
+            // First: who is to end takes no more locks. Its door may clear it away much later.
+            session.end();
+            engine.advisory_locks().leave(session.pid());
+        }
     }
     Ok(true)
 }

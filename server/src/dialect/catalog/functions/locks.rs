@@ -103,6 +103,12 @@ fn session(facts: &Facts) -> Option<(&Arc<Engine>, i32)> {
     Some((engine, facts.pid?))
 }
 
+/// Whether a session is there and has not been told to end: one that was takes no more locks, for those it had are gone.
+fn is_there(engine: &Engine, pid: i32) -> bool {
+    let session = engine.activities().get(pid);
+    session.is_some_and(|session| !session.ended().is_cancelled())
+}
+
 /// The key of these arguments, none of which is NULL.
 fn key(arguments: &[Option<i64>]) -> Result<Option<Key>> {
     let of_integer = |number: i64| {
@@ -140,12 +146,15 @@ fn tried(facts: &Facts, arguments: &[ScalarValue], mode: Mode, until: Until) -> 
     let Some((engine, pid)) = session(facts) else {
         return Ok(true);
     };
-    engine.advisory_locks().try_lock(&Wanted {
+    let wanted = Wanted {
         pid,
         key,
         mode,
         until,
-    })
+    };
+    engine
+        .advisory_locks()
+        .try_lock(&wanted, || is_there(engine, pid))
 }
 
 fn unlocked(facts: &Facts, arguments: &[ScalarValue], mode: Mode) -> Result<bool> {
@@ -199,8 +208,8 @@ impl Waits {
             mode: self.mode,
             until: self.until,
         };
-        let is_there = || engine.activities().get(pid).is_some();
-        let taken = engine.advisory_locks().lock(&wanted, is_there);
+        let there = || is_there(engine, pid);
+        let taken = engine.advisory_locks().lock(&wanted, there);
         let limit = (self.facts.setting)("lock_timeout");
         match limit.and_then(|limit| duration(&limit)).flatten() {
             None => taken.await,

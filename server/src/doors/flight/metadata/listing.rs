@@ -12,9 +12,10 @@ use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetDbSchemas, CommandGetTableTypes, CommandGetTables,
 };
 use datafusion::{catalog::SchemaProvider, datasource::TableType};
+use sluice_sql::Privilege;
 
 use super::{columns::Place, failed};
-use crate::{doors::flight::wire, error::Result, session::Session};
+use crate::{access::Target, doors::flight::wire, error::Result, session::Session};
 
 /// The schema whose relations the server makes up.
 const SYSTEM: &str = "system";
@@ -111,8 +112,13 @@ fn type_name(schema: &str, table_type: TableType) -> &'static str {
     }
 }
 
+/// Every schema but those of people that the session's role may not use.
 fn every_schema(session: &Session) -> Vec<(String, String, Arc<dyn SchemaProvider>)> {
     let context = session.context();
+    let (state, role) = (session.engine().catalog(), session.role());
+    let usable = |name: &str| {
+        !state.has_schema(name) || state.may(&role, Privilege::Usage, Target::Schema(name))
+    };
     let mut all = vec![];
     for catalog in context.catalog_names() {
         let Some(provider) = context.catalog(&catalog) else {
@@ -121,7 +127,7 @@ fn every_schema(session: &Session) -> Vec<(String, String, Arc<dyn SchemaProvide
         let names = provider.schema_names();
         for name in names
             .into_iter()
-            .filter(|name| !HIDDEN.contains(&name.as_str()))
+            .filter(|name| !HIDDEN.contains(&name.as_str()) && usable(name))
         {
             if let Some(schema) = provider.schema(&name) {
                 all.push((catalog.clone(), name, schema));
