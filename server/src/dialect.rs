@@ -18,7 +18,8 @@ pub use self::catalog::{
     install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{
-    array_oid, check_json, format_type, jsonb, shown_label, shown_oid, twice, type_oid,
+    array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid, twice,
+    type_oid,
 };
 pub use self::refused::check;
 pub(crate) use self::spelling::list_of;
