@@ -112,6 +112,14 @@ fn columns_of_declared_types_are_read_and_written_in_binary() {
             "UPDATE kept SET id = $1, name = $2 WHERE id = $3",
             vec![Type::UUID, Type::TEXT, Type::UUID],
         ),
+        (
+            "UPDATE kept SET doc = coalesce(doc, '{}') || $1",
+            vec![Type::JSONB],
+        ),
+        (
+            "SELECT $1 || doc, doc - $2 FROM kept",
+            vec![Type::JSONB, Type::TEXT],
+        ),
     ] {
         let statement = block_on(pg.client().prepare(sql)).unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(statement.params(), expected, "{sql}");
