@@ -34,11 +34,15 @@ pub(crate) fn into_columns(
     let plan = with_typed_parameters(plan, skip, fields)?;
     let given = plan.schema().fields().len().saturating_sub(skip);
     check_width(given, fields.len())?;
+    // Of a column of a UNION the engine says the type of the first arm until it has the whole plan.
+    let any_union = plan
+        .exists(|node| Ok(matches!(node, LogicalPlan::Union(_))))
+        .map_err(engine_error)?;
     // What each is made of: a literal; anything that the engine may still give another type, which it does when it has the whole plan.
     let made_of: Vec<(bool, bool)> = match top(&plan) {
         Some(exprs) => exprs
             .iter()
-            .map(|expr| (is_literal(expr), !is_column(expr)))
+            .map(|expr| (is_literal(expr), any_union || !is_column(expr)))
             .collect(),
         None => Vec::new(),
     };
