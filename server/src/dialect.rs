@@ -22,6 +22,7 @@ pub(crate) use self::catalog::{
     type_oid,
 };
 pub use self::refused::check;
+pub(crate) use self::refused::check_no_parameter;
 pub(crate) use self::spelling::list_of;
 
 /// The function by which a value is looked for in a list that is a parameter.

@@ -337,6 +337,7 @@ async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &st
 /// Runs a query over tables and commits its result as the table's first version.
 async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -> Result<u64> {
     let engine = session.engine();
+    dialect::check_no_parameter(query)?;
     let sketches = sketches_option(&object.statement.options)?;
     let query = match (sketches, dialect::definition(query)?) {
         (Sketches::Dropped, query) => query,
