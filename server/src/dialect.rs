@@ -18,10 +18,11 @@ pub use self::catalog::{
     install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{
-    array_oid, check_json, format_type, jsonb, shown_label, shown_oid, twice, type_oid,
-    without_marks,
+    array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid, twice,
+    type_oid, without_marks,
 };
 pub use self::refused::check;
+pub(crate) use self::refused::check_no_parameter;
 pub(crate) use self::spelling::list_of;
 
 /// The function by which a value is looked for in a list that is a parameter.

@@ -35,7 +35,7 @@ use sluice_planner::Sealing;
 use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
-pub(crate) use self::ad_hoc::{Admission, broken_down};
+pub(crate) use self::ad_hoc::{Admission, panicked};
 use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
     activity::Activities,

@@ -113,6 +113,8 @@ pub enum SqlState {
     FeatureNotSupported,
     /// 42704
     UndefinedObject,
+    /// 42P02
+    UndefinedParameter,
     /// 55P02
     CantChangeRuntimeParam,
     /// 2BP01
@@ -220,6 +222,7 @@ impl SqlState {
             Self::DataException => "22000",
             Self::FeatureNotSupported => "0A000",
             Self::UndefinedObject => "42704",
+            Self::UndefinedParameter => "42P02",
             Self::CantChangeRuntimeParam => "55P02",
             Self::DependentObjectsStillExist => "2BP01",
             Self::ObjectNotInPrerequisiteState => "55000",

@@ -112,8 +112,33 @@ fn columns_of_declared_types_are_read_and_written_in_binary() {
             "UPDATE kept SET id = $1, name = $2 WHERE id = $3",
             vec![Type::UUID, Type::TEXT, Type::UUID],
         ),
+        (
+            "UPDATE kept SET doc = coalesce(doc, '{}') || $1",
+            vec![Type::JSONB],
+        ),
+        (
+            "SELECT $1 || doc, doc - $2 FROM kept",
+            vec![Type::JSONB, Type::TEXT],
+        ),
     ] {
         let statement = block_on(pg.client().prepare(sql)).unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(statement.params(), expected, "{sql}");
     }
+}
+
+#[test]
+fn rows_of_parameters_and_of_calls_are_inserted_together() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE mixed (n INT, id UUID, doc JSONB)");
+    let sql = "INSERT INTO mixed VALUES ($1, gen_random_uuid(), $2), ($3, $4, '{}'::jsonb)";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    let expected = [Type::INT4, Type::JSONB, Type::INT4, Type::UUID];
+    assert_eq!(statement.params(), expected);
+    let sql = "INSERT INTO mixed VALUES ($1, gen_random_uuid(), NULL), ($2, NULL, '{}'::jsonb)";
+    let done = block_on(pg.client().execute(sql, &[&1_i32, &2_i32])).unwrap();
+    assert_eq!(done, 2);
+    let sql = "SELECT count(*) FROM mixed WHERE id IS NOT NULL";
+    let rows = block_on(pg.client().query(sql, &[])).unwrap();
+    assert_eq!(rows[0].get::<_, i64>(0), 1);
 }

@@ -39,7 +39,7 @@ fn translate(error: &DataFusionError) -> PlanError {
             Some(ours) => ours.clone(),
             None => match inner.downcast_ref::<DataFusionError>() {
                 Some(inner) => translate(inner),
-                None => PlanError::new(Kind::Data, lower_first(&inner.to_string())),
+                None => of_data(&inner.to_string()),
             },
         },
         DataFusionError::ArrowError(inner, _) => translate_arrow(inner),
@@ -48,8 +48,7 @@ fn translate(error: &DataFusionError) -> PlanError {
         DataFusionError::Plan(text) => translate_plan(text),
         DataFusionError::SQL(inner, _) => PlanError::invalid(lower_first(&inner.to_string())),
         DataFusionError::Configuration(text) => PlanError::invalid(lower_first(text)),
-        DataFusionError::Execution(text) if is_overflow(text) => too_large(),
-        DataFusionError::Execution(text) => PlanError::new(Kind::Data, lower_first(text)),
+        DataFusionError::Execution(text) => of_data(text),
         DataFusionError::ResourcesExhausted(text) => {
             PlanError::new(Kind::Resources, "the memory for ad-hoc queries is used up")
                 .detail(text.clone())
@@ -63,6 +62,14 @@ fn translate(error: &DataFusionError) -> PlanError {
                 false => PlanError::internal(lower_first(&text)),
             }
         }
+    }
+}
+
+/// What went wrong with rows. A task of the engine's that panicked tells of it in words alone.
+fn of_data(text: &str) -> PlanError {
+    match is_overflow(text) {
+        true => too_large(),
+        false => PlanError::new(PlanErrorKind::Data, lower_first(text)),
     }
 }
 
@@ -96,7 +103,7 @@ fn translate_arrow(error: &ArrowError) -> PlanError {
     match error {
         ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
             Some(inner) => translate(inner),
-            None => PlanError::new(Kind::Data, lower_first(&inner.to_string())),
+            None => of_data(&inner.to_string()),
         },
         ArrowError::DivideByZero => PlanError::new(Kind::Data, "division by zero"),
         ArrowError::ArithmeticOverflow(text)

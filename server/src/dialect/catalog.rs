@@ -280,7 +280,13 @@ pub(crate) fn twice(name: &str) -> Error {
 }
 
 /// Makes a statement in PostgreSQL's grammar one that the engine can plan.
-pub fn rewrite(statement: ast::Statement) -> ast::Statement {
+pub fn rewrite(mut statement: ast::Statement) -> ast::Statement {
+    spelling::of_one_type(&mut statement);
+    rewrite_cells(statement)
+}
+
+/// [`rewrite`] of the VALUES of an INSERT: their cells are of the types of the table's columns, whatever stands in other rows.
+pub(crate) fn rewrite_cells(statement: ast::Statement) -> ast::Statement {
     let statement = labels::keep(statement);
     let about_the_catalog = answer::only_catalog(&statement);
     let statement = spelling::rewrite(statement, about_the_catalog);

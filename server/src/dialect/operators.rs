@@ -1,14 +1,14 @@
 //! Operators of PostgreSQL's that depend on the types beside them: an interval multiplied, a date and an interval, lists that overlap.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::{
     common::{DFSchema, DataFusionError, Result},
     functions_nested::array_has::array_has_any_udf,
     logical_expr::{
         Cast, Expr, ExprSchemable, Operator, binary_expr,
-        expr::ScalarFunction,
+        expr::{Placeholder, ScalarFunction},
         planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
     },
     prelude::lit,
@@ -71,13 +71,17 @@ impl ExprPlanner for Operators {
             let sides = (is_jsonb(&expr.left, schema), is_jsonb(&expr.right, schema));
             let function = match (&expr.op, sides) {
                 (B::StringConcat, (true, true)) => Some(jsonb_concat()),
-                (B::StringConcat, (true, false)) if is_unknown(&expr.right) => Some(jsonb_concat()),
-                (B::StringConcat, (false, true)) if is_unknown(&expr.left) => Some(jsonb_concat()),
+                (B::StringConcat, (true, false)) if is_open(&expr.right) => Some(jsonb_concat()),
+                (B::StringConcat, (false, true)) if is_open(&expr.left) => Some(jsonb_concat()),
                 (B::Minus, (true, false)) => Some(jsonb_without()),
                 _ => None,
             };
             if let Some(function) = function {
-                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                let sides = match expr.op {
+                    B::StringConcat => vec![as_jsonb(expr.left), as_jsonb(expr.right)],
+                    _ => vec![expr.left, expr.right],
+                };
+                let call = ScalarFunction::new_udf(function, sides);
                 return Ok(PlannerResult::Planned(Expr::ScalarFunction(call)));
             }
         }
@@ -114,10 +118,54 @@ impl ExprPlanner for Operators {
 
 /// Whether it is of the type `jsonb`, which a text carries.
 fn is_jsonb(expr: &Expr, schema: &DFSchema) -> bool {
+    if is_marked(expr, "jsonb", schema) {
+        return true;
+    }
+    // What one of several is bears no mark; all of them are of one type.
+    match expr {
+        Expr::Alias(alias) => is_jsonb(&alias.expr, schema),
+        Expr::Case(case) => {
+            let thens = case.when_then_expr.iter().map(|(_, then)| then);
+            let mut branches = thens.chain(&case.else_expr);
+            branches.any(|branch| is_jsonb(branch, schema))
+        }
+        Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
+            ("coalesce" | "nullif" | "greatest" | "least", arguments) => {
+                arguments.iter().any(|argument| is_jsonb(argument, schema))
+            }
+            ("array_element", [Expr::ScalarFunction(list), ..]) if list.name() == "make_array" => {
+                list.args.iter().any(|element| is_jsonb(element, schema))
+            }
+            ("array_element", [list, ..]) => is_marked(list, "jsonb[]", schema),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_marked(expr: &Expr, name: &str, schema: &DFSchema) -> bool {
     expr.to_field(schema).is_ok_and(|(_, field)| {
         let mark = field.metadata().get(TYPE);
-        mark.is_some_and(|mark| mark == "jsonb")
+        mark.is_some_and(|mark| mark == name)
     })
+}
+
+/// Whether it may be of any type yet.
+fn is_open(expr: &Expr) -> bool {
+    is_unknown(expr) || matches!(expr, Expr::Placeholder(_))
+}
+
+/// A parameter beside a `jsonb` is one, and is told as such.
+fn as_jsonb(side: Expr) -> Expr {
+    match side {
+        Expr::Placeholder(Placeholder { id, .. }) => {
+            let mark = HashMap::from([(TYPE.to_owned(), "jsonb".to_owned())]);
+            let field = Field::new(&id, DataType::Utf8, true).with_metadata(mark);
+            let field = Some(Arc::new(field));
+            Expr::Placeholder(Placeholder { id, field })
+        }
+        other => other,
+    }
 }
 
 /// Whether it is a text in quotes, which may be anything yet.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
-    Expr, Query, SelectItem, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+    Expr, Query, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, Visit, Visitor,
 };
 
 use super::spelling;
@@ -17,6 +17,30 @@ pub fn check(statement: &Statement) -> Result<()> {
     match spelling::refused_join(statement) {
         Some(error) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// An error where a query has a parameter, which a definition has no values for.
+pub(crate) fn check_no_parameter(query: &Query) -> Result<()> {
+    match query.visit(&mut Parameters) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(name) => Err(Error::user(
+            SqlState::UndefinedParameter,
+            format!("there is no parameter {name}"),
+        )),
+    }
+}
+
+struct Parameters;
+
+impl Visitor for Parameters {
+    type Break = String;
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<String> {
+        match &value.value {
+            Value::Placeholder(name) => ControlFlow::Break(name.clone()),
+            _ => ControlFlow::Continue(()),
+        }
     }
 }
 

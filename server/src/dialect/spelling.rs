@@ -14,6 +14,7 @@ mod ranked;
 mod regex;
 mod subqueries;
 mod ties;
+mod values;
 
 use std::ops::ControlFlow;
 
@@ -25,6 +26,7 @@ use sluice_sql::ast::{
 
 pub(super) use joins::refused as refused_join;
 pub(crate) use literals::{list_of, malformed_list};
+pub(super) use values::of_one_type;
 
 use super::catalog::{ANY, AT_TIME_ZONE, RECORD};
 

@@ -340,7 +340,7 @@ fn give_way() {
 }
 
 /// What is said of a query that panicked with this: Arrow's arrays do so where they would be larger than their offsets can tell.
-fn panicked(panic: &(dyn Any + Send)) -> DataFusionError {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> DataFusionError {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     match text {
@@ -350,6 +350,6 @@ fn panicked(panic: &(dyn Any + Send)) -> DataFusionError {
 }
 
 /// What is said of a query that broke down.
-pub(crate) fn broken_down() -> DataFusionError {
+fn broken_down() -> DataFusionError {
     external(Error::internal("the query has broken down"))
 }

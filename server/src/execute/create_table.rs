@@ -7,8 +7,11 @@ mod like;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::{
+    common::Column,
+    logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder},
+};
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use sluice_connectors::{
@@ -188,6 +191,7 @@ pub(crate) fn once_plan(create: &CreateTable, plan: LogicalPlan) -> Result<Logic
         &create.renamed,
         "too many column names were specified",
     )?;
+    let plan = signed(plan)?;
     match create.data {
         WithData::Rows => Ok(plan),
         WithData::No => LogicalPlanBuilder::from(plan)
@@ -195,6 +199,32 @@ pub(crate) fn once_plan(create: &CreateTable, plan: LogicalPlan) -> Result<Logic
             .and_then(LogicalPlanBuilder::build)
             .map_err(engine_error),
     }
+}
+
+/// The plan with numbers that have no sign (`row_number()`, `rank()`) as what PostgreSQL has them, which tables can hold.
+fn signed(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let schema = Arc::clone(plan.schema());
+    let mut any = false;
+    let exprs = schema.iter().map(|(qualifier, field)| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        let to = match field.data_type() {
+            DataType::UInt64 | DataType::UInt32 => DataType::Int64,
+            DataType::UInt16 => DataType::Int32,
+            DataType::UInt8 => DataType::Int16,
+            _ => return column,
+        };
+        any = true;
+        let cast = Expr::Cast(Cast::new(Box::new(column), to));
+        cast.alias_qualified(qualifier.cloned(), field.name())
+    });
+    let exprs: Vec<Expr> = exprs.collect();
+    if !any {
+        return Ok(plan);
+    }
+    LogicalPlanBuilder::from(plan)
+        .project(exprs)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(engine_error)
 }
 
 fn partition_names(create: &CreateTable) -> Vec<String> {
@@ -310,6 +340,7 @@ async fn clear_companion(engine: &Arc<Engine>, object: &TableObject, suffix: &st
 /// Runs a query over tables and commits its result as the table's first version.
 async fn run_once(session: &Session, object: &TableObject, query: &ast::Query) -> Result<u64> {
     let engine = session.engine();
+    dialect::check_no_parameter(query)?;
     let sketches = sketches_option(&object.statement.options)?;
     let query = match (sketches, dialect::definition(query)?) {
         (Sketches::Dropped, query) => query,

@@ -10,11 +10,13 @@ use super::{
 };
 use crate::{
     catalog::{CatalogFiles, Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
+    dialect,
     error::{Error, Result, SqlState},
     session::Session,
 };
 
 pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcome> {
+    dialect::check_no_parameter(&create.query)?;
     let name = QualifiedName::from_sql(&create.name)?;
     let reads_temp = || {
         let read = relations(&create.query);

@@ -29,6 +29,12 @@ fn from_engine(error: &DataFusionError) -> Error {
     }
     let root = error.find_root();
     let text = root.strip_backtrace();
+    // A value that cannot be read is quoted in Arrow's errors, and may say anything.
+    if !matches!(root, DataFusionError::ArrowError(..))
+        && let Some(error) = too_large(&text)
+    {
+        return error;
+    }
     match root {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => ours.clone(),
@@ -74,11 +80,21 @@ fn from_arrow(error: &ArrowError) -> Error {
             Some(ours) => ours.clone(),
             None => match inner.downcast_ref::<DataFusionError>() {
                 Some(engine) => from_engine(engine),
-                None => Error::internal(inner.to_string()),
+                None => {
+                    let text = inner.to_string();
+                    too_large(&text).unwrap_or_else(|| Error::internal(text))
+                }
             },
         },
-        _ => Error::internal(text),
+        _ => too_large(&text).unwrap_or_else(|| Error::internal(text)),
     }
+}
+
+/// What is said where an array would be larger than its offsets can tell, of the array or of the task that made it; the planner's table of
+/// errors has the words.
+fn too_large(text: &str) -> Option<Error> {
+    let is_overflow = text.to_ascii_lowercase().contains("offset overflow");
+    is_overflow.then(|| engine_error(DataFusionError::Execution(text.to_owned())))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use sluice_planner::functions::makes_much;
 
 use super::{Session, generic_plan::task_context};
 use crate::{
-    engine::broken_down,
+    engine::panicked,
     table::{Bind, CachedTable, SluiceTable, fits},
 };
 
@@ -66,7 +66,8 @@ impl Session {
         plan: &LogicalPlan,
     ) -> Result<Option<SendableRecordBatchStream>> {
         let run = AssertUnwindSafe(self.run_if_small(plan)).catch_unwind();
-        run.await.unwrap_or_else(|_| Err(broken_down()))
+        run.await
+            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
     }
 
     async fn run_if_small(&self, plan: &LogicalPlan) -> Result<Option<SendableRecordBatchStream>> {
@@ -142,7 +143,7 @@ pub(super) fn run_here(
     let rows = execute_stream(plan, context)?;
     let schema = rows.schema();
     let rows = AssertUnwindSafe(rows).catch_unwind();
-    let rows = rows.map(|batch| batch.unwrap_or_else(|_| Err(broken_down())));
+    let rows = rows.map(|batch| batch.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))));
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 

@@ -268,6 +268,7 @@ impl Session {
         }
         let (schema, batches, tag) = match &create.query {
             Some(query) => {
+                crate::dialect::check_no_parameter(query)?;
                 let query = ast::Statement::Query(query.clone());
                 let plan = self.plan(&self.as_planned(query)).await?;
                 let plan = crate::execute::once_plan(create, plan)?;

@@ -34,11 +34,15 @@ pub(crate) fn into_columns(
     let plan = with_typed_parameters(plan, skip, fields)?;
     let given = plan.schema().fields().len().saturating_sub(skip);
     check_width(given, fields.len())?;
+    // Of a column of a UNION the engine says the type of the first arm until it has the whole plan.
+    let any_union = plan
+        .exists(|node| Ok(matches!(node, LogicalPlan::Union(_))))
+        .map_err(engine_error)?;
     // What each is made of: a literal; anything that the engine may still give another type, which it does when it has the whole plan.
     let made_of: Vec<(bool, bool)> = match top(&plan) {
         Some(exprs) => exprs
             .iter()
-            .map(|expr| (is_literal(expr), !is_column(expr)))
+            .map(|expr| (is_literal(expr), any_union || !is_column(expr)))
             .collect(),
         None => Vec::new(),
     };
@@ -261,9 +265,11 @@ pub(super) fn checked_values(plan: LogicalPlan, fields: &[FieldRef]) -> Result<L
     let plan = plan
         .transform_down(|plan| match plan {
             LogicalPlan::Values(Values { schema, mut values }) if refused.is_none() => {
+                let several = values.len() > 1;
                 for row in &mut values {
                     for (cell, field) in row.iter_mut().zip(fields) {
                         match cell_of(cell.clone(), field, &nothing) {
+                            Ok(checked) if several => *cell = unmarked(checked, &nothing),
                             Ok(checked) => *cell = checked,
                             Err(error) => refused = Some(error),
                         }
@@ -286,6 +292,23 @@ pub(super) fn checked_values(plan: LogicalPlan, fields: &[FieldRef]) -> Result<L
         .data
         .transform_up(|plan| plan.recompute_schema().map(Transformed::yes));
     Ok(known.map_err(engine_error)?.data)
+}
+
+/// A cell without the mark of a type that its text carries: when the values of parameters are known, the engine wants the cells of all rows to
+/// be alike. A parameter keeps its mark until then, by which it is told.
+fn unmarked(cell: Expr, nothing: &DFSchema) -> Expr {
+    let is_parameter = match &cell {
+        Expr::Cast(cast) => matches!(cast.expr.as_ref(), Expr::Placeholder(_)),
+        other => matches!(other, Expr::Placeholder(_)),
+    };
+    match cell.to_field(nothing) {
+        Ok((_, given)) if !is_parameter && !given.metadata().is_empty() => {
+            // A cast to a field that has a name gives what is known of that field, and nothing else.
+            let bare = Field::new("value", given.data_type().clone(), true);
+            Expr::Cast(Cast::new_from_field(Box::new(cell), Arc::new(bare)))
+        }
+        _ => cell,
+    }
 }
 
 /// The schema of rows that may have NULL anywhere.

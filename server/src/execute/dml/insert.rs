@@ -166,8 +166,8 @@ async fn values(
             }
         }
     }
-    let ast::Statement::Query(query) = session.as_planned(ast::Statement::Query(Box::new(query)))
-    else {
+    let query = ast::Statement::Query(Box::new(query));
+    let ast::Statement::Query(query) = dialect::rewrite_cells(query) else {
         return Err(Error::internal("a query became something else"));
     };
     // Names are exact by now.

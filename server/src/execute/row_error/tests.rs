@@ -49,3 +49,26 @@ fn words_that_mean_a_condition_have_its_code_whatever_carried_them() {
         assert_eq!(told.message, message);
     }
 }
+
+#[test]
+fn an_array_that_would_be_too_large_is_beyond_a_limit_whatever_says_so() {
+    let message = "task 5 panicked with message \"offset overflow\"";
+    for error in [
+        DataFusionError::Execution("offset overflow".into()),
+        DataFusionError::External(message.into()),
+        DataFusionError::Internal(message.into()),
+        DataFusionError::ArrowError(Box::new(ArrowError::OffsetOverflowError(1 << 31)), None),
+    ] {
+        let told = row_error(&error);
+        assert_eq!(told.state, SqlState::ProgramLimitExceeded, "{told}");
+        assert!(told.hint.is_some(), "{told}");
+    }
+}
+
+#[test]
+fn a_value_that_says_so_is_a_value() {
+    let message = "Cannot cast string 'offset overflow' to value of Int32 type";
+    let error = ArrowError::CastError(message.into());
+    let told = row_error(&DataFusionError::ArrowError(Box::new(error), None));
+    assert_eq!(told.state, SqlState::InvalidTextRepresentation, "{told}");
+}
