@@ -92,17 +92,25 @@ impl ScalarUDFImpl for Written {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [given] = args.args.as_slice() else {
-            return Err(external(Error::internal("a cast has one argument")));
-        };
-        Ok(match given {
-            ColumnarValue::Array(array) => ColumnarValue::Array(self.written(array)?),
-            ColumnarValue::Scalar(scalar) => {
-                let array = self.written(&scalar.to_array()?)?;
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
-            }
-        })
+        of_one(&args, |array| self.written(array))
     }
+}
+
+/// A function of one argument, of a column of it or of one value.
+pub(super) fn of_one(
+    args: &ScalarFunctionArgs,
+    of_array: impl Fn(&ArrayRef) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
+    let [given] = args.args.as_slice() else {
+        return Err(external(Error::internal("a cast has one argument")));
+    };
+    Ok(match given {
+        ColumnarValue::Array(array) => ColumnarValue::Array(of_array(array)?),
+        ColumnarValue::Scalar(scalar) => {
+            let array = of_array(&scalar.to_array()?)?;
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+        }
+    })
 }
 
 impl Written {
@@ -142,16 +150,7 @@ impl ScalarUDFImpl for Rounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [given] = args.args.as_slice() else {
-            return Err(external(Error::internal("a cast has one argument")));
-        };
-        Ok(match given {
-            ColumnarValue::Array(array) => ColumnarValue::Array(self.rounded(array)?),
-            ColumnarValue::Scalar(scalar) => {
-                let array = self.rounded(&scalar.to_array()?)?;
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
-            }
-        })
+        of_one(&args, |array| self.rounded(array))
     }
 }
 

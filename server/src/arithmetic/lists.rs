@@ -14,7 +14,8 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use crate::{doors::pg::list_of_text, error::Error, table::external};
+use super::cast::of_one;
+use crate::{doors::pg::list_of_text, table::external};
 
 /// The function that reads texts as lists of this type.
 pub(super) fn of(to: &DataType) -> ScalarUDF {
@@ -49,16 +50,7 @@ impl ScalarUDFImpl for ListOfText {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [given] = args.args.as_slice() else {
-            return Err(external(Error::internal("a cast has one argument")));
-        };
-        Ok(match given {
-            ColumnarValue::Array(array) => ColumnarValue::Array(self.read(array)?),
-            ColumnarValue::Scalar(scalar) => {
-                let array = self.read(&scalar.to_array()?)?;
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
-            }
-        })
+        of_one(&args, |array| self.read(array))
     }
 }
 

@@ -50,7 +50,8 @@ pub(crate) use self::{
     columns::{OID_ALIAS, TYPE, modifier, pg_type},
     encode::texts,
     parameters::{
-        IntervalFields, bytea_of, check_dimensions, interval_of, list_of_text, plain_interval,
+        IntervalFields, Letters, bytea_of, check_dimensions, interval_of, list_item, list_of_text,
+        plain_interval, skip_blanks,
     },
     startup::SERVER_VERSION,
 };

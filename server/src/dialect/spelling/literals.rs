@@ -10,7 +10,10 @@ use sluice_sql::ast::{
 
 use super::{expression, text, text_of};
 use crate::{
-    doors::pg::{IntervalFields, bytea_of, check_dimensions, interval_of, plain_interval},
+    doors::pg::{
+        IntervalFields, Letters, bytea_of, check_dimensions, interval_of, list_item,
+        plain_interval, skip_blanks,
+    },
     error::{Error, Result, SqlState},
 };
 
@@ -393,12 +396,6 @@ pub(crate) fn malformed_list(written: &str) -> Error {
     )
 }
 
-type Letters<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-fn skip_blanks(letters: &mut Letters<'_>) {
-    while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
-}
-
 fn list(letters: &mut Letters<'_>, element: Option<&DataType>) -> Option<(Expr, usize)> {
     letters.next_if_eq(&'{')?;
     let mut elem = Vec::new();
@@ -439,46 +436,11 @@ fn list(letters: &mut Letters<'_>, element: Option<&DataType>) -> Option<(Expr, 
     Some((Expr::Array(list), depth.unwrap_or(0) + 1))
 }
 
-/// One element: in quotes, or up to the next comma.
+/// One element, of the list's type where its text would be read otherwise.
 fn item(letters: &mut Letters<'_>, element: Option<&DataType>) -> Option<Expr> {
-    let (mut written, mut quoted, mut open) = (String::new(), false, false);
-    loop {
-        match letters.peek()? {
-            '"' => {
-                // Quotes are around all of an element.
-                if !open && (quoted || !written.is_empty()) {
-                    return None;
-                }
-                open = !open;
-                quoted = true;
-                letters.next();
-            }
-            '\\' => {
-                letters.next();
-                written.push(letters.next()?);
-                quoted = true;
-            }
-            ',' | '}' if !open => break,
-            '{' if !open => return None,
-            letter if quoted && !open && !letter.is_whitespace() => return None,
-            letter => {
-                if open || !quoted {
-                    written.push(*letter);
-                }
-                letters.next();
-            }
-        }
-    }
-    let written = match quoted {
-        true => written,
-        false => written.trim().to_owned(),
-    };
-    if !quoted && written.is_empty() {
-        return None;
-    }
-    if !quoted && written.eq_ignore_ascii_case("null") {
+    let Some(written) = list_item(letters)? else {
         return Some(Expr::Value(Value::Null.into()));
-    }
+    };
     let value = text(&written);
     Some(match element {
         Some(DataType::Bytea | DataType::Interval { .. } | DataType::Timestamp(..)) => {

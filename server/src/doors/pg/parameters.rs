@@ -17,7 +17,7 @@ pub(super) use binary::decode as from_binary;
 pub(crate) use interval::{
     Fields as IntervalFields, plain as plain_interval, restricted as interval_of,
 };
-pub(crate) use lists::check_dimensions;
+pub(crate) use lists::{Letters, check_dimensions, item as list_item, skip_blanks};
 pub(crate) use text::bytes as bytea_of;
 pub(super) use text::decode as from_text;
 

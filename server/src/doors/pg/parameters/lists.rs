@@ -61,9 +61,10 @@ struct Read {
     lengths: [Option<usize>; MOST_DIMENSIONS],
 }
 
-type Letters<'a> = iter::Peekable<std::str::Chars<'a>>;
+/// What is left of a list's text.
+pub(crate) type Letters<'a> = iter::Peekable<std::str::Chars<'a>>;
 
-fn skip_blanks(letters: &mut Letters<'_>) {
+pub(crate) fn skip_blanks(letters: &mut Letters<'_>) {
     while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
 }
 
@@ -100,8 +101,8 @@ impl Read {
     }
 }
 
-/// One element: in quotes, or up to the next comma.
-fn item(letters: &mut Letters<'_>) -> Option<Option<String>> {
+/// One element: in quotes, or up to the next comma; the inner `None` is NULL.
+pub(crate) fn item(letters: &mut Letters<'_>) -> Option<Option<String>> {
     let mut written = String::new();
     let (mut quoted, mut open, mut escaped) = (false, false, false);
     loop {
