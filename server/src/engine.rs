@@ -11,6 +11,7 @@ mod peek;
 mod provider;
 mod restore;
 mod stream;
+mod view_columns;
 
 pub use provider::SluiceCatalog;
 pub use stream::StreamRuntime;
@@ -35,7 +36,10 @@ use sluice_planner::Sealing;
 use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
-pub(crate) use self::ad_hoc::{Admission, panicked};
+pub(crate) use self::{
+    ad_hoc::{Admission, panicked},
+    view_columns::{Standing, ViewColumns},
+};
 use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
     activity::Activities,
@@ -100,6 +104,7 @@ pub struct Engine {
     /// What subscriptions may take of the streams' threads.
     subscriptions: parking_lot::Mutex<Allowance>,
     row_cache: Arc<RowCache>,
+    view_columns: ViewColumns,
     writings: Writings,
     ready: AtomicBool,
     stopping: AtomicBool,
@@ -166,6 +171,7 @@ impl Engine {
             maintenance: Maintenance::default(),
             subscriptions: parking_lot::Mutex::new(Allowance::of_all()),
             row_cache,
+            view_columns: ViewColumns::default(),
             writings: Writings::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -281,6 +287,11 @@ impl Engine {
     /// Decoded rows of tables.
     pub(crate) fn row_cache(&self) -> &Arc<RowCache> {
         &self.row_cache
+    }
+
+    /// The columns of views that have been planned.
+    pub(crate) fn view_columns(&self) -> &ViewColumns {
+        &self.view_columns
     }
 
     /// How the tables are looked after.
@@ -515,6 +526,15 @@ impl Engine {
         context
     }
 
+    /// Lets go what the catalogs of a session keep and can make again.
+    pub(crate) fn rest(catalogs: &Arc<dyn CatalogProviderList>) {
+        if let Some(catalog) = catalogs.catalog(CATALOG)
+            && let Some(catalog) = catalog.downcast_ref::<SluiceCatalog>()
+        {
+            catalog.rest();
+        }
+    }
+
     /// Table states of a table that no query feeds: the companions are empty relations of no columns.
     pub(crate) fn plain_tables(table: Arc<TableState>) -> JobTables {
         JobTables {
@@ -525,10 +545,13 @@ impl Engine {
     }
 }
 
+/// The name of our one catalog.
+const CATALOG: &str = "sluice";
+
 /// The list of our one catalog.
 fn list_of(catalog: SluiceCatalog) -> Arc<dyn CatalogProviderList> {
     let catalogs = MemoryCatalogProviderList::new();
-    catalogs.register_catalog("sluice".to_owned(), Arc::new(catalog));
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Arc::new(catalogs)
 }
 

@@ -788,8 +788,9 @@ impl Session {
 
     /// Lets go what can be made again: nobody has asked anything for a while.
     pub(crate) fn rest(&self) {
-        if self.made_of.is_some() {
+        if let Some(made_of) = &self.made_of {
             self.context.lock().take();
+            Engine::rest(&made_of.catalogs);
         }
     }
 

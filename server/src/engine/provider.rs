@@ -2,20 +2,25 @@
 //!
 //! This is where SELECT is asked for, whatever the door and the statement: nobody gets at a relation but through here.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider},
     common::Result,
     datasource::{TableType, ViewTable},
+    prelude::SessionContext,
 };
 use parking_lot::{Mutex, RwLock};
 use sluice_connectors::delta::At;
 use sluice_planner::{AsOf, StreamTable};
 use sluice_sql::Privilege;
 
-use super::{Engine, RunningTable, peek::Peek};
+use super::{CATALOG, Engine, RunningTable, Standing, peek::Peek};
 use crate::{
     access::{Target, Viewer},
     catalog::{COMPANION_SUFFIXES, Object, QualifiedName, ViewObject},
@@ -26,9 +31,16 @@ use crate::{
     table::{Freshness, LiveTable, ReadSnapshot, SluiceTable, TableState, external, no_versions},
 };
 
-/// The catalogs that views are planned over, by their owners. They are kept, for PostgreSQL's relations and functions hold them weakly, and
-/// look into them when a plan runs.
-type Owners = Mutex<HashMap<String, Arc<dyn CatalogProviderList>>>;
+/// What views are planned over, by their owners.
+type Owners = Mutex<HashMap<String, OwnersView>>;
+
+/// What the views of an owner are planned over.
+struct OwnersView {
+    /// They are kept, for PostgreSQL's relations and functions hold them weakly, and look into them when a plan runs.
+    catalogs: Arc<dyn CatalogProviderList>,
+    /// It has maps of all functions, and can be made again.
+    context: Option<SessionContext>,
+}
 
 /// Our one catalog, as a session with this freshness sees it.
 pub struct SluiceCatalog {
@@ -61,6 +73,18 @@ impl SluiceCatalog {
             facts,
             owners: Arc::default(),
             added: RwLock::default(),
+        }
+    }
+
+    /// Lets go what can be made again: nobody has asked anything for a while.
+    pub(crate) fn rest(&self) {
+        for view in self.owners.lock().values_mut() {
+            view.context = None;
+            if let Some(catalog) = view.catalogs.catalog(CATALOG)
+                && let Some(catalog) = catalog.downcast_ref::<Self>()
+            {
+                catalog.rest();
+            }
         }
     }
 }
@@ -306,23 +330,36 @@ impl UserSchema {
         ))
     }
 
-    /// What the views of an owner are planned over.
-    fn catalogs_of(
+    /// What the views of an owner are planned in.
+    fn context_of(
         &self,
         owner: &str,
         viewer: Viewer,
         facts: &Arc<Facts>,
-    ) -> crate::error::Result<Arc<dyn CatalogProviderList>> {
+    ) -> crate::error::Result<SessionContext> {
         let mut owners = self.owners.lock();
-        if let Some(kept) = owners.get(owner) {
-            return Ok(Arc::clone(kept));
+        let view = match owners.entry(owner.to_owned()) {
+            Entry::Occupied(kept) => kept.into_mut(),
+            Entry::Vacant(place) => {
+                let (engine, snapshot) = (&self.engine, self.snapshot.clone());
+                let catalogs = engine.catalogs_for(self.freshness, viewer, snapshot, facts)?;
+                place.insert(OwnersView {
+                    catalogs,
+                    context: None,
+                })
+            }
+        };
+        if let Some(context) = &view.context {
+            // The reader's time zone may be another one by now.
+            let state = context.state_ref();
+            let mut state = state.write();
+            let execution = &mut state.config_mut().options_mut().execution;
+            execution.time_zone = (facts.setting)("TimeZone");
+            drop(state);
+            return Ok(context.clone());
         }
-        let snapshot = self.snapshot.clone();
-        let made = self
-            .engine
-            .catalogs_for(self.freshness, viewer, snapshot, facts)?;
-        owners.insert(owner.to_owned(), Arc::clone(&made));
-        Ok(made)
+        let made = self.engine.context_over(Arc::clone(&view.catalogs), facts);
+        Ok(view.context.insert(made).clone())
     }
 
     /// A view is its query, planned where it is used: with the functions and the time zone of whoever reads it, and the rights of its owner.
@@ -330,18 +367,36 @@ impl UserSchema {
         let viewer = self.viewer.of_view(&view.meta.owner);
         let context = match &self.facts {
             None => self.engine.context_for(self.freshness, viewer),
-            Some(facts) => {
-                let catalogs = self.catalogs_of(&view.meta.owner, viewer, facts);
-                self.engine.context_over(catalogs.map_err(external)?, facts)
-            }
+            Some(facts) => self
+                .context_of(&view.meta.owner, viewer, facts)
+                .map_err(external)?,
         };
+        // Before it is planned: what changes meanwhile is seen.
+        let standing = self.facts.as_ref().and_then(|_| self.standing(view));
         let plan = crate::execute::view_plan(&context, &view.statement)
             .await
             .map_err(external)?;
+        if let Some(standing) = standing {
+            let columns = Arc::clone(plan.schema().inner());
+            let catalog = self.engine.catalog();
+            let known = self.engine.view_columns();
+            known.keep(&catalog, &view.name, standing, columns);
+        }
         Ok(Arc::new(ViewTable::new(
             plan,
             Some(view.statement.query.to_string()),
         )))
+    }
+
+    /// What a view stands on, where its columns are not known yet and it is the one that the catalog has.
+    fn standing(&self, view: &ViewObject) -> Option<Standing> {
+        let catalog = self.engine.catalog();
+        match catalog.get(&view.name)?.as_ref() {
+            Object::View(there) if std::ptr::eq(there, view) => {}
+            _ => return None,
+        }
+        let known = self.engine.view_columns().get(&catalog, &view.name);
+        known.is_none().then(|| Standing::of(&catalog, &view.name))
     }
 
     async fn companion(

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     catalog::{CatalogFiles, Object, QualifiedName, TEMP_SCHEMA, ViewObject, relations},
     dialect,
+    engine::Standing,
     error::{Error, Result, SqlState},
     session::Session,
 };
@@ -77,11 +78,17 @@ pub(super) async fn run(session: &Session, create: &CreateView) -> Result<Outcom
         statement,
     });
     CatalogFiles::check(&object)?;
-    view_plan(&session.context(), create)
+    let plan = view_plan(&session.context(), create)
         .await
         .map_err(|error| session.nearest(error))?;
     engine.files().put(&object).await?;
+    let name = object.name().clone();
     engine.change_catalog(|catalog| catalog.put(Arc::new(object)));
+    let (catalog, columns) = (engine.catalog(), Arc::clone(plan.schema().inner()));
+    let standing = Standing::of(&catalog, &name);
+    engine
+        .view_columns()
+        .keep(&catalog, &name, standing, columns);
     Ok(done())
 }
 

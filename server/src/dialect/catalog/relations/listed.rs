@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Weak};
 
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::{
     catalog::{CatalogProviderList, SchemaProvider},
     datasource::TableType,
 };
 use futures::FutureExt;
+use sluice_sql::Privilege;
 
 use crate::{
     access::{OWNER, Target},
@@ -109,9 +110,30 @@ impl Listed {
         schema: &str,
         name: &str,
     ) -> Option<Vec<FieldRef>> {
+        let (catalog, qualified) = (self.facts.catalog(), QualifiedName::new(schema, name));
+        if let Some(object) = catalog.get(&qualified)
+            && catalog.lists(&self.facts.role(), object)
+            && let Some((columns, _)) = self.known_view(&catalog, &qualified)
+        {
+            return Some(columns.fields().iter().cloned().collect());
+        }
         let schema = self.schema(schema)?;
         let table = schema.table(name).now_or_never()?.ok()??;
         Some(table.schema().fields().iter().cloned().collect())
+    }
+
+    /// The columns and the query of a view that was planned before and is listed for the session: it need not be planned again.
+    fn known_view(&self, catalog: &Catalog, name: &QualifiedName) -> Option<(SchemaRef, String)> {
+        let (engine, _) = self.facts.access.as_ref()?;
+        let Object::View(view) = catalog.get(name)?.as_ref() else {
+            return None;
+        };
+        let schema = Target::Schema(&name.schema);
+        if !catalog.may(&self.facts.role(), Privilege::Usage, schema) {
+            return None;
+        }
+        let columns = engine.view_columns().get(catalog, name)?;
+        Some((columns, view.statement.query.to_string()))
     }
 
     /// All relations, by schema and name. One that cannot be opened is left out: it must not take the whole catalog with it.
@@ -132,23 +154,30 @@ impl Listed {
             let mut names = schema.table_names();
             names.sort();
             for name in names {
-                let Ok(Some(table)) = schema.table(&name).await else {
-                    continue;
-                };
                 let qualified = QualifiedName::new(&schema_name, &name);
+                let known = self.known_view(&catalog, &qualified);
+                let (kind, columns, definition) = if let Some((columns, query)) = known {
+                    ("v", columns, Some(query))
+                } else {
+                    let Ok(Some(table)) = schema.table(&name).await else {
+                        continue;
+                    };
+                    let kind = match table.table_type() {
+                        TableType::View => "v",
+                        _ => "r",
+                    };
+                    let definition = table.get_table_definition().map(str::to_owned);
+                    (kind, table.schema(), definition)
+                };
                 let object = catalog.get(&qualified);
                 relations.push(Relation {
                     // A companion is its table's owner's.
                     owner: owner_of(&schema_name, catalog.readable(&qualified).or(object)),
                     object: object.cloned(),
                     oid: oids::of_relation(&schema_name, &name),
-                    kind: if table.table_type() == TableType::View {
-                        "v"
-                    } else {
-                        "r"
-                    },
-                    columns: table.schema().fields().iter().cloned().collect(),
-                    definition: table.get_table_definition().map(str::to_owned),
+                    kind,
+                    columns: columns.fields().iter().cloned().collect(),
+                    definition,
                     schema: schema_name.clone(),
                     name,
                 });
