@@ -5,6 +5,7 @@
 //!
 //! long because what a session is, what it keeps of a statement and how it runs one are read together.
 
+mod apart;
 mod columns;
 mod functions;
 mod generic_plan;
@@ -70,9 +71,6 @@ use crate::{
     subscription::{self, Idle, SubscriptionPlan},
     table::{Freshness, ReadSnapshot, external},
 };
-
-/// Bytes of a statement that may take long to plan.
-const LONG_TEXT: usize = 4 << 10;
 
 /// Which door a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,7 +318,7 @@ impl Session {
     pub async fn prepare(&self, parsed: &Parsed, hints: &[Option<DataType>]) -> Result<Prepared> {
         // A future of its own: inside that of a connection it would be deeper than the compiler counts.
         let preparing = Box::pin(self.prepare_here(parsed, hints));
-        let prepared = match parsed.text.len() > LONG_TEXT && on_several_threads() {
+        let prepared = match self.plans_long(parsed) && on_several_threads() {
             // Planning does not stop on the way: the thread's other tasks, streams among them, go on elsewhere.
             true => block_in_place(|| Handle::current().block_on(preparing)),
             false => preparing.await,
@@ -335,8 +333,9 @@ impl Session {
         parsed: &'a Parsed,
         hints: &'a [Option<DataType>],
     ) -> BoxFuture<'a, Result<Prepared>> {
-        if parsed.text.len() <= LONG_TEXT {
-            return Box::pin(self.prepare(parsed, hints));
+        if !self.plans_long(parsed) {
+            let preparing = self.prepare_here(parsed, hints);
+            return Box::pin(async move { preparing.await.map_err(|error| error.placed(parsed)) });
         }
         let session = Arc::clone(self);
         let (statement, hints) = (parsed.clone(), hints.to_vec());

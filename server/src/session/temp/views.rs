@@ -44,7 +44,7 @@ impl TempView {
 }
 
 impl TempTables {
-    pub(super) fn has_view(&self, name: &str) -> bool {
+    pub(in crate::session) fn has_view(&self, name: &str) -> bool {
         self.views.read().contains_key(name)
     }
 
