@@ -26,7 +26,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -107,6 +107,8 @@ pub struct Session {
     door: Door,
     /// What others are told of it, and stop it by.
     activity: Arc<Activity>,
+    /// Whether it has been let go.
+    is_over: AtomicBool,
     notices: Arc<Mutex<Vec<Error>>>,
 }
 
@@ -279,6 +281,7 @@ impl Session {
             actor,
             door,
             activity,
+            is_over: AtomicBool::new(false),
             notices: Arc::default(),
         }
     }
@@ -793,11 +796,15 @@ impl Session {
         }
     }
 
-    /// Is over for all others, and holds no lock: what still runs of it ends by itself.
+    /// Is over for all others, counts no more and holds no lock: what still runs of it ends by itself.
     pub(crate) fn let_go(&self) {
         // First: who is not there gets no more locks.
         self.engine.activities().leave(self.activity.pid());
         self.engine.advisory_locks().leave(self.activity.pid());
+        if !self.is_over.swap(true, Ordering::AcqRel) {
+            self.engine.leave(self.actor.login());
+            self.engine.metrics().session_closed(self.door);
+        }
     }
 
     /// A context that plans continuous queries as a restart does, when no session is there.
@@ -810,8 +817,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.let_go();
-        self.engine.leave(self.actor.login());
-        self.engine.metrics().session_closed(self.door);
     }
 }
 

@@ -717,6 +717,39 @@ fn a_session_that_is_ended_holds_no_lock_from_then_on() {
 }
 
 #[test]
+fn an_ended_flight_session_makes_room_before_its_client_calls_again() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run("CREATE ROLE ann LOGIN CONNECTION LIMIT 1");
+    let end =
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ann' AND pg_terminate_backend(pid)";
+    let room = || {
+        server.wait("room for another session", SOON, || {
+            Pg::connect_as(server.pg_port(), "ann", "sluice").ok()
+        })
+    };
+    let full = || Pg::connect_as(server.pg_port(), "ann", "sluice").is_err();
+    let channel = Flight::channel(&server);
+    for mut flight in [
+        Flight::log_in(&channel, "ann").unwrap(),
+        Flight::ann_each_time(&channel),
+    ] {
+        flight.update("CREATE TEMP TABLE work (a INTEGER)").unwrap();
+        assert!(full());
+        assert_eq!(owner.number(end), 1);
+        drop(room());
+        sees(&server, &owner, 0, "usename = 'ann'");
+        flight.rows("SELECT * FROM work").unwrap_err();
+    }
+    // So does one that was idle for too long.
+    let mut flight = Flight::log_in(&channel, "ann").unwrap();
+    flight.update("SET idle_session_timeout = '300ms'").unwrap();
+    let began = Instant::now();
+    drop(room());
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
 fn schemas_that_a_role_may_not_use_are_not_listed_to_it() {
     let server = Server::start();
     let owner = server.connect();

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{places::Place, statement::Bound};
@@ -35,7 +35,25 @@ pub(super) struct Client {
     closed: CancellationToken,
     /// The server is leaving.
     shutdown: CancellationToken,
-    _place: Place,
+    /// Cancelled with the client.
+    gone: Gone,
+    /// Its place among the sessions of the door, until it is over.
+    place: Mutex<Option<Place>>,
+}
+
+/// Says that a client is not there any more.
+struct Gone(CancellationToken);
+
+impl Gone {
+    fn token(&self) -> CancellationToken {
+        self.0.clone()
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 struct Handles {
@@ -98,7 +116,8 @@ impl Client {
             opened: Instant::now(),
             closed: shutdown.child_token(),
             shutdown,
-            _place: place,
+            gone: Gone(CancellationToken::new()),
+            place: Mutex::new(Some(place)),
         }
     }
 
@@ -127,14 +146,39 @@ impl Client {
         now.saturating_duration_since(self.opened)
     }
 
-    /// Forgets every handle, ends every result and lets go what the session has locked.
+    /// Forgets every handle, ends every result and lets go what the session has.
     pub(super) fn close(&self) {
+        self.closed.cancel();
+        self.free();
+    }
+
+    /// Lets go what the session has: handles, its place, its temporary tables and views, and what it has locked. Results under way end by
+    /// themselves where somebody has ended the session, and say that.
+    pub(super) fn free(&self) {
         let mut handles = self.handles.lock();
         handles.statements.clear();
         handles.tickets.clear();
         drop(handles);
-        self.closed.cancel();
+        self.session.drop_all_temp();
         self.session.let_go();
+        self.place.lock().take();
+    }
+
+    /// Once somebody ends the session, frees what it has and tells whoever waits for that; until there is no client any more.
+    pub(super) fn freed_when_ended(self: &Arc<Self>, freed: Arc<Notify>) {
+        let ended = self.session.activity().ended().clone();
+        let gone = self.gone.token();
+        let client = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = gone.cancelled() => return,
+            }
+            if let Some(client) = client.upgrade() {
+                client.free();
+                freed.notify_one();
+            }
+        });
     }
 
     /// Keeps a prepared statement and gives its handle.

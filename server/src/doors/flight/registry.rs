@@ -11,7 +11,10 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use sluice_sql::Hidden;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, metadata::MetadataMap};
 
@@ -36,7 +39,9 @@ pub(super) const TOKEN_IDLE: Duration = Duration::from_secs(8 * 3600);
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Sessions of one connection.
 const MAX_PER_CONNECTION: usize = 16;
-/// How often idle sessions and tickets are looked for.
+/// How often sessions are looked for that are idle too long,
+const LOOK: Duration = Duration::from_secs(1);
+/// and those whose token is not good any more, or that have had nothing to do for so long.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// All sessions of this door.
@@ -48,6 +53,8 @@ pub(super) struct Registry {
     key: hmac::Key,
     places: Arc<Places>,
     tokens: Mutex<HashMap<String, Arc<Client>>>,
+    /// Somebody has ended a session.
+    freed: Arc<Notify>,
 }
 
 impl Registry {
@@ -63,6 +70,7 @@ impl Registry {
             shutdown,
             places: Arc::new(Places::new(Limits::default())),
             tokens: Mutex::default(),
+            freed: Arc::default(),
         }
     }
 
@@ -174,21 +182,46 @@ impl Registry {
         }
     }
 
-    /// Looks for idle sessions until the door closes.
+    /// Looks for sessions that are idle or over until the door closes.
     pub(super) async fn sweep_forever(&self) {
-        let mut ticks = tokio::time::interval(SWEEP);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let every = |period| {
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        let (mut looks, mut sweeps) = (every(LOOK), every(SWEEP));
         loop {
-            ticks.tick().await;
-            self.drop_idle();
+            tokio::select! {
+                _ = looks.tick() => self.drop_over(),
+                () = self.freed.notified() => self.drop_over(),
+                _ = sweeps.tick() => self.drop_idle(),
+            }
         }
     }
 
+    /// Sessions that somebody has ended go, and those that are idle too long.
+    fn drop_over(&self) {
+        let now = Instant::now();
+        self.tokens.lock().retain(|_, client| {
+            if client.is_ended() {
+                client.free();
+                return false;
+            }
+            let keep = client.idle(now) < idle_limit(client);
+            if !keep {
+                client.close();
+            }
+            keep
+        });
+    }
+
+    /// So do those whose token is not good any more; the others rest where they have nothing to do.
     fn drop_idle(&self) {
+        self.drop_over();
         let now = Instant::now();
         self.tokens.lock().retain(|_, client| {
             let idle_too_long = client.idle(now) >= idle_limit(client);
-            let is_over = client.is_ended() || client.session.check_there().is_err();
+            let is_over = client.session.check_there().is_err();
             let keep = !is_over
                 && !idle_too_long
                 && client.age(now) < TOKEN_LIFE
@@ -301,7 +334,9 @@ impl Registry {
             .activity()
             .came_from(SocketAddr::new(peer.address, peer.port));
         let shutdown = self.shutdown.clone();
-        Ok(Arc::new(Client::new(session, shown, place, shutdown)))
+        let client = Arc::new(Client::new(session, shown, place, shutdown));
+        client.freed_when_ended(Arc::clone(&self.freed));
+        Ok(client)
     }
 }
 
