@@ -14,8 +14,8 @@ mod single;
 mod spelling;
 
 pub use self::catalog::{
-    Definition, Facts, Size, definition, definition_state, empty_answer, has_relation, install,
-    install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
+    Definition, Facts, Size, definition, definition_state, empty_answer, expression, has_relation,
+    install, install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
 };
 pub(crate) use self::catalog::{
     array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid, twice,

@@ -261,6 +261,33 @@ pub fn definition(query: &ast::Query) -> Result<ast::Query> {
     }
 }
 
+/// An expression that stands outside of a query (`WATERMARK FOR`, `OPTIMIZE … WHERE`), as it is planned.
+///
+/// # Errors
+/// Where part of it would be passed over.
+pub fn expression(expr: &ast::Expr) -> Result<ast::Expr> {
+    let lost = || Error::internal("an expression became a statement of another kind");
+    let parsed = sluice_sql::parse("SELECT 1 WHERE true").map_err(|_| lost())?;
+    let first = parsed.into_iter().next().map(|parsed| parsed.statement);
+    let Some(sluice_sql::Statement::Sql(mut statement)) = first else {
+        return Err(lost());
+    };
+    *condition_of(&mut statement).ok_or_else(lost)? = expr.clone();
+    check(&statement)?;
+    let mut statement = rewrite(*statement);
+    condition_of(&mut statement).cloned().ok_or_else(lost)
+}
+
+fn condition_of(statement: &mut ast::Statement) -> Option<&mut ast::Expr> {
+    let ast::Statement::Query(query) = statement else {
+        return None;
+    };
+    match query.body.as_mut() {
+        ast::SetExpr::Select(select) => select.selection.as_mut(),
+        _ => None,
+    }
+}
+
 /// A [`definition`] whose columns bear no marks.
 ///
 /// # Errors

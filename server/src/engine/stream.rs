@@ -11,6 +11,7 @@ use super::Engine;
 use crate::{
     access::without_values,
     catalog::{QualifiedName, StreamObject, fold},
+    dialect,
     error::{Error, Result, SqlState},
     execute::plan_error,
     job::{DeadLetters, app_id, dead_letter_schema},
@@ -158,6 +159,6 @@ fn watermark(statement: &CreateStream, schema: &SchemaRef) -> Result<Option<Wate
     }
     Ok(Some(WatermarkDefinition {
         column: watermark.column.clone(),
-        expr: watermark.expr.clone(),
+        expr: dialect::expression(&watermark.expr)?,
     }))
 }

@@ -10,7 +10,7 @@ use sluice_sql::CreateStream;
 use super::{Outcome, Taken, check_taken, new_meta, replace_stream, secret};
 use crate::{
     access::without_values,
-    catalog::{Object, QualifiedName, StreamObject},
+    catalog::{Object, QualifiedName, StreamObject, fold},
     engine::StreamRuntime,
     error::{Error, Result, SqlState},
     options::stream_options,
@@ -100,7 +100,8 @@ pub(super) fn check_watermark(session: &Session, stream: &StreamRuntime) -> Resu
     };
     let schema = DFSchema::try_from(stream.definition.columns.as_ref().clone())
         .map_err(super::engine_error)?;
-    let state = session.context().state();
+    // As its queries are planned, which no session is there for.
+    let state = session.continuous_context().state();
     let expr =
         sluice_planner::parse_expr(&state, &watermark.expr, &schema).map_err(super::plan_error)?;
     let data_type = expr.get_type(&schema).map_err(super::engine_error)?;
@@ -110,7 +111,10 @@ pub(super) fn check_watermark(session: &Session, stream: &StreamRuntime) -> Resu
     }
     Err(Error::user(
         SqlState::DatatypeMismatch,
-        format!("the watermark {} is not a timestamp", watermark.expr),
+        format!(
+            "the watermark of column \"{}\" is not a timestamp",
+            fold(&watermark.column)
+        ),
     )
     .with_hint("Write something like WATERMARK FOR ts AS ts - INTERVAL '10 seconds'."))
 }

@@ -15,6 +15,7 @@ use sluice_sql::{Optimize, ast};
 
 use super::{delta_table_of_ours, engine_error, plan_error};
 use crate::{
+    dialect,
     error::{Error, Result, SqlState},
     maintenance::{MaintenanceTask, compact},
     session::Session,
@@ -90,7 +91,8 @@ fn choose(
     let state = session.context().state();
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let planned = DFSchema::try_from(Arc::clone(&schema)).map_err(engine_error)?;
-    let expr = sluice_planner::parse_expr(&state, condition, &planned).map_err(|error| {
+    let condition = dialect::expression(condition)?;
+    let expr = sluice_planner::parse_expr(&state, &condition, &planned).map_err(|error| {
         let error = plan_error(error);
         let named = table.fields().iter().any(|field| {
             error.state == SqlState::UndefinedColumn
