@@ -4,9 +4,11 @@
 //! then the statement as SHOW CREATE prints it. In memory the catalog is one immutable value swapped whole, so that a statement plans
 //! against one state of it and readers never wait.
 
+mod broken;
 mod file;
 mod object;
 
+pub use broken::Broken;
 pub use file::{CatalogFiles, Dropped, GRACE_DAYS};
 pub(crate) use object::is_plain;
 pub use object::{
@@ -74,6 +76,8 @@ impl SchemaAccess {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     schemas: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
+    /// Objects whose files cannot be read, by name.
+    broken: BTreeMap<QualifiedName, Arc<Broken>>,
     access: BTreeMap<String, SchemaAccess>,
     database: Acl,
     functions: Functions,
@@ -87,6 +91,7 @@ impl Default for Catalog {
         database.give(None, Rights::of(&everybody), false);
         Self {
             schemas: BTreeMap::new(),
+            broken: BTreeMap::new(),
             access: BTreeMap::new(),
             database,
             functions: Functions::default(),
@@ -190,6 +195,22 @@ impl Catalog {
         self.schemas.get(&name.schema)?.get(&name.name)
     }
 
+    /// The object of this name whose file cannot be read.
+    pub fn broken(&self, name: &QualifiedName) -> Option<&Broken> {
+        self.broken.get(name).map(AsRef::as_ref)
+    }
+
+    /// All objects whose files cannot be read.
+    pub fn all_broken(&self) -> impl Iterator<Item = &Broken> {
+        self.broken.values().map(AsRef::as_ref)
+    }
+
+    /// Notes an object whose file cannot be read.
+    pub(super) fn put_broken(&mut self, broken: Broken) {
+        self.keep_schema(&broken.name.schema);
+        self.broken.insert(broken.name.clone(), Arc::new(broken));
+    }
+
     /// The object whose rights decide who may read a relation of this name: itself, what it is a companion of, or what it was earlier.
     pub fn readable(&self, name: &QualifiedName) -> Option<&Arc<Object>> {
         let base = match sluice_planner::AsOf::of_relation(&name.name) {
@@ -211,6 +232,9 @@ impl Catalog {
 
     /// `relation "x" does not exist`, with the nearest known name.
     pub fn undefined(&self, name: &QualifiedName) -> Error {
+        if let Some(broken) = self.broken(name) {
+            return broken.error();
+        }
         let error = Error::user(
             SqlState::UndefinedTable,
             format!("relation \"{name}\" does not exist"),
@@ -297,6 +321,9 @@ impl Catalog {
                 format!("schema \"{}\" does not exist", name.schema),
             )
             .with_hint(format!("Create it first: CREATE SCHEMA {};", name.schema)));
+        }
+        if let Some(broken) = self.broken(name) {
+            return Err(broken.error());
         }
         if let Some(suffix) = COMPANION_SUFFIXES
             .iter()

@@ -88,6 +88,8 @@ pub struct Engine {
     advisory_locks: AdvisoryLocks,
     ddl: tokio::sync::Mutex<()>,
     running: RwLock<Running>,
+    /// What could not be opened at the start, and why.
+    closed: RwLock<BTreeMap<QualifiedName, Error>>,
     /// What sessions' contexts are made of.
     base: SessionState,
     /// What plans definitions.
@@ -158,6 +160,7 @@ impl Engine {
             advisory_locks: AdvisoryLocks::default(),
             ddl: tokio::sync::Mutex::default(),
             running: RwLock::default(),
+            closed: RwLock::default(),
             base,
             definitions,
             events: Events::new(Arc::clone(&clock)),
@@ -449,6 +452,7 @@ impl Engine {
     }
 
     pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
+        self.closed.write().remove(&name);
         let next = table.tables.clone();
         if let Some(last) = self.running.write().tables.insert(name, table) {
             for (last, next) in [
@@ -464,14 +468,17 @@ impl Engine {
     }
 
     pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {
+        self.closed.write().remove(name);
         self.running.write().tables.remove(name)
     }
 
     pub(crate) fn put_stream(&self, name: QualifiedName, stream: Arc<StreamRuntime>) {
+        self.closed.write().remove(&name);
         self.running.write().streams.insert(name, stream);
     }
 
     pub(crate) fn take_stream(&self, name: &QualifiedName) {
+        self.closed.write().remove(name);
         self.running.write().streams.remove(name);
     }
 

@@ -1,5 +1,6 @@
 //! System tables: what the process knows of itself, as plain SQL. One table per file; each is built from a moment's state when it is scanned.
 
+mod broken;
 mod events;
 mod failed_logins;
 mod maintenance;
@@ -35,7 +36,8 @@ use crate::{
 };
 
 /// The tables of the schema.
-pub const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 8] = [
+    "broken_objects",
     "events",
     "failed_logins",
     "maintenance",
@@ -67,6 +69,7 @@ impl SchemaProvider for SystemSchema {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let rows: fn(&Engine) -> Result<RecordBatch> = match name {
+            "broken_objects" => broken::rows,
             "events" => events::rows,
             "failed_logins" => failed_logins::rows,
             "maintenance" => maintenance::rows,
@@ -89,7 +92,7 @@ impl SchemaProvider for SystemSchema {
             "failed_logins" => Subject::None,
             "secrets" => Subject::Secret,
             "splits" => Subject::Column("query"),
-            "streams" => Subject::Qualified,
+            "broken_objects" | "streams" => Subject::Qualified,
             _ => Subject::Column("name"),
         };
         let (engine, viewer) = (Arc::clone(&self.engine), self.viewer.clone());

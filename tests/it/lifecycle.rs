@@ -1,6 +1,9 @@
 //! Starting, stopping, pausing, dropping: what is durable, and what the doors say meanwhile.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use sluice_tests::{
     job,
@@ -28,6 +31,58 @@ fn serve_prints_a_line_per_door_and_ready() {
         text.lines().any(|line| line.trim_end().ends_with("ready")),
         "{text}"
     );
+}
+
+#[test]
+fn a_damaged_object_keeps_nothing_else_from_running() {
+    let mut server = Server::start();
+    server.connect().run(
+        "CREATE TABLE base (a INTEGER); INSERT INTO base VALUES (1), (2); \
+         CREATE VIEW damaged AS SELECT a FROM base; CREATE VIEW above AS SELECT a FROM damaged; \
+         CREATE VIEW whole AS SELECT a FROM base; \
+         CREATE STREAM s (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10', seed = '1'); \
+         CREATE TABLE hours AS SELECT window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '1 hour') GROUP BY window_start",
+    );
+    let folder = server.root().join("catalog/objects/public");
+    let view = folder.join("damaged.view.sql");
+    let kept = fs::read(&view).unwrap();
+    fs::write(&view, "-- nothing of ours").unwrap();
+    // Not even a text.
+    fs::write(folder.join("s.stream.sql"), [0xff, 0xfe, 0x00]).unwrap();
+    server.kill_and_restart();
+    let pg = server.connect();
+    assert_eq!(pg.number("SELECT sum(a) FROM whole"), 3);
+    pg.run("INSERT INTO base VALUES (3)");
+    for sql in [
+        "SELECT * FROM damaged",
+        "SELECT * FROM above",
+        "DROP VIEW damaged",
+        "DROP VIEW IF EXISTS damaged",
+        "CREATE VIEW damaged AS SELECT 1 AS a",
+        "CREATE OR REPLACE VIEW damaged AS SELECT 1 AS a",
+    ] {
+        pg.refused(sql, "XX001", &["view \"damaged\" is damaged"]);
+    }
+    pg.refused("SELECT * FROM s", "XX001", &["stream \"s\" is damaged"]);
+    pg.refused(
+        "SELECT * FROM hours",
+        "XX001",
+        &["could not be opened", "stream \"s\" is damaged"],
+    );
+    let told = "SELECT string_agg(kind || ' ' || name, ', ' ORDER BY name) FROM system.broken_objects";
+    assert_eq!(pg.value(told), "view damaged, stream s");
+    let told = "SELECT count(*) FROM system.events WHERE severity = 'error' AND subject = 'hours'";
+    assert!(pg.number(told) >= 1);
+    // A folder of a new table is nobody else's.
+    pg.run("CREATE TABLE anew (a INTEGER); INSERT INTO anew VALUES (7)");
+    assert_eq!(pg.number("SELECT a FROM anew"), 7);
+    drop(pg);
+    fs::write(&view, kept).unwrap();
+    server.kill_and_restart();
+    let pg = server.connect();
+    assert_eq!(pg.number("SELECT sum(a) FROM above"), 6);
+    assert_eq!(pg.number("SELECT a FROM anew"), 7);
+    pg.run("DROP VIEW damaged CASCADE");
 }
 
 #[test]

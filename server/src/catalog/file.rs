@@ -3,11 +3,11 @@
 //! A dropped object's file moves to `catalog/dropped/`, where its folder's week of grace is counted from.
 
 use serde::{Deserialize, Serialize};
-use sluice_connectors::{failpoint, store::Root};
+use sluice_connectors::{error::ConnectorError, failpoint, store::Root};
 use sluice_sql::{Canonical, Statement, ast};
 
 use super::{
-    Catalog, Object, ObjectMeta, QualifiedName, SchemaAccess, StreamObject, TableObject,
+    Broken, Catalog, Object, ObjectMeta, QualifiedName, SchemaAccess, StreamObject, TableObject,
     ViewObject, fold,
 };
 use crate::{
@@ -86,9 +86,15 @@ impl CatalogFiles {
             let folder = format!("catalog/objects/{schema}");
             for file in self.root.list(&folder).await.map_err(storage_error)? {
                 let path = format!("{folder}/{file}");
-                let text = self.read(&path).await?;
-                catalog.keep_schema(&parse_header(&path, &text)?.name.schema);
-                self.take(&mut catalog, parse_object(&path, &text)?).await?;
+                match self.object(&path).await? {
+                    Ok(object) => {
+                        catalog.keep_schema(&object.name().schema);
+                        self.take(&mut catalog, object).await?;
+                    }
+                    Err(error) => {
+                        catalog.put_broken(Broken::new(&schema, &file, path, error.message));
+                    }
+                }
             }
         }
         if let Some(text) = self.root.read_text(DATABASE).await.map_err(storage_error)? {
@@ -106,6 +112,18 @@ impl CatalogFiles {
         }
         self.load_roles(&mut catalog).await?;
         Ok(catalog)
+    }
+
+    /// The object of a file, or what is wrong with what the file says; an error where the file could not be read at all.
+    async fn object(&self, path: &str) -> Result<Result<Object>> {
+        match self.root.read_text(path).await {
+            Ok(Some(text)) => Ok(parse_object(path, &text)),
+            Ok(None) => Err(Error::internal(format!(
+                "catalog file {path} went away while it was read"
+            ))),
+            Err(ConnectorError::Corrupt { message }) => Ok(Err(unreadable(path, &message))),
+            Err(error) => Err(storage_error(error)),
+        }
     }
 
     /// Puts an object into the catalog. Two of one id are one that was being renamed when the server died: the file of its last name stays.
@@ -198,7 +216,13 @@ impl CatalogFiles {
             .map_err(storage_error)?
         {
             let path = format!("catalog/dropped/{file}");
-            let header = parse_header(&path, &self.read(&path).await?)?;
+            let header = match parse_header(&path, &self.read(&path).await?) {
+                Ok(header) => header,
+                Err(error) => {
+                    tracing::warn!("{}: what was dropped stays", error.message);
+                    continue;
+                }
+            };
             dropped.push(Dropped {
                 name: header.name,
                 id: header.meta.id,

@@ -188,6 +188,9 @@ impl SchemaProvider for UserSchema {
         if let Some(object) = catalog.get(&qualified) {
             return self.relation(object).await;
         }
+        if let Some(broken) = catalog.broken(&qualified) {
+            return Err(external(broken.error()));
+        }
         if let Some((table, as_of)) = AsOf::of_relation(name) {
             return self.as_of(table, as_of).await;
         }
@@ -251,17 +254,23 @@ impl UserSchema {
     }
 
     async fn relation(&self, object: &Object) -> Result<Option<Arc<dyn TableProvider>>> {
-        match object {
-            Object::Stream(stream) => Ok(self.engine.stream(&stream.name).map(|stream| {
+        let opened: Option<Arc<dyn TableProvider>> = match object {
+            Object::Stream(stream) => self.engine.stream(&stream.name).map(|stream| {
                 let peek = Arc::new(Peek::new(&stream));
                 Arc::new(StreamTable::new(Arc::clone(&stream.definition), Some(peek))) as _
-            })),
-            Object::View(view) => self.view(view).await.map(Some),
-            Object::Table(table) => Ok(self
+            }),
+            Object::View(view) => Some(self.view(view).await?),
+            Object::Table(table) => self
                 .engine
                 .table(&table.name)
-                .map(|running| self.plain(&running.tables.table))),
+                .map(|running| self.plain(&running.tables.table)),
+        };
+        if opened.is_none()
+            && let Some(error) = self.engine.why_closed(object.name())
+        {
+            return Err(external(error));
         }
+        Ok(opened)
     }
 
     /// A table as it was: committed files alone.

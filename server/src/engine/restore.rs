@@ -18,6 +18,12 @@ impl Engine {
     /// Opens everything in the catalog. One object that cannot be opened is told in `system.events` and does not keep the others back.
     pub(super) async fn restore(self: &Arc<Self>) -> Result<()> {
         let catalog = self.catalog();
+        for broken in catalog.all_broken() {
+            let error = broken.error();
+            let detail = error.detail.unwrap_or_default();
+            let message = format!("{}: {detail}", error.message);
+            self.events().error(&broken.name, message);
+        }
         for object in catalog.all() {
             if let Object::Stream(stream) = object.as_ref() {
                 match StreamRuntime::open(self, stream) {
@@ -25,7 +31,7 @@ impl Engine {
                         runtime.dead_letters.table.refresh().await?;
                         self.put_stream(stream.name.clone(), Arc::new(runtime));
                     }
-                    Err(error) => self.events().error(&stream.name, error.to_string()),
+                    Err(error) => self.stays_closed(&stream.name, error),
                 }
             }
         }
@@ -33,10 +39,28 @@ impl Engine {
             if let Object::Table(table) = object.as_ref()
                 && let Err(error) = self.start_table(table).await
             {
-                self.events().error(&table.name, error.to_string());
+                self.stays_closed(&table.name, error);
             }
         }
-        self.sweep_dropped().await
+        // A folder that nobody seems to have may be that of a table whose file cannot be read.
+        match catalog.all_broken().next() {
+            Some(_) => Ok(()),
+            None => self.sweep_dropped().await,
+        }
+    }
+
+    /// An object could not be opened: it is told, and so is whoever asks for it.
+    fn stays_closed(&self, name: &QualifiedName, error: Error) {
+        self.events().error(name, error.to_string());
+        self.closed.write().insert(name.clone(), error);
+    }
+
+    /// Why a relation of the catalog cannot be read, where it could not be opened at the start and has not been since.
+    pub(crate) fn why_closed(&self, name: &QualifiedName) -> Option<Error> {
+        let closed = self.closed.read();
+        let error = closed.get(name)?.clone();
+        let message = format!("relation \"{name}\" could not be opened: {}", error.message);
+        Some(Error { message, ..error })
     }
 
     /// Makes a table readable and starts the query that feeds it.

@@ -104,10 +104,10 @@ pub(super) async fn run(session: &Session, create: &CreateTable) -> Result<Outco
     // The folder of its name may be that of a table which had the name before it was renamed.
     let own = table_path(&name);
     let catalog = engine.catalog();
-    if catalog
-        .all()
-        .any(|other| matches!(other.as_ref(), Object::Table(table) if table.path() == own))
-    {
+    let has_it =
+        |other: &Arc<Object>| matches!(other.as_ref(), Object::Table(table) if table.path() == own);
+    // Nobody knows which folder a table has whose file cannot be read.
+    if catalog.all().any(has_it) || catalog.all_broken().next().is_some() {
         // No name has a point in it.
         object.meta.location = Some(format!("{own}.{}", object.meta.id));
     }

@@ -40,6 +40,9 @@ async fn drop_relation(session: &Session, drop: &Drop, name: &ast::ObjectName) -
     }
     let catalog = engine.catalog();
     let Some(object) = catalog.get(&name) else {
+        if let Some(broken) = catalog.broken(&name) {
+            return Err(broken.error());
+        }
         if drop.if_exists {
             session.notice(Error::user(
                 SqlState::UndefinedTable,
@@ -109,6 +112,10 @@ async fn drop_schema(session: &Session, drop: &Drop, name: &ast::ObjectName) -> 
         return Ok(());
     }
     session.require_owner(Target::Schema(&schema))?;
+    let mut broken = catalog.all_broken();
+    if let Some(broken) = broken.find(|broken| broken.name.schema == schema) {
+        return Err(broken.error());
+    }
     let mut objects: Vec<Arc<Object>> = Vec::new();
     for object in catalog.objects(&schema) {
         for found in
