@@ -16,7 +16,10 @@ pub use object::{
     relations, schema_name,
 };
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     access::{Acl, Functions, OWNER, Rights, Roles},
@@ -203,6 +206,24 @@ impl Catalog {
     /// All objects whose files cannot be read.
     pub fn all_broken(&self) -> impl Iterator<Item = &Broken> {
         self.broken.values().map(AsRef::as_ref)
+    }
+
+    /// What an object reads, by way of views too, whose file cannot be read.
+    pub(crate) fn broken_below(&self, object: &Object) -> Option<&Broken> {
+        let mut seen = BTreeSet::new();
+        let mut ahead: Vec<QualifiedName> = object.reads().into_iter().collect();
+        while let Some(name) = ahead.pop() {
+            if let Some(broken) = self.broken(&name) {
+                return Some(broken);
+            }
+            if let Some(read) = self.get(&name)
+                && matches!(read.as_ref(), Object::View(_))
+                && seen.insert(name)
+            {
+                ahead.extend(read.reads());
+            }
+        }
+        None
     }
 
     /// Notes an object whose file cannot be read.

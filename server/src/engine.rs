@@ -44,7 +44,7 @@ use crate::{
     access::{FailedLogins, OWNER, Role, Secrets, Target, Verifier, Viewer},
     activity::Activities,
     advisory::AdvisoryLocks,
-    catalog::{Catalog, CatalogFiles, QualifiedName},
+    catalog::{Catalog, CatalogFiles, Object, QualifiedName},
     clock::{Clock, SystemClock},
     dialect::{self, Facts},
     error::{Error, Result, SqlState},
@@ -439,6 +439,22 @@ impl Engine {
             .values()
             .filter_map(|table| Some(table.job.as_ref()?.status.get()))
             .collect()
+    }
+
+    /// The same, and after them the queries that could not be started.
+    pub(crate) fn all_query_statuses(&self) -> Vec<QueryStatus> {
+        let catalog = self.catalog();
+        let is_query = |name: &QualifiedName| {
+            let object = catalog.get(name).map(AsRef::as_ref);
+            matches!(object, Some(Object::Table(table)) if table.continuous)
+        };
+        let mut all = self.query_statuses();
+        let closed = self.closed.read();
+        let closed = closed.iter().filter(|&(name, _)| is_query(name));
+        all.extend(
+            closed.map(|(name, why)| QueryStatus::closed(name.to_string(), why.to_string())),
+        );
+        all
     }
 
     /// A running table.

@@ -36,13 +36,19 @@ fn serve_prints_a_line_per_door_and_ready() {
 #[test]
 fn a_damaged_object_keeps_nothing_else_from_running() {
     let mut server = Server::start();
-    server.connect().run(
-        "CREATE TABLE base (a INTEGER); INSERT INTO base VALUES (1), (2); \
-         CREATE VIEW damaged AS SELECT a FROM base; CREATE VIEW above AS SELECT a FROM damaged; \
-         CREATE VIEW whole AS SELECT a FROM base; \
-         CREATE STREAM s (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10', seed = '1'); \
-         CREATE TABLE hours AS SELECT window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '1 hour') GROUP BY window_start",
-    );
+    let pg = server.connect();
+    for sql in [
+        "CREATE TABLE base (a INTEGER)",
+        "INSERT INTO base VALUES (1), (2)",
+        "CREATE VIEW damaged AS SELECT a FROM base",
+        "CREATE VIEW above AS SELECT a FROM damaged",
+        "CREATE VIEW whole AS SELECT a FROM base",
+        "CREATE STREAM s (ts TIMESTAMPTZ, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10', seed = '1')",
+        "CREATE TABLE hours AS SELECT window_start, count(*) AS n FROM TUMBLE(s, ts, INTERVAL '1 hour') GROUP BY window_start",
+    ] {
+        pg.run(sql);
+    }
+    drop(pg);
     let folder = server.root().join("catalog/objects/public");
     let view = folder.join("damaged.view.sql");
     let kept = fs::read(&view).unwrap();
@@ -69,10 +75,15 @@ fn a_damaged_object_keeps_nothing_else_from_running() {
         "XX001",
         &["could not be opened", "stream \"s\" is damaged"],
     );
-    let told = "SELECT string_agg(kind || ' ' || name, ', ' ORDER BY name) FROM system.broken_objects";
+    let told =
+        "SELECT string_agg(kind || ' ' || name, ', ' ORDER BY name) FROM system.broken_objects";
     assert_eq!(pg.value(told), "view damaged, stream s");
     let told = "SELECT count(*) FROM system.events WHERE severity = 'error' AND subject = 'hours'";
     assert!(pg.number(told) >= 1);
+    let told = "SELECT state || ': ' || last_error FROM system.queries WHERE name = 'hours'";
+    let told = pg.value(told);
+    let failed = "failed: stream \"s\" is damaged";
+    assert!(told.starts_with(failed), "{told}");
     // A folder of a new table is nobody else's.
     pg.run("CREATE TABLE anew (a INTEGER); INSERT INTO anew VALUES (7)");
     assert_eq!(pg.number("SELECT a FROM anew"), 7);

@@ -36,9 +36,14 @@ impl Engine {
             }
         }
         for object in catalog.all() {
-            if let Object::Table(table) = object.as_ref()
-                && let Err(error) = self.start_table(table).await
-            {
+            let Object::Table(table) = object.as_ref() else {
+                continue;
+            };
+            let started = match catalog.broken_below(object) {
+                Some(broken) if table.continuous => Err(broken.error()),
+                _ => self.start_table(table).await,
+            };
+            if let Err(error) = started {
                 self.stays_closed(&table.name, error);
             }
         }

@@ -113,7 +113,7 @@ fn objects(session: &Session, filter: &ShowFilter, kind: &str) -> Result<Vec<Row
 fn queries(session: &Session, filter: &ShowFilter) -> Vec<Row> {
     session
         .engine()
-        .query_statuses()
+        .all_query_statuses()
         .into_iter()
         .filter(|status| session.sees_named(&status.name))
         .filter(|status| matches(filter, &status.name))

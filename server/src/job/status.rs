@@ -123,9 +123,26 @@ impl QueryStatus {
         let streams = parts.streams.iter().map(|stream| stream.name.to_string());
         let streams: Vec<String> = streams.collect();
         Self {
-            name: parts.name.to_string(),
             stream: streams.join(", "),
-            state: QueryState::Starting,
+            state_memory: parts.options.state_memory,
+            ..Self::of(parts.name.to_string(), QueryState::Starting)
+        }
+    }
+
+    /// The status of a query that could not be started, and why.
+    pub(crate) fn closed(name: String, why: String) -> Self {
+        Self {
+            last_error: Some(why),
+            ..Self::of(name, QueryState::Failed)
+        }
+    }
+
+    /// Of a query that has done nothing.
+    fn of(name: String, state: QueryState) -> Self {
+        Self {
+            name,
+            stream: String::new(),
+            state,
             epoch: 0,
             watermark_us: None,
             lag_rows: 0,
@@ -144,7 +161,7 @@ impl QueryStatus {
             held_by: None,
             last_error: None,
             state_bytes: 0,
-            state_memory: parts.options.state_memory,
+            state_memory: 0,
             spilled_bytes: 0,
             open_windows: 0,
             tail_rows: 0,

@@ -10,7 +10,7 @@ use crate::{engine::Engine, job::QueryStatus};
 
 pub(super) fn rows(engine: &Engine) -> Result<RecordBatch> {
     let now_us = engine.clock().now_us();
-    let all = engine.query_statuses();
+    let all = engine.all_query_statuses();
     let text = |value: fn(&QueryStatus) -> Option<String>| -> Arc<StringArray> {
         Arc::new(all.iter().map(value).collect())
     };
