@@ -9,7 +9,10 @@ use sluice_sql::{
     does_nothing,
 };
 
-use super::{MATCH, TEMP_SCHEMA, assigned, called_by, quoted, unsupported};
+use super::{
+    TEMP_SCHEMA, unsupported,
+    written::{MATCH, assigned, called_by, quoted},
+};
 use crate::{
     catalog::fold,
     error::{Error, Result, SqlState},
