@@ -85,7 +85,8 @@ fn a_damaged_object_keeps_nothing_else_from_running() {
     let failed = "failed: stream \"s\" is damaged";
     assert!(told.starts_with(failed), "{told}");
     // A folder of a new table is nobody else's.
-    pg.run("CREATE TABLE anew (a INTEGER); INSERT INTO anew VALUES (7)");
+    pg.run("CREATE TABLE anew (a INTEGER)");
+    pg.run("INSERT INTO anew VALUES (7)");
     assert_eq!(pg.number("SELECT a FROM anew"), 7);
     drop(pg);
     fs::write(&view, kept).unwrap();
