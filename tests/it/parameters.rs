@@ -142,3 +142,28 @@ fn rows_of_parameters_and_of_calls_are_inserted_together() {
     let rows = block_on(pg.client().query(sql, &[])).unwrap();
     assert_eq!(rows[0].get::<_, i64>(0), 1);
 }
+
+#[test]
+fn statements_are_planned_anew_for_tables_that_have_other_columns() {
+    let server = Server::start();
+    let pg = server.connect();
+    let other = server.connect();
+    pg.run("CREATE TABLE again (n INT)");
+    let put = block_on(pg.client().prepare("INSERT INTO again (n) VALUES ($1)")).unwrap();
+    let all = block_on(pg.client().prepare("SELECT n FROM again ORDER BY n")).unwrap();
+    let star = block_on(pg.client().prepare("SELECT * FROM again")).unwrap();
+    assert_eq!(block_on(pg.client().execute(&put, &[&1_i32])).unwrap(), 1);
+    other.run("ALTER TABLE again ADD COLUMN note TEXT");
+    // Of what was prepared only what would answer with other columns is refused.
+    for n in [2_i32, 3] {
+        assert_eq!(block_on(pg.client().execute(&put, &[&n])).unwrap(), 1);
+    }
+    let rows = block_on(pg.client().query(&all, &[])).unwrap();
+    let numbers: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let error = block_on(pg.client().query(&star, &[])).unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "0A000");
+    other.run("DROP TABLE again; CREATE TABLE again (n TEXT)");
+    assert_eq!(block_on(pg.client().execute(&put, &[&7_i32])).unwrap(), 1);
+    assert_eq!(pg.value("SELECT n FROM again"), "7");
+}

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use sluice_sql::{Privilege, Statement};
 
-use super::{Planned, Prepared, Seen, Session};
+use super::{Planned, Prepared, Seen, Session, small::reads_altered};
 use crate::{
     access::{Actor, Role, Target, Verifier, Viewer},
     catalog::Object,
     engine::Engine,
     error::Result,
-    execute::dml,
+    execute::{
+        dml::{self, Dml},
+        engine_error,
+    },
     subscription,
 };
 
@@ -126,6 +129,18 @@ impl Session {
             *prepared.seen.lock() = seen;
         }
         looked
+    }
+
+    /// Whether a table that a statement reads, or puts rows into, has other columns than when it was planned.
+    pub(super) fn is_outdated(&self, prepared: &Prepared) -> Result<bool> {
+        match &prepared.plan {
+            Some(Planned::Whole(plan)) => reads_altered(plan).map_err(engine_error),
+            Some(Planned::Write(Dml::Insert(name, plan))) => {
+                let altered = dml::is_of_other_columns(self, name, plan);
+                Ok(altered || reads_altered(plan).map_err(engine_error)?)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Refuses, with PostgreSQL's error, unless the session's role has a privilege.
