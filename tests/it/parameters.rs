@@ -101,6 +101,10 @@ fn columns_of_declared_types_are_read_and_written_in_binary() {
     for (sql, expected) in [
         ("SELECT count(*) FROM kept WHERE id = $1", vec![Type::UUID]),
         (
+            "SELECT count(*) FROM kept WHERE id = ANY ($1) AND name = ANY ($2)",
+            vec![Type::UUID_ARRAY, Type::TEXT_ARRAY],
+        ),
+        (
             "SELECT $1, count(*) FROM kept WHERE id IN ($2)",
             vec![Type::TEXT, Type::UUID],
         ),
@@ -166,4 +170,41 @@ fn statements_are_planned_anew_for_tables_that_have_other_columns() {
     other.run("DROP TABLE again; CREATE TABLE again (n TEXT)");
     assert_eq!(block_on(pg.client().execute(&put, &[&7_i32])).unwrap(), 1);
     assert_eq!(pg.value("SELECT n FROM again"), "7");
+}
+
+#[test]
+fn intervals_are_added_to_moments() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE moments (at TIMESTAMP)");
+    pg.run("INSERT INTO moments VALUES ('2026-01-31 10:00:00')");
+    let sql = "SELECT at + $1 FROM moments";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    assert_eq!(statement.params(), [Type::INTERVAL]);
+    assert_eq!(statement.columns()[0].type_(), &Type::TIMESTAMP);
+    // As psycopg names a timedelta.
+    for sql in [
+        "SELECT at + $1 FROM moments",
+        "SELECT at - $1 FROM moments",
+        "UPDATE moments SET at = at - $1",
+    ] {
+        let typed = pg.client().prepare_typed(sql, &[Type::INTERVAL]);
+        let statement = block_on(typed).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.params(), [Type::INTERVAL], "{sql}");
+    }
+    let statement = block_on(pg.client().prepare("SELECT at - $1 FROM moments")).unwrap();
+    assert_eq!(statement.params(), [Type::TIMESTAMP]);
+}
+
+#[test]
+fn queries_with_parameters_are_explained() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE explained (n INT)");
+    let sql = "EXPLAIN SELECT n FROM explained WHERE n = $1";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    assert_eq!(statement.params(), [Type::INT4]);
+    let rows = block_on(pg.client().query(&statement, &[&4711_i32])).unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(plan.join("\n").contains("4711"), "{plan:?}");
 }

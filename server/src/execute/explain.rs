@@ -12,6 +12,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{
+    common::ParamValues,
     execution::SendableRecordBatchStream,
     logical_expr::LogicalPlan,
     physical_plan::{
@@ -19,6 +20,7 @@ use datafusion::{
         stream::RecordBatchStreamAdapter,
     },
     prelude::SessionContext,
+    scalar::ScalarValue,
 };
 use futures::TryStreamExt;
 use sluice_planner::functions::PG_TYPE;
@@ -77,6 +79,24 @@ pub(super) async fn run(session: &Session, explain: &Explain) -> Result<RecordBa
         _ => return Err(nothing_to_explain()),
     };
     lines(explain.format, &text)
+}
+
+/// The same of a query with these types and values of its parameters.
+pub(super) async fn with(
+    session: &Session,
+    explain: &Explain,
+    (types, values): (&[Option<DataType>], Vec<ScalarValue>),
+) -> Result<RecordBatch> {
+    let begun = Instant::now();
+    let Statement::Sql(query) = explain.statement.as_ref() else {
+        return Err(nothing_to_explain());
+    };
+    let (plan, _) = session.typed_query(query, types).await?;
+    let values: Vec<_> = values.into_iter().map(Into::into).collect();
+    let plan = plan
+        .with_param_values(ParamValues::List(values))
+        .map_err(engine_error)?;
+    shown(session, explain, vec![plan], None, begun).await
 }
 
 /// A row for each line of a text, one for a document.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluice_sql::{Privilege, Statement};
 
-use super::{Planned, Prepared, Seen, Session, small::reads_altered};
+use super::{Planned, Prepared, Seen, Session, parameters, small::reads_altered};
 use crate::{
     access::{Actor, Role, Target, Verifier, Viewer},
     catalog::Object,
@@ -117,10 +117,14 @@ impl Session {
                 self.plan(&self.to_plan(&query, text)?).await.map(drop)
             }
             (Some(Planned::Whole(_)), Statement::Sql(statement)) => {
+                let spanned = parameters::spanned(statement, &prepared.parameters);
+                let statement = spanned.as_ref().unwrap_or(statement);
                 self.plan(&self.to_plan(statement, text)?).await.map(drop)
             }
             (Some(Planned::Write(_)), Statement::Sql(statement)) => {
                 let types = &prepared.parameters;
+                let spanned = parameters::spanned(statement, types);
+                let statement = spanned.as_ref().unwrap_or(statement);
                 dml::prepare(self, statement, types).await.map(drop)
             }
             _ => Ok(()),
