@@ -26,7 +26,7 @@ use futures::TryStreamExt;
 use sluice_planner::functions::PG_TYPE;
 use sluice_sql::{Explain, ExplainFormat, Statement, ast};
 
-use super::{continuous_plan, engine_error};
+use super::{continuous_plan, engine_error, row_error};
 use crate::{
     catalog::QualifiedName,
     dialect::without_marks,
@@ -147,7 +147,8 @@ async fn shown(
         let begun = Instant::now();
         if analyze {
             for (_, physical) in &made {
-                run_through(physical, &context).await?;
+                let ran = run_through(physical, &context).await;
+                ran.map_err(|error| external(row_error(&error)))?;
             }
         }
         let took = analyze.then(|| begun.elapsed());
