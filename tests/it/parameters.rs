@@ -1,7 +1,7 @@
 //! What a driver is told of a statement's parameters before it sends their values, and of columns before it reads them.
 
 use sluice_tests::{pg::block_on, server::Server};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 #[test]
 fn parameters_have_the_type_of_what_they_stand_beside() {
@@ -194,6 +194,36 @@ fn intervals_are_added_to_moments() {
     }
     let statement = block_on(pg.client().prepare("SELECT at - $1 FROM moments")).unwrap();
     assert_eq!(statement.params(), [Type::TIMESTAMP]);
+}
+
+#[test]
+fn rows_of_parameters_have_their_types() {
+    let server = Server::start();
+    let pg = server.connect();
+    for (sql, given, told) in [
+        ("VALUES ($1)", vec![Type::INT2], Type::INT2),
+        (
+            "VALUES ($1), ($2)",
+            vec![Type::INT2, Type::INT2],
+            Type::INT2,
+        ),
+        (
+            "SELECT a FROM (VALUES ($1)) AS t (a)",
+            vec![Type::INT2],
+            Type::INT2,
+        ),
+    ] {
+        let typed = pg.client().prepare_typed(sql, &given);
+        let statement = block_on(typed).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.columns()[0].type_(), &told, "{sql}");
+        let values: Vec<&(dyn ToSql + Sync)> = given
+            .iter()
+            .map(|_| &7_i16 as &(dyn ToSql + Sync))
+            .collect();
+        let rows = block_on(pg.client().query(&statement, &values));
+        let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows[0].get::<_, i16>(0), 7, "{sql}");
+    }
 }
 
 #[test]

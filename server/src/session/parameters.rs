@@ -14,7 +14,7 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Expr, ExprSchemable, LogicalPlan,
+        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Values,
         binary::type_union_resolution,
         expr::{Placeholder, ScalarFunction},
         utils::merge_schema,
@@ -89,9 +89,24 @@ pub(super) fn typed(
                 other => Ok(Transformed::no(other)),
             })
         })?;
-        node.map_data(LogicalPlan::recompute_schema)
+        node.map_data(|plan| match plan {
+            LogicalPlan::Values(values) if is_open(&values) => {
+                LogicalPlanBuilder::values(values.values)?.build()
+            }
+            plan => plan.recompute_schema(),
+        })
     })?;
     Ok((typed.data, types))
+}
+
+/// Whether a column of VALUES was of no type while its parameters had none.
+fn is_open(values: &Values) -> bool {
+    let columns = values.schema.fields().iter().enumerate();
+    let mut untyped = columns.filter(|(_, field)| field.data_type().is_null());
+    untyped.any(|(at, _)| {
+        let mut cells = values.values.iter().filter_map(|row| row.get(at));
+        cells.any(|cell| matches!(cell, Expr::Placeholder(_)))
+    })
 }
 
 /// `x = ANY ($1)`, the list marked as one of what the text of `x` carries.
