@@ -44,7 +44,10 @@ async fn what_leaves_its_type_is_an_error() {
         ("SELECT CAST('NaN' AS DOUBLE)::int", "22003"),
         ("SELECT 1e308 * 10.0", "22003"),
         ("SELECT power(10, 400)", "22003"),
-        ("SELECT power(x, 400) FROM (VALUES (1), (10)) AS t (x)", "22003"),
+        (
+            "SELECT power(x, 400) FROM (VALUES (1), (10)) AS t (x)",
+            "22003",
+        ),
         ("SELECT exp(1000)", "22003"),
         ("SELECT exp(CAST('Infinity' AS DOUBLE))", "inf"),
         ("SELECT power(10, 2)", "100.0"),
