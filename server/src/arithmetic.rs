@@ -28,8 +28,10 @@ use datafusion::{
     },
     execution::SessionStateBuilder,
     logical_expr::{
-        BinaryExpr, Expr, ExprSchemable, LogicalPlan, expr::ScalarFunction,
-        expr_rewriter::NamePreserver, utils::merge_schema,
+        BinaryExpr, Expr, ExprSchemable, LogicalPlan,
+        expr::{GroupingSet, ScalarFunction},
+        expr_rewriter::NamePreserver,
+        utils::merge_schema,
     },
     optimizer::AnalyzerRule,
     prelude::SessionContext,
@@ -95,15 +97,50 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
     let below = halves::below(&plan)?;
     let mut changed = false;
     let plan = plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, &below))?;
-        changed |= expr.transformed;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+        let mut one = |expr: Expr| -> Result<Transformed<Expr>> {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, &below))?;
+            changed |= expr.transformed;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        };
+        match expr {
+            Expr::GroupingSet(sets) => in_sets(sets, one),
+            expr => one(expr),
+        }
     })?;
     if !changed {
         return Ok(plan);
     }
     Ok(Transformed::yes(plan.data.recompute_schema()?))
+}
+
+/// The same of what GROUPING SETS, ROLLUP and CUBE group by: each keeps its own name, for the columns above are found by that.
+fn in_sets(
+    sets: GroupingSet,
+    mut one: impl FnMut(Expr) -> Result<Transformed<Expr>>,
+) -> Result<Transformed<Expr>> {
+    let mut any = false;
+    let mut each = |exprs: Vec<Expr>| -> Result<Vec<Expr>> {
+        let exprs = exprs.into_iter().map(|expr| {
+            let expr = one(expr)?;
+            any |= expr.transformed;
+            Ok(expr.data)
+        });
+        exprs.collect()
+    };
+    let sets = match sets {
+        GroupingSet::Rollup(exprs) => GroupingSet::Rollup(each(exprs)?),
+        GroupingSet::Cube(exprs) => GroupingSet::Cube(each(exprs)?),
+        GroupingSet::GroupingSets(lists) => {
+            let lists = lists.into_iter().map(each);
+            GroupingSet::GroupingSets(lists.collect::<Result<_>>()?)
+        }
+    };
+    let sets = Expr::GroupingSet(sets);
+    Ok(match any {
+        true => Transformed::yes(sets),
+        false => Transformed::no(sets),
+    })
 }
 
 /// An expression in the place of one that the engine would answer wrongly.

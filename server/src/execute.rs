@@ -33,14 +33,20 @@ pub(crate) use row_error::row_error;
 
 use std::collections::BTreeSet;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+};
 use datafusion::{
     common::DataFusionError,
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
     prelude::SessionContext,
+    scalar::ScalarValue,
 };
 use sluice_planner::{ContinuousPlan, PlanError, PlanErrorKind, api::TargetDefinition};
-use sluice_sql::{CreateTable, CreateView, Described, Privilege, Statement, WithData, ast};
+use sluice_sql::{
+    CreateTable, CreateView, Described, Explain, Privilege, Statement, WithData, ast,
+};
 
 use crate::{
     access::{Acl, Target},
@@ -83,6 +89,17 @@ pub fn outcome_schema(statement: &Statement) -> Option<SchemaRef> {
         Statement::Replay(_) => Some(replay::schema()),
         _ => None,
     }
+}
+
+/// EXPLAIN of a query with parameters, given their types and values.
+pub(crate) async fn explain_with(
+    session: &Session,
+    explain: &Explain,
+    parameters: (&[Option<DataType>], Vec<ScalarValue>),
+) -> Result<Outcome> {
+    explain::with(session, explain, parameters)
+        .await
+        .map(Outcome::Rows)
 }
 
 /// Carries out a statement of ours.

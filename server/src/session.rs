@@ -41,7 +41,7 @@ use datafusion::{
 };
 use futures::{StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
-use sluice_sql::{Parsed, Statement, ast};
+use sluice_sql::{Explain, Parsed, Statement, ast};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     task::block_in_place,
@@ -381,24 +381,67 @@ impl Session {
         }
         let Statement::Sql(statement) = statement else {
             let schema = execute::outcome_schema(statement);
-            return Ok(prepared(schema, Vec::new(), None));
+            let parameters = match statement {
+                Statement::Explain(explain) => self.explained(explain, hints).await?,
+                _ => Vec::new(),
+            };
+            return Ok(prepared(schema, parameters, None));
         };
         if let Some(schema) = settings::shown_schema(statement) {
             return Ok(prepared(schema, Vec::new(), None));
         }
+        let spanned = parameters::spanned(statement, hints);
+        let statement = spanned.as_ref().unwrap_or(statement);
         if let Some((plan, parameters)) = self.prepare_write(statement, hints).await? {
             return Ok(prepared(None, parameters, Some(plan)));
         }
         let mut statement = self.to_plan(statement, &parsed.text)?;
-        let written = statement.clone();
+        let mut written = statement.clone();
         let in_functions = parameters::blank_in_table_functions(&mut statement, hints);
-        let (plan, types) = self.planned(&statement, hints, &in_functions).await?;
+        let mut planned = self.planned(&statement, hints, &in_functions).await;
+        if let Err(error) = &planned
+            && error.state == SqlState::UndefinedFunction
+            && parameters::open_spans(&mut statement, hints)
+        {
+            parameters::open_spans(&mut written, hints);
+            let again = self.planned(&statement, hints, &in_functions).await;
+            planned = again.or(planned);
+        }
+        let (plan, types) = planned?;
         let schema = Some(self.columns_of(&plan));
         let plan = match in_functions.is_empty() {
             true => Planned::Whole(Arc::new(plan)),
             false => Planned::Late(Arc::new(written)),
         };
         Ok(prepared(schema, types, Some(plan)))
+    }
+
+    /// The types of the parameters of a query that is explained.
+    async fn explained(
+        &self,
+        explain: &Explain,
+        hints: &[Option<DataType>],
+    ) -> Result<Vec<Option<DataType>>> {
+        match explain.statement.as_ref() {
+            Statement::Sql(query)
+                if matches!(query.as_ref(), ast::Statement::Query(_))
+                    && parameters::highest(query) > 0 =>
+            {
+                self.typed_query(query, hints).await.map(|(_, types)| types)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The plan of a query with parameters, and their types.
+    pub(crate) async fn typed_query(
+        &self,
+        query: &ast::Statement,
+        hints: &[Option<DataType>],
+    ) -> Result<(LogicalPlan, Vec<Option<DataType>>)> {
+        let spanned = parameters::spanned(query, hints);
+        let query = self.as_planned(spanned.unwrap_or_else(|| query.clone()));
+        parameters::typed_plan(self.plan(&query).await?, hints)
     }
 
     /// The statement as the engine is given it.
@@ -555,7 +598,14 @@ impl Session {
             return Ok(answer_of("SUBSCRIBE", stream, Some(idle), token));
         }
         let Statement::Sql(statement) = prepared.statement() else {
-            let outcome = Box::pin(execute::run(self, prepared.statement())).await;
+            let outcome = match prepared.statement() {
+                Statement::Explain(explain) if !parameters.is_empty() => {
+                    let types = prepared.parameters.as_slice();
+                    let told = execute::explain_with(self, explain, (types, parameters));
+                    Box::pin(told).await
+                }
+                statement => Box::pin(execute::run(self, statement)).await,
+            };
             return match outcome.map_err(|error| self.nearest(error))? {
                 Outcome::Done(tag) => Ok(Answer::Done { tag }),
                 Outcome::Rows(batch) => Ok(rows_of(tag_of(&prepared.parsed.statement), batch)),

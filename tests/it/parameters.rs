@@ -1,7 +1,7 @@
 //! What a driver is told of a statement's parameters before it sends their values, and of columns before it reads them.
 
 use sluice_tests::{pg::block_on, server::Server};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 #[test]
 fn parameters_have_the_type_of_what_they_stand_beside() {
@@ -101,6 +101,10 @@ fn columns_of_declared_types_are_read_and_written_in_binary() {
     for (sql, expected) in [
         ("SELECT count(*) FROM kept WHERE id = $1", vec![Type::UUID]),
         (
+            "SELECT count(*) FROM kept WHERE id = ANY ($1) AND name = ANY ($2)",
+            vec![Type::UUID_ARRAY, Type::TEXT_ARRAY],
+        ),
+        (
             "SELECT $1, count(*) FROM kept WHERE id IN ($2)",
             vec![Type::TEXT, Type::UUID],
         ),
@@ -141,4 +145,96 @@ fn rows_of_parameters_and_of_calls_are_inserted_together() {
     let sql = "SELECT count(*) FROM mixed WHERE id IS NOT NULL";
     let rows = block_on(pg.client().query(sql, &[])).unwrap();
     assert_eq!(rows[0].get::<_, i64>(0), 1);
+}
+
+#[test]
+fn statements_are_planned_anew_for_tables_that_have_other_columns() {
+    let server = Server::start();
+    let pg = server.connect();
+    let other = server.connect();
+    pg.run("CREATE TABLE again (n INT)");
+    let put = block_on(pg.client().prepare("INSERT INTO again (n) VALUES ($1)")).unwrap();
+    let all = block_on(pg.client().prepare("SELECT n FROM again ORDER BY n")).unwrap();
+    let star = block_on(pg.client().prepare("SELECT * FROM again")).unwrap();
+    assert_eq!(block_on(pg.client().execute(&put, &[&1_i32])).unwrap(), 1);
+    other.run("ALTER TABLE again ADD COLUMN note TEXT");
+    // Of what was prepared only what would answer with other columns is refused.
+    for n in [2_i32, 3] {
+        assert_eq!(block_on(pg.client().execute(&put, &[&n])).unwrap(), 1);
+    }
+    let rows = block_on(pg.client().query(&all, &[])).unwrap();
+    let numbers: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let error = block_on(pg.client().query(&star, &[])).unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "0A000");
+    other.run("DROP TABLE again; CREATE TABLE again (n TEXT)");
+    assert_eq!(block_on(pg.client().execute(&put, &[&7_i32])).unwrap(), 1);
+    assert_eq!(pg.value("SELECT n FROM again"), "7");
+}
+
+#[test]
+fn intervals_are_added_to_moments() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE moments (at TIMESTAMP)");
+    pg.run("INSERT INTO moments VALUES ('2026-01-31 10:00:00')");
+    let sql = "SELECT at + $1 FROM moments";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    assert_eq!(statement.params(), [Type::INTERVAL]);
+    assert_eq!(statement.columns()[0].type_(), &Type::TIMESTAMP);
+    // As psycopg names a timedelta.
+    for sql in [
+        "SELECT at + $1 FROM moments",
+        "SELECT at - $1 FROM moments",
+        "UPDATE moments SET at = at - $1",
+    ] {
+        let typed = pg.client().prepare_typed(sql, &[Type::INTERVAL]);
+        let statement = block_on(typed).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.params(), [Type::INTERVAL], "{sql}");
+    }
+    let statement = block_on(pg.client().prepare("SELECT at - $1 FROM moments")).unwrap();
+    assert_eq!(statement.params(), [Type::TIMESTAMP]);
+}
+
+#[test]
+fn rows_of_parameters_have_their_types() {
+    let server = Server::start();
+    let pg = server.connect();
+    for (sql, given, told) in [
+        ("VALUES ($1)", vec![Type::INT2], Type::INT2),
+        (
+            "VALUES ($1), ($2)",
+            vec![Type::INT2, Type::INT2],
+            Type::INT2,
+        ),
+        (
+            "SELECT a FROM (VALUES ($1)) AS t (a)",
+            vec![Type::INT2],
+            Type::INT2,
+        ),
+    ] {
+        let typed = pg.client().prepare_typed(sql, &given);
+        let statement = block_on(typed).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(statement.columns()[0].type_(), &told, "{sql}");
+        let values: Vec<&(dyn ToSql + Sync)> = given
+            .iter()
+            .map(|_| &7_i16 as &(dyn ToSql + Sync))
+            .collect();
+        let rows = block_on(pg.client().query(&statement, &values));
+        let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(rows[0].get::<_, i16>(0), 7, "{sql}");
+    }
+}
+
+#[test]
+fn queries_with_parameters_are_explained() {
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE TABLE explained (n INT)");
+    let sql = "EXPLAIN SELECT n FROM explained WHERE n = $1";
+    let statement = block_on(pg.client().prepare(sql)).unwrap();
+    assert_eq!(statement.params(), [Type::INT4]);
+    let rows = block_on(pg.client().query(&statement, &[&4711_i32])).unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(plan.join("\n").contains("4711"), "{plan:?}");
 }

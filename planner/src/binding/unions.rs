@@ -1,4 +1,4 @@
-//! UNIONs of columns that are declared otherwise: a `VARCHAR(3)` beside a `VARCHAR(5)`, a `UUID` beside JSON.
+//! UNIONs of columns that are declared otherwise: a `VARCHAR(3)` beside a `VARCHAR(5)` or a text, a `UUID` beside JSON.
 //!
 //! Of what such a column is the engine says one thing while it plans and another when it runs, and may refuse its own plan for that. So all arms
 //! get what they have in common: the column is a text.
@@ -48,27 +48,41 @@ fn differing(union: &Union) -> BTreeMap<usize, Metadata> {
     for place in 0..union.schema.fields().len() {
         let fields = union.inputs.iter();
         let fields = fields.filter_map(|input| input.schema().fields().get(place));
-        let all: Vec<_> = fields.map(|field| field.metadata()).collect();
-        let mut marks = all.iter().filter_map(|metadata| metadata.get(PG_TYPE));
+        let fields: Vec<_> = fields.collect();
+        let mut marks = fields.iter().filter_map(|field| mark(field));
         let Some(first) = marks.next() else {
             continue;
         };
-        if marks.any(|mark| mark != first) {
-            let common = intersect_metadata_for_union(all.iter().copied());
-            differing.insert(place, common.into_iter().collect());
+        let differ = marks.any(|mark| mark != first);
+        // What holds any text is not as long as the longest of the others; a NULL is of any length.
+        let open = first.starts_with("character")
+            && fields
+                .iter()
+                .any(|field| mark(field).is_none() && !field.data_type().is_null());
+        if differ || open {
+            let all = fields.iter().map(|field| field.metadata());
+            let common = intersect_metadata_for_union(all).into_iter();
+            let common = common.filter(|(key, _)| key != PG_TYPE);
+            differing.insert(place, common.collect());
         }
     }
     differing
 }
 
+/// What a column is declared as, beside its type.
+fn mark(field: &FieldRef) -> Option<&String> {
+    field.metadata().get(PG_TYPE)
+}
+
 fn of_one_kind(union: Union) -> Result<LogicalPlan> {
     let differing = differing(&union);
-    if differing.is_empty() {
-        return Ok(LogicalPlan::Union(union));
+    let mut inputs = union.inputs;
+    if !differing.is_empty() {
+        let arms = inputs.into_iter();
+        let arms = arms.map(|input| Ok(Arc::new(marked(input, &differing)?)));
+        inputs = arms.collect::<Result<Vec<_>>>()?;
     }
-    let inputs = union.inputs.into_iter();
-    let inputs = inputs.map(|input| Ok(Arc::new(marked(input, &differing)?)));
-    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    // Made again in any case: one of its arms may be such a union.
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 

@@ -1,9 +1,10 @@
-//! Functions that have no answer for some numbers: logarithms, roots, powers. The engine answers with infinity or "not a number".
+//! Functions that have no answer for some numbers: logarithms, roots, powers. The engine answers with infinity or "not a number"; what
+//! of finite numbers is too large for its type is seen from the answer.
 
 use std::sync::Arc;
 
 use arrow::{
-    array::AsArray,
+    array::{Array, ArrayRef, AsArray},
     compute::cast,
     datatypes::{DataType, Field, FieldRef, Float64Type},
 };
@@ -32,6 +33,7 @@ pub(super) fn guarded(
     let domain = match call.name() {
         "ln" | "log" | "log10" | "log2" => Domain::Logarithm,
         "sqrt" => Domain::Root,
+        "power" | "exp" => return Ok(ranged(call, schema, expr)),
         _ => return Ok(Transformed::no(expr)),
     };
     // The base of a logarithm stands before its number.
@@ -57,6 +59,70 @@ pub(super) fn guarded(
     args.push(number);
     let call = ScalarFunction::new_udf(Arc::clone(&call.func), args);
     Ok(Transformed::yes(Expr::ScalarFunction(call)))
+}
+
+/// A call whose answer is looked at.
+fn ranged(call: &ScalarFunction, schema: &DFSchema, expr: Expr) -> Transformed<Expr> {
+    let is_double = |arg: &Expr| matches!(arg.get_type(schema), Ok(DataType::Float64));
+    if call.func.inner().is::<Ranged>() || !call.args.iter().all(is_double) {
+        return Transformed::no(expr);
+    }
+    let function = ScalarUDF::from(Ranged {
+        of: Arc::clone(&call.func),
+        signature: Signature::any(call.args.len(), Volatility::Immutable),
+    });
+    let call = ScalarFunction::new_udf(Arc::new(function), call.args.clone());
+    Transformed::yes(Expr::ScalarFunction(call))
+}
+
+/// A function of doubles, an error where its answer is beyond them and its arguments are not.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Ranged {
+    of: Arc<ScalarUDF>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Ranged {
+    fn name(&self) -> &str {
+        self.of.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (given, rows) = (args.args.clone(), args.number_rows);
+        let answers = self.of.invoke_with_args(args)?;
+        let all = cast(&answers.to_array(rows)?, &DataType::Float64)?;
+        let infinite = |value: Option<f64>| value.is_some_and(f64::is_infinite);
+        let all = all.as_primitive::<Float64Type>();
+        if !all.iter().any(infinite) {
+            return Ok(answers);
+        }
+        let given = given.iter().map(|given| {
+            let given = given.to_array(all.len())?;
+            Ok(cast(&given, &DataType::Float64)?)
+        });
+        let given = given.collect::<Result<Vec<_>>>()?;
+        for (row, value) in all.iter().enumerate() {
+            let is_finite = |array: &ArrayRef| {
+                let array = array.as_primitive::<Float64Type>();
+                array.is_valid(row) && array.value(row).is_finite()
+            };
+            if infinite(value) && given.iter().all(is_finite) {
+                return Err(external(Error::user(
+                    SqlState::NumericValueOutOfRange,
+                    "value out of range: overflow",
+                )));
+            }
+        }
+        Ok(answers)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

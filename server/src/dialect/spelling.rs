@@ -517,6 +517,9 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
             false => each.in_from(&name, alias.as_ref()),
         };
     }
+    if !*ordinality && let Some(records) = records_in_from(&name, &arguments, alias.as_ref()) {
+        return Some(records);
+    }
     let unnest = TableFactor::UNNEST {
         alias: Some(alias.clone().unwrap_or_else(|| {
             let column = if name.contains("elements") {
@@ -532,6 +535,60 @@ fn set_in_from(factor: &TableFactor) -> Option<TableFactor> {
         with_ordinality: *ordinality,
     };
     Some(numbered(&unnest).unwrap_or(unnest))
+}
+
+/// `jsonb_to_recordset(x) AS t (a INT, b TEXT)` and its like: members of each object as columns of these types.
+fn records_in_from(
+    name: &str,
+    arguments: &[String],
+    alias: Option<&TableAlias>,
+) -> Option<TableFactor> {
+    let ([given], Some(alias)) = (arguments, alias) else {
+        return None;
+    };
+    let objects = match name {
+        "json_to_record" | "jsonb_to_record" => {
+            format!("(SELECT {given} AS sluice_object) AS sluice_objects")
+        }
+        "json_to_recordset" | "jsonb_to_recordset" => format!(
+            "UNNEST({}) AS sluice_objects (sluice_object)",
+            set_of("json_array_elements", arguments)?
+        ),
+        _ => return None,
+    };
+    let members = alias.columns.iter().map(|column| {
+        let key = match column.name.quote_style {
+            Some(_) => column.name.value.clone(),
+            None => column.name.value.to_lowercase(),
+        };
+        let operator = match column.data_type.as_ref()? {
+            // What is in a list is no text of a list.
+            DataType::Array(_) => return None,
+            DataType::JSON | DataType::JSONB => "->",
+            _ => "->>",
+        };
+        let (key, name, data_type) = (text(&key), &column.name, column.data_type.as_ref()?);
+        Some(format!(
+            "CAST((sluice_object {operator} {key}) AS {data_type}) AS {name}"
+        ))
+    });
+    let members: Vec<String> = members.collect::<Option<_>>()?;
+    if members.is_empty() {
+        return None;
+    }
+    let query = format!("SELECT {} FROM {objects}", members.join(", "));
+    let Statement::Query(subquery) = statement_of(&query)? else {
+        return None;
+    };
+    Some(TableFactor::Derived {
+        lateral: false,
+        subquery,
+        alias: Some(TableAlias {
+            columns: Vec::new(),
+            ..alias.clone()
+        }),
+        sample: None,
+    })
 }
 
 /// `jsonb_each(x)` and its like: the lists of an object's names and values.

@@ -246,6 +246,24 @@ pub(crate) async fn run_all(
     Ok(format!("INSERT 0 {rows}"))
 }
 
+/// Whether a table has columns of other types than a plan of rows for it gives. One that is not there any more has not: whoever writes to it
+/// says so.
+pub(crate) fn is_of_other_columns(
+    session: &Session,
+    name: &QualifiedName,
+    plan: &LogicalPlan,
+) -> bool {
+    let target = Target::named(session, name.clone(), Action::Insert);
+    let schema = target.and_then(|target| table_schema(&target));
+    schema.is_ok_and(|schema| !gives(plan, &schema))
+}
+
+/// Whether the rows of a plan have the types of these columns.
+fn gives(plan: &LogicalPlan, table: &SchemaRef) -> bool {
+    let given = plan.schema().fields().iter().map(|field| field.data_type());
+    given.eq(table.fields().iter().map(|field| field.data_type()))
+}
+
 /// Rows of a plan, for each of the values, into a table, in one commit.
 async fn insert(
     session: &Session,
@@ -258,8 +276,7 @@ async fn insert(
     let work = async {
         let mut append = Append::begin(target).await?;
         let table = append.schema();
-        let given = plan.schema().fields().iter().map(|field| field.data_type());
-        if !given.eq(table.fields().iter().map(|field| field.data_type())) {
+        if !gives(plan, &table) {
             return Err(Error::user(
                 SqlState::FeatureNotSupported,
                 "cached plan must not change result type",

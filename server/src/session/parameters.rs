@@ -14,12 +14,16 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Expr, ExprSchemable, LogicalPlan, binary::type_union_resolution, expr::Placeholder,
+        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Values,
+        binary::type_union_resolution,
+        expr::{Placeholder, ScalarFunction},
         utils::merge_schema,
     },
     scalar::ScalarValue,
 };
-use sluice_sql::ast::{self, TableFactor, Value, Visit, VisitMut, VisitorMut};
+use sluice_sql::ast::{
+    self, BinaryOperator, CastKind, TableFactor, Value, Visit, VisitMut, VisitorMut,
+};
 
 use crate::{
     dialect::LIST_TEST,
@@ -63,8 +67,13 @@ pub(super) fn typed(
         })
         .collect();
     let typed = plan.transform_up_with_subqueries(|node| {
+        let below = merge_schema(&node.inputs());
         let node = node.map_expressions(|expr| {
             expr.transform_up(|expr| match expr {
+                Expr::ScalarFunction(call) if call.name() == LIST_TEST => {
+                    let call = Expr::ScalarFunction(list_marked(call, &below));
+                    Ok(Transformed::yes(call))
+                }
                 Expr::Placeholder(Placeholder { id, field }) => {
                     let known = number(&id).and_then(|number| types.get(number - 1));
                     let data_type = known.cloned().flatten().unwrap_or(DataType::Utf8);
@@ -80,9 +89,37 @@ pub(super) fn typed(
                 other => Ok(Transformed::no(other)),
             })
         })?;
-        node.map_data(LogicalPlan::recompute_schema)
+        node.map_data(|plan| match plan {
+            LogicalPlan::Values(values) if is_open(&values) => {
+                LogicalPlanBuilder::values(values.values)?.build()
+            }
+            plan => plan.recompute_schema(),
+        })
     })?;
     Ok((typed.data, types))
+}
+
+/// Whether a column of VALUES was of no type while its parameters had none.
+fn is_open(values: &Values) -> bool {
+    let columns = values.schema.fields().iter().enumerate();
+    let mut untyped = columns.filter(|(_, field)| field.data_type().is_null());
+    untyped.any(|(at, _)| {
+        let mut cells = values.values.iter().filter_map(|row| row.get(at));
+        cells.any(|cell| matches!(cell, Expr::Placeholder(_)))
+    })
+}
+
+/// `x = ANY ($1)`, the list marked as one of what the text of `x` carries.
+fn list_marked(mut call: ScalarFunction, below: &DFSchema) -> ScalarFunction {
+    if let [value, Expr::Placeholder(placeholder)] = call.args.as_mut_slice()
+        && let Ok((_, field)) = value.to_field(below)
+        && let Some(element) = mark(&field)
+        && let Some(list) = placeholder.field.as_deref()
+    {
+        let mark = [(TYPE.to_owned(), format!("{element}[]"))];
+        placeholder.field = Some(list.clone().with_metadata(mark.into()).into());
+    }
+    call
 }
 
 /// Parameters of a typed plan that are texts which carry another type of PostgreSQL's, by number: those beside a column that is declared so.
@@ -274,6 +311,82 @@ fn tell(parameters: &[usize], mut others: Vec<DataType>, types: &mut Types) {
         if entry.is_none() {
             *entry = Some(known.clone());
         }
+    }
+}
+
+/// The statement with the parameters that the client named as intervals cast to that where they are added or taken away; `None` where there
+/// are none. Of such a parameter the engine would have it that it is of the type of what stands beside it, and add two moments.
+pub(super) fn spanned(
+    statement: &ast::Statement,
+    hints: &[Option<DataType>],
+) -> Option<ast::Statement> {
+    let named = |number: usize| {
+        let hint = number.checked_sub(1).and_then(|at| hints.get(at));
+        matches!(hint, Some(Some(DataType::Interval(_))))
+    };
+    if !(1..=hints.len()).any(named) {
+        return None;
+    }
+    let mut statement = statement.clone();
+    cast_to_spans(&mut statement, &|number, _| named(number)).then_some(statement)
+}
+
+/// The same for parameters that nobody named and that are added: a moment takes nothing else. Whether there are any.
+pub(super) fn open_spans(statement: &mut ast::Statement, hints: &[Option<DataType>]) -> bool {
+    cast_to_spans(statement, &|number, op| {
+        let hint = number.checked_sub(1).and_then(|at| hints.get(at));
+        *op == BinaryOperator::Plus && !matches!(hint, Some(Some(_)))
+    })
+}
+
+/// Which parameters are intervals, by their numbers and what is done with them.
+type AreSpans<'a> = dyn Fn(usize, &BinaryOperator) -> bool + 'a;
+
+fn cast_to_spans(statement: &mut ast::Statement, are: &AreSpans<'_>) -> bool {
+    let mut spans = Spans { are, any: false };
+    let _ = statement.visit(&mut spans);
+    spans.any
+}
+
+struct Spans<'a, 'b> {
+    are: &'a AreSpans<'b>,
+    any: bool,
+}
+
+impl VisitorMut for Spans<'_, '_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        let ast::Expr::BinaryOp { left, op, right } = expr else {
+            return ControlFlow::Continue(());
+        };
+        if !matches!(op, BinaryOperator::Plus | BinaryOperator::Minus) {
+            return ControlFlow::Continue(());
+        }
+        let op = &*op;
+        for side in [left, right] {
+            let is_span = match &**side {
+                ast::Expr::Value(value) => match &value.value {
+                    Value::Placeholder(id) => number(id).is_some_and(|n| (self.are)(n, op)),
+                    _ => false,
+                },
+                _ => false,
+            };
+            if is_span {
+                self.any = true;
+                **side = ast::Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr: side.clone(),
+                    data_type: ast::DataType::Interval {
+                        fields: None,
+                        precision: None,
+                    },
+                    array: false,
+                    format: None,
+                };
+            }
+        }
+        ControlFlow::Continue(())
     }
 }
 

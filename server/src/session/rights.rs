@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use sluice_sql::{Privilege, Statement};
 
-use super::{Planned, Prepared, Seen, Session};
+use super::{Planned, Prepared, Seen, Session, parameters, small::reads_altered};
 use crate::{
     access::{Actor, Role, Target, Verifier, Viewer},
     catalog::Object,
     engine::Engine,
     error::Result,
-    execute::dml,
+    execute::{
+        dml::{self, Dml},
+        engine_error,
+    },
     subscription,
 };
 
@@ -114,10 +117,14 @@ impl Session {
                 self.plan(&self.to_plan(&query, text)?).await.map(drop)
             }
             (Some(Planned::Whole(_)), Statement::Sql(statement)) => {
+                let spanned = parameters::spanned(statement, &prepared.parameters);
+                let statement = spanned.as_ref().unwrap_or(statement);
                 self.plan(&self.to_plan(statement, text)?).await.map(drop)
             }
             (Some(Planned::Write(_)), Statement::Sql(statement)) => {
                 let types = &prepared.parameters;
+                let spanned = parameters::spanned(statement, types);
+                let statement = spanned.as_ref().unwrap_or(statement);
                 dml::prepare(self, statement, types).await.map(drop)
             }
             _ => Ok(()),
@@ -126,6 +133,18 @@ impl Session {
             *prepared.seen.lock() = seen;
         }
         looked
+    }
+
+    /// Whether a table that a statement reads, or puts rows into, has other columns than when it was planned.
+    pub(super) fn is_outdated(&self, prepared: &Prepared) -> Result<bool> {
+        match &prepared.plan {
+            Some(Planned::Whole(plan)) => reads_altered(plan).map_err(engine_error),
+            Some(Planned::Write(Dml::Insert(name, plan))) => {
+                let altered = dml::is_of_other_columns(self, name, plan);
+                Ok(altered || reads_altered(plan).map_err(engine_error)?)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Refuses, with PostgreSQL's error, unless the session's role has a privilege.

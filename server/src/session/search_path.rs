@@ -495,14 +495,16 @@ impl Session {
         }))
     }
 
-    /// A prepared statement anew, when its names stand for other relations than they did; PostgreSQL's error when it would answer otherwise.
+    /// A prepared statement anew, when its names stand for other relations than they did, or these have other columns; PostgreSQL's error when
+    /// it would answer otherwise.
     pub(super) async fn anew(&self, prepared: &Prepared) -> Result<Option<Prepared>> {
         if *prepared.seen.lock() == self.seen() {
             return Ok(None);
         }
         let found = self.in_search_path(&prepared.parsed.statement)?;
         let ((_, temp), ..) = *prepared.seen.lock();
-        if found.as_ref() == prepared.found.as_deref() && temp == self.temp.changes() {
+        let same = found.as_ref() == prepared.found.as_deref() && temp == self.temp.changes();
+        if same && !self.is_outdated(prepared)? {
             return Ok(None);
         }
         let again = self
@@ -513,7 +515,7 @@ impl Session {
                 SqlState::FeatureNotSupported,
                 "cached plan must not change result type",
             )
-            .with_hint("Names in the statement stand for other relations than when it was prepared; prepare it again."));
+            .with_hint("Names in the statement stand for other relations than when it was prepared, or for other columns; prepare it again."));
         }
         Ok(Some(again))
     }

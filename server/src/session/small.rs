@@ -188,6 +188,23 @@ pub(super) fn is_stateful(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<bool>>
     Ok(stateful)
 }
 
+/// Whether a plan reads a table that has other columns by now.
+pub(super) fn reads_altered(plan: &LogicalPlan) -> Result<bool> {
+    let mut altered = false;
+    plan.apply_with_subqueries(|node| {
+        // What has no provider is none of our tables.
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            altered |= provider
+                .downcast_ref::<SluiceTable>()
+                .is_some_and(SluiceTable::is_altered);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(altered)
+}
+
 /// Whether a plan only looks at what the server makes up of itself: who wants to see what waits for a turn must not wait for one. Nor must
 /// who waits for an advisory lock have a turn, which its holder may need to let it go.
 pub(super) fn is_about_the_server(plan: &LogicalPlan) -> Result<bool> {

@@ -112,6 +112,11 @@ impl SluiceTable {
         self.freshness
     }
 
+    /// Whether its columns are others by now.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.state.newest().schema != self.state.schema
+    }
+
     /// Whether this is the newest version of the table that was read.
     pub(super) fn is_newest(&self, snapshot: &Arc<Snapshot>) -> bool {
         let newest = self.state.newest().snapshot();

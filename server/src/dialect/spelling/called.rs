@@ -165,7 +165,12 @@ fn shown(name: &str, arguments: &[String]) -> Option<String> {
     let all: Vec<String> = arguments
         .iter()
         .map(|argument| match expression(argument) {
-            Some(Expr::Value(_)) | None => argument.clone(),
+            Some(Expr::Value(value)) => match value.value {
+                Value::Boolean(true) => "'t'".to_owned(),
+                Value::Boolean(false) => "'f'".to_owned(),
+                _ => argument.clone(),
+            },
+            None => argument.clone(),
             Some(_) => format!("sluice_shown({argument})"),
         })
         .collect();

@@ -73,9 +73,8 @@ fn told(expr: &Expr) -> Option<DataType> {
             "gen_random_uuid" => Some(DataType::Uuid),
             "to_json" | "row_to_json" | "array_to_json" | "json_build_object"
             | "json_build_array" => Some(DataType::JSON),
-            "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_set" => {
-                Some(DataType::JSONB)
-            }
+            "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_set"
+            | "jsonb_insert" => Some(DataType::JSONB),
             _ => None,
         },
         _ => None,

@@ -209,7 +209,7 @@ fn is_literal(expr: &Expr) -> bool {
     }
 }
 
-/// A parameter that is a column's value has the column's type, unless something else tells.
+/// A parameter that is a column's value has the column's type, unless something else tells; and so has a time in quotes.
 fn with_typed_parameters(
     plan: LogicalPlan,
     skip: usize,
@@ -252,6 +252,10 @@ fn parameter(expr: Expr, wanted: &FieldRef) -> Expr {
             let field = declared_as(wanted).map(|_| Arc::clone(wanted));
             let placeholder = Expr::Placeholder(Placeholder { id, field });
             Expr::Cast(Cast::new(Box::new(placeholder), wanted.data_type().clone()))
+        }
+        // Where the literal itself is cast, it is read as PostgreSQL reads a time.
+        Expr::Literal(ScalarValue::Utf8(Some(_)), _) if wanted.data_type().is_temporal() => {
+            Expr::Cast(Cast::new(Box::new(expr), wanted.data_type().clone()))
         }
         other => other,
     }

@@ -14,7 +14,7 @@ use datafusion::{
 };
 use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
 
-use self::path::{path_of, set};
+use self::path::{insert, path_of, set};
 use super::called::{self, Called, text, truth};
 use crate::{
     dialect::catalog::rows::Value,
@@ -207,6 +207,21 @@ pub(super) fn all() -> Vec<ScalarUDF> {
                 }
                 other => Err(wrong_kind("json_object_keys", &other)),
             }
+        }),
+        Called::strict("jsonb_insert", "jsonb", |arguments| {
+            let of = |at: usize| {
+                let written = text(arguments, at).unwrap_or_default();
+                Json::parse(&written).map_err(|error| invalid(&written, &error))
+            };
+            let path = path_of(&text(arguments, 1).unwrap_or_default())?;
+            let after = truth(arguments, 3);
+            let value = match of(0)?.sorted() {
+                whole @ (Json::Array(_) | Json::Object(_)) => {
+                    insert(whole, (path.as_slice(), 0), of(2)?, after)?
+                }
+                _ => return Err(not_deleted("cannot set path in scalar")),
+            };
+            Ok(value.sorted().spaced().into())
         }),
         Called::strict("jsonb_set", "jsonb", |arguments| {
             let of = |at: usize| {

@@ -250,3 +250,36 @@ async fn an_unknown_question_about_the_catalog_has_an_empty_answer() {
         assert!(client.prepare(own).await.is_err(), "{own}");
     }
 }
+
+/// psql's `\dp`, which asks for policies too.
+#[tokio::test]
+async fn privileges_are_listed() {
+    let server = server().await;
+    let client = connect(&server).await;
+    let privileges = r#"SELECT n.nspname as "Schema", c.relname as "Name",
+  pg_catalog.array_to_string(ARRAY(
+    SELECT attname || E':\n  ' || pg_catalog.array_to_string(attacl, E'\n  ')
+    FROM pg_catalog.pg_attribute a
+    WHERE attrelid = c.oid AND NOT attisdropped AND attacl IS NOT NULL
+  ), E'\n') AS "Column privileges",
+  pg_catalog.array_to_string(ARRAY(
+    SELECT polname
+    || CASE WHEN polroles <> '{0}' THEN
+           E'\n  to: ' || pg_catalog.array_to_string(
+               ARRAY(
+                   SELECT rolname
+                   FROM pg_catalog.pg_roles
+                   WHERE oid = ANY (polroles)
+                   ORDER BY 1
+               ), E', ')
+       ELSE E''
+       END
+    FROM pg_catalog.pg_policy pol
+    WHERE polrelid = c.oid), E'\n')
+    AS "Policies"
+FROM pg_catalog.pg_class c
+     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r','v','m','S','f','p') AND n.nspname = 'gold'
+ORDER BY 1, 2;"#;
+    assert_eq!(rows(&client, privileges).await, ["gold|metrics||"]);
+}

@@ -1,4 +1,4 @@
-//! Paths into JSON, and what is set at one: `jsonb_set`.
+//! Paths into JSON, and what is set or inserted at one: `jsonb_set`, `jsonb_insert`.
 
 use datafusion::error::Result;
 use sluice_planner::functions::Json;
@@ -74,19 +74,7 @@ pub(super) fn set(
             Ok(Json::Object(members))
         }
         Json::Array(mut elements) => {
-            let place: i64 = step.parse().map_err(|_| {
-                external(Error::user(
-                    SqlState::InvalidTextRepresentation,
-                    format!(
-                        "path element at position {} is not an integer: \"{step}\"",
-                        at + 1
-                    ),
-                ))
-            })?;
-            let place = match place < 0 {
-                true => place.saturating_add(elements.len() as i64),
-                false => place,
-            };
+            let place = place_of(step, at, elements.len())?;
             let found = usize::try_from(place).ok();
             match found.and_then(|place| elements.get_mut(place)) {
                 Some(element) => {
@@ -95,6 +83,77 @@ pub(super) fn set(
                 }
                 None if last && create && place < 0 => elements.insert(0, new),
                 None if last && create => elements.push(new),
+                None => {}
+            }
+            Ok(Json::Array(elements))
+        }
+        other => Ok(other),
+    }
+}
+
+/// The place in an array of so many elements that a step names, from its end where it is negative; it may be outside of it.
+fn place_of(step: &str, at: usize, length: usize) -> Result<i64> {
+    let place: i64 = step.parse().map_err(|_| {
+        external(Error::user(
+            SqlState::InvalidTextRepresentation,
+            format!(
+                "path element at position {} is not an integer: \"{step}\"",
+                at + 1
+            ),
+        ))
+    })?;
+    Ok(match place < 0 {
+        true => place.saturating_add(length as i64),
+        false => place,
+    })
+}
+
+/// The value with another put in at a path, of which so many steps were gone: before the element there, or `after` it. A member that is
+/// there already is refused.
+pub(super) fn insert(
+    value: Json,
+    (path, at): (&[String], usize),
+    new: Json,
+    after: bool,
+) -> Result<Json> {
+    let Some(step) = path.get(at) else {
+        return Ok(value);
+    };
+    let last = at + 1 == path.len();
+    match value {
+        Json::Object(mut members) => {
+            match members.iter_mut().find(|(name, _)| name == step) {
+                Some(_) if last => {
+                    return Err(external(
+                        Error::user(
+                            SqlState::InvalidParameterValue,
+                            "cannot replace existing key",
+                        )
+                        .with_hint("Try using the function jsonb_set to replace key value."),
+                    ));
+                }
+                Some((_, member)) => {
+                    let inner = std::mem::replace(member, Json::Null);
+                    *member = insert(inner, (path, at + 1), new, after)?;
+                }
+                None if last => members.push((step.clone(), new)),
+                None => {}
+            }
+            Ok(Json::Object(members))
+        }
+        Json::Array(mut elements) => {
+            let place = place_of(step, at, elements.len())?;
+            let found = usize::try_from(place).ok();
+            match found.filter(|place| *place < elements.len()) {
+                Some(place) if last => elements.insert(place + usize::from(after), new),
+                Some(place) => {
+                    if let Some(element) = elements.get_mut(place) {
+                        let inner = std::mem::replace(element, Json::Null);
+                        *element = insert(inner, (path, at + 1), new, after)?;
+                    }
+                }
+                None if last && place < 0 => elements.insert(0, new),
+                None if last => elements.push(new),
                 None => {}
             }
             Ok(Json::Array(elements))
