@@ -73,6 +73,14 @@ pub(super) fn bound_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     Ok(())
 }
 
+/// What a call of one of them is about to make, in bytes; 0 of any other function.
+pub(super) fn foreseen(function: &ScalarUDF, args: &ScalarFunctionArgs) -> Result<u64> {
+    match function.inner().downcast_ref::<Bounded>() {
+        Some(bounded) => bounded.bytes(args, 0),
+        None => Ok(0),
+    }
+}
+
 /// Of what can hardly be told before it is made (every byte may be a match), a value counts that is too large by itself.
 fn alone(at_most: u64) -> Option<u64> {
     (at_most > MAX_BYTES).then_some(at_most)
@@ -181,6 +189,25 @@ struct Bounded {
     which: usize,
 }
 
+impl Bounded {
+    /// What a call makes of values larger than `above`, in bytes.
+    fn bytes(&self, args: &ScalarFunctionArgs, above: u64) -> Result<u64> {
+        let arguments = args.args.iter().map(Argument::of);
+        let arguments: Vec<Argument> = arguments.collect::<Result<_>>()?;
+        let all_one = args
+            .args
+            .iter()
+            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if all_one { 1 } else { args.number_rows };
+        let (_, estimate) = FUNCTIONS[self.which];
+        let bytes = (0..rows)
+            .filter_map(|row| estimate(&arguments, row))
+            .filter(|bytes| *bytes > above)
+            .fold(0, u64::saturating_add);
+        Ok(bytes)
+    }
+}
+
 impl ScalarUDFImpl for Bounded {
     fn name(&self) -> &str {
         self.inner.name()
@@ -223,18 +250,7 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arguments = args.args.iter().map(Argument::of);
-        let arguments: Vec<Argument> = arguments.collect::<Result<_>>()?;
-        let all_one = args
-            .args
-            .iter()
-            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if all_one { 1 } else { args.number_rows };
-        let (_, estimate) = FUNCTIONS[self.which];
-        let bytes = (0..rows)
-            .filter_map(|row| estimate(&arguments, row))
-            .filter(|bytes| *bytes > LARGE)
-            .fold(0, u64::saturating_add);
+        let bytes = self.bytes(&args, LARGE)?;
         if bytes > MAX_BYTES {
             let message = format!("{} would make {bytes} bytes at once", self.name());
             return Err(PlanError::new(PlanErrorKind::Data, message)
