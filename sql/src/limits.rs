@@ -124,7 +124,7 @@ fn commas(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
             format!("statement is too complex: more than {MAX_COMMAS} commas in its lists"),
             token.span.start,
         )
-        .hint("give many values as one text (x = ANY ('{1, 2, …}'::int[])) or as a parameter, and rows with COPY or in several statements")
+        .hint("give many values as a parameter (x = ANY ($1)), and rows with COPY or in several statements")
         .offending(token.token.to_string())),
         None => Ok(()),
     }

@@ -246,11 +246,10 @@ fn statements_that_are_too_deep_or_too_wide_are_refused() {
     for sql in [
         format!("SELECT 1 IN (1{other_list})"),
         format!("SELECT count(*) FROM (VALUES (1){other_rows}) AS t (n)"),
+        format!("SELECT '{{1{other_list}}}'::int[]"),
     ] {
         pg.refused(&sql, "54001", &["more than 250000 commas"]);
     }
-    let text = format!("SELECT 1 = ANY ('{{1{other_list}}}'::int[])");
-    assert_eq!(pg.value(&text), "t");
     // As wide as people's are, they run.
     let rows: Vec<String> = (0..10_000).map(|n| format!("({n})")).collect();
     let values = format!("SELECT count(*) FROM (VALUES {}) AS t (n)", rows.join(", "));
