@@ -7,6 +7,7 @@
 //!
 //! It must never be part of a continuous query: there is no pool for its rows, and its plan would be another one.
 
+mod held;
 mod joined;
 
 use std::{
@@ -17,15 +18,14 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayData, ArrayRef, make_array},
-    buffer::Buffer,
+    array::{Array, ArrayRef, make_array},
     datatypes::{DataType, FieldRef},
 };
 use datafusion::{
     common::{
         DFSchema, DataFusionError, Result, ScalarValue,
         config::ConfigOptions,
-        tree_node::{Transformed, TreeNode},
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation},
     logical_expr::{
@@ -42,7 +42,7 @@ use datafusion::{
     },
 };
 
-use self::joined::JOINED;
+use self::{held::held, joined::JOINED};
 use super::bounded;
 use crate::error::{PlanError, PlanErrorKind};
 
@@ -71,6 +71,9 @@ impl CountedValues {
     }
 
     fn counted(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        if !has_candidates(&plan)? {
+            return Ok(Transformed::no(plan));
+        }
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
             let name = scan.table_name.clone();
@@ -130,6 +133,22 @@ impl AnalyzerRule for CountedValues {
         let plan = plan.transform_up_with_subqueries(|plan| self.counted(plan))?;
         Ok(plan.data)
     }
+}
+
+/// Whether anything of a node may have to be counted, as far as is told without types.
+fn has_candidates(plan: &LogicalPlan) -> Result<bool> {
+    let mut any = false;
+    plan.apply_expressions(|expr| {
+        any |= expr.exists(|expr| {
+            Ok(match expr {
+                Expr::BinaryExpr(binary) => binary.op == Operator::StringConcat,
+                Expr::ScalarFunction(call) => may_be_large(call),
+                _ => false,
+            })
+        })?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(any)
 }
 
 /// Whether `||` joins two texts, or two of bytes.
@@ -444,41 +463,6 @@ fn bytes_of(value: &ColumnarValue) -> Result<usize> {
         }
         _ => 0,
     })
-}
-
-/// Bytes of an array, and the memory that they are counted with.
-struct Held {
-    bytes: Buffer,
-    _memory: Arc<MemoryReservation>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.as_slice()
-    }
-}
-
-/// The same data, whose largest buffer gives the memory back when it goes.
-fn held(data: ArrayData, memory: Arc<MemoryReservation>) -> Result<ArrayData> {
-    let children = data.child_data().iter().enumerate();
-    let child = children.max_by_key(|(_, child)| child.get_buffer_memory_size());
-    let buffers = data.buffers().iter().enumerate();
-    let buffer = buffers.max_by_key(|(_, buffer)| buffer.len());
-    if let Some((at, child)) = child {
-        let mut children = data.child_data().to_vec();
-        children[at] = held(child.clone(), memory)?;
-        return Ok(data.into_builder().child_data(children).build()?);
-    }
-    let Some((at, buffer)) = buffer else {
-        return Ok(data);
-    };
-    let owner = Held {
-        bytes: buffer.clone(),
-        _memory: memory,
-    };
-    let mut buffers = data.buffers().to_vec();
-    buffers[at] = Buffer::from(bytes::Bytes::from_owner(owner));
-    Ok(data.into_builder().buffers(buffers).build()?)
 }
 
 #[cfg(test)]
