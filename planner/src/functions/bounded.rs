@@ -73,12 +73,13 @@ pub(super) fn bound_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     Ok(())
 }
 
-/// What a call of one of them is about to make, in bytes; 0 of any other function.
+/// What a call of one of them is about to make, in bytes, if it is not refused; 0 of any other function.
 pub(super) fn foreseen(function: &ScalarUDF, args: &ScalarFunctionArgs) -> Result<u64> {
-    match function.inner().downcast_ref::<Bounded>() {
-        Some(bounded) => bounded.bytes(args, 0),
-        None => Ok(0),
-    }
+    let Some(bounded) = function.inner().downcast_ref::<Bounded>() else {
+        return Ok(0);
+    };
+    bounded.check(args)?;
+    bounded.bytes(args, 0)
 }
 
 /// Of what can hardly be told before it is made (every byte may be a match), a value counts that is too large by itself.
@@ -206,6 +207,17 @@ impl Bounded {
             .fold(0, u64::saturating_add);
         Ok(bytes)
     }
+
+    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        let bytes = self.bytes(args, LARGE)?;
+        if bytes > MAX_BYTES {
+            let message = format!("{} would make {bytes} bytes at once", self.name());
+            return Err(PlanError::new(PlanErrorKind::Data, message)
+                .detail(format!("It makes {MAX_BYTES} at most."))
+                .into_engine());
+        }
+        Ok(())
+    }
 }
 
 impl ScalarUDFImpl for Bounded {
@@ -250,13 +262,7 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let bytes = self.bytes(&args, LARGE)?;
-        if bytes > MAX_BYTES {
-            let message = format!("{} would make {bytes} bytes at once", self.name());
-            return Err(PlanError::new(PlanErrorKind::Data, message)
-                .detail(format!("It makes {MAX_BYTES} at most."))
-                .into_engine());
-        }
+        self.check(&args)?;
         self.inner.invoke_with_args(args)
     }
 }
