@@ -5,6 +5,7 @@
 
 mod approx_percentile;
 mod bounded;
+mod counted;
 mod from_json;
 mod json;
 mod length;
@@ -22,6 +23,8 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub use approx_percentile::ApproxPercentile;
 use approx_percentile::WeightedPercentile;
 pub use bounded::makes_much;
+pub use counted::CountedValues;
+pub(crate) use counted::sparing;
 pub use from_json::FromJson;
 pub use json::{Json, JsonError, MAX_JSON_DEPTH, PG_TYPE, is_too_deep};
 pub use length::Length;

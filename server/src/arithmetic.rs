@@ -39,6 +39,7 @@ use datafusion::{
 };
 
 pub(crate) use halves::{ROUND_EVEN, round_even};
+use sluice_planner::functions::CountedValues;
 
 use crate::{
     error::{Error, SqlState},
@@ -56,7 +57,11 @@ pub(crate) struct CheckedArithmetic;
 pub(crate) fn without(context: &SessionContext) -> SessionContext {
     let state = context.state();
     let rules = state.analyzer().rules.iter();
-    let kept = rules.filter(|rule| rule.name() != NAME).cloned().collect();
+    let of_people = [NAME, CountedValues::NAME];
+    let kept = rules
+        .filter(|rule| !of_people.contains(&rule.name()))
+        .cloned()
+        .collect();
     let state = SessionStateBuilder::new_from_existing(state.clone())
         .with_analyzer_rules(kept)
         .build();

@@ -27,12 +27,12 @@ use std::{
 use arc_swap::ArcSwap;
 use datafusion::{
     catalog::{CatalogProviderList, MemoryCatalogProviderList},
-    execution::{SessionState, SessionStateBuilder},
+    execution::{SessionState, SessionStateBuilder, memory_pool::MemoryPool},
     prelude::SessionContext,
 };
 use parking_lot::RwLock;
 use sluice_connectors::store::Root;
-use sluice_planner::Sealing;
+use sluice_planner::{Sealing, functions::CountedValues};
 use sluice_sql::Privilege;
 
 use self::ad_hoc::AdHoc;
@@ -92,6 +92,8 @@ pub struct Engine {
     closed: RwLock<BTreeMap<QualifiedName, Error>>,
     /// What sessions' contexts are made of.
     base: SessionState,
+    /// Memory of the values that expressions of ad-hoc queries make.
+    values: Arc<dyn MemoryPool>,
     /// What plans definitions.
     definitions: SessionState,
     clock: Arc<dyn Clock>,
@@ -141,6 +143,7 @@ impl Engine {
         let plan_only = config.plan_only;
         let secrets = Secrets::load(&held.root, plan_only).await?;
         let runtime = memory::runtime(&held, config.query_memory).await?;
+        let values = memory::values(config.query_memory);
         let row_cache = Arc::new(RowCache::new(&runtime.memory_pool, config.query_memory));
         let config = sluice_planner::session_config()
             .with_information_schema(true)
@@ -162,6 +165,7 @@ impl Engine {
             running: RwLock::default(),
             closed: RwLock::default(),
             base,
+            values,
             definitions,
             events: Events::new(Arc::clone(&clock)),
             failed_logins: FailedLogins::new(Arc::clone(&clock)),
@@ -556,6 +560,11 @@ impl Engine {
         {
             catalog.rest();
         }
+    }
+
+    /// The rule by which the values of an ad-hoc query's expressions are counted.
+    pub(crate) fn counted_values(&self) -> Arc<CountedValues> {
+        Arc::new(CountedValues::new(Arc::clone(&self.values)))
     }
 
     /// Table states of a table that no query feeds: the companions are empty relations of no columns.

@@ -835,6 +835,7 @@ impl Session {
         let catalogs = Arc::clone(&made_of.catalogs);
         let context = self.engine.context_over(catalogs, &made_of.facts);
         context.add_analyzer_rule(Arc::new(CheckedArithmetic));
+        context.add_analyzer_rule(self.engine.counted_values());
         context
     }
 

@@ -40,7 +40,7 @@ mod text;
 
 pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
-pub use limits::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, MAX_TEXT_BYTES};
+pub use limits::{MAX_CHAIN, MAX_COMMAS, MAX_DOUBLINGS, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
 pub use place::{place_of, place_of_literal};
 pub use placeholders::numbered;

@@ -29,6 +29,9 @@ pub const MAX_DOUBLINGS: usize = 12;
 /// The most parameters of a statement.
 pub const MAX_PARAMETERS: usize = 65_535;
 
+/// The most commas of a statement: a value of a list, or a row of VALUES, takes about two kilobytes while it is planned.
+pub const MAX_COMMAS: usize = 250_000;
+
 /// What a statement may cost in all.
 const MAX_STACK_KIB: usize = 3_000;
 const OPERATOR_KIB: usize = 6;
@@ -68,6 +71,7 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         below: 0,
     };
     let mut after_period = false;
+    commas(tokens)?;
     subqueries(tokens)?;
     doublings(tokens)?;
     for token in tokens {
@@ -109,6 +113,21 @@ pub(crate) fn check(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
         }
     }
     Ok(())
+}
+
+/// Refuses lists that take gigabytes to be planned.
+fn commas(tokens: &[TokenWithSpan]) -> Result<(), ParseError> {
+    let mut commas = tokens.iter().filter(|token| token.token == Token::Comma);
+    match commas.nth(MAX_COMMAS) {
+        Some(token) => Err(ParseError::new(
+            ParseErrorKind::TooDeep,
+            format!("statement is too complex: more than {MAX_COMMAS} commas in its lists"),
+            token.span.start,
+        )
+        .hint("give many values as a parameter (x = ANY ($1)), and rows with COPY or in several statements")
+        .offending(token.token.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Refuses more subqueries than are planned in a bearable time.

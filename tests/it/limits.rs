@@ -143,6 +143,41 @@ fn results_without_end_stop_in_time_and_what_cannot_be_held_is_refused() {
 }
 
 #[test]
+fn what_expressions_make_is_counted() {
+    let server = Server::start_with(&["--query-memory", "512MB"]);
+    let pg = server.connect();
+    pg.run("SET statement_timeout = '60 s'");
+    let of = |what: &str| format!("SELECT {what} FROM (SELECT repeat('a', 50000000) AS x) AS t");
+    let times = |count: usize, between: &str| vec!["x"; count].join(between);
+    let repeated: Vec<String> = (0..20)
+        .map(|n| format!("repeat('{n}', 40000000)"))
+        .collect();
+    for sql in [
+        of(&format!("length({})", times(20, " || "))),
+        of(&format!("length(concat({}))", times(20, ", "))),
+        of(&format!("length(concat_ws(',', {}))", times(20, ", "))),
+        of(&format!("array_length(ARRAY[{}], 1)", times(30, ", "))),
+        of("array_length(string_to_array(x, 'a'), 1)"),
+        format!("SELECT length({})", repeated.join(" || ")),
+        format!("SELECT {}", repeated.join(", ")),
+        "SELECT repeat('x', 100000) FROM generate_series(1, 8192)".to_owned(),
+        "SELECT max(length(a || b)) FROM (SELECT repeat('x', 20000 + n::int) AS a, repeat('y', 20000 + n::int) AS b FROM generate_series(1, 8192) AS g (n)) AS t".to_owned(),
+    ] {
+        let refusal = pg.try_run(&sql).expect_err(&sql[..sql.len().min(60)]);
+        let known = ["53200", "54000"].contains(&refusal.state.as_str());
+        assert!(known, "{}: {refusal}", &sql[..sql.len().min(60)]);
+    }
+    // It is given back, and what is long without being too long runs.
+    for _ in 0..20 {
+        assert_eq!(pg.value(&of("length(x || x)")), "100000000");
+    }
+    let short = "SELECT max(length('a' || repeat('x', 1000 + n::int % 9))) FROM generate_series(1, 100000) AS g (n)";
+    assert_eq!(pg.value(short), "1009");
+    let most = server.memory_mib("VmHWM");
+    assert!(most < 1024.0, "{most} MiB");
+}
+
+#[test]
 fn statements_that_are_too_deep_or_too_wide_are_refused() {
     let server = Server::start();
     let (pg, other) = (server.connect(), server.connect());
@@ -206,6 +241,14 @@ fn statements_that_are_too_deep_or_too_wide_are_refused() {
             "{}…",
             &sql[..sql.len().min(40)]
         );
+    }
+    let (other_list, other_rows) = (",1".repeat(300_000), ",(1)".repeat(300_000));
+    for sql in [
+        format!("SELECT 1 IN (1{other_list})"),
+        format!("SELECT count(*) FROM (VALUES (1){other_rows}) AS t (n)"),
+        format!("SELECT '{{1{other_list}}}'::int[]"),
+    ] {
+        pg.refused(&sql, "54001", &["more than 250000 commas"]);
     }
     // As wide as people's are, they run.
     let rows: Vec<String> = (0..10_000).map(|n| format!("({n})")).collect();

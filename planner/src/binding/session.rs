@@ -11,7 +11,7 @@ use datafusion::{
         runtime_env::RuntimeEnv,
     },
     logical_expr::{Expr, LogicalPlan},
-    optimizer::{Analyzer, AnalyzerRule},
+    optimizer::{Analyzer, AnalyzerRule, Optimizer},
 };
 use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
@@ -52,6 +52,7 @@ pub fn new_session_state(
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rules(rules)
+        .with_optimizer_rules(crate::functions::sparing(Optimizer::new().rules))
         .with_physical_optimizer_rule(Arc::new(JoinsYield))
         .with_physical_optimizer_rule(Arc::new(ConditionsInOrder))
         .with_type_planner(Arc::new(SqlTypes));

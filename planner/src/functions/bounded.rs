@@ -73,6 +73,15 @@ pub(super) fn bound_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     Ok(())
 }
 
+/// What a call of one of them is about to make, in bytes, if it is not refused; 0 of any other function.
+pub(super) fn foreseen(function: &ScalarUDF, args: &ScalarFunctionArgs) -> Result<u64> {
+    let Some(bounded) = function.inner().downcast_ref::<Bounded>() else {
+        return Ok(0);
+    };
+    bounded.check(args)?;
+    bounded.bytes(args, 0)
+}
+
 /// Of what can hardly be told before it is made (every byte may be a match), a value counts that is too large by itself.
 fn alone(at_most: u64) -> Option<u64> {
     (at_most > MAX_BYTES).then_some(at_most)
@@ -181,6 +190,36 @@ struct Bounded {
     which: usize,
 }
 
+impl Bounded {
+    /// What a call makes of values larger than `above`, in bytes.
+    fn bytes(&self, args: &ScalarFunctionArgs, above: u64) -> Result<u64> {
+        let arguments = args.args.iter().map(Argument::of);
+        let arguments: Vec<Argument> = arguments.collect::<Result<_>>()?;
+        let all_one = args
+            .args
+            .iter()
+            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if all_one { 1 } else { args.number_rows };
+        let (_, estimate) = FUNCTIONS[self.which];
+        let bytes = (0..rows)
+            .filter_map(|row| estimate(&arguments, row))
+            .filter(|bytes| *bytes > above)
+            .fold(0, u64::saturating_add);
+        Ok(bytes)
+    }
+
+    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        let bytes = self.bytes(args, LARGE)?;
+        if bytes > MAX_BYTES {
+            let message = format!("{} would make {bytes} bytes at once", self.name());
+            return Err(PlanError::new(PlanErrorKind::Data, message)
+                .detail(format!("It makes {MAX_BYTES} at most."))
+                .into_engine());
+        }
+        Ok(())
+    }
+}
+
 impl ScalarUDFImpl for Bounded {
     fn name(&self) -> &str {
         self.inner.name()
@@ -223,24 +262,7 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arguments = args.args.iter().map(Argument::of);
-        let arguments: Vec<Argument> = arguments.collect::<Result<_>>()?;
-        let all_one = args
-            .args
-            .iter()
-            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if all_one { 1 } else { args.number_rows };
-        let (_, estimate) = FUNCTIONS[self.which];
-        let bytes = (0..rows)
-            .filter_map(|row| estimate(&arguments, row))
-            .filter(|bytes| *bytes > LARGE)
-            .fold(0, u64::saturating_add);
-        if bytes > MAX_BYTES {
-            let message = format!("{} would make {bytes} bytes at once", self.name());
-            return Err(PlanError::new(PlanErrorKind::Data, message)
-                .detail(format!("It makes {MAX_BYTES} at most."))
-                .into_engine());
-        }
+        self.check(&args)?;
         self.inner.invoke_with_args(args)
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 use datafusion::{
     error::DataFusionError,
     execution::{
-        memory_pool::{FairSpillPool, TrackConsumersPool},
+        memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool},
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
 };
@@ -20,6 +20,16 @@ const NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// How often a scratch folder without room is tried.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
+
+/// The least that values of expressions may take.
+const VALUES: usize = 64 << 20;
+
+/// What the long values that ad-hoc queries make take their memory from: half as much again as everything else of theirs.
+///
+/// It is another pool, or a sort that is about to spill would leave nothing for the values of its next rows.
+pub(super) fn values(query_memory: usize) -> Arc<dyn MemoryPool> {
+    Arc::new(GreedyMemoryPool::new((query_memory / 2).max(VALUES)))
+}
 
 /// What ad-hoc queries run in. Streams take its scratch folder over, and not its pool.
 ///

@@ -1,7 +1,7 @@
 //! Tests of limits: see the module beside for what is promised.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{MAX_CHAIN, MAX_DOUBLINGS, MAX_NESTING, check};
+use super::{MAX_CHAIN, MAX_COMMAS, MAX_DOUBLINGS, MAX_NESTING, check};
 use crate::text::tokenize;
 
 fn fits(text: &str) -> bool {
@@ -49,6 +49,18 @@ fn subqueries_cost_most() {
     assert!(!fits(&relations(80)));
     // Beside each other they cost nothing more.
     assert!(fits(&format!("SELECT {}1", "(SELECT 1), ".repeat(1_000))));
+}
+
+#[test]
+fn lists_are_counted_by_their_commas() {
+    let list = |commas: usize| format!("SELECT 1 IN (1{})", ", 1".repeat(commas));
+    assert!(fits(&list(MAX_COMMAS)));
+    assert!(!fits(&list(MAX_COMMAS + 1)));
+    let rows = |commas: usize| format!("VALUES (1){}", ", (1)".repeat(commas));
+    assert!(fits(&rows(MAX_COMMAS)));
+    assert!(!fits(&rows(MAX_COMMAS + 1)));
+    // Within a text they are none.
+    assert!(fits(&format!("SELECT '{}'", ",".repeat(MAX_COMMAS + 1))));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 //! What is written out is brought to the form that the engine reads, so a value never goes through a lesser type on the way: the digits of a
 //! number become those of its `numeric`, the words of an interval its parts, the text of a list its elements.
 
-use sluice_sql::ast::{
-    Array, ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, Expr, Interval,
-    TimezoneInfo, TypedString, UnaryOperator, Value,
+use sluice_sql::{
+    MAX_COMMAS,
+    ast::{
+        Array, ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, Expr, Interval,
+        TimezoneInfo, TypedString, UnaryOperator, Value,
+    },
 };
 
 use super::{expression, text, text_of};
@@ -382,6 +385,14 @@ fn dimensions(data_type: &DataType) -> usize {
 /// The list that a text such as `{1,"a b",{NULL}}` stands for, and how many dimensions it has.
 pub(crate) fn list_of(written: &str, element: Option<&DataType>) -> Result<(Expr, usize)> {
     check_dimensions(written)?;
+    // It becomes as much as a list that is written out.
+    if written.matches(',').nth(MAX_COMMAS).is_some() {
+        return Err(Error::user(
+            SqlState::StatementTooComplex,
+            format!("statement is too complex: more than {MAX_COMMAS} commas in an array literal"),
+        )
+        .with_hint("Give many values as a parameter (x = ANY ($1)), and rows with COPY."));
+    }
     let mut letters = written.trim().chars().peekable();
     list(&mut letters, element)
         .filter(|_| letters.next().is_none())

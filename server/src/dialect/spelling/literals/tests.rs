@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::super::tests::rewritten;
-use super::list_of;
+use super::{MAX_COMMAS, list_of};
 
 #[test]
 fn literals_keep_what_is_written() {
@@ -111,4 +111,7 @@ fn a_list_is_read_as_postgresql_writes_one() {
     assert_eq!(list(&deep(6)).unwrap().1, 6);
     assert_eq!(list(&deep(7)), Err("54000"));
     assert_eq!(list(&deep(100_000)), Err("54000"));
+    let long = |commas: usize| format!("{{1{}}}", ",1".repeat(commas));
+    assert_eq!(list(&long(MAX_COMMAS)).unwrap().1, 1);
+    assert_eq!(list(&long(MAX_COMMAS + 1)), Err("54001"));
 }
