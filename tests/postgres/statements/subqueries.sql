@@ -127,3 +127,30 @@ SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t (n, s) WHERE (n, s) IN ((1, 'a'),
 n:int4	s:text
 1	a
 ====
+
+-- names below the top
+SELECT status, count FROM (SELECT status, count(*) FROM gold.orders GROUP BY status) s ORDER BY count DESC, status
+----
+status:text	count:int8
+new	2
+sent	2
+it's	1
+====
+
+WITH c AS (SELECT max(amount), lower(customer) FROM gold.orders GROUP BY customer) SELECT lower, max FROM c WHERE max > 10 ORDER BY lower
+----
+lower:text	max:numeric
+ada	100.00
+====
+
+SELECT * FROM (SELECT id, id, lower(customer), upper(customer) || '!' FROM gold.orders WHERE id < 3) s ORDER BY 1
+----
+id:int8	id:int8	lower:text	?column?:text
+1	1	ada	ADA!
+2	2	bob	BOB!
+====
+
+SELECT id FROM (SELECT id, id FROM gold.orders) s
+----
+ERROR 42702 8
+====
