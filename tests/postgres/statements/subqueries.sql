@@ -154,3 +154,19 @@ SELECT id FROM (SELECT id, id FROM gold.orders) s
 ----
 ERROR 42702 8
 ====
+
+-- order below the top
+SELECT id, status FROM (SELECT id, status FROM gold.orders ORDER BY status DESC, id) s WHERE id > 1
+----
+id:int8	status:text
+3	sent
+5	sent
+2	new
+4	it's
+====
+
+SELECT array_agg(id), string_agg(status, ',') FROM (SELECT id, status FROM gold.orders ORDER BY weight) s
+----
+array_agg:int8[]	string_agg:text
+{4,2,1,3,5}	it's,new,new,sent,sent
+====
