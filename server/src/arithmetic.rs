@@ -37,6 +37,7 @@ use datafusion::{
 };
 
 pub(crate) use halves::{ROUND_EVEN, round_even};
+pub(crate) use lists::of as reader_of_lists;
 
 use crate::{
     error::{Error, SqlState},
