@@ -3,6 +3,7 @@
 mod in_order;
 mod metadata;
 mod names;
+mod ordered_lists;
 mod session;
 mod size;
 mod sketches;

@@ -39,6 +39,7 @@ use datafusion::{
 };
 
 pub(crate) use halves::{ROUND_EVEN, round_even};
+pub(crate) use lists::of as reader_of_lists;
 use sluice_planner::functions::CountedValues;
 
 use crate::{

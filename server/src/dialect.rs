@@ -15,11 +15,12 @@ mod spelling;
 
 pub use self::catalog::{
     Definition, Facts, Size, definition, definition_state, empty_answer, expression, has_relation,
-    install, install_functions, install_relations, rewrite, settled, shown, shown_rows, type_name,
+    install, install_functions, install_relations, plain_definition, rewrite, settled, shown,
+    shown_rows, type_name,
 };
 pub(crate) use self::catalog::{
-    array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid, twice,
-    type_oid, without_marks,
+    ambiguous, array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid,
+    twice, type_oid, without_marks,
 };
 pub use self::refused::check;
 pub(crate) use self::refused::check_no_parameter;

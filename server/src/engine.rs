@@ -544,7 +544,10 @@ impl Engine {
             let state = context.state_ref();
             let mut state = state.write();
             let config = state.config_mut();
-            config.options_mut().execution.time_zone = (facts.setting)("TimeZone");
+            let options = config.options_mut();
+            options.execution.time_zone = (facts.setting)("TimeZone");
+            // As in PostgreSQL, rows of a subquery with an order come in it, where nothing else orders or mixes them.
+            options.sql_parser.enable_subquery_sort_elimination = false;
             config.set_extension(Arc::clone(facts));
         }
         if let Err(error) = dialect::install_functions(&context) {

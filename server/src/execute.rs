@@ -265,14 +265,23 @@ pub(crate) async fn continuous_plan(
         emit: statement.emit,
         sketches: sketches_option(&statement.options)?,
     };
-    let query = dialect::definition(query)?;
-    let query = match statement.renamed.is_empty() {
-        true => dialect::settled(query)?,
-        false => query,
+    let settled = |query| match statement.renamed.is_empty() {
+        true => dialect::settled(query),
+        false => Ok(query),
     };
-    let plan = sluice_planner::plan_continuous(&context.state(), &query, &target)
-        .await
-        .map_err(plan_error)?;
+    let state = context.state();
+    let plain = settled(dialect::plain_definition(query)?)?;
+    let mut plan = sluice_planner::plan_continuous(&state, &plain, &target).await;
+    if plan.is_err() {
+        let named = settled(dialect::definition(query)?)?;
+        plan = sluice_planner::plan_continuous(&state, &named, &target).await;
+    }
+    let plan = plan.map_err(plan_error)?;
+    if let Some(plan) = &plan
+        && statement.renamed.is_empty()
+    {
+        check_own_names(&plan.output_schema)?;
+    }
     match plan {
         Some(_) if !statement.renamed.is_empty() => Err(Error::user(
             SqlState::FeatureNotSupported,
@@ -288,6 +297,17 @@ pub(crate) async fn continuous_plan(
         )),
         plan => Ok(plan),
     }
+}
+
+/// Refuses columns that share a name with another: `SELECT *` of a subquery may have such.
+fn check_own_names(schema: &SchemaRef) -> Result<()> {
+    for field in schema.fields() {
+        let name = dialect::without_marks(field.name());
+        if name != *field.name() {
+            return Err(dialect::twice(&name));
+        }
+    }
+    Ok(())
 }
 
 /// A plan whose first columns have these names, and the others the ones that people see; an error that says `too_many` where there are
@@ -362,15 +382,24 @@ pub fn plan_error(error: PlanError) -> Error {
             conditions::of_message(&error.message).unwrap_or(state),
         ),
     };
-    Error::new(fault, state, error.message).explained(error.detail, error.hint)
+    let shown = |text: String| dialect::without_marks(&text);
+    Error::new(fault, state, shown(error.message))
+        .explained(error.detail.map(shown), error.hint.map(shown))
 }
 
 /// An engine error as people see it; our own errors come out of it unchanged.
 pub fn engine_error(error: DataFusionError) -> Error {
-    match find_ours(&error) {
-        Some(ours) => ours,
-        None => cast_error(plan_error(PlanError::from(error))),
+    if let Some(ours) = find_ours(&error) {
+        return ours;
     }
+    if let Some(name) = dialect::ambiguous(&error) {
+        return Error::user(
+            SqlState::AmbiguousColumn,
+            format!("column reference \"{name}\" is ambiguous"),
+        )
+        .with_hint("Give each of the columns a name of its own: SELECT … AS name.");
+    }
+    cast_error(plan_error(PlanError::from(error)))
 }
 
 /// The engine's files fail, which are in the scratch folder alone: tables are read through their store.

@@ -17,8 +17,8 @@ use sluice_sql::ast::{self, Statement};
 use sqlparser::ast::ExprWithAlias;
 
 use super::{
-    in_order::ConditionsInOrder, metadata::expose_metadata, names, size,
-    time_travel::name_versions, types::SqlTypes, unions, yielding::JoinsYield,
+    in_order::ConditionsInOrder, metadata::expose_metadata, names, ordered_lists::OrderedLists,
+    size, time_travel::name_versions, types::SqlTypes, unions, yielding::JoinsYield,
 };
 use crate::{
     error::{PlanError, Result},
@@ -45,7 +45,8 @@ pub fn new_session_state(
     catalogs: Option<Arc<dyn CatalogProviderList>>,
 ) -> Result<SessionState> {
     // Windows become stock expressions before anything else looks at the plan.
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LowerWindows)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(LowerWindows), Arc::new(OrderedLists)];
     rules.extend(Analyzer::new().rules);
     let mut builder = SessionStateBuilder::new()
         .with_config(config)

@@ -18,7 +18,7 @@ use super::cast::of_one;
 use crate::{doors::pg::list_of_text, table::external};
 
 /// The function that reads texts as lists of this type.
-pub(super) fn of(to: &DataType) -> ScalarUDF {
+pub(crate) fn of(to: &DataType) -> ScalarUDF {
     ScalarUDF::from(ListOfText {
         to: to.clone(),
         signature: Signature::any(1, Volatility::Immutable),

@@ -42,7 +42,7 @@ pub(super) use functions::{
     ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_without,
 };
 pub(crate) use functions::{check_json, jsonb};
-pub(crate) use labels::{shown as shown_label, without_marks};
+pub(crate) use labels::{ambiguous, shown as shown_label, without_marks};
 pub use labels::{shown_rows, shown_schema as shown};
 pub(crate) use names::shown_by_default as shown_oid;
 pub(super) use rules::{is_correlated, plain_select, wrap};
@@ -253,9 +253,32 @@ impl TypePlanner for DefinitionTypes {
 /// # Errors
 /// Where part of it would be passed over.
 pub fn definition(query: &ast::Query) -> Result<ast::Query> {
-    let statement = ast::Statement::Query(Box::new(query.clone()));
+    translated_definition(query, Below::Named)
+}
+
+/// A [`definition`] whose columns below the top have the engine's names. Plans of continuous queries are told from each other by their
+/// texts, so where one can be planned like this it stays the one it was.
+///
+/// # Errors
+/// Where part of it would be passed over.
+pub fn plain_definition(query: &ast::Query) -> Result<ast::Query> {
+    translated_definition(query, Below::Unnamed)
+}
+
+/// What columns below the top are called that nobody named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    /// By PostgreSQL's names.
+    Named,
+    /// As the engine calls them.
+    Unnamed,
+}
+
+fn translated_definition(query: &ast::Query, below: Below) -> Result<ast::Query> {
+    let mut statement = ast::Statement::Query(Box::new(query.clone()));
     check(&statement)?;
-    match rewrite(statement) {
+    spelling::of_one_type(&mut statement);
+    match translated(statement, below) {
         ast::Statement::Query(query) => Ok(*query),
         _ => Err(Error::internal("a query became another statement")),
     }
@@ -314,8 +337,16 @@ pub fn rewrite(mut statement: ast::Statement) -> ast::Statement {
 
 /// [`rewrite`] of the VALUES of an INSERT: their cells are of the types of the table's columns, whatever stands in other rows.
 pub(crate) fn rewrite_cells(statement: ast::Statement) -> ast::Statement {
-    let statement = labels::keep(statement);
+    translated(statement, Below::Named)
+}
+
+fn translated(statement: ast::Statement, below: Below) -> ast::Statement {
+    let mut statement = labels::keep(statement);
     let about_the_catalog = answer::only_catalog(&statement);
+    // Tools' questions are known by their texts.
+    if below == Below::Named && !about_the_catalog {
+        labels::name_below(&mut statement);
+    }
     let statement = spelling::rewrite(statement, about_the_catalog);
     let statement = casts::rewrite(statement);
     let statement = rules::before(statement);

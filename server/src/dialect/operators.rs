@@ -18,6 +18,7 @@ use sluice_sql::ast::BinaryOperator;
 
 use super::catalog::{interval_times, jsonb_concat, jsonb_without};
 use crate::{
+    arithmetic::reader_of_lists,
     doors::pg::TYPE,
     error::{Error, SqlState},
     table::external,
@@ -65,6 +66,16 @@ impl ExprPlanner for Operators {
                     return Ok(PlannerResult::Original(RawBinaryExpr { right, ..expr }));
                 }
                 _ => {}
+            }
+        }
+        if expr.op == B::StringConcat {
+            if left.is_list() && is_written_list(&expr.right) {
+                let right = list_of(expr.right, &left);
+                return Ok(PlannerResult::Original(RawBinaryExpr { right, ..expr }));
+            }
+            if right.is_list() && is_written_list(&expr.left) {
+                let left = list_of(expr.left, &right);
+                return Ok(PlannerResult::Original(RawBinaryExpr { left, ..expr }));
             }
         }
         if matches!(expr.op, B::StringConcat | B::Minus) {
@@ -171,6 +182,21 @@ fn as_jsonb(side: Expr) -> Expr {
 /// Whether it is a text in quotes, which may be anything yet.
 fn is_unknown(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)), _))
+}
+
+/// Whether it is the text of a list, such as `'{a,b}'`.
+fn is_written_list(expr: &Expr) -> bool {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = expr else {
+        return false;
+    };
+    let text = text.trim();
+    text.starts_with('{') && text.ends_with('}')
+}
+
+/// The list of this type that a text stands for.
+fn list_of(text: Expr, to: &DataType) -> Expr {
+    let reader = Arc::new(reader_of_lists(to));
+    Expr::ScalarFunction(ScalarFunction::new_udf(reader, vec![text]))
 }
 
 fn not_unique(op: &BinaryOperator) -> DataFusionError {

@@ -279,6 +279,8 @@ impl VisitorMut for Spelling {
                 expression(&format!("{function}({inner})"))
             }
             Expr::TypedString(typed) => literals::typed(typed),
+            Expr::IsNull(row) => all_of_row(row, "IS NULL"),
+            Expr::IsNotNull(row) => all_of_row(row, "IS NOT NULL"),
             Expr::AnyOp {
                 left,
                 compare_op,
@@ -392,6 +394,31 @@ fn rows_compared(one: &[Expr], op: &BinaryOperator, other: &[Expr]) -> Option<Ex
         right: Box::new(right),
     })?;
     Some(Expr::Nested(Box::new(all)))
+}
+
+/// `ROW(a, b) IS NULL` asks it of each value. `None` for what is no row that is written out.
+fn all_of_row(row: &Expr, asked: &str) -> Option<Expr> {
+    let values: Vec<String> = match row {
+        Expr::Nested(inner) => return all_of_row(inner, asked),
+        Expr::Tuple(values) => values.iter().map(ToString::to_string).collect(),
+        Expr::Function(function)
+            if function.over.is_none() && name_of(&function.name).as_deref() == Some("row") =>
+        {
+            match &function.args {
+                sluice_sql::ast::FunctionArguments::List(list) => {
+                    list.args.iter().map(ToString::to_string).collect()
+                }
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    let each = values.iter().map(|value| format!("(({value}) {asked})"));
+    let all = each.collect::<Vec<_>>().join(" AND ");
+    match all.is_empty() {
+        true => expression("true"),
+        false => expression(&format!("({all})")),
+    }
 }
 
 /// `-2 ^ 2` is `(-2) ^ 2`: the sign binds closer than the power.

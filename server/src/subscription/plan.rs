@@ -80,6 +80,7 @@ impl SubscriptionPlan {
         plan: LogicalPlan,
         subscribe: &Subscribe,
     ) -> error::Result<Self> {
+        let plan = without_order_below(plan).map_err(engine_error)?;
         let provider = source_as_provider(&only_table(&plan)?.source).map_err(engine_error)?;
         let provider = provider.as_ref() as &dyn TableProvider;
         let Some(table) = provider.downcast_ref::<SluiceTable>() else {
@@ -211,6 +212,24 @@ fn over(plan: &LogicalPlan, rows: Arc<dyn TableProvider>) -> Result<LogicalPlan>
         })
     })?;
     Ok(changed.data)
+}
+
+/// Rows come as they are made: an order of a view or a subquery says nothing of them.
+fn without_order_below(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut below = false;
+    let plan = plan.transform_down(|node| {
+        Ok(match node {
+            LogicalPlan::Sort(sort) if below && sort.fetch.is_none() => {
+                Transformed::yes(Arc::unwrap_or_clone(sort.input))
+            }
+            LogicalPlan::SubqueryAlias(_) => {
+                below = true;
+                Transformed::no(node)
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(plan.data)
 }
 
 /// The one table of a plan that filters and projects.

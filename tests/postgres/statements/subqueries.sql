@@ -127,3 +127,46 @@ SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t (n, s) WHERE (n, s) IN ((1, 'a'),
 n:int4	s:text
 1	a
 ====
+
+-- names below the top
+SELECT status, count FROM (SELECT status, count(*) FROM gold.orders GROUP BY status) s ORDER BY count DESC, status
+----
+status:text	count:int8
+new	2
+sent	2
+it's	1
+====
+
+WITH c AS (SELECT max(amount), lower(customer) FROM gold.orders GROUP BY customer) SELECT lower, max FROM c WHERE max > 10 ORDER BY lower
+----
+lower:text	max:numeric
+ada	100.00
+====
+
+SELECT * FROM (SELECT id, id, lower(customer), upper(customer) || '!' FROM gold.orders WHERE id < 3) s ORDER BY 1
+----
+id:int8	id:int8	lower:text	?column?:text
+1	1	ada	ADA!
+2	2	bob	BOB!
+====
+
+SELECT id FROM (SELECT id, id FROM gold.orders) s
+----
+ERROR 42702 8
+====
+
+-- order below the top
+SELECT id, status FROM (SELECT id, status FROM gold.orders ORDER BY status DESC, id) s WHERE id > 1
+----
+id:int8	status:text
+3	sent
+5	sent
+2	new
+4	it's
+====
+
+SELECT array_agg(id), string_agg(status, ',') FROM (SELECT id, status FROM gold.orders ORDER BY weight) s
+----
+array_agg:int8[]	string_agg:text
+{4,2,1,3,5}	it's,new,new,sent,sent
+====

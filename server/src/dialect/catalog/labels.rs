@@ -3,6 +3,8 @@
 //! The engine would call it by its text (`count(Int64(1))`) and refuses two of one name, where PostgreSQL has any number of `?column?`. So
 //! such columns go through the engine under the name plus a mark that makes it unique, and the session cuts the mark off.
 
+mod below;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
@@ -10,7 +12,8 @@ use arrow::{
     datatypes::{FieldRef, Schema, SchemaRef},
 };
 use datafusion::{
-    execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter,
+    common::SchemaError, error::DataFusionError, execution::SendableRecordBatchStream,
+    physical_plan::stream::RecordBatchStreamAdapter,
 };
 use futures::StreamExt;
 use sluice_sql::ast::{
@@ -18,6 +21,7 @@ use sluice_sql::ast::{
     TrimWhereField, Value,
 };
 
+pub(super) use self::below::name_below;
 use crate::catalog::fold;
 
 /// Begins the mark. No name a person types has it.
@@ -38,6 +42,25 @@ pub(crate) fn without_marks(text: &str) -> String {
         shown.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
     }
     shown
+}
+
+/// The name that the engine looked for in vain because several columns have it, each with a mark.
+pub(crate) fn ambiguous(error: &DataFusionError) -> Option<&str> {
+    let DataFusionError::SchemaError(inner, _) = error.find_root() else {
+        return None;
+    };
+    let SchemaError::FieldNotFound {
+        field,
+        valid_fields,
+    } = inner.as_ref()
+    else {
+        return None;
+    };
+    let meant = valid_fields.iter().filter(|valid| {
+        let beside = field.relation.is_none() || field.relation == valid.relation;
+        beside && shown(&valid.name) == field.name
+    });
+    (meant.count() > 1).then_some(field.name.as_str())
 }
 
 /// A result's columns under the names that clients see.
@@ -151,6 +174,10 @@ fn name_select(body: &mut SetExpr) {
             name_select(right);
             return;
         }
+        SetExpr::Query(query) => {
+            name_columns(query);
+            return;
+        }
         _ => return,
     };
     // What DISTINCT and GROUP BY compare are the expressions; a new name changes nothing for them.
@@ -225,8 +252,8 @@ fn found(expr: &Expr) -> Option<Found> {
     let good = |name: String| Some(Found { name, poor: false });
     let poor = |name: String| Some(Found { name, poor: true });
     match expr {
-        Expr::Identifier(ident) => good(ident.value.clone()),
-        Expr::CompoundIdentifier(idents) => good(idents.last()?.value.clone()),
+        Expr::Identifier(ident) => good(fold(ident)),
+        Expr::CompoundIdentifier(idents) => good(fold(idents.last()?)),
         Expr::Function(function) => good(of_function(function)?),
         Expr::Cast {
             expr, data_type, ..
@@ -282,7 +309,7 @@ fn of_query(query: &Query) -> Option<String> {
     };
     match select.projection.as_slice() {
         [SelectItem::UnnamedExpr(expr)] => named(expr),
-        [SelectItem::ExprWithAlias { alias, .. }] => Some(alias.value.clone()),
+        [SelectItem::ExprWithAlias { alias, .. }] => Some(fold(alias)),
         _ => None,
     }
 }

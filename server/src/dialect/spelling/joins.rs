@@ -226,7 +226,42 @@ fn items_of(text: &str) -> Option<Vec<SelectItem>> {
     }
 }
 
+/// A column of USING in WHERE is the left relation's: to the engine there it is either side's.
+fn in_condition(select: &mut Select) {
+    let mut values = HashMap::new();
+    for from in &select.from {
+        let called = match &from.relation {
+            TableFactor::Table {
+                args: Some(_),
+                alias: None,
+                ..
+            } => None,
+            other => name_of(other),
+        };
+        for join in &from.joins {
+            let (Some(JoinConstraint::Using(names)), side) = parts(join) else {
+                continue;
+            };
+            let (Some(first), Side::Left) = (&called, side) else {
+                return;
+            };
+            let names = names.iter().filter_map(|name| name.0.last()?.as_ident());
+            for name in names {
+                if let Some(value) = expression(&format!("{first}.{name}")) {
+                    values.entry(name.value.clone()).or_insert(value);
+                }
+            }
+        }
+    }
+    if let Some(condition) = &mut select.selection
+        && !values.is_empty()
+    {
+        let _ = condition.visit(&mut Merge { values, depth: 0 });
+    }
+}
+
 fn of_select(select: &mut Select, sorted: Vec<&mut Expr>) {
+    in_condition(select);
     let Shape::Merged { star, columns } = shape(select) else {
         return;
     };

@@ -18,6 +18,10 @@ fn columns_of_using_come_first_and_once() {
             "SELECT k FROM a JOIN b USING (k)",
             "SELECT k FROM a JOIN b USING(k)",
         ),
+        (
+            "SELECT k FROM a LEFT JOIN b USING (k) WHERE k < 3 AND b.n IN (SELECT k FROM c)",
+            "SELECT k FROM a LEFT JOIN b USING(k) WHERE a.k < 3 AND b.n IN (SELECT k FROM c)",
+        ),
     ] {
         assert_eq!(rewritten(text), same, "{text}");
     }
