@@ -131,6 +131,7 @@ fn windows(rounds: usize) {
             bad: Vec::new(),
             payload_bytes: 0,
             leader_epoch: None,
+            worked_out: None,
         };
         let input = EpochInput {
             now_us: i64::MAX,

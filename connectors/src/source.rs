@@ -22,8 +22,12 @@ use crate::error::{ConnectorError, Result};
 
 pub(crate) mod outlet;
 mod shared;
+mod worked_out;
 
-pub use self::shared::{SharedReader, StreamReaders};
+pub use self::{
+    shared::{SharedReader, StreamReaders},
+    worked_out::WorkedOut,
+};
 
 /// One independently readable, ordered part of a source: a Kafka partition, one lane of the generator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +79,8 @@ pub struct SplitBatch {
     pub payload_bytes: u64,
     /// Leader epoch of the last message, where known.
     pub leader_epoch: Option<i32>,
+    /// Where queries that read the same batch find what another one has worked out; `None` where one reads it.
+    pub worked_out: Option<Arc<WorkedOut>>,
 }
 
 /// A message that did not decode, kept whole.
@@ -291,6 +297,7 @@ impl SplitBatch {
                 .collect(),
             payload_bytes: self.payload_bytes,
             leader_epoch: self.leader_epoch,
+            worked_out: None,
         })
     }
 }

@@ -347,6 +347,7 @@ fn run_stream(
                 bad: Vec::new(),
                 payload_bytes: 0,
                 leader_epoch: None,
+                worked_out: None,
             }
         });
         inputs.push(EpochInput {

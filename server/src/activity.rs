@@ -262,6 +262,11 @@ impl Activity {
         &self.ended
     }
 
+    /// Whether a statement of it runs.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.now.lock().running.is_empty()
+    }
+
     /// Whether there is nothing left of it but what a door has not cleared away yet.
     fn is_gone(&self) -> bool {
         self.ended.is_cancelled() && self.now.lock().running.is_empty()

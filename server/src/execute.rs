@@ -1,4 +1,6 @@
 //! Statements to deeds: one statement of ours per file, and the few things they share.
+//!
+//! long because what the statements share, errors among it, is read together
 
 mod alter_owner;
 mod alter_table;

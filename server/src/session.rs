@@ -337,7 +337,7 @@ impl Session {
         hints: &'a [Option<DataType>],
     ) -> BoxFuture<'a, Result<Prepared>> {
         if !self.plans_long(parsed) {
-            let preparing = self.prepare_here(parsed, hints);
+            let preparing = Box::pin(self.prepare_here(parsed, hints));
             return Box::pin(async move { preparing.await.map_err(|error| error.placed(parsed)) });
         }
         let session = Arc::clone(self);
@@ -382,7 +382,7 @@ impl Session {
         let Statement::Sql(statement) = statement else {
             let schema = execute::outcome_schema(statement);
             let parameters = match statement {
-                Statement::Explain(explain) => self.explained(explain, hints).await?,
+                Statement::Explain(explain) => Box::pin(self.explained(explain, hints)).await?,
                 _ => Vec::new(),
             };
             return Ok(prepared(schema, parameters, None));

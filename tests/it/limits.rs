@@ -171,6 +171,9 @@ fn what_expressions_make_is_counted() {
     for _ in 0..20 {
         assert_eq!(pg.value(&of("length(x || x)")), "100000000");
     }
+    // One value for all rows is made once.
+    let one = "SELECT max(length(repeat('x', 1000000))) FROM generate_series(1, 8192)";
+    assert_eq!(pg.value(one), "1000000");
     let short = "SELECT max(length('a' || repeat('x', 1000 + n::int % 9))) FROM generate_series(1, 100000) AS g (n)";
     assert_eq!(pg.value(short), "1009");
     let most = server.memory_mib("VmHWM");

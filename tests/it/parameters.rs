@@ -188,9 +188,10 @@ fn intervals_are_added_to_moments() {
         "SELECT at - $1 FROM moments",
         "UPDATE moments SET at = at - $1",
     ] {
-        let typed = pg.client().prepare_typed(sql, &[Type::INTERVAL]);
+        let given = [Type::INTERVAL];
+        let typed = pg.client().prepare_typed(sql, &given);
         let statement = block_on(typed).unwrap_or_else(|e| panic!("{sql}: {e}"));
-        assert_eq!(statement.params(), [Type::INTERVAL], "{sql}");
+        assert_eq!(statement.params(), given, "{sql}");
     }
     let statement = block_on(pg.client().prepare("SELECT at - $1 FROM moments")).unwrap();
     assert_eq!(statement.params(), [Type::TIMESTAMP]);

@@ -245,6 +245,7 @@ impl Filler {
             bad,
             payload_bytes: (good_bytes + bad_bytes) as u64,
             leader_epoch: None,
+            worked_out: None,
         })
     }
 

@@ -284,6 +284,7 @@ impl Lane {
             bad: std::mem::take(&mut self.bad),
             payload_bytes: std::mem::take(&mut self.payload_bytes),
             leader_epoch: self.leader_epoch,
+            worked_out: None,
         }))
     }
 }

@@ -237,12 +237,13 @@ impl Outlet {
     }
 
     /// Takes a batch for everybody; [`Outlet::deliver`] hands it over.
-    pub(crate) fn offer(&mut self, batch: SplitBatch) {
+    pub(crate) fn offer(&mut self, mut batch: SplitBatch) {
         self.moved(&batch.split, batch.range.end);
         if let [inbox] = self.inboxes.as_mut_slice() {
             inbox.offer(batch);
             return;
         }
+        batch.worked_out = Some(Arc::default());
         for inbox in &mut self.inboxes {
             inbox.offer(batch.clone());
         }

@@ -9,6 +9,7 @@
 
 mod held;
 mod joined;
+mod spread;
 
 use std::{
     cell::Cell,
@@ -42,7 +43,7 @@ use datafusion::{
     },
 };
 
-use self::{held::held, joined::JOINED};
+use self::{held::held, joined::JOINED, spread::Spreading};
 use super::bounded;
 use crate::error::{PlanError, PlanErrorKind};
 
@@ -250,7 +251,7 @@ impl OptimizerRule for Sparing {
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
-/// The same rules, of which none works out a long constant of a function that counts.
+/// The same rules, of which none works out a long constant of a function that counts, and the one that tells which calls make copies.
 pub(crate) fn sparing(mut rules: Vec<Rule>) -> Vec<Rule> {
     let sparing = Sparing::default();
     for rule in &mut rules {
@@ -258,6 +259,7 @@ pub(crate) fn sparing(mut rules: Vec<Rule>) -> Vec<Rule> {
             *rule = Arc::new(Sparing::default());
         }
     }
+    rules.push(Arc::new(Spreading));
     rules
 }
 
@@ -266,6 +268,8 @@ pub(crate) fn sparing(mut rules: Vec<Rule>) -> Vec<Rule> {
 struct Counted {
     inner: Arc<ScalarUDF>,
     pool: Arc<dyn MemoryPool>,
+    /// Whether each row gets a copy of one long value for all.
+    spreads: bool,
     /// What the last batches hold; none where their arrays are gone.
     recent: Mutex<VecDeque<Weak<MemoryReservation>>>,
 }
@@ -286,9 +290,14 @@ impl Hash for Counted {
 
 impl Counted {
     fn over(inner: Arc<ScalarUDF>, pool: Arc<dyn MemoryPool>) -> Arc<ScalarUDF> {
+        Self::made(inner, pool, true)
+    }
+
+    fn made(inner: Arc<ScalarUDF>, pool: Arc<dyn MemoryPool>, spreads: bool) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(Self {
             inner,
             pool,
+            spreads,
             recent: Mutex::default(),
         }))
     }
@@ -403,10 +412,11 @@ impl ScalarUDFImpl for Counted {
             };
         }
         let size = bytes_of(&value)?;
+        let makes_copies = rows == 1 || (self.spreads && rows > 0);
         match value {
             ColumnarValue::Array(array) => Ok(ColumnarValue::Array(self.holding(array, memory)?)),
-            // Every row gets a copy, which is made here so that it is counted.
-            ColumnarValue::Scalar(value) if size > FOLDED && rows > 0 => {
+            // Where every row gets a copy, it is made here so that it is counted.
+            ColumnarValue::Scalar(value) if size > FOLDED && makes_copies => {
                 self.take(&memory, size.saturating_mul(rows))?;
                 let array = value.to_array_of_size(rows)?;
                 Ok(ColumnarValue::Array(self.holding(array, memory)?))

@@ -3,7 +3,7 @@
 
 use arrow::{compute::kernels::length::length, datatypes::DataType};
 use datafusion::{
-    common::{Result, plan_err},
+    common::{Result, ScalarValue, plan_err},
     functions::unicode::character_length,
     logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility},
 };
@@ -66,7 +66,13 @@ impl ScalarUDFImpl for Length {
         if bytes.data_type() != DataType::Binary {
             return character_length().invoke_with_args(args);
         }
-        let bytes = bytes.to_array(args.number_rows)?;
-        Ok(ColumnarValue::Array(length(&bytes)?))
+        Ok(match bytes {
+            ColumnarValue::Array(bytes) => ColumnarValue::Array(length(bytes)?),
+            // Not copied for each row.
+            ColumnarValue::Scalar(_) => {
+                let answer = length(&bytes.to_array(1)?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&answer, 0)?)
+            }
+        })
     }
 }

@@ -8,7 +8,8 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray},
+    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
+    compute::take,
     datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType},
 };
 use datafusion::{
@@ -31,10 +32,13 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt};
 
-use super::WindowColumn;
+use super::{WindowColumn, run::EpochRun};
 use crate::{error::PlanError, windows::Windows};
 
+mod numbered;
 mod words;
+
+use numbered::Numbered;
 
 /// A column of the groups.
 #[derive(Clone, Debug)]
@@ -193,6 +197,7 @@ impl ExecutionPlan for PartialAggregateExec {
         let mut groups = Groups::new(
             &self.partial,
             &self.schema(),
+            EpochRun::of(&context).ok(),
             Probe {
                 rows: options.skip_partial_aggregation_probe_rows_threshold,
                 ratio: options.skip_partial_aggregation_probe_ratio_threshold,
@@ -253,6 +258,8 @@ struct Probe {
 /// The groups of a run.
 struct Groups {
     partial: Partial,
+    /// Where the batches come from, and what other queries have worked out of them.
+    run: Option<Arc<EpochRun>>,
     /// Of the states.
     schema: SchemaRef,
     /// By the row's pane, if a column of its window is asked for, and by the expressions.
@@ -279,7 +286,12 @@ struct Arguments {
 }
 
 impl Groups {
-    fn new(partial: &Partial, schema: &SchemaRef, probe: Probe) -> Result<Self> {
+    fn new(
+        partial: &Partial,
+        schema: &SchemaRef,
+        run: Option<Arc<EpochRun>>,
+        probe: Probe,
+    ) -> Result<Self> {
         let (mut pane, mut columns) = (None, Vec::new());
         for (group, field) in partial.groups.iter().zip(schema.fields()) {
             match group {
@@ -297,6 +309,7 @@ impl Groups {
         });
         Ok(Self {
             partial: partial.clone(),
+            run,
             schema: Arc::clone(schema),
             table: words::group_values(&Arc::new(Schema::new(columns)))?,
             accumulators: accumulators.collect::<Result<_>>()?,
@@ -325,7 +338,7 @@ impl Groups {
             states.push(RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
             return Ok(());
         }
-        self.table.intern(&columns, &mut self.indices)?;
+        self.look_up(&columns)?;
         let groups = self.table.len();
         for (accumulated, arguments) in self.accumulators.iter_mut().zip(&arguments) {
             let filter = arguments.filter();
@@ -338,6 +351,49 @@ impl Groups {
             self.ungrouped = true;
         }
         Ok(())
+    }
+
+    /// Finds the groups of rows, given what tells them apart.
+    fn look_up(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let Some(firsts) = self.look_up_numbers(columns) else {
+            return self.table.intern(columns, &mut self.indices);
+        };
+        let firsts = UInt32Array::from(firsts);
+        let columns = columns.iter().map(|column| take(column, &firsts, None));
+        let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;
+        let mut groups = Vec::new();
+        self.table.intern(&columns, &mut groups)?;
+        for index in &mut self.indices {
+            *index = groups.get(*index).copied().ok_or_else(lost_pane)?;
+        }
+        Ok(())
+    }
+
+    /// Where another query has numbered these rows already: the first row of each group among them, in order, and which of those each row is
+    /// like, as the indices.
+    fn look_up_numbers(&mut self, columns: &[ArrayRef]) -> Option<Vec<u32>> {
+        let has_pane = self.partial.groups.iter().any(GroupColumn::is_window);
+        let (pane, keys) = match columns {
+            [pane, keys @ ..] if has_pane => (Some(pane), keys),
+            keys => (None, keys),
+        };
+        if keys.is_empty() {
+            return None;
+        }
+        let is_of = |rows: &RecordBatch| {
+            let mut keys = keys.iter();
+            keys.all(|key| rows.columns().iter().any(|column| Arc::ptr_eq(column, key)))
+        };
+        let batches = self.run.as_ref()?.batches.iter().map(|batch| &batch.batch);
+        let numbered = batches
+            .filter_map(|batch| Some((batch.worked_out.as_ref()?, &batch.rows)))
+            .find(|(_, rows)| is_of(rows))
+            .map(|(worked_out, _)| worked_out.once(keys, || Numbered::of(keys)))?;
+        let panes = match pane {
+            Some(pane) => Some(pane.as_primitive_opt::<TimestampMicrosecondType>()?),
+            None => None,
+        };
+        numbered.as_ref().as_ref()?.pairs(panes, &mut self.indices)
     }
 
     /// The states of all groups.

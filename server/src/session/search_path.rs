@@ -127,7 +127,8 @@ impl SearchPath {
             "pg_catalog" | "information_schema" => dialect::has_relation(schema, name),
             _ => {
                 let name = QualifiedName::new(schema, name);
-                self.catalog.readable(&name).is_some()
+                // One that cannot be read is there too: nothing else is meant by its name.
+                self.catalog.readable(&name).is_some() || self.catalog.broken(&name).is_some()
             }
         }
     }

@@ -59,6 +59,7 @@ fn batch(partition: i32, from: i64, to: i64, columns: &[String]) -> SplitBatch {
         bad: Vec::new(),
         payload_bytes: 0,
         leader_epoch: Some(7),
+        worked_out: None,
     }
 }
 

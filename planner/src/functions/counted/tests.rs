@@ -90,6 +90,32 @@ async fn long_values_are_counted_and_given_back() {
 }
 
 #[tokio::test]
+async fn one_value_for_all_rows_stays_one() {
+    let (context, pool) = context();
+    for (query, value) in [
+        (
+            "SELECT length(repeat('x', 1000000)) FROM generate_series(1, 8192)",
+            "1000000",
+        ),
+        (
+            "SELECT length(upper(repeat('x', 1000000)) || 'y') FROM generate_series(1, 8192)",
+            "1000001",
+        ),
+        (
+            "SELECT count(*) FROM generate_series(1, 8192) AS g (n) WHERE repeat('x', 1000000) <> CAST(n AS VARCHAR)",
+            "8192",
+        ),
+    ] {
+        assert_eq!(answer(&context, query).await.unwrap().1, value, "{query}");
+    }
+    // Beside a value of each row it is copied.
+    let query = "SELECT length(CAST(n AS VARCHAR) || repeat('x', 1000000)) FROM generate_series(1, 8192) AS g (n)";
+    let refused = answer(&context, query).await;
+    assert_eq!(refused, Err(PlanErrorKind::Resources));
+    assert_eq!(pool.reserved(), 0);
+}
+
+#[tokio::test]
 async fn a_plan_keeps_short_constants_only() {
     let (context, _) = context();
     let state = context.state();
@@ -110,6 +136,7 @@ fn what_sorts_keep_is_no_more_counted_when_others_have_come() {
     let counted = Counted {
         inner: Arc::clone(&JOINED),
         pool: Arc::clone(&pool),
+        spreads: true,
         recent: Mutex::default(),
     };
     let long = "a".repeat(SMALL + 1);

@@ -133,12 +133,15 @@ impl Client {
 
     /// How long nothing happened; a result under way is something happening.
     pub(super) fn idle(&self, now: Instant) -> Duration {
-        let handles = self.handles.lock();
-        if handles.running.is_empty() {
-            now.saturating_duration_since(handles.used)
-        } else {
-            Duration::ZERO
+        let mut handles = self.handles.lock();
+        if !handles.running.is_empty() {
+            return Duration::ZERO;
         }
+        // What gives no result, or is only planned yet, has no ticket.
+        if self.session.activity().is_running() {
+            handles.used = handles.used.max(now);
+        }
+        now.saturating_duration_since(handles.used)
     }
 
     /// How long ago it began.
