@@ -24,8 +24,9 @@ use crate::error::{ConnectorError, Result};
 
 /// How often a query looks for an older reader to read through.
 const LOOK: Duration = Duration::from_millis(250);
-/// Messages that a query may be behind another one's reader and still catch up with it while that waits.
-const BEHIND: i64 = 1_000_000;
+/// Messages that a query may be behind another one's reader and still catch up with it while that waits: about what a reader gets through
+/// while a statement is planned on a busy machine, and no more than it catches up within the time that one stands.
+const BEHIND: i64 = 4_000_000;
 /// Messages that it may be ahead, and wait for them.
 const AHEAD: i64 = 50_000;
 /// Messages that a reader must have to read before it stands still for a query behind it, and how many times what that is behind: whoever is

@@ -61,3 +61,26 @@ async fn what_is_planned_goes_on_when_nobody_waits_any_more() {
     assert_eq!(ended.unwrap().unwrap(), 7);
     assert_eq!(ad_hoc.apart(async { 8 }).await.unwrap(), 8);
 }
+
+/// The nice value and the slice are what the kernel says of the thread; kernels before 6.12 tell no slice.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_that_gives_way_has_a_long_slice_and_a_low_priority() {
+    let told = std::thread::spawn(|| {
+        give_way();
+        let mut told = std::mem::MaybeUninit::<libc::sched_attr>::zeroed();
+        let size = size_of::<libc::sched_attr>();
+        // SAFETY: the kernel fills in at most `size` bytes; all of them zero are valid too.
+        unsafe {
+            libc::syscall(libc::SYS_sched_getattr, 0, told.as_mut_ptr(), size, 0);
+            told.assume_init()
+        }
+    });
+    let told = told.join().unwrap();
+    assert_eq!(told.sched_nice, NICE);
+    assert!(
+        [0, SLICE_NS].contains(&told.sched_runtime),
+        "{}",
+        told.sched_runtime
+    );
+}
