@@ -614,7 +614,7 @@ fn one_role_does_not_take_all_flight_sessions() {
         }
     };
     let (count, told) = fill("ann");
-    assert_eq!(count, 500);
+    assert_eq!(count, 500, "{told}");
     hears(&told, &["too many connections for role", "53300"]);
     let (count, told) = fill("bob");
     assert_eq!(count, 997);

@@ -6,7 +6,7 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 36] = [
+const MEANT: [(&str, SqlState); 37] = [
     (
         "must appear in the GROUP BY clause",
         SqlState::GroupingError,
@@ -76,6 +76,7 @@ const MEANT: [(&str, SqlState); 36] = [
         "cannot coerce arithmetic expression",
         SqlState::UndefinedFunction,
     ),
+    ("for temporal operation", SqlState::UndefinedFunction),
 ];
 
 /// The condition a message speaks of.

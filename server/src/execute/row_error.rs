@@ -2,8 +2,9 @@
 
 use arrow::error::ArrowError;
 use datafusion::{common::SchemaError, error::DataFusionError};
+use sluice_planner::PlanError;
 
-use super::{conditions, engine_error, find_ours, scratch_error};
+use super::{conditions, engine_error, find_ours, plan_error, scratch_error};
 use crate::error::{Error, Fault, SqlState};
 
 /// What a result stream's error means to a person. An [`Error`] of ours that travelled through the engine comes out as it went in.
@@ -38,7 +39,10 @@ fn from_engine(error: &DataFusionError) -> Error {
     match root {
         DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
             Some(ours) => ours.clone(),
-            None => Error::internal(inner.to_string()),
+            None => match inner.downcast_ref::<PlanError>() {
+                Some(planners) => plan_error(planners.clone()),
+                None => Error::internal(inner.to_string()),
+            },
         },
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
         DataFusionError::ResourcesExhausted(text) => {

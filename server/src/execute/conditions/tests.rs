@@ -19,6 +19,7 @@ async fn what_the_engine_says_has_postgresqls_code() {
             SqlState::GroupingError,
         ),
         ("SELECT sum(count(*)) FROM t", SqlState::GroupingError),
+        ("SELECT now() + now()", SqlState::UndefinedFunction),
         (
             "SELECT column1 FROM t ORDER BY 5",
             SqlState::InvalidColumnReference,
