@@ -617,7 +617,7 @@ fn one_role_does_not_take_all_flight_sessions() {
     assert_eq!(count, 500, "{told}");
     hears(&told, &["too many connections for role", "53300"]);
     let (count, told) = fill("bob");
-    assert_eq!(count, 997);
+    assert_eq!(count, 997, "{told}");
     let reserved = "remaining connection slots are reserved for superusers";
     hears(&told, &[reserved, "53300"]);
     hears(&fill("eve").1, &[reserved]);

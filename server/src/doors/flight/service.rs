@@ -3,7 +3,7 @@
 //! The generated helper trait (`FlightSqlService`) has forty methods in pairs and leaves GetSchema out; the ten calls with one `match` on the
 //! command are less to read and can answer it.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use arrow::datatypes::Schema;
 use arrow_flight::{
@@ -35,6 +35,9 @@ use crate::{
     error::{Error, SqlState},
     session::{Prepared, running::Running},
 };
+
+/// How long a client may take to end its handshake after it was answered.
+const HANDSHAKE_REST: Duration = Duration::from_millis(500);
 
 /// A streamed answer.
 pub(super) type Answers<T> =
@@ -74,17 +77,16 @@ impl FlightService for FlightDoor {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Reply<Self::HandshakeStream> {
-        let token = self
-            .registry
-            .log_in(request.metadata(), request.extensions())
-            .await?;
+        let (metadata, extensions, rest) = request.into_parts();
+        let token = self.registry.log_in(&metadata, &extensions).await?;
         let header = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|e| Error::internal(e.to_string()))?;
         let answer = HandshakeResponse {
             protocol_version: 0,
             payload: token.into(),
         };
-        let mut response = Response::new(one(answer));
+        let answers = one(answer).chain(ignored(rest)).boxed();
+        let mut response = Response::new(answers);
         response.metadata_mut().insert("authorization", header);
         Ok(response)
     }
@@ -337,6 +339,18 @@ pub(super) fn unsupported(call: &str, what: &str) -> Error {
         SqlState::FeatureNotSupported,
         format!("{call} {what} is not supported").replace("  ", " "),
     )
+}
+
+/// Nothing, once the client has said all that it says, or has taken long. What nobody reads counts against its connection, which HTTP/2 closes
+/// after some hundreds of it.
+fn ignored<T: Send + 'static>(mut messages: Streaming<HandshakeRequest>) -> Answers<T> {
+    let rest = async move {
+        let all = async { while let Ok(Some(_)) = messages.message().await {} };
+        // An answer was given; a client that waits for its end before it ends has it a little later.
+        let _ = tokio::time::timeout(HANDSHAKE_REST, all).await;
+    };
+    let nothing = stream::once(rest).filter_map(|()| ready(None));
+    nothing.boxed()
 }
 
 fn one<T: Send + 'static>(item: T) -> Answers<T> {
