@@ -39,7 +39,7 @@ use sluice_sql::ast;
 pub use answer::empty_answer;
 pub(crate) use builtin::{array_oid, format_type, type_oid};
 pub(super) use functions::{
-    ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_without,
+    ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_key, jsonb_without,
 };
 pub(crate) use functions::{check_json, jsonb};
 pub(crate) use labels::{ambiguous, shown as shown_label, without_marks};

@@ -29,7 +29,7 @@ use crate::arithmetic::round_even;
 
 pub(super) use fixed::XMIN;
 pub(crate) use json::{check_json, jsonb};
-pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
+pub(in crate::dialect) use json::{jsonb_concat, jsonb_key, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
 pub(in crate::dialect) use records::RECORD;
 pub(super) use roles::SESSION_USER;
