@@ -346,6 +346,7 @@ fn translated(statement: ast::Statement, below: Below) -> ast::Statement {
     // Tools' questions are known by their texts.
     if below == Below::Named && !about_the_catalog {
         labels::name_below(&mut statement);
+        spelling::rewrite_arrays(&mut statement);
     }
     let statement = spelling::rewrite(statement, about_the_catalog);
     let statement = casts::rewrite(statement);

@@ -1,5 +1,6 @@
 //! PostgreSQL's functions that clients call and nobody else provides.
 
+mod arrays;
 mod backends;
 mod bytes;
 mod called;
@@ -48,6 +49,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(scalar::all());
     all.extend(texts::all(facts));
     all.extend(json::all());
+    all.extend(arrays::all());
     all.extend(lists::all());
     all.extend(locks::all(facts));
     all.push(lists::joined());
