@@ -12,6 +12,7 @@ mod clock;
 mod dates;
 mod domain;
 mod halves;
+mod json;
 mod lists;
 mod marked;
 mod operator;
@@ -101,11 +102,16 @@ fn checked(plan: LogicalPlan, zone: Option<&str>) -> Result<Transformed<LogicalP
     }
     let names = NamePreserver::new(&plan);
     let below = halves::below(&plan)?;
+    let in_order = matches!(plan, LogicalPlan::Sort(_));
     let mut changed = false;
     let plan = plan.map_expressions(|expr| {
         let mut one = |expr: Expr| -> Result<Transformed<Expr>> {
             let name = names.save(&expr);
-            let expr = expr.transform_up(|expr| replaced(expr, &schema, zone, &below))?;
+            let mut expr = expr.transform_up(|expr| replaced(expr, &schema, zone, &below))?;
+            if in_order {
+                let (ordered, keyed) = json::ordered(expr.data, &schema);
+                expr = Transformed::new(ordered, expr.transformed || keyed, expr.tnr);
+            }
             changed |= expr.transformed;
             Ok(expr.update_data(|expr| name.restore(expr)))
         };
@@ -156,7 +162,11 @@ fn replaced(
     zone: Option<&str>,
     below: &[LogicalPlan],
 ) -> Result<Transformed<Expr>> {
-    if let Some(compared) = marked::compared(&expr, schema)? {
+    let literal = marked::compared(&expr, schema)?;
+    if let Some(keyed) = json::compared(literal.as_ref().unwrap_or(&expr), schema) {
+        return Ok(Transformed::yes(keyed));
+    }
+    if let Some(compared) = literal {
         return Ok(Transformed::yes(compared));
     }
     let function = match &expr {

@@ -22,6 +22,7 @@ pub(crate) use self::catalog::{
     ambiguous, array_oid, check_json, format_type, jsonb, rewrite_cells, shown_label, shown_oid,
     twice, type_oid, without_marks,
 };
+pub(crate) use self::operators::{is_jsonb, key_of_jsonb};
 pub use self::refused::check;
 pub(crate) use self::refused::check_no_parameter;
 pub(crate) use self::spelling::list_of;

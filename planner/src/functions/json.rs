@@ -21,6 +21,7 @@ use datafusion::{
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+mod order;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -191,7 +191,8 @@ fn in_rows(list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     Ok(changed.then(|| Expr::InList(InList::new(list.expr.clone(), all, list.negated))))
 }
 
-fn compares(op: Operator) -> bool {
+/// Whether an operator compares its sides.
+pub(super) fn compares(op: Operator) -> bool {
     matches!(
         op,
         Operator::Eq

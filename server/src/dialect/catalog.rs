@@ -39,7 +39,7 @@ use sluice_sql::ast;
 pub use answer::empty_answer;
 pub(crate) use builtin::{array_oid, format_type, type_oid};
 pub(super) use functions::{
-    ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_without,
+    ANY, AT_TIME_ZONE, RECORD, interval_times, jsonb_concat, jsonb_key, jsonb_without,
 };
 pub(crate) use functions::{check_json, jsonb};
 pub(crate) use labels::{ambiguous, shown as shown_label, without_marks};
@@ -346,6 +346,7 @@ fn translated(statement: ast::Statement, below: Below) -> ast::Statement {
     // Tools' questions are known by their texts.
     if below == Below::Named && !about_the_catalog {
         labels::name_below(&mut statement);
+        spelling::rewrite_arrays(&mut statement);
     }
     let statement = spelling::rewrite(statement, about_the_catalog);
     let statement = casts::rewrite(statement);

@@ -16,7 +16,7 @@ use datafusion::{
 };
 use sluice_sql::ast::BinaryOperator;
 
-use super::catalog::{interval_times, jsonb_concat, jsonb_without};
+use super::catalog::{interval_times, jsonb_concat, jsonb_key, jsonb_without};
 use crate::{
     arithmetic::reader_of_lists,
     doors::pg::TYPE,
@@ -127,8 +127,13 @@ impl ExprPlanner for Operators {
     }
 }
 
+/// What a `jsonb` is compared and ordered by, in the place of its text.
+pub(crate) fn key_of_jsonb(value: Expr) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(jsonb_key(), vec![value]))
+}
+
 /// Whether it is of the type `jsonb`, which a text carries.
-fn is_jsonb(expr: &Expr, schema: &DFSchema) -> bool {
+pub(crate) fn is_jsonb(expr: &Expr, schema: &DFSchema) -> bool {
     if is_marked(expr, "jsonb", schema) {
         return true;
     }

@@ -5,6 +5,7 @@
 //!
 //! All of it is rewriting of the syntax tree. Names of columns were given before (`labels`), so that nothing here shows in a result.
 
+mod arrays;
 mod called;
 mod joins;
 mod lateral;
@@ -24,6 +25,7 @@ use sluice_sql::ast::{
     UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+pub(super) use arrays::rewrite as rewrite_arrays;
 pub(super) use joins::refused as refused_join;
 pub(crate) use literals::{list_of, malformed_list};
 pub(super) use values::of_one_type;

@@ -1,5 +1,6 @@
 //! PostgreSQL's functions that clients call and nobody else provides.
 
+mod arrays;
 mod backends;
 mod bytes;
 mod called;
@@ -29,7 +30,7 @@ use crate::arithmetic::round_even;
 
 pub(super) use fixed::XMIN;
 pub(crate) use json::{check_json, jsonb};
-pub(in crate::dialect) use json::{jsonb_concat, jsonb_without};
+pub(in crate::dialect) use json::{jsonb_concat, jsonb_key, jsonb_without};
 pub(super) use objects::{BACKWARD, FORWARD};
 pub(in crate::dialect) use records::RECORD;
 pub(super) use roles::SESSION_USER;
@@ -48,6 +49,7 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.extend(scalar::all());
     all.extend(texts::all(facts));
     all.extend(json::all());
+    all.extend(arrays::all());
     all.extend(lists::all());
     all.extend(locks::all(facts));
     all.push(lists::joined());

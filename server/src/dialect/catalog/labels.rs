@@ -269,6 +269,9 @@ fn found(expr: &Expr) -> Option<Found> {
             poor(inside.unwrap_or_else(|| "case".into()))
         }
         Expr::Extract { .. } => good("extract".into()),
+        Expr::Substring {
+            shorthand: true, ..
+        } => good("substr".into()),
         Expr::Substring { .. } => good("substring".into()),
         Expr::Trim { trim_where, .. } => good(
             match trim_where {

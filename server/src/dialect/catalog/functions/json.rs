@@ -56,6 +56,19 @@ pub(in crate::dialect) fn jsonb_without() -> Arc<ScalarUDF> {
     Arc::clone(&FUNCTION)
 }
 
+/// What a `jsonb` is compared and ordered by: bytes that are the same for values that PostgreSQL has equal. The text of one is taken too.
+pub(in crate::dialect) fn jsonb_key() -> Arc<ScalarUDF> {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Arc::new(Called::strict("sluice_jsonb_key", "bytea", |arguments| {
+            let written = text(arguments, 0).unwrap_or_default();
+            let value = Json::parse(&written).map_err(|error| invalid(&written, &error))?;
+            let key = ScalarValue::Binary(Some(value.sorted().sort_key()));
+            Ok(Value::Ready(key))
+        }))
+    });
+    Arc::clone(&FUNCTION)
+}
+
 fn of_both(arguments: &[ScalarValue], of: fn(Json, Json) -> Json) -> Result<String> {
     let side = |at: usize| {
         let written = text(arguments, at).unwrap_or_default();

@@ -29,6 +29,10 @@ fn names_below_the_top_stand_beside_the_alias() {
             "SELECT * FROM (SELECT a, a AS \"a'1\" FROM t) AS s (\"a'0\", \"a'1\")",
         ),
         (
+            "SELECT substr FROM (SELECT substr(a, 2), substring(a FROM 2) FROM t) AS s",
+            "SELECT substr FROM (SELECT SUBSTR(a, 2) AS \"substr'0\", SUBSTRING(a FROM 2) AS \"substring'1\" FROM t) AS s (\"substr\", \"substring\")",
+        ),
+        (
             "SELECT * FROM (SELECT t.a, u.a FROM t, u) AS s",
             "SELECT * FROM (SELECT t.a, u.a FROM t, u) AS s (\"a'0\", \"a'1\")",
         ),
