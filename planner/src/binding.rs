@@ -11,6 +11,7 @@ mod stream_table;
 mod time_travel;
 mod types;
 mod unions;
+mod whole_rows;
 mod yielding;
 
 pub use metadata::expose_metadata;
@@ -20,3 +21,4 @@ pub use sketches::keep_sketches;
 pub use stream_table::{StreamPeek, StreamTable};
 pub use time_travel::AsOf;
 pub use types::{SqlTypes, arrow_type, declared_field};
+pub use whole_rows::WHOLE_ROW;

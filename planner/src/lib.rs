@@ -27,7 +27,7 @@ mod testing;
 
 pub use api::*;
 pub use binding::{
-    AsOf, SqlTypes, StreamPeek, StreamTable, arrow_type, bound_plan, declared_field,
+    AsOf, SqlTypes, StreamPeek, StreamTable, WHOLE_ROW, arrow_type, bound_plan, declared_field,
     expose_metadata, keep_sketches, logical_plan, new_session_state, parse_expr, session_config,
 };
 pub use error::{PlanError, PlanErrorKind, Result};

@@ -148,6 +148,7 @@ files!(
     select,
     sketches,
     values,
+    whole_rows,
     declared,
     windows,
     settings,

@@ -18,7 +18,7 @@ use sqlparser::ast::ExprWithAlias;
 
 use super::{
     in_order::ConditionsInOrder, metadata::expose_metadata, names, ordered_lists::OrderedLists,
-    size, time_travel::name_versions, types::SqlTypes, unions, yielding::JoinsYield,
+    size, time_travel::name_versions, types::SqlTypes, unions, whole_rows, yielding::JoinsYield,
 };
 use crate::{
     error::{PlanError, Result},
@@ -83,6 +83,7 @@ pub async fn bound_plan(
 ) -> datafusion::error::Result<LogicalPlan> {
     let mut statement = statement.clone();
     name_versions(state, &mut statement).map_err(PlanError::into_engine)?;
+    whole_rows::expand(state, &mut statement).await?;
     expose_metadata(&mut statement);
     names::check(state, &statement).await?;
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));

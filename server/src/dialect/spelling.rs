@@ -20,9 +20,9 @@ mod values;
 use std::ops::ControlFlow;
 
 use sluice_sql::ast::{
-    BinaryOperator, DataType, Expr, Function, Ident, LimitClause, ObjectName, ObjectNamePart,
-    Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor,
-    UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, Ident, LimitClause,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias,
+    TableAliasColumnDef, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 pub(super) use arrays::rewrite as rewrite_arrays;
@@ -251,8 +251,12 @@ impl VisitorMut for Spelling {
                 (Expr::Tuple(one), BinaryOperator::Overlaps, Expr::Tuple(other)) => {
                     overlaps::condition(one, other)
                 }
-                (Expr::Tuple(one), op, Expr::Tuple(other)) => rows_compared(one, op, other),
-                (left, op, right) => regex::matched(left, op, right),
+                (left, op, right) => match (row_of(left), row_of(right)) {
+                    (Some(one), Some(other)) => {
+                        rows_compared(&one, op, &other).or_else(|| rows_in_order(&one, op, &other))
+                    }
+                    _ => regex::matched(left, op, right),
+                },
             },
             Expr::UnaryOp {
                 op: UnaryOperator::Minus,
@@ -396,6 +400,61 @@ fn rows_compared(one: &[Expr], op: &BinaryOperator, other: &[Expr]) -> Option<Ex
         right: Box::new(right),
     })?;
     Some(Expr::Nested(Box::new(all)))
+}
+
+/// The values of a row that is written out: `(a, b)` or `ROW(a, b)`.
+fn row_of(expr: &Expr) -> Option<Vec<Expr>> {
+    match expr {
+        Expr::Nested(inner) => row_of(inner),
+        Expr::Tuple(values) => Some(values.clone()),
+        Expr::Function(function)
+            if function.over.is_none() && name_of(&function.name).as_deref() == Some("row") =>
+        {
+            let sluice_sql::ast::FunctionArguments::List(list) = &function.args else {
+                return None;
+            };
+            let values = list.args.iter().map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value.clone()),
+                _ => None,
+            });
+            values.collect()
+        }
+        _ => None,
+    }
+}
+
+/// Longer rows are left to the engine: each value is one level deeper.
+const LONGEST_ROW: usize = 32;
+
+/// `(a, b) < (c, d)` is `a < c OR (a = c AND b < d)`: the first values that differ decide, and of a NULL before them it is not known.
+fn rows_in_order(one: &[Expr], op: &BinaryOperator, other: &[Expr]) -> Option<Expr> {
+    let strict = match op {
+        BinaryOperator::Lt | BinaryOperator::LtEq => BinaryOperator::Lt,
+        BinaryOperator::Gt | BinaryOperator::GtEq => BinaryOperator::Gt,
+        _ => return None,
+    };
+    // Each value is asked for twice, which one that is another each time cannot be.
+    let mut values = one.iter().chain(other);
+    let changes = values.any(|value| value.to_string().to_lowercase().contains("random"));
+    if one.len() != other.len() || one.len() > LONGEST_ROW || changes {
+        return None;
+    }
+    let joined = |left: Expr, op: BinaryOperator, right: Expr| {
+        Expr::Nested(Box::new(Expr::BinaryOp {
+            left: Box::new(left),
+            op,
+            right: Box::new(right),
+        }))
+    };
+    let mut pairs = one.iter().cloned().zip(other.iter().cloned()).rev();
+    let (left, right) = pairs.next()?;
+    let last = joined(left, op.clone(), right);
+    Some(pairs.fold(last, |rest, (left, right)| {
+        let same = joined(left.clone(), BinaryOperator::Eq, right.clone());
+        let then = joined(same, BinaryOperator::And, rest);
+        let first = joined(left, strict.clone(), right);
+        joined(first, BinaryOperator::Or, then)
+    }))
 }
 
 /// `ROW(a, b) IS NULL` asks it of each value. `None` for what is no row that is written out.

@@ -62,5 +62,6 @@ pub(super) fn all(facts: &Arc<Facts>, listed: &Listed) -> Vec<ScalarUDF> {
     all.push(sleep::function());
     all.push(round_even());
     all.push(records::function());
+    all.push(records::whole_row());
     all
 }

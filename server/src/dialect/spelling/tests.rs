@@ -99,6 +99,19 @@ fn other_escapes_limits_and_names_are_the_engines() {
 }
 
 #[test]
+fn rows_are_compared_by_the_first_values_that_differ() {
+    for (text, same) in [
+        (
+            "SELECT (a, b) <= (c, d)",
+            "SELECT ((a < c) OR ((a = c) AND (b <= d)))",
+        ),
+        ("SELECT ROW(a, b) = (c, d)", "SELECT ((a = c) AND (b = d))"),
+    ] {
+        assert_eq!(rewritten(text), same, "{text}");
+    }
+}
+
+#[test]
 fn rows_with_ties_are_ranked() {
     assert_eq!(
         rewritten(

@@ -178,7 +178,7 @@ impl ScalarUDFImpl for Called {
 }
 
 /// JSON comes to a function as a [`ScalarValue::LargeUtf8`], by which it is told from other texts.
-fn is_json(field: &Field) -> bool {
+pub(super) fn is_json(field: &Field) -> bool {
     let mark = field.metadata().get(TYPE);
     field.data_type() == &DataType::Utf8
         && mark.is_some_and(|mark| ["json", "jsonb"].contains(&mark.as_str()))

@@ -15,7 +15,10 @@ use datafusion::{
 use sluice_planner::functions::{Json, MAX_JSON_DEPTH, is_too_deep};
 
 use self::path::{insert, path_of, set};
-use super::called::{self, Called, text, truth};
+use super::{
+    called::{self, Called, is_json, text, truth},
+    records::NAMED,
+};
 use crate::{
     dialect::catalog::rows::Value,
     error::{Error, SqlState},
@@ -177,13 +180,15 @@ pub(super) fn all() -> Vec<ScalarUDF> {
         // What the rewritten aggregates end in.
         Called::strict("sluice_json_list", "json", |arguments| {
             let texts = texts(arguments);
-            Ok(format!("[{}]", texts.join(", ")).into())
+            let elements = texts.join(", ");
+            let elements = elements.strip_prefix(STRUCTURED).unwrap_or(&elements);
+            Ok(format!("[{elements}]").into())
         }),
         Called::strict("sluice_json_members", "json", |arguments| {
             Ok(format!("{{ {} }}", texts(arguments).join(", ")).into())
         }),
         Called::lax("sluice_json_value", "text", |arguments| {
-            Ok(arguments.first().map(json).into())
+            Ok(arguments.first().map(element).into())
         }),
         Called::lax("sluice_json_member", "text", |arguments| {
             let Some(name) = text(arguments, 0) else {
@@ -363,6 +368,19 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// What goes before a row or a list that `json_agg` puts after another element.
+const STRUCTURED: &str = "\n ";
+
+/// An element of `json_agg`.
+fn element(value: &ScalarValue) -> String {
+    match value {
+        ScalarValue::Struct(_) | ScalarValue::List(_) if !value.is_null() => {
+            format!("{STRUCTURED}{}", json(value))
+        }
+        other => json(other),
+    }
+}
+
 /// A value as JSON.
 fn json(value: &ScalarValue) -> String {
     if value.is_null() {
@@ -385,14 +403,22 @@ fn json(value: &ScalarValue) -> String {
             let members = row.fields().iter().zip(row.columns()).enumerate();
             let members = members.map(|(at, (field, column))| {
                 let value = ScalarValue::try_from_array(column, 0);
-                let value = value.map_or_else(|_| "null".into(), |value| json(&value));
+                let value = match value {
+                    Ok(value) if is_json(field) => {
+                        text(&[value], 0).unwrap_or_else(|| "null".into())
+                    }
+                    Ok(value) => json(&value),
+                    Err(_) => "null".into(),
+                };
                 // The engine counts the nameless from 0.
                 let name = match field
                     .name()
                     .strip_prefix('c')
                     .and_then(|n| n.parse::<usize>().ok())
                 {
-                    Some(number) if number == at => format!("f{}", at + 1),
+                    Some(number) if number == at && !field.metadata().contains_key(NAMED) => {
+                        format!("f{}", at + 1)
+                    }
                     _ => field.name().clone(),
                 };
                 format!("{}:{value}", quoted(&name))
