@@ -578,6 +578,24 @@ fn below(select: &mut Select, scope: &Scope) -> ControlFlow<Box<PlanError>> {
     ControlFlow::Continue(())
 }
 
+/// A name of several parts, and what is taken out of the column that it means.
+fn qualified(first: &Ident, chain: &[AccessExpr]) -> Expr {
+    let mut names = vec![first.clone()];
+    names.extend(chain.iter().map_while(|access| match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name.clone()),
+        _ => None,
+    }));
+    let rest = chain.get(names.len() - 1..).unwrap_or_default().to_vec();
+    let column = Expr::CompoundIdentifier(names);
+    match rest.is_empty() {
+        true => column,
+        false => Expr::CompoundFieldAccess {
+            root: Box::new(column),
+            access_chain: rest,
+        },
+    }
+}
+
 fn quoted(name: &str) -> Ident {
     Ident::with_quote('"', name)
 }
@@ -809,6 +827,11 @@ impl VisitorMut for WholeRows {
                             let names = vec![quoted(&relation.name), column.clone()];
                             Expr::CompoundIdentifier(names)
                         })
+                    }
+                    // The name of a relation before that of its column: `t.a[1]`.
+                    (Expr::Identifier(name), [AccessExpr::Dot(Expr::Identifier(_)), ..]) => {
+                        let is_row = self.row_of(root).is_some();
+                        is_row.then(|| qualified(name, access_chain))
                     }
                     _ => None,
                 }

@@ -37,8 +37,16 @@ impl VisitorMut for Arrays {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::UNNEST { array_exprs, .. } = factor {
-            array_exprs.iter_mut().for_each(elements);
+        match factor {
+            TableFactor::UNNEST { array_exprs, .. } => array_exprs.iter_mut().for_each(elements),
+            TableFactor::Function { name, args, .. }
+                if name_of(name).as_deref() == Some("unnest") =>
+            {
+                if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = args.as_mut_slice() {
+                    elements(array);
+                }
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
