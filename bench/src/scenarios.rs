@@ -41,12 +41,13 @@ pub const ALL: [&str; 17] = [
 ];
 
 /// Those of `make bench`.
-pub const QUICK: [&str; 8] = [
+pub const QUICK: [&str; 9] = [
     "drain",
     "drain-dirty",
     "freshness-10000",
     "trickle",
     "many",
+    "bronze",
     "recovery",
     "serving",
     "doors",

@@ -27,12 +27,13 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Messages that a query may be behind another one's reader and still catch up with it while that waits: about what a reader gets through
 /// while a statement is planned on a busy machine, and no more than it catches up within the time that one stands.
 const BEHIND: i64 = 4_000_000;
-/// Messages that it may be ahead, and wait for them.
+/// Messages that it may be ahead, and wait for them; and so many where the other one is in a backlog, which it gets through fast.
 const AHEAD: i64 = 50_000;
-/// Messages that a reader must have to read before it stands still for a query behind it, and how many times what that is behind: whoever is
-/// at the end of a topic, or near it, is never kept from new messages.
+const AHEAD_IN_BACKLOG: i64 = 1_000_000;
+/// Messages that a reader must have to read before it stands still for a query behind it, and how many times what that is behind: less is
+/// sooner read twice. Whoever is at the end of a topic, or near it, is never kept from new messages.
 const BACKLOG: i64 = 200_000;
-const BACKLOG_TO_BEHIND: i64 = 2;
+const BACKLOG_TO_BEHIND: i64 = 1;
 /// How long a query that was too slow keeps to itself; twice as long each time.
 const ALONE: Duration = Duration::from_secs(10);
 const ALONE_AT_MOST: Duration = Duration::from_secs(300);
@@ -195,7 +196,7 @@ impl SharedReader {
                 Poll::Pending => {}
                 Poll::Ready(Err(_)) => self.other = Other::None,
                 Poll::Ready(Ok(Admitted { reader, heads })) => {
-                    self.other = match self.meeting(&heads) {
+                    self.other = match self.meeting(&heads, may_be_ahead(&reader.feed)) {
                         Some(meeting) => Other::Meets(reader, meeting),
                         None => Other::None,
                     };
@@ -213,7 +214,10 @@ impl SharedReader {
             return;
         }
         self.look_at = Instant::now() + LOOK;
-        let distance = |feed: &Feed| distance(&self.positions, &feed.state.heads.lock());
+        let distance = |feed: &Feed| {
+            let ahead = may_be_ahead(feed);
+            distance(&self.positions, &feed.state.heads.lock(), ahead)
+        };
         if let Some((distance, feed)) = self.readers.older(&self.own.feed, distance) {
             let stand = worth_standing(distance.behind, feed.state.backlog());
             let (join, answer) = Join::new(Arc::clone(&feed), &self.request, stand);
@@ -223,7 +227,7 @@ impl SharedReader {
     }
 
     /// From where on the other reader has each split, if it stands near indeed, in the same topic.
-    fn meeting(&self, heads: &[SplitPosition]) -> Option<BTreeMap<SplitId, i64>> {
+    fn meeting(&self, heads: &[SplitPosition], ahead: i64) -> Option<BTreeMap<SplitId, i64>> {
         let mut meeting = BTreeMap::new();
         for head in heads {
             let stands = self.positions.get(&head.split)?;
@@ -232,7 +236,7 @@ impl SharedReader {
             }
             meeting.insert(head.split.clone(), head.next_offset);
         }
-        distance(&self.positions, &meeting).map(|_| meeting)
+        distance(&self.positions, &meeting, ahead).map(|_| meeting)
     }
 
     /// Goes on with the other reader if the own one has come to where that begins in every split. What lies in the own inbox comes again from
@@ -348,10 +352,19 @@ fn worth_standing(behind: i64, backlog: i64) -> bool {
     behind > 0 && backlog >= enough
 }
 
+/// Messages that a query may be ahead of those who read through a reader.
+fn may_be_ahead(feed: &Feed) -> i64 {
+    match feed.state.backlog() >= BACKLOG {
+        true => AHEAD_IN_BACKLOG,
+        false => AHEAD,
+    }
+}
+
 /// How far apart they are; `None` where the query cannot move there without anybody waiting for long.
 fn distance(
     stands: &BTreeMap<SplitId, SplitPosition>,
     heads: &BTreeMap<SplitId, i64>,
+    may_be_ahead: i64,
 ) -> Option<Distance> {
     let (mut behind, mut ahead) = (0_i64, 0_i64);
     for (split, head) in heads {
@@ -361,7 +374,7 @@ fn distance(
         ahead = ahead.saturating_sub(distance.min(0));
     }
     let all = !heads.is_empty() && stands.len() == heads.len();
-    (all && behind <= BEHIND && ahead <= AHEAD).then_some(Distance { behind, ahead })
+    (all && behind <= BEHIND && ahead <= may_be_ahead).then_some(Distance { behind, ahead })
 }
 
 fn gap(batch: &SplitBatch, from: i64) -> ConnectorError {

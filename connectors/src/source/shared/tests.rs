@@ -411,13 +411,13 @@ fn a_query_far_behind_keeps_to_itself_until_it_is_near() {
             })
             .into();
         let heads: BTreeMap<SplitId, i64> = [0, 1].map(|partition| (split(partition), head)).into();
-        distance(&stands, &heads).is_some()
+        distance(&stands, &heads, AHEAD).is_some()
     };
     assert!(near(0, BEHIND / 2));
     assert!(!near(0, BEHIND / 2 + 1));
     assert!(near(AHEAD / 2, 0));
     assert!(!near(AHEAD / 2 + 1, 0));
     let one_split = BTreeMap::from([(split(0), 5)]);
-    assert_eq!(distance(&BTreeMap::new(), &one_split), None);
-    assert_eq!(distance(&BTreeMap::new(), &BTreeMap::new()), None);
+    assert_eq!(distance(&BTreeMap::new(), &one_split, AHEAD), None);
+    assert_eq!(distance(&BTreeMap::new(), &BTreeMap::new(), AHEAD), None);
 }
