@@ -6,7 +6,9 @@
 use std::{fmt, sync::Arc};
 
 use arrow::{
-    array::{Array, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt64Array},
+    array::{
+        Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt64Array,
+    },
     compute::{filter_record_batch, max},
     datatypes::{SchemaRef, TimestampMicrosecondType},
 };
@@ -205,9 +207,13 @@ impl Step {
         if batch.num_rows() == 0 {
             return Ok(None);
         }
-        let times = micros(&self.time, &batch)?;
+        let times = [micros(&self.time, &batch)?];
+        let reach = match self.run.once(&times, || reach_of(&times)) {
+            Some(reach) => *reach,
+            None => reach_of(&times),
+        };
+        let [times] = &times;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let reach = bounds_of(times);
         let latest = reach.map(|(_, latest)| latest);
         let batch = match self.dead_mask(&batch, times, reach)? {
             None => {
@@ -220,7 +226,7 @@ impl Step {
             return Ok(None);
         }
         let times = micros(&self.time, &batch)?;
-        let reach = bounds_of(times.as_primitive::<TimestampMicrosecondType>());
+        let reach = reach_of(&[times]);
         let latest = reach.map(|(_, latest)| latest);
         self.note_watermarks(&batch, latest)?;
         Ok(Some(batch))
@@ -311,6 +317,11 @@ impl Step {
         }
         Ok(spans)
     }
+}
+
+/// The least and the greatest of some times.
+fn reach_of([times]: &[ArrayRef; 1]) -> Option<(i64, i64)> {
+    bounds_of(times.as_primitive::<TimestampMicrosecondType>())
 }
 
 fn micros(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<Arc<dyn Array>> {

@@ -380,15 +380,7 @@ impl Groups {
         if keys.is_empty() {
             return None;
         }
-        let is_of = |rows: &RecordBatch| {
-            let mut keys = keys.iter();
-            keys.all(|key| rows.columns().iter().any(|column| Arc::ptr_eq(column, key)))
-        };
-        let batches = self.run.as_ref()?.batches.iter().map(|batch| &batch.batch);
-        let numbered = batches
-            .filter_map(|batch| Some((batch.worked_out.as_ref()?, &batch.rows)))
-            .find(|(_, rows)| is_of(rows))
-            .map(|(worked_out, _)| worked_out.once(keys, || Numbered::of(keys)))?;
+        let numbered = self.run.as_ref()?.once(keys, || Numbered::of(keys))?;
         let panes = match pane {
             Some(pane) => Some(pane.as_primitive_opt::<TimestampMicrosecondType>()?),
             None => None,

@@ -1,6 +1,9 @@
 //! What one run of a plan reads and finds: the batches of one or several splits, and what happened to their rows on the way.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use datafusion::{error::Result, execution::TaskContext};
@@ -175,6 +178,23 @@ impl EpochRun {
     pub(crate) fn found(&self) -> MutexGuard<'_, Found> {
         // A poisoned lock means that another thread of the epoch panicked: the epoch fails anyway, by that panic.
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `work` makes of columns of one of the batches, made once for all queries that read it. `None` where no other query does, or
+    /// where these are not the batch's own columns any more.
+    pub(crate) fn once<T: Any + Send + Sync>(
+        &self,
+        columns: &[ArrayRef],
+        work: impl Fn() -> T,
+    ) -> Option<Arc<T>> {
+        let are_of = |rows: &RecordBatch| {
+            let mut columns = columns.iter();
+            columns.all(|column| rows.columns().iter().any(|own| Arc::ptr_eq(own, column)))
+        };
+        let mut batches = self.batches.iter().map(|batch| &batch.batch);
+        let batch = batches.find(|batch| batch.worked_out.is_some() && are_of(&batch.rows))?;
+        let worked_out = batch.worked_out.as_ref()?;
+        Some(worked_out.once(columns, work))
     }
 
     /// The split of a row.

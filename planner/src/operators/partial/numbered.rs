@@ -109,14 +109,19 @@ impl Known {
             }
         };
         let (_, of_numbers) = self.of_panes.get_mut(at)?;
-        for (row, number) in (from..).zip(numbers) {
-            let pair = of_numbers.get_mut(*number as usize)?;
+        let firsts = &mut self.firsts;
+        // No number is without a place, so nothing is left out.
+        let of_rows = (from..).zip(numbers).map(|(row, number)| {
+            let Some(pair) = of_numbers.get_mut(*number as usize) else {
+                return usize::MAX;
+            };
             if *pair == NONE {
-                *pair = self.firsts.len() as u32;
-                self.firsts.push(row as u32);
+                *pair = firsts.len() as u32;
+                firsts.push(row as u32);
             }
-            pairs.push(*pair as usize);
-        }
+            *pair as usize
+        });
+        pairs.extend(of_rows);
         Some(())
     }
 }
