@@ -1,6 +1,7 @@
 //! SUBSCRIBE: every row once, whatever is killed and however often one goes on from a token; over both doors.
 
 mod behind;
+mod resumed;
 
 use std::{
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
