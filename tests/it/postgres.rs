@@ -251,7 +251,16 @@ fn psql_shows_what_there_is() {
     assert!(shown(r"\dt gold.*").contains("gold   | orders | table | sluice"));
     assert!(shown(r"\dv").contains("public | order_totals | view | sluice"));
     assert!(shown(r"\sv order_totals").contains("sum(amount)"));
-    assert!(shown(r"\dt *.*__files").is_empty() || !shown(r"\dt *.*").contains("__files"));
+    // A table that a query feeds is shown, and nothing of what stands beside it.
+    let pg = server.connect();
+    pg.run(
+        "CREATE STREAM fed (ts TIMESTAMPTZ, n BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10')",
+    );
+    pg.run("CREATE TABLE gold.fed_table AS SELECT ts, n FROM fed");
+    pg.run("SELECT count(*) FROM gold.fed_table__files");
+    let all = shown(r"\dt *.*");
+    assert!(all.contains("gold") && all.contains("fed_table"), "{all}");
+    assert!(!all.contains("fed_table__"), "{all}");
     let version = said(psql::command(server.pg_port()).arg("--version"));
     exercised(&Exercised {
         test: "psql_shows_what_there_is",
