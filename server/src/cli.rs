@@ -14,6 +14,7 @@ mod logging;
 pub(crate) mod output;
 mod owner;
 pub(crate) mod print;
+mod program_pages;
 mod run;
 mod script;
 mod serve;

@@ -254,9 +254,9 @@ fn psql_shows_what_there_is() {
     // A table that a query feeds is shown, and nothing of what stands beside it.
     let pg = server.connect();
     pg.run(
-        "CREATE STREAM fed (ts TIMESTAMPTZ, n BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10')",
+        "CREATE STREAM fed (ts TIMESTAMPTZ, row_number BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10')",
     );
-    pg.run("CREATE TABLE gold.fed_table AS SELECT ts, n FROM fed");
+    pg.run("CREATE TABLE gold.fed_table AS SELECT ts, row_number FROM fed");
     pg.run("SELECT count(*) FROM gold.fed_table__files");
     let all = shown(r"\dt *.*");
     assert!(all.contains("gold") && all.contains("fed_table"), "{all}");

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::embedded::{runtime, stop_signal};
-use super::{Outcome, ServeArgs, logging, output, owner};
+use super::{Outcome, ServeArgs, logging, output, owner, program_pages};
 use crate::config::{self, Address, Overrides};
 
 /// Scripts rely on leaving within ten seconds of SIGTERM; this leaves a second for the rest.
@@ -102,6 +102,7 @@ async fn serve(config: config::Config) -> Outcome {
     for line in lines.iter().chain(&password) {
         output::line(line)?;
     }
+    tokio::spawn(program_pages::release_now_and_then(shutdown.clone()));
     let outcome = tokio::select! {
         outcome = until_a_door_ends(&engine, &mut doors) => outcome,
         lost = engine.lost() => {
