@@ -1,5 +1,7 @@
 //! What a driver is told of a statement's parameters before it sends their values, and of columns before it reads them.
 
+mod binary;
+
 use sluice_tests::{pg::block_on, server::Server};
 use tokio_postgres::types::{ToSql, Type};
 
