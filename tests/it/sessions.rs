@@ -7,6 +7,7 @@ use std::{
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow_flight::{
+    Ticket,
     error::FlightError,
     sql::{
         CommandGetDbSchemas, CommandStatementIngest, TableDefinitionOptions, TableExistsOption,
@@ -126,6 +127,19 @@ impl Flight {
         };
         block_on(self.0.execute_ingest(command, batches)).map_err(status)
     }
+}
+
+/// All rows of a ticket, whoever it was made for.
+fn redeem(flight: &mut Flight, ticket: Ticket) -> Result<usize, Status> {
+    block_on(async {
+        let mut batches = flight.0.do_get(ticket).await?;
+        let mut rows = 0;
+        while let Some(batch) = batches.try_next().await? {
+            rows += batch.num_rows();
+        }
+        Ok::<usize, FlightError>(rows)
+    })
+    .map_err(status)
 }
 
 async fn rows_of(
@@ -902,4 +916,41 @@ fn a_client_of_an_ended_session_hears_why() {
         Some("57P01"),
         "{ended}"
     );
+}
+
+/// Tickets and prepared statements are their session's: neither another role nor another session of the same one redeems them.
+#[test]
+fn a_ticket_of_somebody_else_is_refused() {
+    let server = Server::start();
+    let owner = server.connect();
+    owner.run(
+        "CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN;
+         CREATE TABLE gold.anns (n INT); INSERT INTO gold.anns VALUES (1), (2); GRANT SELECT ON gold.anns TO ann",
+    );
+    let mut ann = Flight::connect(&server, "ann");
+    let sql = "SELECT n FROM gold.anns";
+    let ticket = |info: &arrow_flight::FlightInfo| info.endpoint[0].ticket.clone().unwrap();
+    let of_statement = block_on(ann.0.execute(sql.into(), None)).unwrap();
+    let mut prepared = block_on(ann.0.prepare(sql.into(), None)).unwrap();
+    let of_prepared = block_on(prepared.execute()).unwrap();
+    // The command that names the handle is a ticket as well.
+    let handle = of_prepared.flight_descriptor.clone().unwrap().cmd;
+    let handle = Ticket { ticket: handle };
+    let mut others = ["bob", "ann", "sluice"].map(|user| Flight::connect(&server, user));
+    for other in &mut others {
+        for info in [&of_statement, &of_prepared] {
+            let told = redeem(other, ticket(info)).unwrap_err();
+            says(&told, Code::NotFound, &["ticket does not exist"]);
+        }
+        let told = redeem(other, handle.clone()).unwrap_err();
+        says(
+            &told,
+            Code::NotFound,
+            &["prepared statement does not exist"],
+        );
+    }
+    // It was not used up by them.
+    for ticket in [ticket(&of_statement), ticket(&of_prepared), handle] {
+        assert_eq!(redeem(&mut ann, ticket).unwrap(), 2);
+    }
 }

@@ -126,9 +126,9 @@ impl Client {
         self.session.activity().ended().is_cancelled()
     }
 
-    /// Counts as used from now.
-    pub(super) fn touch(&self) {
-        self.handles.lock().used = Instant::now();
+    /// Counts as used at this time.
+    pub(super) fn touch(&self, now: Instant) {
+        self.handles.lock().used = now;
     }
 
     /// How long nothing happened; a result under way is something happening.

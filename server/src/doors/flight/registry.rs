@@ -85,7 +85,7 @@ impl Registry {
             Credentials::None => self.unnamed(extensions)?,
             // A client that shakes hands again with its token keeps its session.
             Credentials::Bearer(token) => {
-                self.by_token(&token)?;
+                self.by_token(&token, Instant::now())?;
                 known(extensions);
                 return Ok(token);
             }
@@ -107,7 +107,7 @@ impl Registry {
         extensions: &Extensions,
     ) -> Result<Arc<Client>> {
         let client = match Credentials::of(metadata)? {
-            Credentials::Bearer(token) => self.by_token(&token)?,
+            Credentials::Bearer(token) => self.by_token(&token, Instant::now())?,
             Credentials::Basic { user, password } => {
                 self.by_connection(&user, &password, metadata, extensions)
                     .await?
@@ -119,7 +119,7 @@ impl Registry {
             }
         };
         known(extensions);
-        client.touch();
+        client.touch(Instant::now());
         Ok(client)
     }
 
@@ -236,8 +236,8 @@ impl Registry {
         });
     }
 
-    fn by_token(&self, token: &str) -> Result<Arc<Client>> {
-        let now = Instant::now();
+    /// The session of a token, where it is good at this time.
+    pub(super) fn by_token(&self, token: &str, now: Instant) -> Result<Arc<Client>> {
         let found = self.tokens.lock().get(token).cloned();
         if let Some(client) = &found
             && let Err(dropped) = client.session.check_there()

@@ -5,6 +5,7 @@ mod flow;
 mod lifecycle;
 mod listings;
 mod statements;
+mod tokens;
 
 use std::{net::SocketAddr, sync::Arc};
 
