@@ -6,12 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use arrow_flight::sql::client::FlightSqlServiceClient;
 use sluice_tests::{
     parts::{kafka::Broker, producer::Producer, psql},
-    pg::Pg,
+    pg::{Pg, block_on},
     ports,
     server::Server,
 };
+use tonic::transport::Endpoint;
 
 use crate::support::SOON;
 
@@ -38,6 +40,25 @@ fn holds(path: &Path, canary: &str) -> bool {
     bytes
         .windows(canary.len())
         .any(|part| part == canary.as_bytes())
+}
+
+/// What the Flight SQL door tells the owner with this password: why he is not let in, or why each of these statements is refused.
+fn over_flight(server: &Server, password: &str, statements: &[String]) -> Vec<String> {
+    block_on(async {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{}", server.flight_port()));
+        let channel = endpoint.unwrap().connect().await.unwrap();
+        let mut client = FlightSqlServiceClient::new(channel);
+        if let Err(refused) = client.handshake("sluice", password).await {
+            return vec![format!("{refused}\n{refused:?}")];
+        }
+        let mut told = Vec::new();
+        for statement in statements {
+            let refused = client.execute_update(statement.clone(), None).await;
+            let refused = refused.expect_err(statement);
+            told.push(format!("{refused}\n{refused:?}"));
+        }
+        told
+    })
 }
 
 #[test]
@@ -157,6 +178,9 @@ fn planted_secrets_are_found_nowhere() {
         "DESCRIBE EXTENDED events",
         "EXPLAIN SELECT * FROM events",
         "EXPLAIN VERBOSE SELECT * FROM gold.n",
+        "EXPLAIN ANALYZE SELECT * FROM events",
+        "EXPLAIN QUERY gold.n",
+        "EXPLAIN ANALYZE QUERY gold.n",
         "SELECT * FROM system.events",
         "SELECT * FROM system.streams",
         "SELECT * FROM system.queries",
@@ -182,6 +206,21 @@ fn planted_secrets_are_found_nowhere() {
         "{heard:?}"
     );
     heard.push(server.get("/metrics").unwrap().1);
+    // The other door: what it refuses, before and after it knows who asks.
+    heard.push(over_flight(&server, WRONG, &[]).remove(0));
+    let refused = [
+        stream(&format!("'{secret}'")),
+        stream("SECRET bad"),
+        format!("CREATE SECRET broker AS '{secret}'"),
+        format!("CREATE SECRET broker AS '{secret}"),
+        format!("CREATE ROLE ann PASSWORD '{ANNS}'"),
+        format!("CREATE ROLE c PASSWORD '{ANNS}' '{ANNS}'"),
+        format!("ALTER ROLE nobody PASSWORD '{ANNS}'"),
+        "DROP SECRET broker".to_owned(),
+    ];
+    let told = over_flight(&server, OWNERS, &refused);
+    assert_eq!(told.len(), refused.len(), "{told:?}");
+    heard.extend(told);
     let psql = psql::command(server.pg_port())
         .args(["-c", "\\du+", "-c", "\\d+ gold.n"])
         .env("PGPASSWORD", OWNERS)
