@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use sluice_tests::{
     job,
     parts::{kafka::Broker, psql},
     pg::{Pg, block_on},
     server::Server,
 };
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::support::SOON;
 
@@ -254,4 +255,43 @@ fn garbage_on_the_port_hurts_nobody() {
         "{}",
         server.log_tail()
     );
+}
+
+/// A result is not gathered before it is sent: of one that takes for ever the first rows are there soon, by both protocols.
+#[test]
+fn the_first_rows_come_while_the_rest_is_computed() {
+    let server = Server::start();
+    let endless = "SELECT a, md5(a::text) FROM generate_series(1, 1000000000000) AS g (a)";
+    for extended in [true, false] {
+        let pg = server.connect();
+        let first = block_on(async {
+            let first = async {
+                if extended {
+                    let rows = pg.client().query_raw(endless, Vec::<String>::new()).await?;
+                    let mut rows = std::pin::pin!(rows);
+                    let row = rows.try_next().await?;
+                    return Ok::<_, tokio_postgres::Error>(row.is_some());
+                }
+                let messages = pg.client().simple_query_raw(endless).await?;
+                let mut messages = std::pin::pin!(messages);
+                while let Some(message) = messages.try_next().await? {
+                    if matches!(message, SimpleQueryMessage::Row(_)) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            };
+            tokio::time::timeout(SOON, first).await
+        });
+        let first = first.expect("a row in time").unwrap();
+        assert!(first, "no row; extended: {extended}");
+        // It was still running.
+        let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%md5(a::text)%' AND pid <> pg_backend_pid()";
+        assert_eq!(server.connect().number(active), 1, "extended: {extended}");
+        block_on(pg.client().cancel_token().cancel_query(NoTls)).unwrap();
+        let other = server.connect();
+        server.wait("the query to end", SOON, || {
+            (other.number(active) == 0).then_some(())
+        });
+    }
 }
