@@ -27,7 +27,7 @@ TEST_LIMIT ?= 2400
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients capture test-stores chaos chaos-stores simulate oracle build needs parts
+.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients differences answers capture test-stores chaos chaos-stores simulate oracle build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,13 @@ test-clients: build parts ## Every client of clients/ and its table, PostgreSQL 
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored --skip clients::table::is_written
 	@echo "== the table of clients/README.md, of what has just passed"
 	@$(TEST) --test it clients::table::is_written -- --include-ignored --exact
+
+differences: build parts ## tests/postgres/differences.txt and the counts of docs/sql/postgres.md anew, reasons kept; what has none gets "?" and fails
+	@SLUICE_WRITE_DIFFERENCES=1 $(TEST) --test it postgres::answers_are_postgresqls_but_for_what_is_listed -- --exact --nocapture
+
+answers: build ## What PostgreSQL answers to the statements of tests/postgres, written anew
+	@$(PARTS) install postgres
+	@SLUICE_WRITE_ANSWERS=1 $(TEST) --test it postgres::the_answers_written_down_are_still_postgresqls -- --exact --include-ignored
 
 capture: build ## What clients send to PostgreSQL and what it answers, written anew (tests/postgres); needs Java
 	@$(PARTS) postgres -- "{python}" tests/python/postgres_replay.py "{port}" --write $(wildcard tests/postgres/statements/*.sql)

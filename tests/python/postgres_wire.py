@@ -7,10 +7,12 @@ A file is blocks that end in a line "====":
     SELECT ...
     ----
     name:type	name:type                 what PostgreSQL answered: columns, then rows as COPY writes them
-    ...                                   or "OK tag", or "ERROR sqlstate position"
+    ...                                   or "OK tag", or "ERROR sqlstate position" and a line for each field of it (MESSAGE, DETAIL, HINT)
 
 An empty text stands as "", a plan and the size of something stored are only said to be one. OIDs of relations and schemas stand as {class gold.orders} and {schema gold}: no two servers give the same.
+Of more than 25 rows there is "N rows", a hash of them sorted and one of them as they came.
 """
+import hashlib
 import re
 
 import psycopg
@@ -18,6 +20,13 @@ from psycopg import pq
 
 USER = DATABASE = "sluice"
 MOST_ROWS = 25
+# what may differ, in the order it is told in; errors and what they say, completion tags, and what rows are made of
+KINDS = ("status", "code", "severity", "position", "tag", "columns", "names", "types", "rows", "order")
+# what an error says beside its SQLSTATE and position; without a severity it is an ERROR
+FIELDS = {
+    "SEVERITY": pq.DiagnosticField.SEVERITY_NONLOCALIZED, "MESSAGE": pq.DiagnosticField.MESSAGE_PRIMARY,
+    "DETAIL": pq.DiagnosticField.MESSAGE_DETAIL, "HINT": pq.DiagnosticField.MESSAGE_HINT,
+}
 NAMES = {oid: name for oid, name in ((t.oid, t.name) for t in psycopg.adapters.types)}
 NAMES.update({t.array_oid: f"{t.name}[]" for t in psycopg.adapters.types if t.array_oid})
 NAMES.update({
@@ -197,36 +206,128 @@ class Server:
             return "\n".join(["\t".join(columns), *rows]), ""
         state = answer.error_field(pq.DiagnosticField.SQLSTATE)
         position = answer.error_field(pq.DiagnosticField.STATEMENT_POSITION)
-        message = answer.error_field(pq.DiagnosticField.MESSAGE_PRIMARY)
         state = "connection lost" if state is None else state.decode()
         place = "" if position is None else f" {position.decode()}"
-        return f"ERROR {state}{place}", answer.error_message.decode() if message is None else message.decode()
+        said = {name: answer.error_field(field) for name, field in FIELDS.items()}
+        said = {name: value.decode("utf-8", "replace") for name, value in said.items() if value is not None}
+        lines = [f"{name}: {escape(value)}" for name, value in said.items() if (name, value) != ("SEVERITY", "ERROR")]
+        return "\n".join([f"ERROR {state}{place}", *lines]), said.get("MESSAGE", answer.error_message.decode())
+
+
+class Part:
+    """The answer to one statement of a text."""
+
+    def __init__(self, head):
+        self.head, self.rows = head, []
+        self.kind = next((kind for kind in ("OK", "ERROR", "COPY OUT") if head == kind or head.startswith(f"{kind} ")), "rows")
+
+    def columns(self):
+        """Names and types."""
+        columns = [column.rpartition(":") for column in self.head.split("\t")]
+        return [name for name, _, _ in columns], [kind for _, _, kind in columns]
+
+    def code(self):
+        return self.head.split(" ")[1]
+
+    def said(self):
+        """What an error says, by field; nothing of one that was written down without."""
+        return {name: unescape(value) for name, _, value in (line.partition(": ") for line in self.rows)}
+
+    def many(self):
+        """How many rows there are, and both hashes, which are None where they were not written down."""
+        counted = re.fullmatch(r"(\d+) rows(?: (\w+) (\w+))?", self.rows[0]) if len(self.rows) == 1 else None
+        if counted:
+            return counted[1], counted[2], counted[3]
+        return str(len(self.rows)), hashed(sorted(self.rows)), hashed(self.rows)
+
+
+def hashed(rows):
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def parts(answer):
+    """The answers to the statements of a text. Where rows follow on rows they stay one; after an error there is nothing but what it says."""
+    found = []
+    for line in answer.split("\n"):
+        part = Part(line)
+        if not found or part.kind in ("OK", "ERROR") or found[-1].kind == "OK":
+            found.append(part)
+        else:
+            found[-1].rows.append(line)
+    return found
 
 
 def kept(answer):
-    """What is written of an answer: of many rows their number."""
-    lines = answer.split("\n")
-    if lines[0].startswith(("OK", "ERROR")) or len(lines) <= MOST_ROWS + 1:
-        return answer
-    return f"{lines[0]}\n{len(lines) - 1} rows"
+    """What is written of an answer: of many rows their number and hashes."""
+    lines = []
+    for part in parts(answer):
+        lines.append(part.head)
+        if part.kind in ("rows", "COPY OUT") and len(part.rows) > MOST_ROWS:
+            count, as_sorted, as_come = part.many()
+            lines.append(f"{count} rows {as_sorted} {as_come}")
+        else:
+            lines.extend(part.rows)
+    return "\n".join(lines)
 
 
-def verdict(expected, actual, ordered):
-    """"" when the answers are the same, else what differs: error, columns, types, rows, order."""
+def verdict(expected, actual, sql=""):
+    """All that an answer differs in, of KINDS; whether the order of rows counts, an ORDER BY in `sql` says.
+
+    Values are compared as texts whatever their types are. Where there are more or fewer columns, only the number of rows is.
+    """
     if expected == actual:
-        return ""
-    wanted, given = expected.split("\n"), actual.split("\n")
-    if wanted[0].startswith("ERROR") or given[0].startswith("ERROR"):
-        if wanted[0].split()[:2] == given[0].split()[:2]:
-            return "position"
-        return "error"
-    names = [[column.rpartition(":")[0] for column in lines[0].split("\t")] for lines in (wanted, given)]
-    if names[0] != names[1]:
-        return "columns"
-    if wanted[0] != given[0]:
-        return "types"
-    if len(wanted) == 2 and re.fullmatch(r"\d+ rows", wanted[1]):
-        return "" if f"{len(given) - 1} rows" == wanted[1] else "rows"
-    if sorted(wanted[1:]) != sorted(given[1:]):
-        return "rows"
-    return "order" if ordered and re.search(r"\border\s+by\b", ordered, re.I) else ""
+        return []
+    wanted, given = parts(expected), parts(actual)
+    found = set()
+    if [part.kind for part in wanted] != [part.kind for part in given]:
+        found.add("status")
+    for theirs, ours in zip(wanted, given):
+        if theirs.kind == ours.kind:
+            found.update(compared(theirs, ours, re.search(r"\border\s+by\b", sql, re.I)))
+    return [kind for kind in KINDS if kind in found]
+
+
+def compared(theirs, ours, ordered):
+    """What two answers of a kind differ in."""
+    if theirs.kind == "OK":
+        return ["tag"] if theirs.head != ours.head else []
+    if theirs.kind == "ERROR":
+        found = ["code"] if theirs.code() != ours.code() else []
+        if theirs.said().get("SEVERITY") != ours.said().get("SEVERITY"):
+            found.append("severity")
+        if theirs.head.split(" ")[2:] != ours.head.split(" ")[2:]:
+            found.append("position")
+        return found
+    found = []
+    (names, types), (our_names, our_types) = theirs.columns(), ours.columns()
+    if len(names) != len(our_names):
+        return ["columns", "rows"] if theirs.many()[0] != ours.many()[0] else ["columns"]
+    if names != our_names:
+        found.append("names")
+    if types != our_types:
+        found.append("types")
+    counts, sorted_ones, as_they_come = zip(theirs.many(), ours.many())
+    if differ(counts) or differ(sorted_ones):
+        found.append("rows")
+    elif ordered and differ(as_they_come):
+        found.append("order")
+    return found
+
+
+def differ(two):
+    """Whether two are known and not the same."""
+    return None not in two and two[0] != two[1]
+
+
+def unlike(expected, actual):
+    """What errors say otherwise, by field, PostgreSQL's first, and whether what PostgreSQL says was written down."""
+    found, known = {}, False
+    for theirs, ours in zip(parts(expected), parts(actual)):
+        if theirs.kind != "ERROR" or not theirs.rows:
+            continue
+        known = True
+        for name in ("MESSAGE", "DETAIL", "HINT"):
+            two = [part.said().get(name, "") for part in (theirs, ours)] if ours.kind == "ERROR" else ["", ""]
+            if two[0] != two[1]:
+                found[name.lower()] = two
+    return found, known
