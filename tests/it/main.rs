@@ -42,6 +42,7 @@ mod postgres;
 mod rebuild;
 mod refusals;
 mod replay;
+mod rights;
 mod roles;
 mod secrets;
 mod session_objects;

@@ -164,7 +164,7 @@ fn connect(server: &Server, user: &str) -> Pg {
 }
 
 /// What psql is told, statement by statement.
-fn by_psql(server: &Server, user: &str, statements: &[&str]) -> Vec<String> {
+pub(crate) fn by_psql(server: &Server, user: &str, statements: &[&str]) -> Vec<String> {
     let mut script = "\\o /dev/null\n".to_owned();
     for statement in statements {
         script.push_str(&format!("{statement};\n\\echo :SQLSTATE\n"));
