@@ -27,7 +27,7 @@ TEST_LIMIT ?= 2400
 TEST := env SLUICE_CACHE="$(SLUICE_CACHE)" timeout --foreground -k 30 $(TEST_LIMIT) $(CARGO) test --locked --workspace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients differences answers capture test-stores chaos chaos-stores simulate oracle build needs parts
+.PHONY: help demo demo-kafka test check instructions bench bench-peers bench-report bench-crates bench-build test-clients differences answers capture test-stores chaos chaos-stores simulate oracle fuzz build needs parts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,23 @@ simulate: needs ## SEEDS (2000) of commit, recovery and fencing over a simulated
 
 oracle: build ## Stream = batch over SLUICE_TEST_STORIES (10000) random streams, queries, epochs and restarts
 	@PROPTEST_CASES=$${SLUICE_TEST_STORIES:-10000} $(TEST) --lib oracle_tests
+
+# how long each target of make fuzz is run, in seconds
+FUZZ_SECONDS ?= 60
+FUZZ := $(CARGO) +nightly fuzz
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+fuzz: needs ## Each target of fuzz/ for FUZZ_SECONDS (60), with sanitizers, on a nightly toolchain and cargo-fuzz, installed where they are missing
+	@command -v cargo-fuzz >/dev/null 2>&1 || { echo "== installing cargo-fuzz"; $(CARGO) install --locked --quiet cargo-fuzz; }
+	@rustup toolchain list | grep -q '^nightly' || { echo "== installing a nightly toolchain"; rustup toolchain install nightly --profile minimal; }
+	@python3 fuzz/seeds.py
+	@cp Cargo.lock fuzz/Cargo.lock # the versions that everything else is built with
+	@broken=""; for target in $(FUZZ_TARGETS); do \
+	  features=""; if grep -q "^$$target = " fuzz/Cargo.toml; then features="--features $$target"; fi; \
+	  echo "== $$target: building, then $(FUZZ_SECONDS) seconds; what breaks it is kept in fuzz/artifacts/$$target"; \
+	  env -u CARGO_TARGET_DIR $(FUZZ) run $$target $$features -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 || broken="$$broken $$target"; \
+	done; \
+	if [ -n "$$broken" ]; then echo "broken:$$broken" >&2; exit 1; fi
 
 build: needs
 	@echo "== building into $(CARGO_TARGET_DIR) (cold: the engine's dependencies take a while)"
