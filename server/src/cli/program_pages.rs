@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Often enough that one CREATE does not weigh on a small machine for long; what is mapped anew each time costs a millisecond or two.
-const EVERY: Duration = Duration::from_secs(60);
+/// What runs all the time is mapped anew each time, which costs a millisecond or two.
+const EVERY: Duration = Duration::from_secs(10);
 
-/// Gives pages back now and every minute until the server stops.
+/// Gives pages back now and every ten seconds until the server stops.
 pub(crate) async fn release_now_and_then(shutdown: CancellationToken) {
-    let mut minutes = tokio::time::interval(EVERY);
-    while shutdown.run_until_cancelled(minutes.tick()).await.is_some() {
+    let mut ticks = tokio::time::interval(EVERY);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         release();
     }
 }
