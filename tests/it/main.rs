@@ -58,4 +58,5 @@ mod transactions;
 mod types;
 mod under_load;
 mod upkeep;
+mod volume;
 mod windows;

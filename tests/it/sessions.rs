@@ -35,7 +35,7 @@ const LONG: &str =
 const ENDLESS: &str = "SELECT repeat('x', 100) AS x FROM generate_series(1, 1000000000000)";
 
 /// A client of the Flight SQL door with a token.
-struct Flight(FlightSqlServiceClient<Channel>);
+pub(crate) struct Flight(pub(crate) FlightSqlServiceClient<Channel>);
 
 impl Flight {
     fn channel(server: &Server) -> Channel {
@@ -61,7 +61,7 @@ impl Flight {
         Self(client)
     }
 
-    fn connect(server: &Server, user: &str) -> Self {
+    pub(crate) fn connect(server: &Server, user: &str) -> Self {
         Self::log_in(&Self::channel(server), user).unwrap()
     }
 
@@ -72,12 +72,12 @@ impl Flight {
         Self(client)
     }
 
-    fn update(&mut self, sql: &str) -> Result<i64, Status> {
+    pub(crate) fn update(&mut self, sql: &str) -> Result<i64, Status> {
         block_on(self.0.execute_update(sql.into(), None)).map_err(status)
     }
 
     /// How many rows there are.
-    fn rows(&mut self, sql: &str) -> Result<usize, Status> {
+    pub(crate) fn rows(&mut self, sql: &str) -> Result<usize, Status> {
         block_on(async {
             let info = self.0.execute(sql.into(), None).await?;
             rows_of(&mut self.0, info).await
@@ -156,14 +156,14 @@ async fn rows_of(
     Ok(rows)
 }
 
-fn status(error: FlightError) -> Status {
+pub(crate) fn status(error: FlightError) -> Status {
     match error {
         FlightError::Tonic(status) => *status,
         other => panic!("{other}"),
     }
 }
 
-fn says(status: &Status, code: Code, words: &[&str]) {
+pub(crate) fn says(status: &Status, code: Code, words: &[&str]) {
     assert_eq!(status.code(), code, "{status}");
     for word in words {
         assert!(status.message().contains(word), "{word} in {status}");

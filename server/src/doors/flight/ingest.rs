@@ -17,9 +17,9 @@ use arrow_flight::{
     sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption},
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use super::{actions::refuse_transaction, session_options::check_catalog};
+use super::{MAX_MESSAGE_BYTES, actions::refuse_transaction, session_options::check_catalog};
 use crate::{
     catalog::{QualifiedName, TEMP_SCHEMA},
     error::{Error, Result, SqlState},
@@ -220,6 +220,13 @@ fn fitted(batch: &RecordBatch, table: &SchemaRef, name: &QualifiedName) -> Resul
 /// What the client sent cannot be read; an error of the connection itself passes as it is.
 fn unreadable(error: FlightError) -> Status {
     match error {
+        // It says so of a message's length before any of the message is taken.
+        FlightError::Tonic(status) if status.code() == Code::OutOfRange => Error::user(
+            SqlState::ProgramLimitExceeded,
+            format!("a message of the rows to be ingested has more than {MAX_MESSAGE_BYTES} bytes"),
+        )
+        .with_hint("Send the rows in smaller batches.")
+        .into(),
         FlightError::Tonic(status) => *status,
         other => Error::user(
             SqlState::InvalidParameterValue,
