@@ -1,6 +1,10 @@
 //! Much at once: long results, large ingests and sorts of many rows take as much memory as short ones.
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{
+    iter,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_flight::{
@@ -113,4 +117,24 @@ fn a_message_beyond_the_limit_is_refused_and_nothing_of_its_ingest_stays() {
     // The session goes on.
     assert_eq!(ingest(&mut flight, megabytes(1)).unwrap(), BATCH_ROWS);
     assert_eq!(pg.number("SELECT count(*) FROM gold.big"), 4 * BATCH_ROWS);
+}
+
+#[test]
+fn rows_over_flight_take_as_much_memory_however_many_they_are() {
+    let rows = setting("SLUICE_TEST_FLIGHT_ROWS", 10_000_000);
+    let server = Server::start();
+    let mut flight = Flight::connect(&server, "sluice");
+    flight.update("SET statement_timeout = '600 s'").unwrap();
+    let mut most_after = |rows: usize| {
+        let began = Instant::now();
+        let sql = format!("SELECT n, n + 1 AS next FROM generate_series(1, {rows}) AS g(n)");
+        assert_eq!(flight.rows(&sql).unwrap(), rows);
+        let most = server.memory_mib("VmHWM");
+        println!("{rows} rows: {most:.0} MiB, {:?}", began.elapsed());
+        most
+    };
+    let few = most_after(1_000_000);
+    let many = most_after(rows);
+    // Ten million of them are 150 MiB.
+    assert!(many - few < 48.0, "{few} MiB, then {many} MiB");
 }
