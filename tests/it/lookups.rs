@@ -1,7 +1,7 @@
 //! Prepared lookups, and tables that are read as a whole again and again: they give what they give when they are planned and read anew,
 //! whatever happens to the table meanwhile.
 
-use std::time::SystemTime;
+use std::{fs, path::PathBuf, time::SystemTime};
 
 use sluice_tests::{
     pg::{Pg, block_on},
@@ -246,4 +246,38 @@ fn a_table_that_is_read_whole_again_is_kept_and_stays_right() {
     }
     pg.run("TRUNCATE gold.big");
     assert_eq!(pg.number("SELECT count(name) FROM gold.big"), 0);
+}
+
+#[test]
+fn rows_are_counted_by_the_log_alone() {
+    let mut server = Server::start_with(&["--query-memory", "32MB"]);
+    let mut pg = server.connect();
+    pg.run(BIG);
+    // Nothing is known but what the log says.
+    server.kill_and_restart();
+    pg = server.connect();
+    let paths = pg.run("SELECT path FROM gold.big__files");
+    let folder = server.table_dir("gold", "big");
+    let files: Vec<PathBuf> = paths
+        .iter()
+        .map(|row| folder.join(row[0].as_deref().unwrap()))
+        .collect();
+    assert!(!files.is_empty());
+    let away = |file: &PathBuf| file.with_extension("away");
+    for file in &files {
+        fs::rename(file, away(file)).unwrap();
+    }
+    for count in ["count(*)", "count(1)"] {
+        let sql = format!("SELECT {count} FROM gold.big");
+        assert_eq!(pg.number(&sql), 300_000);
+        let plan = format!("{:?}", pg.run(&format!("EXPLAIN {sql}")));
+        assert!(!plan.contains("DeltaScan"), "{plan}");
+    }
+    // The files are what anything else is read from.
+    let refused = pg.try_run(ALL).unwrap_err();
+    assert!(!refused.state.is_empty(), "{refused}");
+    for file in &files {
+        fs::rename(away(file), file).unwrap();
+    }
+    assert_eq!(read(&pg), "45000150000 300000 11");
 }
