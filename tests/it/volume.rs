@@ -138,3 +138,30 @@ fn rows_over_flight_take_as_much_memory_however_many_they_are() {
     // Ten million of them are 150 MiB.
     assert!(many - few < 48.0, "{few} MiB, then {many} MiB");
 }
+
+#[test]
+fn the_first_of_many_rows_are_found_without_sorting_all() {
+    let server = Server::start();
+    let pg = server.connect();
+    let first = |rows: usize| {
+        format!(
+            "SELECT n FROM generate_series(1, {rows}) AS g(n) ORDER BY n % 1000003 DESC, n LIMIT 10"
+        )
+    };
+    let plan = pg.run(&format!("EXPLAIN {}", first(10_000_000)));
+    let lines: Vec<String> = plan.into_iter().flatten().flatten().collect();
+    let plan = lines.join("\n");
+    assert!(plan.contains("TopK(fetch=10)"), "{plan}");
+    assert_eq!(pg.run(&first(100_000)).len(), 10);
+    let before = server.memory_mib("VmHWM");
+    let found = pg.run(&first(10_000_000));
+    let after = server.memory_mib("VmHWM");
+    // The nine numbers before a multiple of 1000003, and the one that is two before the first.
+    let mut expected: Vec<i64> = (1..10).map(|times| times * 1_000_003 - 1).collect();
+    expected.push(1_000_001);
+    let expected: Vec<_> = expected.iter().map(|n| vec![Some(n.to_string())]).collect();
+    assert_eq!(found, expected);
+    println!("{before:.0} MiB before, {after:.0} MiB after");
+    // Ten million numbers, each with what they are sorted by, are more than 150 MiB.
+    assert!(after - before < 48.0, "{before} MiB, then {after} MiB");
+}
