@@ -155,17 +155,35 @@ async fn who_sends_a_byte_at_a_time_is_let_go() {
 
 #[tokio::test]
 async fn lengths_that_cannot_be_are_refused() {
-    let server = server().await;
+    let server = server_with(Limits {
+        message_bytes: 1000,
+        message_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    })
+    .await;
+    let ends_with = async |mut raw: Raw, message: &str| {
+        let answer = tokio::time::timeout(Duration::from_secs(10), raw.next()).await;
+        let told = answer.unwrap().unwrap();
+        let fields = ['S', 'C', 'M'].map(|key| field(&told, key));
+        assert_eq!(fields, ["FATAL", "08P01", message]);
+        assert_eq!(raw.next().await, None);
+    };
     for tag in [b'Q', b'P', b'B', b'd'] {
         let (mut raw, _) = Raw::login(&server).await;
         // Two gigabytes are announced, and do not come.
         raw.bytes(&[tag, 0x7f, 0xff, 0xff, 0xff]).await;
         raw.bytes(&[b'x'; 100_000]).await;
-        let waited = tokio::time::timeout(Duration::from_millis(100), raw.next()).await;
-        assert!(waited.is_err(), "{waited:?}");
         let (mut other, _) = Raw::login(&server).await;
         other.send(b'Q', b"SELECT 1\0").await;
         assert_eq!(tags(&other.until_ready().await), "TDCZ");
+        ends_with(raw, "a message did not come to its end in time").await;
+    }
+    // The length counts itself, and has a sign.
+    for length in [0, 3, 1 << 31, u32::MAX] {
+        let (mut raw, _) = Raw::login(&server).await;
+        raw.bytes(b"Q").await;
+        raw.bytes(&u32::to_be_bytes(length)).await;
+        ends_with(raw, "invalid message length").await;
     }
 }
 
