@@ -2,7 +2,9 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpStream},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,7 +13,7 @@ use sluice_tests::{
     server::Server,
 };
 
-use crate::support::SOON;
+use crate::{support::SOON, under_load::Stop};
 
 const IDLE: usize = 997;
 
@@ -512,4 +514,151 @@ fn failed_logins_are_counted() {
         ),
         "2"
     );
+}
+
+/// What no client should send to begin with,
+const NO_START: [&[u8]; 5] = [
+    b"\0\0\0\0",
+    b"\xff\xff\xff\xff\0\x03\0\0",
+    b"\0\0\0\x0e\0\x03\0\0user\0\0",
+    b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+    b"GET /nowhere HTTP/7\r\n\r\n",
+];
+/// and what none should send later: a length too short, an unknown type, bodies that end too soon.
+const NO_MESSAGE: [&[u8]; 5] = [
+    b"Q\0\0\0\x03",
+    b"?\0\0\0\x04",
+    b"P\0\0\0\x04S\0\0\0\x04",
+    b"B\0\0\0\x08\0\0\xff\xffS\0\0\0\x04",
+    b"Q\0\0\0\x0aSELECT",
+];
+
+fn malformed(server: &Server) {
+    let send = |mut stream: TcpStream, bytes: &[u8]| {
+        let patience = Some(Duration::from_secs(5));
+        stream.set_read_timeout(patience).unwrap();
+        // Who has heard enough may have gone by now.
+        let sent = stream.write_all(bytes);
+        let sent = sent.and_then(|()| stream.shutdown(Shutdown::Write));
+        drop(sent.and_then(|()| stream.read_to_end(&mut Vec::new())));
+    };
+    for port in [server.pg_port(), server.flight_port(), server.http_port()] {
+        for bytes in NO_START {
+            send(
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap(),
+                bytes,
+            );
+        }
+    }
+    for bytes in NO_MESSAGE {
+        send(raw(server), bytes);
+    }
+}
+
+/// Messages of two gigabytes, of which some come.
+fn huge(server: &Server) {
+    let some = vec![b'x'; 1 << 20];
+    for tag in [b'Q', b'B', b'd'] {
+        let mut stream = raw(server);
+        stream.write_all(&[tag, 0x7f, 0xff, 0xff, 0xff]).unwrap();
+        for _ in 0..64 {
+            stream.write_all(&some).unwrap();
+        }
+    }
+}
+
+fn deep(server: &Server) {
+    let pg = server.connect();
+    for (open, close, before, after) in [
+        ("(", ")", "SELECT 1 + ", ""),
+        ("[", "]", "SELECT '", "'::json"),
+    ] {
+        let (open, close) = (open.repeat(30_000), close.repeat(30_000));
+        let sql = format!("{before}{open}1{close}{after}");
+        assert_eq!(pg.try_run(&sql).unwrap_err().state, "54001", "{before}");
+    }
+}
+
+fn giant(server: &Server) {
+    let pg = server.connect();
+    pg.run("SET statement_timeout = '300 ms'");
+    for sql in [
+        "SELECT count(*) FROM generate_series(1, 1000000000000)",
+        "SELECT * FROM generate_series(1, 1000000000000) AS g(n) ORDER BY n DESC LIMIT 1",
+    ] {
+        assert_eq!(pg.try_run(sql).unwrap_err().state, "57014", "{sql}");
+    }
+}
+
+#[test]
+fn a_storm_of_bad_input_moves_no_stream() {
+    const ROWS: i64 = 32_000;
+    let server = Server::start();
+    let pg = server.connect();
+    pg.run(&format!(
+        "CREATE STREAM e (ts TIMESTAMPTZ, event_type TEXT, row_number BIGINT, WATERMARK FOR ts AS ts - INTERVAL '2 seconds')
+           WITH (connector = 'generator', rows = '{ROWS}', rows_per_second = '4000', splits = '2', event_interval = '100 milliseconds',
+                 start_time = '2026-03-01T00:00:00Z', out_of_order = '0 seconds')"
+    ));
+    let start = |name: &str| {
+        pg.run(&format!(
+            "CREATE TABLE gold.{name} WITH (commit_interval = '300 milliseconds') AS
+             SELECT window_start, event_type, count(*) AS n, min(row_number) AS first, max(row_number) AS last
+             FROM TUMBLE(e, ts, INTERVAL '1 minute') GROUP BY window_start, event_type"
+        ));
+    };
+    let finish = |name: &str| {
+        server.wait("the end of the stream", SOON, || {
+            let state = format!("SELECT state FROM system.queries WHERE name = 'gold.{name}'");
+            (pg.value(&state) == "finished").then_some(())
+        });
+        let error = format!(
+            "SELECT coalesce(last_error, '') FROM system.queries WHERE name = 'gold.{name}'"
+        );
+        assert_eq!(pg.value(&error), "");
+    };
+    // Silence is no harm either, before a login and after it.
+    let mut quiet: Vec<TcpStream> = (0..50).map(|_| raw(&server)).collect();
+    let strangers: Vec<TcpStream> = (0..50)
+        .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, server.pg_port())).unwrap())
+        .collect();
+    start("stormy");
+    let over = AtomicBool::new(false);
+    let kinds: [fn(&Server); 4] = [malformed, huge, deep, giant];
+    let rounds = kinds.map(|_| AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let _stop = Stop(&over);
+        for (kind, rounds) in kinds.iter().zip(&rounds) {
+            let (server, over) = (&server, &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    kind(server);
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        finish("stormy");
+    });
+    println!("rounds of malformed, huge, deep and giant input: {rounds:?}");
+    let most = server.memory_mib("VmHWM");
+    assert!(most < 1024.0, "{most} MiB");
+    for stream in &mut quiet {
+        ask(stream);
+    }
+    drop(strangers);
+    // The same once more, in peace.
+    start("calm");
+    finish("calm");
+    for name in ["stormy", "calm"] {
+        let rows = format!("SELECT sum(n)::bigint FROM gold.{name}");
+        assert_eq!(pg.number(&rows), ROWS, "{name}");
+        let late = format!("SELECT count(*) FROM gold.{name}__late");
+        assert_eq!(pg.number(&late), 0, "{name}");
+    }
+    for (one, other) in [("stormy", "calm"), ("calm", "stormy")] {
+        let differ = format!(
+            "SELECT count(*) FROM (SELECT * FROM gold.{one} EXCEPT SELECT * FROM gold.{other}) AS d"
+        );
+        assert_eq!(pg.number(&differ), 0, "in {one} and not in {other}");
+    }
 }
