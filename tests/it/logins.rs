@@ -1,5 +1,7 @@
 //! Who may come in: passwords, certificates, encryption, what is refused at the start, and what guessing costs.
 
+mod flight;
+
 use std::{
     fs,
     io::{Read, Write},

@@ -106,10 +106,19 @@ impl Authority {
 
     /// The serial number of the certificate that a Postgres door shows.
     pub fn serial_at(port: u16) -> String {
+        Self::shown_at(port, "-starttls postgres")
+    }
+
+    /// The same of a Flight SQL door.
+    pub fn serial_at_flight(port: u16) -> String {
+        Self::shown_at(port, "-alpn h2")
+    }
+
+    fn shown_at(port: u16, by: &str) -> String {
         let shown = Command::new("sh")
             .arg("-c")
             .arg(format!(
-                "openssl s_client -starttls postgres -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -serial"
+                "openssl s_client {by} -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -serial"
             ))
             .output()
             .expect("openssl");
