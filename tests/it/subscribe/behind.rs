@@ -12,6 +12,7 @@ use sluice_tests::{
     server::Server,
 };
 
+use super::resumed::{Open, by_copy, over_flight};
 use crate::support::{DRAIN, setting};
 
 /// Rows that are as long in memory as in their file, copied as they come.
@@ -114,6 +115,99 @@ fn a_large_commit_costs_a_slow_subscriber_little_memory() {
     for slow in slow {
         assert_eq!(slow.run("FETCH 1000 FROM c").len(), 1000);
     }
+}
+
+/// What two slow readers may add to the peak of the server's memory, in MiB: some MiB for each, as the documentation says, and what two
+/// runs of one load differ by. The rows themselves, if they were kept for them, would be more than twice this.
+const SLOW_READERS_MIB: f64 = 64.0;
+
+/// Reads numbers of rows, the cell after the token, until there are so many.
+fn read_numbers(open: &mut Open, numbers: &mut Vec<i64>, rows: usize) {
+    block_on(async {
+        while numbers.len() < rows {
+            let some = tokio::time::timeout(DRAIN, open.rows.next()).await;
+            let some = some.expect("rows in time").expect("more rows").unwrap();
+            let some = some.iter().map(|row| row[1].as_ref().unwrap());
+            numbers.extend(some.map(|number| number.parse::<i64>().unwrap()));
+        }
+    });
+}
+
+/// Both read without a cursor: it is the door that must stop when its client does.
+#[test]
+fn slow_readers_of_a_do_get_and_of_a_copy_cost_little_and_have_all_rows_in_the_end() {
+    let rows = setting("SLUICE_TEST_SLOW_ROWS", 1_000_000);
+    let server = Server::start();
+    let pg = server.connect();
+    let load = copied(rows, &(rows / 20).to_string(), "1 second");
+    let loaded = || {
+        server.wait("the copy", DRAIN, || {
+            let had = pg.number("SELECT count(*) FROM gold.copied");
+            (had == rows as i64).then_some(())
+        });
+        job::wait_committed(&server, &pg, "gold.copied", DRAIN);
+    };
+    // The same load once without them: what commits and merges take by themselves is in the peak already.
+    pg.run(&load);
+    loaded();
+    pg.run("DROP TABLE gold.copied");
+    pg.run("DROP STREAM pages");
+    let before = server.memory_mib("VmHWM");
+
+    pg.run(&load);
+    let subscribe = "SUBSCRIBE (SELECT row_number, page FROM gold.copied)";
+    let mut slow = [
+        (
+            "DoGet",
+            over_flight(server.flight_port(), subscribe).unwrap(),
+        ),
+        ("COPY", by_copy(server.pg_port(), subscribe).unwrap()),
+    ]
+    .map(|(name, open)| (name, open, Vec::new()));
+    for (_, open, numbers) in &mut slow {
+        read_numbers(open, numbers, 100);
+    }
+    // They sit while the rest comes.
+    let early = pg.number("SELECT count(*) FROM gold.copied");
+    assert!(early < rows as i64 / 2, "{early} rows were there already");
+    loaded();
+    let sitting = server.memory_mib("VmHWM") - before;
+    let commits =
+        pg.number("SELECT count(*) FROM gold.copied__history WHERE operation LIKE 'STREAMING%'");
+    assert!(commits > 4, "{commits} commits while they sat");
+
+    let right = pg
+        .run("SELECT count(*), min(row_number), max(row_number), sum(row_number) FROM gold.copied");
+    let right = right[0].iter().map(|cell| cell.as_deref().unwrap());
+    let right: Vec<i64> = right.map(|cell| cell.parse().unwrap()).collect();
+    for (name, mut open, mut numbers) in slow {
+        read_numbers(&mut open, &mut numbers, rows);
+        numbers.sort_unstable();
+        let read = numbers.len() as i64;
+        let found = [
+            read,
+            numbers[0],
+            numbers[numbers.len() - 1],
+            numbers.iter().sum(),
+        ];
+        assert_eq!(found[..], right[..], "{name}: a gap, or rows twice");
+        numbers.dedup();
+        assert_eq!(numbers.len() as i64, read, "{name}: rows twice");
+        // Nothing comes after the last.
+        let more = block_on(async {
+            let next = open.rows.next();
+            tokio::time::timeout(Duration::from_secs(2), next).await
+        });
+        assert!(more.is_err(), "{name}: {more:?}");
+    }
+    let all = server.memory_mib("VmHWM") - before;
+    eprintln!(
+        "{rows} rows in {commits} commits: {sitting:.0} MiB more at the peak for two that sat, {all:.0} MiB when they had read all"
+    );
+    assert!(
+        sitting < SLOW_READERS_MIB,
+        "{sitting} MiB for two readers that sat"
+    );
 }
 
 /// A condition that costs some microseconds a row, and holds for one row of sixteen.

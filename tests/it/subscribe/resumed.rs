@@ -31,15 +31,15 @@ use crate::{
 /// A stream in which nothing came for so long is at rest.
 const QUIET: Duration = Duration::from_secs(3);
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// A stream under way, and the client it belongs to.
-struct Open {
-    rows: BoxStream<'static, Result<Rows, Failure>>,
+pub(super) struct Open {
+    pub(super) rows: BoxStream<'static, Result<Rows, Failure>>,
     _client: Box<dyn Any + Send>,
 }
 
-fn by_copy(port: u16, subscribe: &str) -> Result<Open, Failure> {
+pub(super) fn by_copy(port: u16, subscribe: &str) -> Result<Open, Failure> {
     let pg = Pg::connect(port)?;
     let sql = format!("COPY ({subscribe}) TO STDOUT WITH (FORMAT csv)");
     let lines = block_on(async { timeout(SOON, pg.client().copy_out(&sql)).await })??;
@@ -55,7 +55,7 @@ fn by_copy(port: u16, subscribe: &str) -> Result<Open, Failure> {
     })
 }
 
-fn over_flight(port: u16, subscribe: &str) -> Result<Open, Failure> {
+pub(super) fn over_flight(port: u16, subscribe: &str) -> Result<Open, Failure> {
     let begun = async {
         let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?;
         let mut client = FlightSqlServiceClient::new(endpoint.connect().await?);
