@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
+use serde_json::json;
 use sluice_tests::{
     job,
-    parts::{kafka::Broker, psql},
+    parts::{kafka::Broker, psql, python},
     pg::{Pg, block_on},
     server::Server,
 };
@@ -169,6 +170,20 @@ fn a_running_query_is_cancelled_and_really_stops() {
     block_on(pg.client().cancel_token().cancel_query(NoTls)).unwrap();
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(pg.value("SELECT 2"), "2");
+}
+
+/// Protocol 3.2 has long keys for it; libpq knows it since 18.
+#[test]
+fn libpq_cancels_by_the_key_of_whichever_protocol_was_agreed_on() {
+    let server = Server::start();
+    let told = python::run("protocol_psycopg.py", &[&server.pg_port().to_string()]);
+    let cancelled = "57014: canceling statement due to user request";
+    let agreed =
+        |protocol| json!({"agreed": protocol, "cancelled": [cancelled, cancelled], "after": 1});
+    let expected = json!({
+        "libpq": 18, "3.0": agreed(30_000), "3.2": agreed(30_002), "latest": agreed(30_002),
+    });
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -54,6 +54,45 @@ async fn a_wrong_key_cancels_nothing() {
     assert_eq!(field(error(&answers), 'C'), "57014");
 }
 
+/// A key of protocol 3.2 is good whole and as it was given, and not otherwise.
+#[tokio::test]
+async fn a_long_key_cancels_as_it_was_given_alone() {
+    let server = server().await;
+    let mut raw = Raw::open(&server).await;
+    raw.start(0x0003_0002, b"user\0sluice\0database\0sluice\0\0")
+        .await;
+    let answers = raw.until_ready().await;
+    assert!(
+        answers.iter().all(|(tag, _)| *tag != 'v'),
+        "nothing to negotiate"
+    );
+    let (_, key) = answers.iter().find(|(tag, _)| *tag == 'K').unwrap();
+    assert_eq!(key.len(), 4 + 32, "the session's number and its key");
+    raw.send(b'Q', format!("{ENDLESS}\0").as_bytes()).await;
+    raw.until('D').await;
+    let last = key.len() - 1;
+    let mut other = key.to_vec();
+    other[last] ^= 1;
+    let short = key.slice(..8);
+    let longer = [&key[..], &[0]].concat();
+    let none = key.slice(..4);
+    for wrong in [&other[..], &short[..], &key[..last], &longer[..], &none[..]] {
+        let mut request = Raw::open(&server).await;
+        request.start(80_877_102, wrong).await;
+        // Closed without a word: it was looked at.
+        assert_eq!(request.next().await, None, "{} bytes", wrong.len());
+    }
+    for _ in 0..50_000 {
+        assert_eq!(raw.next().await.unwrap().0, 'D');
+    }
+    Raw::open(&server).await.start(80_877_102, key).await;
+    let answers = raw.until_ready().await;
+    assert_eq!(field(error(&answers), 'C'), "57014");
+    raw.send(b'Q', b"SELECT 1\0").await;
+    let answers = raw.until_ready().await;
+    assert!(answers.iter().any(|(tag, _)| *tag == 'D'), "it goes on");
+}
+
 #[tokio::test]
 async fn a_statement_has_its_time() {
     let server = server().await;
