@@ -28,8 +28,8 @@ const OBJECTS: &str = "
     INSERT INTO gold.t VALUES (1);
     CREATE TABLE gold.own AS SELECT 1 AS a;
     CREATE VIEW gold.v AS SELECT a FROM gold.t;
-    CREATE STREAM clicks (ts TIMESTAMPTZ, n BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10');
-    CREATE TABLE gold.fed AS SELECT ts, n FROM clicks;
+    CREATE STREAM clicks (ts TIMESTAMPTZ, row_number BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', rows = '10');
+    CREATE TABLE gold.fed AS SELECT ts, row_number AS n FROM clicks;
     CREATE SCHEMA closed;
     CREATE TABLE closed.inside AS SELECT 3 AS a;
     CREATE SECRET mine AS 'a secret';
@@ -225,7 +225,7 @@ const CELLS: &[Cell] = &[
     (Door::Prepared, "SELECT * FROM clicks LIMIT 1", S_SELECT, OK),
     (
         Door::Copy,
-        "COPY (SELECT n FROM clicks LIMIT 1) TO STDOUT",
+        "COPY (SELECT row_number FROM clicks LIMIT 1) TO STDOUT",
         S_SELECT,
         OK,
     ),
@@ -254,7 +254,7 @@ const CELLS: &[Cell] = &[
     (Door::Any, "CREATE TABLE silver.t{n} (a INT)", CREATE, OK),
     (
         Door::Any,
-        "CREATE STREAM silver.s{n} (n BIGINT) WITH (connector = 'generator', rows = '1')",
+        "CREATE STREAM silver.s{n} (row_number BIGINT) WITH (connector = 'generator', rows = '1')",
         CREATE,
         OK,
     ),
@@ -266,7 +266,7 @@ const CELLS: &[Cell] = &[
     ),
     (
         Door::Any,
-        "CREATE TABLE silver.fed{n} AS SELECT ts, n FROM clicks",
+        "CREATE TABLE silver.fed{n} AS SELECT ts, row_number FROM clicks",
         CREATE_OF_STREAM,
         OK,
     ),
