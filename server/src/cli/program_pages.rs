@@ -79,8 +79,9 @@ unsafe extern "C" fn release_of(
     STOP
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
+    #![cfg(target_os = "linux")]
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;

@@ -6,7 +6,8 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 37] = [
+const MEANT: [(&str, SqlState); 38] = [
+    ("permission denied for ", SqlState::InsufficientPrivilege),
     (
         "must appear in the GROUP BY clause",
         SqlState::GroupingError,

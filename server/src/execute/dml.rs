@@ -407,7 +407,7 @@ impl Rewritten {
             },
             _ => return Err(Error::internal(format!("cannot be read again: {sql}"))),
         };
-        let context = with_rows(session, rows)?;
+        let context = with_rows(session, Arc::new(rows.clone()))?;
         let plan = sluice_planner::bound_plan(&context.state(), &statement)
             .await
             .map_err(|error| shown(session.nearest(engine_error(error))))?;
@@ -481,7 +481,7 @@ impl Carried<'_> {
             .plan(self.session, self.target, rows, sql, places, hints);
         let (plan, _) = planned.await?;
         let plan = with_values(plan, self.values.clone())?;
-        stream_of(&with_rows(self.session, rows)?, plan).await
+        stream_of(&with_rows(self.session, Arc::new(rows.clone()))?, plan).await
     }
 }
 

@@ -1,22 +1,20 @@
-//! A session's relations, and beside them the rows of data files that a statement changes.
+//! A session's relations, and beside them the table that a statement changes: what it may read of that one is its own matter, not the role's.
 
 use std::{fmt, sync::Arc};
-
-use datafusion::{
-    catalog::{
-        CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, MemorySchemaProvider,
-        SchemaProvider,
-    },
-    common::Result as EngineResult,
-    execution::SessionStateBuilder,
-    prelude::SessionContext,
-};
-use sluice_connectors::delta::FileRows;
 
 use crate::{
     error::{Error, Result},
     execute::engine_error,
     session::Session,
+};
+use datafusion::{
+    catalog::{
+        CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, MemorySchemaProvider,
+        SchemaProvider, TableProvider,
+    },
+    common::Result as EngineResult,
+    execution::SessionStateBuilder,
+    prelude::SessionContext,
 };
 
 /// The schema and the name of the relation. No schema of anybody's can be called so: it would not be a folder.
@@ -28,8 +26,8 @@ pub(super) fn relation() -> String {
     format!("\"{SCHEMA}\".\"{RELATION}\"")
 }
 
-/// The session's context with the rows under [`relation`].
-pub(super) fn with_rows(session: &Session, rows: &FileRows) -> Result<SessionContext> {
+/// The session's context with these rows under [`relation`].
+pub(super) fn with_rows(session: &Session, rows: Arc<dyn TableProvider>) -> Result<SessionContext> {
     let state = session.context().state();
     let inner = state
         .catalog_list()
@@ -37,7 +35,7 @@ pub(super) fn with_rows(session: &Session, rows: &FileRows) -> Result<SessionCon
         .ok_or_else(|| Error::internal("the session has no catalog"))?;
     let target = MemorySchemaProvider::new();
     target
-        .register_table(RELATION.to_owned(), Arc::new(rows.clone()))
+        .register_table(RELATION.to_owned(), rows)
         .map_err(engine_error)?;
     let catalogs = MemoryCatalogProviderList::new();
     let catalog = WithRows {

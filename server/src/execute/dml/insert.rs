@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::{datasource::empty::EmptyTable, logical_expr::LogicalPlan};
 use sluice_sql::ast::{self, Expr, Insert, ObjectNamePart, SetExpr, TableObject, Value};
 
 use super::{
     Dml,
     columns::{check_width, checked_values, into_columns, spread},
-    engine_error,
+    context, engine_error,
     statement::{column_place, is_default, no_returning, once, quoted, unsupported},
     table_schema,
 };
@@ -53,7 +53,7 @@ pub(super) async fn prepare(
     let plan = match insert.source.as_deref() {
         None => nulls(session, &schema).await?,
         Some(query) => match values_of(query) {
-            Some(width) => values(session, &target, &schema, places, query.clone(), width).await?,
+            Some(width) => values(session, &schema, places, query.clone(), width).await?,
             None => select(session, &schema, places, query.clone()).await?,
         },
     };
@@ -144,7 +144,6 @@ fn fields(schema: &Schema, places: &[usize]) -> Vec<FieldRef> {
 
 async fn values(
     session: &Session,
-    target: &Target,
     schema: &arrow::datatypes::SchemaRef,
     places: Vec<usize>,
     mut query: ast::Query,
@@ -177,9 +176,8 @@ async fn values(
         .collect::<Vec<_>>()
         .join(", ");
     let shell = format!(
-        "INSERT INTO {}.{} ({columns}) VALUES (NULL)",
-        quoted(&target.name.schema),
-        quoted(&target.name.name)
+        "INSERT INTO {} ({columns}) VALUES (NULL)",
+        context::relation()
     );
     let shell = match sluice_sql::parse(&shell).map(|mut all| all.pop()) {
         Ok(Some(parsed)) => parsed.statement,
@@ -195,7 +193,9 @@ async fn values(
         },
         _ => return Err(Error::internal("not an INSERT")),
     };
-    let plan = sluice_planner::bound_plan(&session.context().state(), &statement)
+    // Who may add rows need not be allowed to read those that are there.
+    let context = context::with_rows(session, Arc::new(EmptyTable::new(Arc::clone(schema))))?;
+    let plan = sluice_planner::bound_plan(&context.state(), &statement)
         .await
         .map_err(|error| value_error(session.nearest(engine_error(error))))?;
     let LogicalPlan::Dml(dml) = plan else {
