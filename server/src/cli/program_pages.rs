@@ -81,12 +81,10 @@ unsafe extern "C" fn release_of(
 
 #[cfg(test)]
 mod tests {
-    #![cfg(target_os = "linux")]
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
-
     /// Pages of files that are resident, in KiB.
+    #[cfg(target_os = "linux")]
     fn of_files() -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("RssFile:"));
@@ -96,9 +94,10 @@ mod tests {
 
     /// Others run beside this one and map pages again, but not all that ever ran.
     #[test]
+    #[cfg(target_os = "linux")]
     fn what_is_not_run_any_more_is_not_resident() {
         let before = of_files();
-        let bytes = release();
+        let bytes = super::release();
         let after = of_files();
         assert!(bytes > 1 << 20, "{bytes} bytes of program");
         assert!(after < before, "{before} KiB before, {after} after");
