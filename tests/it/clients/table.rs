@@ -7,6 +7,7 @@ use crate::support::exercised_folder;
 
 const BEGIN: &str = "<!-- written by make test-clients -->\n";
 const END: &str = "<!-- end -->\n";
+const RUN_ON: &str = "\nRun on ";
 const HEAD: &str =
     "| client | version | what was exercised | verdict | test |\n|---|---|---|---|---|\n";
 
@@ -44,6 +45,8 @@ fn the_table_lists_only_what_has_a_test() {
     let page = fs::read_to_string(path("README.md")).unwrap();
     let [_, table, _] = parts(&page);
     let rows = table.strip_prefix(HEAD).expect("the table's head");
+    let (rows, day) = rows.split_once(RUN_ON).expect("the day of the run");
+    assert!(day.trim().parse::<chrono::NaiveDate>().is_ok(), "{day}");
     let tests = tests();
     let mut seen = BTreeSet::new();
     for row in rows.lines() {
@@ -83,5 +86,7 @@ fn is_written() {
         .collect();
     rows.sort_by_key(|row| row.to_lowercase());
     let table = rows.concat();
-    fs::write(file, format!("{before}{BEGIN}{HEAD}{table}{END}{after}")).unwrap();
+    let today = chrono::Utc::now().date_naive();
+    let written = format!("{before}{BEGIN}{HEAD}{table}{RUN_ON}{today}\n{END}{after}");
+    fs::write(file, written).unwrap();
 }
