@@ -42,11 +42,20 @@ fn raw(server: &Server) -> TcpStream {
 
 /// A statement and its answer.
 fn ask(stream: &mut (impl Read + Write)) {
+    send(stream, "SELECT 1 FROM pg_class LIMIT 1");
+    hear(stream);
+}
+
+fn send(stream: &mut impl Write, query: &str) {
     let mut message = vec![b'Q'];
-    let query = b"SELECT 1 FROM pg_class LIMIT 1\0";
-    message.extend(((query.len() + 4) as u32).to_be_bytes());
-    message.extend(query);
+    message.extend(((query.len() + 5) as u32).to_be_bytes());
+    message.extend(query.as_bytes());
+    message.push(0);
     stream.write_all(&message).unwrap();
+}
+
+/// All that comes until the server waits for the next statement.
+fn hear(stream: &mut impl Read) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut some = [0; 4096];
     while !heard.ends_with(b"Z\0\0\0\x05I") {
@@ -54,6 +63,7 @@ fn ask(stream: &mut (impl Read + Write)) {
         assert!(count > 0, "closed");
         heard.extend(&some[..count]);
     }
+    heard
 }
 
 #[test]
@@ -77,6 +87,17 @@ fn a_thousand_idle_connections_cost_little_and_the_next_is_refused() {
         (took <= 130.0).then_some(took)
     });
     println!("{IDLE} that have asked something: {rested:.0} MiB");
+    // All of them at once: they wait for their turns, and none is refused.
+    for (number, mut stream) in (100..).zip(&open) {
+        send(
+            &mut stream,
+            &format!("SELECT count(*) FROM generate_series(1, {number})"),
+        );
+    }
+    for (number, mut stream) in (100..).zip(&open) {
+        let heard = String::from_utf8_lossy(&hear(&mut stream)).into_owned();
+        assert!(heard.contains(&number.to_string()), "{number}: {heard:?}");
+    }
     // Held, so that none has the place of the one before it.
     let tried: Vec<Result<Pg, Refusal>> = (0..5).map(|_| server.try_connect()).collect();
     let others: Vec<&Refusal> = tried

@@ -7,7 +7,6 @@ version:text
 PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit
 ====
 
-
 SELECT
     attrelid,
     attname,
@@ -18,13 +17,13 @@ ORDER BY
     attrelid, attnum
 ----
 attrelid:oid	attname:name	atttypid:oid
-3104 rows
+3104 rows 25d6a5d34169b474 95fe271cec8f41b6
 ====
 
 SELECT oid, typname, typreceive, typbasetype, typrelid, typarray FROM pg_catalog.pg_type WHERE (typreceive != 0 OR typsend != 0) AND typtype != 'r' AND typreceive::TEXT != 'array_recv'
 ----
 oid:oid	typname:name	typreceive:regproc	typbasetype:oid	typrelid:oid	typarray:oid
-298 rows
+298 rows 79301163a790a09c 6d6ce42112fd5816
 ====
 
 -- get_table_schema
@@ -62,9 +61,9 @@ SELECT nspname FROM pg_catalog.pg_namespace WHERE (nspname !~ '^pg_' OR oid = pg
 ----
 nspname:name
 public
-gold
 bronze
 silver
+gold
 ====
 
 -- $1 = public

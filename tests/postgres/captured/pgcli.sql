@@ -44,7 +44,7 @@ public
         ORDER BY 1,2;
 ----
 schema_name:name	table_name:name
-70 rows
+70 rows d8a0215d97477bfa d8a0215d97477bfa
 ====
 
 -- table_columns
@@ -70,7 +70,7 @@ schema_name:name	table_name:name
                 ORDER BY 1, 2, att.attnum
 ----
 schema_name:name	table_name:name	column_name:name	type_name:text	has_default:bool	default:text
-620 rows
+620 rows 46c82acdac28c1aa 1374903c0145ebd9
 ====
 
 -- views
@@ -85,7 +85,7 @@ schema_name:name	table_name:name	column_name:name	type_name:text	has_default:boo
         ORDER BY 1,2;
 ----
 schema_name:name	table_name:name
-142 rows
+142 rows 5c2c8ea91047f903 5c2c8ea91047f903
 ====
 
 -- view_columns
@@ -111,7 +111,7 @@ schema_name:name	table_name:name
                 ORDER BY 1, 2, att.attnum
 ----
 schema_name:name	table_name:name	column_name:name	type_name:text	has_default:bool	default:text
-1401 rows
+1401 rows 0baf33891462d898 89bbd879a30910a2
 ====
 
 -- databases
@@ -167,7 +167,7 @@ template1	sluice	UTF8	C.UTF-8	C.UTF-8	=c/sluice\nsluice=CTc/sluice
                 ORDER BY 1, 2
 ----
 schema_name:name	func_name:name	proargnames:text[]	coalesce:text[]	proargmodes:"char"[]	return_type:text	is_aggregate:bool	is_window:bool	is_set_returning:bool	is_extension:bool	arg_defaults:text
-3227 rows
+3227 rows 434fbbd2671e9814 93280a4d9f315f54
 ====
 
 -- datatypes

@@ -199,7 +199,7 @@ WHERE c.relkind IN ('r','p','t','s','')
 ORDER BY 1,2;
 ----
 Schema:name	Name:name	Type:text	Owner:name
-112 rows
+112 rows d214b7f0eca81b81 d214b7f0eca81b81
 ====
 
 -- \dv
@@ -1099,7 +1099,7 @@ FROM pg_catalog.pg_opclass c
 ORDER BY 1, 2, 4;
 ----
 AM:name	Input type:text	Storage type:text	Operator class:text	Default?:text
-177 rows
+177 rows d26fddbe02a0cc52 5e634a7ace945d8f
 ====
 
 -- \dy
@@ -1181,7 +1181,7 @@ WHERE pg_catalog.pg_ts_config_is_visible(c.oid)
 ORDER BY 1, 2;
 ----
 Schema:name	Name:name	Description:text
-29 rows
+29 rows 0360be8655df38ef 0360be8655df38ef
 ====
 
 -- \dP

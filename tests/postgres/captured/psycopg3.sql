@@ -92,6 +92,7 @@ OK COPY 5
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = hstore
@@ -108,11 +109,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	delimiter:"char"
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = int4
@@ -130,11 +133,13 @@ int4	23	1007	integer	,
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = hstore
@@ -168,11 +173,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	field_names:name[]	field_types:oid[
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = int4
@@ -207,11 +214,13 @@ int4	23	1007	integer	{}	{}
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = hstore
@@ -234,11 +243,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	labels:name[]
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = int4
@@ -262,11 +273,13 @@ int4	23	1007	integer	{NULL}
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = hstore
@@ -283,11 +296,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	subtype_oid:oid
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = int4
@@ -304,11 +319,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	subtype_oid:oid
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = hstore
@@ -325,11 +342,13 @@ name:name	oid:oid	array_oid:oid	regtype:text	range_oid:oid	subtype_oid:oid
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 SAVEPOINT "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: SAVEPOINT can only be used in transaction blocks
 ====
 
 -- $1 = int4
@@ -346,6 +365,7 @@ name:name	oid:oid	array_oid:oid	regtype:text	range_oid:oid	subtype_oid:oid
 RELEASE "_pg3_1"
 ----
 ERROR 25P01
+MESSAGE: RELEASE SAVEPOINT can only be used in transaction blocks
 ====
 
 -- a prepared statement

@@ -467,7 +467,7 @@ FROM pg_catalog.pg_opclass
 WHERE NOT pg_catalog.pg_opclass.opcdefault
 ----
 oid:oid	opcname:name
-58 rows
+58 rows cc8f1278c54fc703 77d4b2f80cdc4254
 ====
 
 -- $1 = 0

@@ -4,36 +4,43 @@
 SELECT 9223372036854775807::bigint * 2
 ----
 ERROR 22003
+MESSAGE: bigint out of range
 ====
 
 SELECT id + 9223372036854775807 FROM gold.orders WHERE id = 1
 ----
 ERROR 22003
+MESSAGE: bigint out of range
 ====
 
 SELECT (-9223372036854775807)::bigint - 2
 ----
 ERROR 22003
+MESSAGE: bigint out of range
 ====
 
 SELECT 40000::smallint
 ----
 ERROR 22003
+MESSAGE: smallint out of range
 ====
 
 SELECT 5000000000::int
 ----
 ERROR 22003
+MESSAGE: integer out of range
 ====
 
 SELECT pieces / 0 FROM gold.orders
 ----
 ERROR 22012
+MESSAGE: division by zero
 ====
 
 SELECT id % 0 FROM gold.orders
 ----
 ERROR 22012
+MESSAGE: division by zero
 ====
 
 SELECT 9223372036854775806::bigint + 1, (-9223372036854775807)::bigint - 1, 3037000499::bigint * 3037000499::bigint
@@ -46,26 +53,31 @@ SELECT 9223372036854775806::bigint + 1, (-9223372036854775807)::bigint - 1, 3037
 SELECT weight / 0 FROM gold.orders WHERE weight > 0
 ----
 ERROR 22012
+MESSAGE: division by zero
 ====
 
 SELECT 1e308::float8 * 10
 ----
 ERROR 22003
+MESSAGE: value out of range: overflow
 ====
 
 SELECT 1e300::float8::bigint
 ----
 ERROR 22003
+MESSAGE: bigint out of range
 ====
 
 SELECT 3e9::float8::int
 ----
 ERROR 22003
+MESSAGE: integer out of range
 ====
 
 SELECT 'NaN'::float8::int
 ----
 ERROR 22003
+MESSAGE: integer out of range
 ====
 
 SELECT 0.5::float8::int, 1.5::float8::int, 2.5::float8::int, (-0.5)::float8::int, (-1.5)::float8::bigint, 2.4999::float8::smallint
@@ -112,16 +124,19 @@ id:int8
 SELECT ln(-1)
 ----
 ERROR 2201E
+MESSAGE: cannot take logarithm of a negative number
 ====
 
 SELECT log(0)
 ----
 ERROR 2201E
+MESSAGE: cannot take logarithm of zero
 ====
 
 SELECT sqrt(-1)
 ----
 ERROR 2201F
+MESSAGE: cannot take square root of a negative number
 ====
 
 SELECT abs(-5), sign(-2.5), ceil(1.2), floor(-1.2), round(2.5), round(-2.5), trunc(1.9), mod(7, 3), power(2, 3), sqrt(2.25::float8), exp(0), ln(1)

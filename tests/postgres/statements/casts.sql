@@ -150,6 +150,7 @@ SELECT 1, 1.0, 1.50, 1e3, .5, 5000000000, 99999999999999999999, -1, 'it''s', E'a
 SELECT true, false, NULL, 'a' 'b'
 ----
 ERROR 42601 31
+MESSAGE: syntax error at or near "'b'"
 ====
 
 SELECT 'a'

@@ -34,9 +34,11 @@ a plan
 EXPLAIN SELECT * FROM nowhere
 ----
 ERROR 42P01 23
+MESSAGE: relation "nowhere" does not exist
 ====
 
 EXPLAIN (FORMAT NONSENSE) SELECT 1
 ----
 ERROR 22023 10
+MESSAGE: unrecognized value for EXPLAIN option "format": "nonsense"
 ====

@@ -34,21 +34,25 @@ t	\N	integer	\N	f
 SELECT 'nowhere'::regclass
 ----
 ERROR 42P01 8
+MESSAGE: relation "nowhere" does not exist
 ====
 
 SELECT 'gold.nowhere'::regclass
 ----
 ERROR 42P01 8
+MESSAGE: relation "gold.nowhere" does not exist
 ====
 
 SELECT 'notype'::regtype
 ----
 ERROR 42704 8
+MESSAGE: type "notype" does not exist
 ====
 
 SELECT 'nowhere'::regnamespace
 ----
 ERROR 3F000 8
+MESSAGE: schema "nowhere" does not exist
 ====
 
 SELECT oid FROM pg_class WHERE relname = 'pg_type'
@@ -111,7 +115,7 @@ status	text
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'pg_class'::regclass AND attnum > 0 ORDER BY attnum
 ----
 attname:name	format_type:text
-33 rows
+33 rows 623f6f87a19de48b cde16f5df5720619
 ====
 
 SELECT schemaname, tablename, tableowner FROM pg_tables WHERE schemaname IN ('gold', 'public') ORDER BY 1, 2

@@ -36,11 +36,15 @@ jsonb:jsonb	json:json	jsonb:jsonb	jsonb:jsonb	jsonb:jsonb
 SELECT '{"a": 1'::json
 ----
 ERROR 22P02 8
+MESSAGE: invalid input syntax for type json
+DETAIL: The input string ended unexpectedly.
 ====
 
 SELECT 'x'::jsonb
 ----
 ERROR 22P02 8
+MESSAGE: invalid input syntax for type json
+DETAIL: Token "x" is invalid.
 ====
 
 SELECT ('{"n": 7}'::json ->> 'n')::int + 1, ('{"t": "2026-01-02"}'::jsonb ->> 't')::date, NULL::json, NULL::jsonb IS NULL

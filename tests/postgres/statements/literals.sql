@@ -10,6 +10,8 @@ numeric:numeric	numeric:numeric	?column?:numeric	numeric:numeric	numeric:numeric
 SELECT CAST(123456 AS NUMERIC(5, 2))
 ----
 ERROR 22003
+MESSAGE: numeric field overflow
+DETAIL: A field with precision 5, scale 2 must round to an absolute value less than 10^3.
 ====
 
 SELECT ~5, 5 # 3
@@ -29,6 +31,7 @@ ab	a	t
 SELECT 'a' 'b'
 ----
 ERROR 42601 12
+MESSAGE: syntax error at or near "'b'"
 ====
 
 SELECT 'abcdef'::varchar(3) || 'x', 'abc'::char || 'x', 'a  '::char(3) || 'x', 12345::varchar(2) || 'x', length('ab '::char(3))
@@ -53,6 +56,7 @@ text:text	bytea:bytea	encode:text	decode:bytea	encode:text	encode:text
 SELECT '\x4'::bytea
 ----
 ERROR 22023 8
+MESSAGE: invalid hexadecimal data: odd number of digits
 ====
 
 SELECT get_byte('\x4142'::bytea, 1), convert_from('\x4142'::bytea, 'UTF8'), convert_to('AB', 'UTF8'), encode('\x4142', 'hex')
@@ -71,16 +75,22 @@ int4:int4[]	int4:int4[]	text:text[]	int4:int4[]	bool:bool[]
 SELECT '5'::int[]
 ----
 ERROR 22P02 8
+MESSAGE: malformed array literal: "5"
+DETAIL: Array value must start with "{" or dimension information.
 ====
 
 SELECT '{1,2'::int[]
 ----
 ERROR 22P02 8
+MESSAGE: malformed array literal: "{1,2"
+DETAIL: Unexpected end of input.
 ====
 
 SELECT '{{1},{2,3}}'::int[]
 ----
 ERROR 22P02 8
+MESSAGE: malformed array literal: "{{1},{2,3}}"
+DETAIL: Multidimensional arrays must have sub-arrays with matching dimensions.
 ====
 
 SELECT array_remove('{1,2,1}'::int[], 1), array_replace('{1,2,1}'::int[], 1, 5), array_dims('{1,2}'::int[]), array_dims('{{1,2,3},{4,5,6}}'::int[]), array_dims('{}'::int[])
@@ -144,6 +154,7 @@ a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11	a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11	t
 SELECT 'none'::uuid
 ----
 ERROR 22P02 8
+MESSAGE: invalid input syntax for type uuid: "none"
 ====
 
 -- $1 = a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11

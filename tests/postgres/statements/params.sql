@@ -177,12 +177,14 @@ id:int8	tag:text
 SELECT id FROM gold.orders WHERE id = $1
 ----
 ERROR 22P02
+MESSAGE: invalid input syntax for type bigint: "abc"
 ====
 
 -- $1 = abc
 SELECT $1::int
 ----
 ERROR 22P02
+MESSAGE: invalid input syntax for type integer: "abc"
 ====
 
 -- $1 = true

@@ -38,41 +38,53 @@ id:int8	customer:text
 EXECUTE by_id
 ----
 ERROR 42601
+MESSAGE: wrong number of parameters for prepared statement "by_id"
+DETAIL: Expected 1 parameters but got 0.
 ====
 
 EXECUTE by_id(1, 2)
 ----
 ERROR 42601
+MESSAGE: wrong number of parameters for prepared statement "by_id"
+DETAIL: Expected 1 parameters but got 2.
 ====
 
 EXECUTE by_id('x')
 ----
 ERROR 22P02 15
+MESSAGE: invalid input syntax for type bigint: "x"
 ====
 
 EXECUTE by_id('1'::text)
 ----
 ERROR 42804 15
+MESSAGE: parameter $1 of type text cannot be coerced to the expected type bigint
+HINT: You will need to rewrite or cast the expression.
 ====
 
 EXECUTE by_id(now())
 ----
 ERROR 42804 15
+MESSAGE: parameter $1 of type timestamp with time zone cannot be coerced to the expected type bigint
+HINT: You will need to rewrite or cast the expression.
 ====
 
 EXECUTE by_id(nothing)
 ----
 ERROR 42703 15
+MESSAGE: column "nothing" does not exist
 ====
 
 EXECUTE nothing(1)
 ----
 ERROR 26000
+MESSAGE: prepared statement "nothing" does not exist
 ====
 
 PREPARE by_id AS SELECT 1
 ----
 ERROR 42P05
+MESSAGE: prepared statement "by_id" already exists
 ====
 
 PREPARE typed (int, text, numeric(10, 2), timestamp with time zone, int[]) AS SELECT $1, $2, $3, $4, $5
@@ -114,21 +126,25 @@ typed	PREPARE typed (int, text, numeric(10, 2), timestamp with time zone, int[])
 PREPARE wrong (nope) AS SELECT 1
 ----
 ERROR 42704 16
+MESSAGE: type "nope" does not exist
 ====
 
 PREPARE wrong AS CREATE TABLE t (a INT)
 ----
 ERROR 42601 18
+MESSAGE: syntax error at or near "CREATE"
 ====
 
 PREPARE wrong AS SELECT * FROM nowhere
 ----
 ERROR 42P01 32
+MESSAGE: relation "nowhere" does not exist
 ====
 
 PREPARE wrong AS SELECT nothing FROM gold.orders
 ----
 ERROR 42703 25
+MESSAGE: column "nothing" does not exist
 ====
 
 EXPLAIN EXECUTE by_id(1)
@@ -140,6 +156,8 @@ a plan
 EXPLAIN EXECUTE by_id
 ----
 ERROR 42601
+MESSAGE: wrong number of parameters for prepared statement "by_id"
+DETAIL: Expected 1 parameters but got 0.
 ====
 
 DEALLOCATE by_id
@@ -150,6 +168,7 @@ OK DEALLOCATE
 EXECUTE by_id(1)
 ----
 ERROR 26000
+MESSAGE: prepared statement "by_id" does not exist
 ====
 
 DEALLOCATE PREPARE typed
@@ -407,6 +426,7 @@ count:int8
 FETCH c
 ----
 ERROR 34000
+MESSAGE: cursor "c" does not exist
 ====
 
 -- a cursor that does not scroll
@@ -470,11 +490,14 @@ id:int8
 FETCH ABSOLUTE 2 FROM c
 ----
 ERROR 55000
+MESSAGE: cursor can only scan forward
+HINT: Declare it with SCROLL option to enable backward scan.
 ====
 
 FETCH NEXT FROM c
 ----
 ERROR 25P02
+MESSAGE: current transaction is aborted, commands ignored until end of transaction block
 ====
 
 ROLLBACK
@@ -495,6 +518,8 @@ OK DECLARE CURSOR
 FETCH BACKWARD 1 FROM c
 ----
 ERROR 55000
+MESSAGE: cursor can only scan forward
+HINT: Declare it with SCROLL option to enable backward scan.
 ====
 
 ROLLBACK
@@ -505,6 +530,7 @@ OK ROLLBACK
 DECLARE c SCROLL NO SCROLL CURSOR WITH HOLD FOR SELECT 1
 ----
 ERROR 42P11
+MESSAGE: cannot specify both SCROLL and NO SCROLL
 ====
 
 DECLARE c INSENSITIVE SCROLL CURSOR WITH HOLD FOR VALUES (1, 'a'), (2, NULL)
@@ -527,6 +553,7 @@ column1:int4	column2:text
 DECLARE c CURSOR WITH HOLD FOR SELECT 1
 ----
 ERROR 42P03
+MESSAGE: cursor "c" already exists
 ====
 
 CLOSE ALL
@@ -572,56 +599,68 @@ OK CREATE VIEW
 CREATE TEMP VIEW v AS SELECT 1
 ----
 ERROR 42P07
+MESSAGE: relation "v" already exists
 ====
 
 CREATE TEMP VIEW t AS SELECT 1
 ----
 ERROR 42P07
+MESSAGE: relation "t" already exists
 ====
 
 CREATE TEMP TABLE v (a INT)
 ----
 ERROR 42P07
+MESSAGE: relation "v" already exists
 ====
 
 CREATE OR REPLACE TEMP VIEW t AS SELECT 1
 ----
 ERROR 42809
+MESSAGE: "t" is not a view
 ====
 
 CREATE OR REPLACE TEMP VIEW w (number, other) AS SELECT * FROM v
 ----
 ERROR 42P16
+MESSAGE: cannot change name of view column "name" to "other"
+HINT: Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.
 ====
 
 CREATE TEMP VIEW gold.x AS SELECT 1
 ----
 ERROR 42P16
+MESSAGE: cannot create temporary relation in non-temporary schema
 ====
 
 CREATE TEMP VIEW x AS SELECT * FROM nowhere
 ----
 ERROR 42P01 37
+MESSAGE: relation "nowhere" does not exist
 ====
 
 CREATE TEMP VIEW x AS SELECT nothing FROM t
 ----
 ERROR 42703 30
+MESSAGE: column "nothing" does not exist
 ====
 
 CREATE TEMP VIEW x (a, b) AS SELECT 1
 ----
 ERROR 42601
+MESSAGE: CREATE VIEW specifies more column names than columns
 ====
 
 CREATE TEMP VIEW x AS SELECT 1 AS a, 2 AS a
 ----
 ERROR 42701
+MESSAGE: column "a" specified more than once
 ====
 
 CREATE VIEW gold.x AS SELECT * FROM t
 ----
 ERROR 42P16
+MESSAGE: cannot create temporary relation in non-temporary schema
 ====
 
 SELECT relname, relkind, relpersistence FROM pg_class WHERE relnamespace = pg_my_temp_schema() ORDER BY relname
@@ -653,21 +692,31 @@ w	sluice
 DROP TABLE w
 ----
 ERROR 42809
+MESSAGE: "w" is not a table
+HINT: Use DROP VIEW to remove a view.
 ====
 
 DROP VIEW t
 ----
 ERROR 42809
+MESSAGE: "t" is not a view
+HINT: Use DROP TABLE to remove a table.
 ====
 
 DROP VIEW v
 ----
 ERROR 2BP01
+MESSAGE: cannot drop view v because other objects depend on it
+DETAIL: view w depends on view v
+HINT: Use DROP ... CASCADE to drop the dependent objects too.
 ====
 
 DROP TABLE t
 ----
 ERROR 2BP01
+MESSAGE: cannot drop table t because other objects depend on it
+DETAIL: view u depends on table t
+HINT: Use DROP ... CASCADE to drop the dependent objects too.
 ====
 
 DROP TABLE t CASCADE
@@ -683,6 +732,7 @@ OK DROP VIEW
 SELECT * FROM w
 ----
 ERROR 42P01 15
+MESSAGE: relation "w" does not exist
 ====
 
 DISCARD TEMP
@@ -709,6 +759,7 @@ OK CREATE TABLE
 SELECT * FROM gone
 ----
 ERROR 42P01 15
+MESSAGE: relation "gone" does not exist
 ====
 
 INSERT INTO emptied VALUES (1)
@@ -757,11 +808,13 @@ count:int8
 SELECT * FROM gone
 ----
 ERROR 42P01 15
+MESSAGE: relation "gone" does not exist
 ====
 
 CREATE TABLE plain (a INT) ON COMMIT DROP
 ----
 ERROR 42P16
+MESSAGE: ON COMMIT can only be used on temporary tables
 ====
 
 SELECT id, customer INTO TEMP into_temp FROM gold.orders WHERE id < 4
@@ -799,11 +852,13 @@ last	text	f
 CREATE TEMP TABLE other (LIKE nowhere)
 ----
 ERROR 42P01 31
+MESSAGE: relation "nowhere" does not exist
 ====
 
 CREATE TEMP TABLE other (LIKE gold.orders, id INT)
 ----
 ERROR 42701
+MESSAGE: column "id" specified more than once
 ====
 
 DISCARD TEMP

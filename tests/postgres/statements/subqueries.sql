@@ -25,6 +25,7 @@ sent	\N
 SELECT k.status, (SELECT o.id FROM gold.orders o WHERE o.status = k.status) FROM kinds k
 ----
 ERROR 21000
+MESSAGE: more than one row returned by a subquery used as an expression
 ====
 
 SELECT k.status, (SELECT count(*) FROM gold.orders o WHERE o.status = k.status) AS n, (SELECT max(o.amount) FROM gold.orders o WHERE o.status = k.status) AS most FROM kinds k ORDER BY 1
@@ -153,6 +154,7 @@ id:int8	id:int8	lower:text	?column?:text
 SELECT id FROM (SELECT id, id FROM gold.orders) s
 ----
 ERROR 42702 8
+MESSAGE: column reference "id" is ambiguous
 ====
 
 -- order below the top

@@ -23,6 +23,7 @@ timezone:timestamp
 SELECT now() AT TIME ZONE 'Nowhere/City'
 ----
 ERROR 22023
+MESSAGE: time zone "Nowhere/City" not recognized
 ====
 
 SELECT date_trunc('day', placed_at AT TIME ZONE 'America/New_York') AS day, count(*) FROM gold.orders GROUP BY 1 ORDER BY 1
@@ -90,16 +91,19 @@ count:int8
 SELECT '2026-02-30'::date
 ----
 ERROR 22008 8
+MESSAGE: date/time field value out of range: "2026-02-30"
 ====
 
 SELECT '2026-01-02 25:00'::timestamp
 ----
 ERROR 22008 8
+MESSAGE: date/time field value out of range: "2026-01-02 25:00"
 ====
 
 SELECT 'Foo 2, 2026'::date
 ----
 ERROR 22007 8
+MESSAGE: invalid input syntax for type date: "Foo 2, 2026"
 ====
 
 -- templates
@@ -119,6 +123,7 @@ to_date:date	to_date:date	to_date:date	to_timestamp:timestamptz
 SELECT to_date('2000-13-01', 'YYYY-MM-DD')
 ----
 ERROR 22008
+MESSAGE: date/time field value out of range: "2000-13-01"
 ====
 
 SELECT to_char(148.5, '999.999'), to_char(-1485, '9,999'), to_char(0.1, '0.9'), to_char(12, 'FM99.00'), to_char(1234.567, 'FM9,999.99'), to_char(485, '999MI'), to_char(-485, '999PR'), to_char(12, 'S99')
@@ -149,6 +154,7 @@ SELECT DATE '2026-01-31' + INTERVAL '1 month', DATE '2026-01-01' - INTERVAL '1 h
 SELECT make_timestamp(2026, 2, 30, 0, 0, 0)
 ----
 ERROR 22008
+MESSAGE: date field value out of range: 2026-02-30
 ====
 
 SELECT extract(epoch FROM TIMESTAMPTZ '2026-01-01 00:00:00.5+00')::float8, extract(isodow FROM DATE '2026-01-04')::int, extract(dow FROM DATE '2026-01-04')::int, extract(epoch FROM INTERVAL '1 day 1 hour')::bigint, date_part('isoyear', DATE '2027-01-01')

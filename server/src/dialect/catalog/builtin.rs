@@ -209,7 +209,6 @@ pub(crate) fn type_oid(name: &str) -> Option<i32> {
             ("int", 23),
             ("decimal", 1700),
             ("float", 701),
-            ("char", 1042),
             ("dec", 1700),
         ] {
             names.insert(alias.to_owned(), oid);
@@ -227,7 +226,12 @@ pub(crate) fn type_oid(name: &str) -> Option<i32> {
     let modifier = wanted
         .find('(')
         .map(|at| wanted[..at].trim_end().to_owned());
-    BY_NAME.get(modifier.as_deref().unwrap_or(&wanted)).copied()
+    let written = modifier.as_deref().unwrap_or(&wanted);
+    // In quotes it is the type of one byte.
+    match bare == name && written == "char" {
+        true => BY_NAME.get("bpchar").copied(),
+        false => BY_NAME.get(written).copied(),
+    }
 }
 
 /// `format_type`: a type's name in SQL, with its modifier where there is one.
