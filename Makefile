@@ -84,6 +84,7 @@ test-clients: build parts ## Every client of clients/ and its table, PostgreSQL 
 	@$(TEST) --test it copy::psycopg -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it main_job:: -- --test-threads=1
 	@SLUICE_TEST_SESSIONS=1000000 $(TEST) --test it memory:: -- --test-threads=1
+	@$(TEST) --test it limits::a_flight_client -- --include-ignored
 	@SLUICE_TEST_INGEST_MIB=4096 SLUICE_TEST_FLIGHT_ROWS=100000000 $(TEST) --test it volume:: -- --test-threads=1
 	@SLUICE_TEST_EVENTS=1000000 $(TEST) --test it clients:: -- --test-threads=1 --include-ignored --skip clients::table::is_written
 	@echo "== the table of clients/README.md, of what has just passed"

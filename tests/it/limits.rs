@@ -1,7 +1,8 @@
 //! Too much of something, from outside: an error or a limit, and the rest goes on.
 
 use std::{
-    io::{Read, Write},
+    fs,
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, TcpStream},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -112,6 +113,46 @@ fn a_thousand_idle_connections_cost_little_and_the_next_is_refused() {
     assert_eq!(pg.value("SELECT 1"), "1");
     drop((open, tried));
     server.wait("a place", SOON, || server.try_connect().ok());
+}
+
+/// A client whose machine is gone sends nothing, not even an end: the system asks for a sign of life.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_silent_connection_is_asked_for_a_sign_of_life() {
+    let server = Server::start();
+    let stream = raw(&server);
+    let theirs = format!(":{:04X}", server.pg_port());
+    let ours = format!(":{:04X}", stream.local_addr().unwrap().port());
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let socket = sockets
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<&str>>())
+        .find(|words| words[1].ends_with(&theirs) && words[2].ends_with(&ours))
+        .unwrap();
+    // The timer that runs is the one of keepalive.
+    assert!(socket[5].starts_with("02:"), "{socket:?}");
+}
+
+#[test]
+#[ignore = "a minute and a half: make test-clients"]
+fn a_flight_client_that_gives_no_sign_of_life_is_let_go() {
+    let server = Server::start();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.flight_port())).unwrap();
+    let limit = Duration::from_secs(150);
+    stream.set_read_timeout(Some(limit)).unwrap();
+    // HTTP/2's first words and settings of nothing; no answer to any ping.
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .unwrap();
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+    let began = Instant::now();
+    let mut heard = Vec::new();
+    // An end of either kind.
+    let end = stream.read_to_end(&mut heard);
+    let timed_out =
+        end.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(!timed_out, "still there after {limit:?}");
+    println!("let go after {:?}", began.elapsed());
 }
 
 #[test]

@@ -9,7 +9,8 @@ use arrow::{
 use arrow_flight::{
     IpcMessage,
     sql::{
-        CommandGetDbSchemas, CommandGetPrimaryKeys, CommandGetTables, CommandGetXdbcTypeInfo,
+        CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+        CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetTables, CommandGetXdbcTypeInfo,
         SqlInfo,
     },
 };
@@ -175,4 +176,26 @@ async fn abilities_types_and_keys_are_answered() {
     let info = client.get_primary_keys(keys).await.unwrap();
     let (schema, keys) = fetch(&mut client, info).await.unwrap();
     assert_eq!((schema.fields().len(), keys.len()), (6, 0));
+    let exported = CommandGetExportedKeys {
+        table: "people".into(),
+        ..Default::default()
+    };
+    let imported = CommandGetImportedKeys {
+        table: "people".into(),
+        ..Default::default()
+    };
+    let between = CommandGetCrossReference {
+        pk_table: "people".into(),
+        fk_table: "people".into(),
+        ..Default::default()
+    };
+    for info in [
+        client.get_exported_keys(exported).await.unwrap(),
+        client.get_imported_keys(imported).await.unwrap(),
+        client.get_cross_reference(between).await.unwrap(),
+    ] {
+        let (schema, keys) = fetch(&mut client, info).await.unwrap();
+        assert_eq!((schema.fields().len(), keys.len()), (13, 0));
+        assert_eq!(schema.field(7).name(), "fk_column_name");
+    }
 }
