@@ -42,7 +42,7 @@ pub use canonical::Canonical;
 pub use error::{ParseError, ParseErrorKind};
 pub use limits::{MAX_CHAIN, MAX_COMMAS, MAX_DOUBLINGS, MAX_NESTING, MAX_TEXT_BYTES};
 pub use parser::{Parsed, parse};
-pub use place::{place_of, place_of_literal};
+pub use place::{place_of, place_of_literal, place_of_named};
 pub use placeholders::numbered;
 pub use rewrite::merge::does_nothing;
 pub use rewrite::partition::partition_by;

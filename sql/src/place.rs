@@ -3,12 +3,17 @@
 //! The parser knows places; planning knows names, and works on a tree that synonyms were rewritten in. The way back is the message: it
 //! quotes names (`column "x" does not exist`) and has keywords in capitals (`the slide of HOP`), and each is looked for among the
 //! statement's tokens, so that strings and comments are passed over. It is a guess where a name stands several times: then the first one
-//! that uses it counts, not one that declares it (`AS x`) or is part of another (`a.x`).
+//! that uses it counts, not one that declares it (`AS x`) or is part of another (`a.x`). A name is pointed at from its first part on.
+//! What has no name in the message has rules of its own: see `kinds` and `literals`.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::text::{self, Walker};
 
+pub use literals::{place_of_literal, place_of_named};
+
+mod kinds;
+mod literals;
 #[cfg(test)]
 mod tests;
 
@@ -16,22 +21,12 @@ mod tests;
 #[must_use]
 pub fn place_of(text: &str, message: &str) -> Option<usize> {
     let tokens = text::tokenize(text).ok()?;
-    let found = subjects(message)
-        .iter()
-        .find_map(|subject| find(&tokens, subject))?;
+    let named = || {
+        let subjects = subjects(message);
+        subjects.iter().find_map(|subject| find(&tokens, subject))
+    };
+    let found = kinds::pointed_at(&tokens, message).or_else(named)?;
     Some(Walker::new(text).to(tokens.get(found)?.span.start).1)
-}
-
-/// Characters before the first literal of this value, in quotes or a number; `None` where none stands in the text.
-#[must_use]
-pub fn place_of_literal(text: &str, value: &str) -> Option<usize> {
-    let tokens = text::tokenize(text).ok()?;
-    let found = tokens.iter().find(|token| match &token.token {
-        Token::SingleQuotedString(found) | Token::EscapedStringLiteral(found) => found == value,
-        Token::Number(found, _) => found == value,
-        _ => false,
-    })?;
-    Some(Walker::new(text).to(found.span.start).1)
 }
 
 /// What a message speaks of, as it stands in a statement.
@@ -60,7 +55,20 @@ impl<'a> Subject<'a> {
 /// What to look for, the surest first: quoted names, then keywords, functions and parameters, then what else may be written for them.
 fn subjects(message: &str) -> Vec<Subject<'_>> {
     let (mut names, mut words, mut others) = (vec![], vec![], vec![]);
+    let column = message.strip_prefix("column ");
+    let column = column.and_then(|rest| rest.strip_suffix(" does not exist"));
+    // One with its relation's name stands without quotes.
+    if let Some((relation, column)) = column.and_then(|column| column.split_once('.'))
+        && !relation.contains('"')
+    {
+        names.push(Subject::name(vec![relation, column]));
+        names.push(Subject::name(vec![column]));
+    }
     for (number, part) in message.split('"').enumerate() {
+        if number % 2 == 1 && part.starts_with('\'') {
+            names.push(Subject::keyword(&[part]));
+            continue;
+        }
         if number % 2 == 1 {
             names.push(Subject::name(part.split('.').collect()));
             names.extend(
@@ -160,7 +168,14 @@ fn find(tokens: &[TokenWithSpan], subject: &Subject<'_>) -> Option<usize> {
         !is_part && !before.is_some_and(|before| is_word(before, "AS"))
     };
     let all = || (0..tokens.len()).filter(|at| stands_at(*at));
-    all().find(uses).or_else(|| all().next())
+    let mut found = all().find(uses).or_else(|| all().next())?;
+    while let Some(first) = found.checked_sub(2)
+        && token(found - 1) == Some(&Token::Period)
+        && matches!(token(first), Some(Token::Word(_)))
+    {
+        found = first;
+    }
+    Some(found)
 }
 
 fn is_word(token: &Token, word: &str) -> bool {
@@ -168,6 +183,10 @@ fn is_word(token: &Token, word: &str) -> bool {
         Token::Word(found) => found.value.eq_ignore_ascii_case(word),
         Token::Placeholder(found) => found == word,
         Token::LParen => word == "(",
+        Token::SingleQuotedString(found) => {
+            let inside = word.strip_prefix('\'');
+            inside.and_then(|inside| inside.strip_suffix('\'')) == Some(found.as_str())
+        }
         _ => false,
     }
 }

@@ -21,6 +21,9 @@ fn a_quoted_name_is_found_as_a_word() {
     );
     points_at("SELECT b.x, ^a.x FROM a, b", &unknown("a.x"));
     points_at("SELECT ^t.x FROM t", &unknown("t.x"));
+    points_at("SELECT ^gold.t.x FROM gold.t", &unknown("t.x"));
+    points_at("SELECT ^t.x FROM t", "column t.x does not exist");
+    points_at("SELECT 'a' ^'b'", "syntax error at or near \"'b'\"");
     points_at("SELECT 1 AS n FROM gold.n WHERE ^n > 1", &unknown("n"));
     points_at("SELECT 1 AS ^n FROM t", "column name \"n\" is reserved");
     points_at("SELECT ^\"New\" FROM t", &unknown("New"));
@@ -82,12 +85,4 @@ fn plain_words_stand_for_what_is_written_for_them() {
         "SELECT a FROM s ^JOIN t USING (a)",
         "a join in a continuous query is not supported",
     );
-}
-
-#[test]
-fn literals_are_found_by_their_value() {
-    let text = "INSERT INTO t VALUES (1, 'it''s'), (99, '99')";
-    assert_eq!(super::place_of_literal(text, "it's"), text.find("'it''s'"));
-    assert_eq!(super::place_of_literal(text, "99"), text.find("99"));
-    assert_eq!(super::place_of_literal(text, "t"), None);
 }
