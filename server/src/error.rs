@@ -6,6 +6,9 @@ use std::fmt;
 
 use sluice_sql::Parsed;
 
+#[cfg(test)]
+mod tests;
+
 /// Result of a server call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -339,6 +342,12 @@ impl Error {
     /// With the place of what the message speaks of, when what was written is at fault and the place is not known yet.
     #[must_use]
     pub(crate) fn placed(self, parsed: &Parsed) -> Self {
+        if self.position.is_some() {
+            return self;
+        }
+        if let Some(place) = place_of_literal(self.state.code(), &self.message, parsed) {
+            return self.at(place);
+        }
         // Whom a privilege is missing is no place in the text.
         let written = self.state.code().starts_with("42")
             && self.state != SqlState::InsufficientPrivilege
@@ -346,22 +355,7 @@ impl Error {
                 self.state,
                 SqlState::FeatureNotSupported | SqlState::InvalidParameterValue
             );
-        let value = matches!(
-            self.state,
-            SqlState::InvalidTextRepresentation
-                | SqlState::InvalidDatetimeFormat
-                | SqlState::DatetimeFieldOverflow
-                | SqlState::NumericValueOutOfRange
-        );
-        if self.position.is_none()
-            && value
-            && let Some((_, quoted)) = self.message.split_once('"')
-            && let Some((literal, _)) = quoted.rsplit_once('"')
-            && let Some(before) = sluice_sql::place_of_literal(&parsed.text, literal)
-        {
-            return self.at(parsed.offset + before + 1);
-        }
-        if self.position.is_some() || !written {
+        if !written || self.is_of_no_place(&parsed.text) {
             return self;
         }
         match sluice_sql::place_of(&parsed.text, &self.message) {
@@ -369,6 +363,42 @@ impl Error {
             None => self,
         }
     }
+
+    /// Whether it is found while a definition, a DROP or a setting is carried out: PostgreSQL has forgotten the text by then.
+    fn is_of_no_place(&self, text: &str) -> bool {
+        let says = |start: &str| self.message.starts_with(start);
+        match self.state {
+            SqlState::DuplicateTable | SqlState::InvalidTableDefinition => true,
+            // `"t" is not a view`
+            SqlState::WrongObjectType => says("\""),
+            SqlState::DuplicateColumn => {
+                let first = text.split_whitespace().next().unwrap_or_default();
+                ["CREATE", "ALTER"]
+                    .iter()
+                    .any(|word| first.eq_ignore_ascii_case(word))
+            }
+            SqlState::SyntaxError => says("CREATE VIEW specifies"),
+            SqlState::UndefinedObject => says("unrecognized configuration parameter"),
+            SqlState::InvalidParameterValue => says("invalid value for parameter"),
+            _ => false,
+        }
+    }
+}
+
+/// Where the literal stands that an error of this code and message speaks of, in characters from 1: one that cannot be read, or that names what
+/// is not there. Unlike other places it may be known only when rows are made.
+pub(crate) fn place_of_literal(code: &str, message: &str, parsed: &Parsed) -> Option<usize> {
+    let is_value = matches!(code, "22P02" | "22007" | "22008" | "22003")
+        || code == "22023" && message.starts_with("invalid hexadecimal data");
+    let is_name = matches!(code, "42P01" | "42704" | "42883" | "3F000");
+    let before = if is_value {
+        sluice_sql::place_of_literal(&parsed.text, message)?
+    } else if is_name {
+        sluice_sql::place_of_named(&parsed.text, message)?
+    } else {
+        return None;
+    };
+    Some(parsed.offset + before + 1)
 }
 
 /// A clause as a sentence: `write X` becomes `Write X.`; what is one already stays.

@@ -10,7 +10,12 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 
-use crate::{error::Error, execute::row_error};
+use sluice_sql::Parsed;
+
+use crate::{
+    error::{Error, place_of_literal},
+    execute::row_error,
+};
 
 /// How bad it is: what PostgreSQL calls the severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +187,18 @@ pub(super) enum Trouble {
     Told(Box<Failure>),
     /// There is nobody left to tell.
     Lost(io::Error),
+}
+
+impl Trouble {
+    /// With the place of the literal that was found to be wrong when rows were made of this statement, which the client sent.
+    pub(super) fn placed(mut self, parsed: &Parsed) -> Self {
+        if let Self::Told(failure) = &mut self
+            && failure.position.is_none()
+        {
+            failure.position = place_of_literal(failure.code, &failure.message, parsed);
+        }
+        self
+    }
 }
 
 impl From<io::Error> for Trouble {

@@ -216,7 +216,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     ) -> Result<(), Trouble> {
         let tag = match &mut portal.progress {
             Progress::Rows(rows) => {
-                let sent = rows.send(&mut self.wire, running, limit, false).await?;
+                let sent = rows.send(&mut self.wire, running, limit, false).await;
+                let sent = sent.map_err(|trouble| match &portal.statement.kind {
+                    // A cursor's text was sent before.
+                    Kind::Engine(prepared) if portal.told.is_none() => {
+                        trouble.placed(&prepared.parsed)
+                    }
+                    _ => trouble,
+                })?;
                 portal.given += sent.rows;
                 if sent.suspended {
                     self.send_notices();
