@@ -19,22 +19,47 @@ pub(crate) fn value_error(error: Error) -> Error {
         Some((state, message)) => Error {
             state,
             message,
+            detail: widest(&error.message).or(error.detail),
             ..error
         },
         None => error,
     }
 }
 
-/// The same error, or PostgreSQL's for a text that is no value of a type.
+/// The same error, or PostgreSQL's for a value that is none of another type.
 pub(crate) fn cast_error(error: Error) -> Error {
-    match error
-        .message
-        .to_ascii_lowercase()
-        .starts_with("cannot cast string '")
-    {
+    let lower = error.message.to_ascii_lowercase();
+    let cast = [
+        "cannot cast string '",
+        "cannot cast value '",
+        "can't cast value ",
+    ]
+    .iter()
+    .any(|start| lower.starts_with(start));
+    match cast || widest(&error.message).is_some() {
         true => value_error(error),
         false => error,
     }
+}
+
+/// What a NUMERIC takes, of a number that it does not: Arrow names the largest, PostgreSQL the digits.
+fn widest(message: &str) -> Option<String> {
+    let (number, rest) = message.split_once(" to store in a Decimal")?;
+    if !number.ends_with(" is too large") && !number.ends_with(" is too small") {
+        return None;
+    }
+    let (_, rest) = rest.split_once(" of precision ")?;
+    let (precision, rest) = rest.split_once(". ")?;
+    let (_, bound) = rest.split_once(" is ")?;
+    let scale = bound.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let whole = precision.parse::<usize>().ok()?.checked_sub(scale)?;
+    let bound = match whole {
+        0 => "1".to_owned(),
+        digits => format!("10^{digits}"),
+    };
+    Some(format!(
+        "A field with precision {precision}, scale {scale} must round to an absolute value less than {bound}."
+    ))
 }
 
 /// The texts are of the pinned versions of Arrow and DataFusion; the tests beside this file make them say these.

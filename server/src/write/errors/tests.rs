@@ -10,8 +10,11 @@ use arrow::{
 };
 use datafusion::error::DataFusionError;
 
-use super::value_error;
-use crate::{error::Error, execute::engine_error};
+use super::{cast_error, value_error};
+use crate::{
+    error::{Error, SqlState},
+    execute::engine_error,
+};
 
 /// What is told of a conversion that fails.
 fn told(array: &dyn Array, to: &DataType) -> Error {
@@ -88,4 +91,47 @@ fn numbers_that_do_not_fit_are_out_of_range() {
     let large = Float64Array::from(vec![1e300]);
     let error = told(&large, &DataType::Int32);
     assert_eq!(error.state.code(), "22003", "{error}");
+}
+
+#[test]
+fn a_cast_that_fails_in_a_query_is_told_as_one_that_fails_in_a_column() {
+    for (text, code, message, detail) in [
+        (
+            "can't cast value 40000 to type Int16",
+            "22003",
+            "smallint out of range",
+            None,
+        ),
+        (
+            "cannot cast value 'maybe' to value of Boolean type",
+            "22P02",
+            "invalid input syntax for type boolean: \"maybe\"",
+            None,
+        ),
+        (
+            "123456.00 is too large to store in a Decimal128 of precision 5. Max is 999.99",
+            "22003",
+            "numeric field overflow",
+            Some(
+                "A field with precision 5, scale 2 must round to an absolute value less than 10^3.",
+            ),
+        ),
+        (
+            "-1.00 is too small to store in a Decimal128 of precision 2. Min is -0.99",
+            "22003",
+            "numeric field overflow",
+            Some("A field with precision 2, scale 2 must round to an absolute value less than 1."),
+        ),
+        (
+            "no value of that name",
+            "22000",
+            "no value of that name",
+            None,
+        ),
+    ] {
+        let error = cast_error(Error::user(SqlState::DataException, text));
+        assert_eq!(error.state.code(), code, "{text}");
+        assert_eq!(error.message, message);
+        assert_eq!(error.detail.as_deref(), detail, "{text}");
+    }
 }
