@@ -20,5 +20,5 @@ pub use session::{bound_plan, logical_plan, new_session_state, parse_expr, sessi
 pub use sketches::keep_sketches;
 pub use stream_table::{StreamPeek, StreamTable};
 pub use time_travel::AsOf;
-pub use types::{SqlTypes, arrow_type, declared_field};
+pub use types::{SqlTypes, arrow_type, declared_field, sql_type};
 pub use whole_rows::WHOLE_ROW;

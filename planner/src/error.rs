@@ -8,8 +8,10 @@ use std::fmt;
 mod engine;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub(crate) use engine::nearest;
+pub use words::{Reworded, reworded};
 
 /// Result of a planner call.
 pub type Result<T, E = PlanError> = std::result::Result<T, E>;

@@ -29,7 +29,8 @@ pub use api::*;
 pub use binding::{
     AsOf, SqlTypes, StreamPeek, StreamTable, WHOLE_ROW, arrow_type, bound_plan, declared_field,
     expose_metadata, keep_sketches, logical_plan, new_session_state, parse_expr, session_config,
+    sql_type,
 };
-pub use error::{PlanError, PlanErrorKind, Result};
+pub use error::{PlanError, PlanErrorKind, Result, Reworded, reworded};
 pub use state::{ContinuousQuery, StateFile};
 pub use streaming::{ContinuousPlan, Sealing, StreamRead, check_watermark, plan_continuous};

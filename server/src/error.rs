@@ -358,7 +358,17 @@ impl Error {
         if !written || self.is_of_no_place(&parsed.text) {
             return self;
         }
-        match sluice_sql::place_of(&parsed.text, &self.message) {
+        // PostgreSQL meets a unit of time that is none when the query runs, and then knows no place.
+        if self.message.starts_with("unit \"") {
+            return self;
+        }
+        let nested = self.message.contains(" function calls cannot ");
+        let said = match &self.detail {
+            // Which call it is.
+            Some(detail) if nested => detail,
+            _ => &self.message,
+        };
+        match sluice_sql::place_of(&parsed.text, said) {
             Some(before) => self.at(parsed.offset + before + 1),
             None => self,
         }

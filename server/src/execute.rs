@@ -64,7 +64,7 @@ use crate::{
 
 pub(crate) use create_table::{declared_schema, once_plan, once_tag};
 pub(crate) use create_view::check_view_columns;
-pub(crate) use describe::sql_type;
+pub(crate) use sluice_planner::sql_type;
 
 /// What a statement of ours gives.
 #[derive(Debug)]

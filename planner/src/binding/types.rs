@@ -28,6 +28,53 @@ pub fn arrow_type(sql: &SqlType) -> Result<DataType> {
     build(sql, Marks::Left)
 }
 
+/// A type as PostgreSQL spells it.
+#[must_use]
+pub fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".into(),
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => "smallint".into(),
+        DataType::Int32 | DataType::UInt16 => "integer".into(),
+        DataType::Int64 | DataType::UInt32 => "bigint".into(),
+        DataType::UInt64 => "numeric(20,0)".into(),
+        DataType::Float16 | DataType::Float32 => "real".into(),
+        DataType::Float64 => "double precision".into(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("numeric({precision},{scale})")
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "bytea".into(),
+        DataType::Date32 | DataType::Date64 => "date".into(),
+        DataType::Timestamp(
+            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
+            zone,
+        ) => {
+            if zone.is_some() {
+                "timestamp with time zone".into()
+            } else {
+                "timestamp without time zone".into()
+            }
+        }
+        DataType::Time32(_) | DataType::Time64(_) => "time without time zone".into(),
+        DataType::Interval(_) | DataType::Duration(_) => "interval".into(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            format!("{}[]", sql_type(item.data_type()))
+        }
+        DataType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{} {}", field.name(), sql_type(field.data_type())))
+                .collect();
+            format!("struct({})", fields.join(", "))
+        }
+        DataType::Map(..) => "map".into(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
 /// A declared column for whoever decodes it: JSON and UUID are text that takes other forms than text, and say so in their metadata.
 pub fn declared_field(name: impl Into<String>, sql: &SqlType, nullable: bool) -> Result<Field> {
     field(name, sql, nullable, Marks::Kept)

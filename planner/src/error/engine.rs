@@ -11,17 +11,29 @@ use datafusion::{
     error::DataFusionError,
 };
 
-use super::{PlanError, PlanErrorKind};
+use super::{PlanError, PlanErrorKind, words};
 
 impl From<DataFusionError> for PlanError {
     fn from(error: DataFusionError) -> Self {
-        translate(&error)
+        in_words(translate(&error))
     }
 }
 
 impl From<ArrowError> for PlanError {
     fn from(error: ArrowError) -> Self {
-        translate_arrow(&error)
+        in_words(translate_arrow(&error))
+    }
+}
+
+/// In PostgreSQL's words, where it has others than the engine.
+fn in_words(error: PlanError) -> PlanError {
+    match words::reworded(&error.message) {
+        Some(said) => PlanError {
+            message: said.message,
+            detail: said.detail.or(error.detail),
+            ..error
+        },
+        None => error,
     }
 }
 
@@ -140,9 +152,10 @@ fn translate_schema(error: &SchemaError) -> PlanError {
 }
 
 fn undefined_column(field: &Column, valid: &[Column]) -> PlanError {
+    // PostgreSQL quotes no name of two parts.
     let name = match &field.relation {
         Some(relation) => format!("{}.{}", relation.table(), field.name),
-        None => field.name.clone(),
+        None => format!("\"{}\"", field.name),
     };
     if let Some(relation) = &field.relation
         && !valid.is_empty()
@@ -163,7 +176,7 @@ fn undefined_column(field: &Column, valid: &[Column]) -> PlanError {
     let names: BTreeSet<&str> = valid.iter().map(|column| column.name.as_str()).collect();
     let error = PlanError::new(
         PlanErrorKind::UndefinedColumn,
-        format!("column \"{name}\" does not exist"),
+        format!("column {name} does not exist"),
     );
     // A name that differs in case alone is the commonest slip of all: unquoted identifiers are folded to lower case.
     if let Some(other_case) = names
@@ -253,15 +266,20 @@ fn no_such_types(text: &str) -> PlanError {
             .map_or(why, |(why, _)| why);
         return mismatch(why.trim_end_matches('.')).hint(OTHER_TYPES);
     }
-    match quoted_after(text, "argument types '") {
-        Some(call) if text.starts_with("Internal error") => {
-            mismatch(&format!("function {call} does not exist")).hint(OTHER_TYPES)
-        }
-        _ => mismatch(first_lines(text)).hint(OTHER_TYPES),
+    // The types of a list's elements may have quotes of their own.
+    let call = quoted_between(text, "argument types '", ")'");
+    match call.and_then(|call| words::call(&format!("{call})"))) {
+        Some(call) => mismatch(&format!("function {call} does not exist")).hint(OTHER_TYPES),
+        None => mismatch(first_lines(text)).hint(OTHER_TYPES),
     }
 }
 
+/// PostgreSQL names the column by its table, without the schema.
 fn must_be_grouped(expr: &str) -> PlanError {
+    let expr = match expr.rsplitn(3, '.').collect::<Vec<_>>().as_slice() {
+        [column, table, _] if !expr.contains(['(', ' ']) => format!("{table}.{column}"),
+        _ => expr.to_owned(),
+    };
     PlanError::invalid(format!(
         "column \"{expr}\" must appear in the GROUP BY clause or be used in an aggregate function"
     ))
@@ -283,7 +301,7 @@ fn first_lines(text: &str) -> &str {
 }
 
 /// PostgreSQL's messages begin in lower case; names of functions, types and acronyms keep theirs.
-fn lower_first(text: &str) -> String {
+pub(super) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {

@@ -22,6 +22,8 @@ use datafusion::{
     },
 };
 
+use crate::binding::sql_type;
+
 #[cfg(test)]
 mod tests;
 
@@ -67,7 +69,7 @@ impl AggregateUDFImpl for Sum {
             DataType::Duration(_) | DataType::Interval(_) => given.clone(),
             other if other.is_decimal() => other.clone(),
             other => {
-                return plan_err!("sum of {other} is not defined: it takes numbers and intervals");
+                return plan_err!("function sum({}) does not exist", sql_type(other));
             }
         }])
     }

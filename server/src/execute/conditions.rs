@@ -6,7 +6,7 @@
 use crate::error::SqlState;
 
 /// Part of a message, and the condition it means. The first that fits counts.
-const MEANT: [(&str, SqlState); 38] = [
+const MEANT: [(&str, SqlState); 46] = [
     ("permission denied for ", SqlState::InsufficientPrivilege),
     (
         "must appear in the GROUP BY clause",
@@ -62,7 +62,6 @@ const MEANT: [(&str, SqlState); 38] = [
         SqlState::SyntaxError,
     ),
     ("unsupported SQL type", SqlState::UndefinedObject),
-    ("is not defined: it takes", SqlState::UndefinedFunction),
     (
         "unary operator '-' only supports",
         SqlState::AmbiguousFunction,
@@ -78,12 +77,46 @@ const MEANT: [(&str, SqlState); 38] = [
         SqlState::UndefinedFunction,
     ),
     ("for temporal operation", SqlState::UndefinedFunction),
+    // As the planner's table of errors says them.
+    ("is not in select list", SqlState::InvalidColumnReference),
+    (
+        "query must have the same number of columns",
+        SqlState::SyntaxError,
+    ),
+    (
+        "LIMIT must not be negative",
+        SqlState::InvalidRowCountInLimit,
+    ),
+    (
+        "OFFSET must not be negative",
+        SqlState::InvalidRowCountInOffset,
+    ),
+    ("operator does not exist", SqlState::UndefinedFunction),
+    ("must be type boolean, not type", SqlState::DatatypeMismatch),
+    (
+        "more than one row returned by a subquery",
+        SqlState::CardinalityViolation,
+    ),
+    (
+        "negative substring length not allowed",
+        SqlState::SubstringError,
+    ),
+    (
+        "invalid regular expression",
+        SqlState::InvalidRegularExpression,
+    ),
 ];
 
 /// The condition a message speaks of.
 pub(crate) fn of_message(message: &str) -> Option<SqlState> {
     if message.starts_with("function ") && message.ends_with(" does not exist") {
         return Some(SqlState::UndefinedFunction);
+    }
+    if message.starts_with("type \"") && message.ends_with(" does not exist") {
+        return Some(SqlState::UndefinedObject);
+    }
+    if message.starts_with("unit \"") && message.ends_with(" not recognized") {
+        return Some(SqlState::InvalidParameterValue);
     }
     let message = message.to_lowercase();
     let found = MEANT

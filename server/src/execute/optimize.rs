@@ -13,7 +13,7 @@ use datafusion::{common::DFSchema, logical_expr::ExprSchemable};
 use sluice_connectors::delta::{PartitionValues, Standing};
 use sluice_sql::{Optimize, ast};
 
-use super::{delta_table_of_ours, engine_error, plan_error};
+use super::{delta_table_of_ours, engine_error, plan_error, sql_type};
 use crate::{
     dialect,
     error::{Error, Result, SqlState},
@@ -107,7 +107,10 @@ fn choose(
     if data_type != DataType::Boolean {
         return Err(Error::user(
             SqlState::DatatypeMismatch,
-            format!("argument of WHERE must be type boolean, not type {data_type}"),
+            format!(
+                "argument of WHERE must be type boolean, not type {}",
+                sql_type(&data_type)
+            ),
         ));
     }
     let test = state

@@ -5,11 +5,29 @@ use datafusion::{common::SchemaError, error::DataFusionError};
 use sluice_planner::PlanError;
 
 use super::{conditions, engine_error, find_ours, plan_error, scratch_error};
-use crate::error::{Error, Fault, SqlState};
+use crate::{
+    error::{Error, Fault, SqlState},
+    write::cast_error,
+};
 
 /// What a result stream's error means to a person. An [`Error`] of ours that travelled through the engine comes out as it went in.
 pub(crate) fn row_error(error: &DataFusionError) -> Error {
-    conditioned(from_engine(error))
+    cast_error(in_words(conditioned(from_engine(error))))
+}
+
+/// In PostgreSQL's words, as the planner's table of errors has them.
+fn in_words(error: Error) -> Error {
+    let Some(said) = sluice_planner::reworded(&error.message) else {
+        return error;
+    };
+    let error = Error {
+        message: said.message,
+        ..error
+    };
+    match said.detail {
+        Some(detail) => error.with_detail(detail),
+        None => error,
+    }
 }
 
 /// With the code that its words mean, where they mean one: a value that cannot be cast is nobody's input or output, whatever was read.

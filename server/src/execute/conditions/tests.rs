@@ -89,3 +89,32 @@ async fn what_the_engine_says_has_postgresqls_code() {
         assert_eq!(engine_error(error).state, state, "{text}: {shown}");
     }
 }
+
+#[test]
+fn postgresqls_own_words_have_its_code() {
+    for (message, state) in [
+        ("type \"notype\" does not exist", SqlState::UndefinedObject),
+        (
+            "unit \"foo\" not recognized",
+            SqlState::InvalidParameterValue,
+        ),
+        (
+            "operator does not exist: bigint + text",
+            SqlState::UndefinedFunction,
+        ),
+        (
+            "function upper(bigint) does not exist",
+            SqlState::UndefinedFunction,
+        ),
+        (
+            "negative substring length not allowed",
+            SqlState::SubstringError,
+        ),
+        (
+            "argument of NOT must be type boolean, not type bigint",
+            SqlState::DatatypeMismatch,
+        ),
+    ] {
+        assert_eq!(super::of_message(message), Some(state), "{message}");
+    }
+}

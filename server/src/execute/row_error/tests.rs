@@ -72,3 +72,21 @@ fn a_value_that_says_so_is_a_value() {
     let told = row_error(&DataFusionError::ArrowError(Box::new(error), None));
     assert_eq!(told.state, SqlState::InvalidTextRepresentation, "{told}");
 }
+
+#[test]
+fn what_the_engine_says_of_rows_is_said_in_postgresqls_words() {
+    let rows = "Scalar subquery returned more than one row";
+    let told = row_error(&DataFusionError::Execution(rows.into()));
+    assert_eq!(told.state, SqlState::CardinalityViolation, "{told}");
+    assert_eq!(
+        told.message,
+        "more than one row returned by a subquery used as an expression"
+    );
+    let cast = ArrowError::CastError("Cannot cast string 'ada' to value of Int64 type".into());
+    let told = row_error(&DataFusionError::ArrowError(Box::new(cast), None));
+    assert_eq!(told.state, SqlState::InvalidTextRepresentation, "{told}");
+    assert_eq!(
+        told.message,
+        "invalid input syntax for type bigint: \"ada\""
+    );
+}
