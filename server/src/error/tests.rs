@@ -43,7 +43,7 @@ fn what_is_found_while_it_is_carried_out_has_no_place() {
         (
             SqlState::DuplicateColumn,
             "column \"a\" specified more than once",
-            "CREATE TABLE t (a INT, a INT)",
+            "CREATE TEMP TABLE t (LIKE gold.s, a INT)",
         ),
         (
             SqlState::UndefinedObject,

@@ -23,6 +23,7 @@ fn a_quoted_name_is_found_as_a_word() {
     points_at("SELECT ^t.x FROM t", &unknown("t.x"));
     points_at("SELECT ^gold.t.x FROM gold.t", &unknown("t.x"));
     points_at("SELECT ^t.x FROM t", "column t.x does not exist");
+    points_at("SELECT 1::^notype", "type \"notype\" does not exist");
     points_at("SELECT 'a' ^'b'", "syntax error at or near \"'b'\"");
     points_at("SELECT 1 AS n FROM gold.n WHERE ^n > 1", &unknown("n"));
     points_at("SELECT 1 AS ^n FROM t", "column name \"n\" is reserved");

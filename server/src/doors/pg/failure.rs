@@ -9,7 +9,6 @@ use std::io;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
-
 use sluice_sql::Parsed;
 
 use crate::{

@@ -19,7 +19,7 @@ fn operators_are_pointed_at_where_they_stand_once() {
     );
     points_at(
         "SELECT now() ^+ 1",
-        "cannot coerce arithmetic expression Timestamp(ns, \"UTC\") + Int64 to valid types",
+        "operator does not exist: timestamp with time zone + bigint",
     );
     points_at("SELECT ^-'a'", "operator is not unique: - unknown");
     points_at(
@@ -40,7 +40,7 @@ fn arguments_are_pointed_at_behind_their_keyword() {
     );
     points_at(
         "SELECT 1 WHERE (^1)",
-        "cannot create filter with non-boolean predicate 'Int64(1)' returning Int64",
+        "argument of WHERE must be type boolean, not type bigint",
     );
     points_at(
         "SELECT NOT ^1",
@@ -59,10 +59,6 @@ fn functions_are_pointed_at_in_the_clause_that_may_have_none() {
         "aggregate functions are not allowed in WHERE",
     );
     points_at(
-        "SELECT count(*) FROM t WHERE ^count(*) > 1",
-        "aggregate functions are not allowed in the WHERE clause. Consider using HAVING instead",
-    );
-    points_at(
         "SELECT rank() OVER () FROM t WHERE abs(a) > 0 AND ^rank() OVER () > 1",
         "window functions are not allowed in WHERE",
     );
@@ -70,10 +66,7 @@ fn functions_are_pointed_at_in_the_clause_that_may_have_none() {
         "SELECT sum, ^sum(name) FROM t",
         "function sum(text) does not exist",
     );
-    points_at(
-        "SELECT ^sum(name) FROM t",
-        "sum of Utf8 is not defined: it takes numbers and intervals",
-    );
+    points_at("SELECT ^nope(1)", "function nope does not exist");
 }
 
 #[test]
@@ -83,16 +76,7 @@ fn items_are_pointed_at_by_their_number() {
         "ORDER BY position 5 is not in select list",
     );
     points_at(
-        "SELECT a FROM t ORDER BY ^5",
-        "order by column out of bounds, specified: 5, max: 1",
-    );
-    points_at(
         "SELECT 1 UNION ALL SELECT ^1, 2",
         "each UNION query must have the same number of columns",
     );
-    points_at(
-        "SELECT 1 UNION SELECT ^1, 2",
-        "UNION queries have different number of columns",
-    );
-    points_at("SELECT 1::^notype", "unsupported SQL type notype");
 }
