@@ -358,10 +358,6 @@ impl Error {
         if !written || self.is_of_no_place(&parsed.text) {
             return self;
         }
-        // PostgreSQL meets a unit of time that is none when the query runs, and then knows no place.
-        if self.message.starts_with("unit \"") {
-            return self;
-        }
         let nested = self.message.contains(" function calls cannot ");
         let said = match &self.detail {
             // Which call it is.
@@ -374,7 +370,7 @@ impl Error {
         }
     }
 
-    /// Whether it is found while a definition, a DROP or a setting is carried out: PostgreSQL has forgotten the text by then.
+    /// Whether it is found while a definition, a DROP, a setting or a query is carried out: PostgreSQL has forgotten the text by then.
     fn is_of_no_place(&self, text: &str) -> bool {
         let says = |start: &str| self.message.starts_with(start);
         match self.state {
@@ -389,7 +385,10 @@ impl Error {
             }
             SqlState::SyntaxError => says("CREATE VIEW specifies"),
             SqlState::UndefinedObject => says("unrecognized configuration parameter"),
-            SqlState::InvalidParameterValue => says("invalid value for parameter"),
+            SqlState::InvalidParameterValue => {
+                // A unit of time that is none is met when the query runs.
+                says("invalid value for parameter") || says("unit \"")
+            }
             _ => false,
         }
     }

@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::Output,
     time::{Duration, Instant},
 };
@@ -353,6 +354,17 @@ fn both_doors_encrypt_and_clients_can_check_whom_they_talk_to() {
     assert_ne!(told["adbc"]["login"], "ok", "an unknown authority: {told}");
 }
 
+/// Spoils the file of a server's certificate, and waits until the server says that it does not take it.
+fn break_certificate(server: &Server, cert: &Path) {
+    fs::write(cert, "-----BEGIN CERTIFICATE-----\nbroken").unwrap();
+    server.wait("the warning", Duration::from_secs(20), || {
+        server
+            .log_text()
+            .contains("the certificate of before stays in use")
+            .then_some(())
+    });
+}
+
 #[test]
 fn a_certificate_is_read_again_when_it_changes_and_a_broken_one_is_not_taken() {
     let authority = Authority::new();
@@ -376,13 +388,7 @@ fn a_certificate_is_read_again_when_it_changes_and_a_broken_one_is_not_taken() {
         (Authority::serial_at(server.pg_port()) == renewed).then_some(())
     });
     assert_eq!(held.number("SELECT 1"), 1);
-    fs::write(&cert, "-----BEGIN CERTIFICATE-----\nbroken").unwrap();
-    server.wait("the warning", Duration::from_secs(20), || {
-        server
-            .log_text()
-            .contains("the certificate of before stays in use")
-            .then_some(())
-    });
+    break_certificate(&server, &cert);
     assert_eq!(Authority::serial_at(server.pg_port()), renewed);
 }
 

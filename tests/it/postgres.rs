@@ -645,16 +645,7 @@ fn sqlalchemy_reflects_the_schema() {
 fn a_question_about_the_catalog_that_has_no_answer_is_counted() {
     let server = Server::start();
     let pg = server.connect();
-    let name = "sluice_catalog_questions_unanswered_total";
-    let unanswered = || -> u64 {
-        let (_, text) = server.get("/metrics").unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}"))
-            .parse()
-            .unwrap()
-    };
+    let unanswered = || server.metric("sluice_catalog_questions_unanswered_total");
     // What is answered, and an error of somebody's own, are none of these.
     assert_ne!(pg.number("SELECT count(*) FROM pg_catalog.pg_class"), 0);
     pg.refused("SELECT no_such_function(1)", "42883", &["no_such_function"]);

@@ -38,13 +38,13 @@ const ENDLESS: &str = "SELECT repeat('x', 100) AS x FROM generate_series(1, 1000
 pub(crate) struct Flight(pub(crate) FlightSqlServiceClient<Channel>);
 
 impl Flight {
-    fn channel(server: &Server) -> Channel {
-        let url = format!("http://127.0.0.1:{}", server.flight_port());
+    pub(crate) fn channel(port: u16) -> Channel {
+        let url = format!("http://127.0.0.1:{port}");
         block_on(Endpoint::new(url).unwrap().connect()).unwrap()
     }
 
     /// The client tells of a refused handshake as a text.
-    fn log_in(channel: &Channel, user: &str) -> Result<Self, String> {
+    pub(crate) fn log_in(channel: &Channel, user: &str) -> Result<Self, String> {
         Self::log_in_with(channel, user, "")
     }
 
@@ -62,7 +62,7 @@ impl Flight {
     }
 
     pub(crate) fn connect(server: &Server, user: &str) -> Self {
-        Self::log_in(&Self::channel(server), user).unwrap()
+        Self::log_in(&Self::channel(server.flight_port()), user).unwrap()
     }
 
     /// Another client with the same token.
@@ -498,7 +498,7 @@ fn a_flight_session_is_cancelled_and_ended_too() {
     let owner = server.connect();
     owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN");
     let bob = Pg::connect_as(server.pg_port(), "bob", "sluice").unwrap();
-    let channel = Flight::channel(&server);
+    let channel = Flight::channel(server.flight_port());
     let mut flight = Flight::log_in(&channel, "ann").unwrap();
     let number = owner.number("SELECT pid FROM pg_stat_activity WHERE usename = 'ann'");
     for (call, code, words) in [
@@ -569,23 +569,14 @@ fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
     owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN");
     // Three quarters of all are for one role.
     let turns = 12 * available_parallelism().unwrap().get() as i64;
-    let metric = |name: &str| -> i64 {
-        let (_, text) = server.get("/metrics").unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}"))
-            .parse()
-            .unwrap()
-    };
-    assert_eq!(metric("sluice_ad_hoc_statements_running"), 0);
+    assert_eq!(server.metric("sluice_ad_hoc_statements_running"), 0);
     let running: Vec<_> = (0..turns + 3)
         .map(|_| begin(&server, "ann", LONG))
         .collect();
     let waits = "wait_event_type = 'Extension' AND wait_event = 'AdHocTurn' AND state = 'active'";
     sees(&server, &owner, 3, waits);
-    assert_eq!(metric("sluice_ad_hoc_statements_running"), turns);
-    assert_eq!(metric("sluice_ad_hoc_statements_waiting"), 3);
+    assert_eq!(server.metric("sluice_ad_hoc_statements_running"), turns);
+    assert_eq!(server.metric("sluice_ad_hoc_statements_waiting"), 3);
     // Another role's do not wait for them.
     let bob = Pg::connect_as(server.pg_port(), "bob", "sluice").unwrap();
     assert_eq!(
@@ -609,9 +600,9 @@ fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
         assert_eq!(told, "57014: canceling statement due to user request");
     }
     server.wait("the turns to be free", SOON, || {
-        (metric("sluice_ad_hoc_statements_running") == 0).then_some(())
+        (server.metric("sluice_ad_hoc_statements_running") == 0).then_some(())
     });
-    assert_eq!(metric("sluice_ad_hoc_statements_waiting"), 0);
+    assert_eq!(server.metric("sluice_ad_hoc_statements_waiting"), 0);
 }
 
 #[test]
@@ -619,7 +610,7 @@ fn one_role_does_not_take_all_flight_sessions() {
     let server = Server::start();
     let owner = server.connect();
     owner.run("CREATE ROLE ann LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN");
-    let channel = Flight::channel(&server);
+    let channel = Flight::channel(server.flight_port());
     let mut open = Vec::new();
     let mut fill = |user: &str| loop {
         match Flight::log_in(&channel, user) {
@@ -669,7 +660,7 @@ fn a_token_ends_with_what_it_was_given_for() {
     ] {
         owner.run("DROP ROLE IF EXISTS ann; CREATE ROLE ann LOGIN PASSWORD 'of ann'");
         // A connection keeps the sessions of calls without a token.
-        let channel = Flight::channel(&server);
+        let channel = Flight::channel(server.flight_port());
         let mut token = Flight::log_in_with(&channel, "ann", "of ann").unwrap();
         let mut each_time = Flight::ann_each_time(&channel);
         for client in [&mut token, &mut each_time] {
@@ -743,7 +734,7 @@ fn an_ended_flight_session_makes_room_before_its_client_calls_again() {
         })
     };
     let full = || Pg::connect_as(server.pg_port(), "ann", "sluice").is_err();
-    let channel = Flight::channel(&server);
+    let channel = Flight::channel(server.flight_port());
     for mut flight in [
         Flight::log_in(&channel, "ann").unwrap(),
         Flight::ann_each_time(&channel),
@@ -814,7 +805,7 @@ fn connect_is_a_privilege_at_both_doors() {
         told.contains("FATAL:  permission denied for database \"sluice\""),
         "{told}"
     );
-    let channel = Flight::channel(&server);
+    let channel = Flight::channel(server.flight_port());
     let told = Flight::log_in(&channel, "ann").err().unwrap();
     hears(
         &told,

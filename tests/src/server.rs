@@ -292,6 +292,16 @@ impl Server {
         get(self.http, path)
     }
 
+    /// A metric without labels.
+    pub fn metric(&self, name: &str) -> i64 {
+        let (_, text) = self.get("/metrics").expect("metrics");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+    }
+
     /// Waits until `ready`; in vain, shows log and system tables and fails.
     pub fn wait<T>(&self, what: &str, limit: Duration, ready: impl FnMut() -> Option<T>) -> T {
         wait_for(what, limit, ready)

@@ -12,7 +12,7 @@ use crate::{
 
 /// What a result stream's error means to a person. An [`Error`] of ours that travelled through the engine comes out as it went in.
 pub(crate) fn row_error(error: &DataFusionError) -> Error {
-    cast_error(in_words(conditioned(from_engine(error))))
+    cast_error(conditioned(in_words(from_engine(error))))
 }
 
 /// In PostgreSQL's words, as the planner's table of errors has them.

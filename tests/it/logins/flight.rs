@@ -16,7 +16,7 @@ use sluice_tests::{
 };
 use tonic::transport::Endpoint;
 
-use super::{PASSWORD, ROLES, owner, with_passwords};
+use super::{PASSWORD, ROLES, break_certificate, owner, with_passwords};
 
 /// Where clients of a test come from, and where others do: both are this machine.
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -66,13 +66,7 @@ fn a_client_of_flight_sees_a_certificate_that_was_read_again() {
     let renewed = Authority::serial(&next);
     assert_eq!(Authority::serial_at_flight(server.flight_port()), renewed);
     // A broken one is not taken at this door either.
-    fs::write(&cert, "-----BEGIN CERTIFICATE-----\nbroken").unwrap();
-    server.wait("the warning", Duration::from_secs(20), || {
-        server
-            .log_text()
-            .contains("the certificate of before stays in use")
-            .then_some(())
-    });
+    break_certificate(&server, &cert);
     assert_eq!(Authority::serial_at_flight(server.flight_port()), renewed);
 }
 

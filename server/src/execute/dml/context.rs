@@ -2,11 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    error::{Error, Result},
-    execute::engine_error,
-    session::Session,
-};
 use datafusion::{
     catalog::{
         CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, MemorySchemaProvider,
@@ -15,6 +10,12 @@ use datafusion::{
     common::Result as EngineResult,
     execution::SessionStateBuilder,
     prelude::SessionContext,
+};
+
+use crate::{
+    error::{Error, Result},
+    execute::engine_error,
+    session::Session,
 };
 
 /// The schema and the name of the relation. No schema of anybody's can be called so: it would not be a folder.
