@@ -140,6 +140,7 @@ pub async fn run(session: &Session, statement: &Statement) -> Result<Outcome> {
         Statement::GrantRole(grant) => grant_role::run(session, grant).await,
         Statement::AlterOwner(alter) => alter_owner::run(session, alter).await,
         Statement::Rename(rename) => rename::run(session, rename).await,
+        Statement::CommentOnStream(comment) => comment::on_stream(session, comment).await,
         Statement::PutSecret(put) => secret::put(session, put).await,
         Statement::DropSecret(drop) => secret::drop(session, drop).await,
         Statement::Copy(_) => Err(Error::user(

@@ -50,13 +50,14 @@ pub use rewrite::time_zone::time_zone;
 pub use shown::without_secrets;
 pub use spark_schema::parse_spark_schema;
 pub use statement::{
-    AlterOwner, AlterRole, Analyze, AnalyzeKind, ColumnDef, Copy, CopyColumns, CopyDirection,
-    CopyFormat, CopyHeader, CopyOptions, CopyWhat, CreateRole, CreateSchema, CreateStream,
-    CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe, Described, Drop, DropRole, DropSecret,
-    Emit, Explain, ExplainFormat, ExplainQuery, Fill, FillWith, Grant, GrantOn, GrantRole, Grantee,
-    Hidden, MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize, Options, PartitionColumn, Privilege,
-    PutSecret, REDACTED, RebuildFrom, RebuildQuery, Rename, Replay, RoleOptions, SetRole, Show,
-    ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum, Watermark, WithData, is_secret,
+    AlterOwner, AlterRole, Analyze, AnalyzeKind, ColumnDef, CommentOnStream, Copy, CopyColumns,
+    CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat, CreateRole, CreateSchema,
+    CreateStream, CreateTable, CreateView, DEFAULT_FILL_WINDOWS, Describe, Described, Drop,
+    DropRole, DropSecret, Emit, Explain, ExplainFormat, ExplainQuery, Fill, FillWith, Grant,
+    GrantOn, GrantRole, Grantee, Hidden, MOST_FILL_WINDOWS, ObjectKind, OnCommit, Optimize,
+    Options, PartitionColumn, Privilege, PutSecret, REDACTED, RebuildFrom, RebuildQuery, Rename,
+    Replay, RoleOptions, SetRole, Show, ShowFilter, Statement, Subscribe, SubscribedTo, Vacuum,
+    Watermark, WithData, is_secret,
 };
 
 /// The parser's syntax tree, so that nobody else needs to name the parser's version.

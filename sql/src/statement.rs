@@ -6,6 +6,7 @@ use sqlparser::ast::{self, ObjectName};
 
 mod analyze;
 mod columns;
+mod comment;
 mod copy;
 mod create_schema;
 mod create_stream;
@@ -33,6 +34,7 @@ mod vacuum;
 
 pub use analyze::{Analyze, AnalyzeKind};
 pub use columns::{ColumnDef, PartitionColumn, Watermark};
+pub use comment::CommentOnStream;
 pub use copy::{Copy, CopyColumns, CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopyWhat};
 pub use create_schema::CreateSchema;
 pub use create_stream::CreateStream;
@@ -120,6 +122,8 @@ pub enum Statement {
     AlterOwner(AlterOwner),
     /// ALTER … RENAME TO.
     Rename(Rename),
+    /// COMMENT ON STREAM.
+    CommentOnStream(CommentOnStream),
     /// CREATE SECRET and ALTER SECRET.
     PutSecret(PutSecret),
     /// DROP SECRET.
@@ -172,6 +176,7 @@ impl fmt::Display for Statement {
             Self::GrantRole(statement) => statement.fmt(f),
             Self::AlterOwner(statement) => statement.fmt(f),
             Self::Rename(statement) => statement.fmt(f),
+            Self::CommentOnStream(statement) => statement.fmt(f),
             Self::PutSecret(statement) => statement.fmt(f),
             Self::DropSecret(statement) => statement.fmt(f),
             Self::Copy(statement) => statement.fmt(f),
@@ -210,6 +215,7 @@ fn ours(reader: &mut Reader<'_>) -> Result<Option<Statement>, ParseError> {
         "SHOW" => show::parse(reader),
         "DESCRIBE" | "DESC" => describe::parse(reader),
         "EXPLAIN" => explain::parse(reader).map(Some),
+        "COMMENT" => Ok(comment::parse(reader)?.map(Statement::CommentOnStream)),
         "COPY" => copy::parse(reader).map(Some),
         "OPTIMIZE" => optimize::parse(reader).map(Some),
         "SUBSCRIBE" => subscribe::parse(reader).map(Some),

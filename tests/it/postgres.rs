@@ -323,6 +323,42 @@ fn comments_of_schemas_and_roles_outlive_a_restart() {
 }
 
 #[test]
+fn comments_of_streams_outlive_a_restart_and_psql_shows_them() {
+    let mut server = Server::start();
+    let pg = server.connect();
+    pg.run("CREATE STREAM clicks (ts TIMESTAMPTZ, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '10 seconds') WITH (connector = 'generator', rows = '10', splits = '1')");
+    pg.run("COMMENT ON STREAM clicks IS 'what is clicked'");
+    pg.run("COMMENT ON COLUMN clicks.value IS 'in euros'");
+    let check = |server: &Server| {
+        let pg = server.connect();
+        for (question, answer) in [
+            (
+                "SELECT obj_description('clicks'::regclass, 'pg_class')",
+                "what is clicked",
+            ),
+            ("SELECT col_description('clicks'::regclass, 2)", "in euros"),
+        ] {
+            assert_eq!(pg.value(question), answer, "{question}");
+        }
+        for (command, text) in [
+            ("\\dt+ clicks", "what is clicked"),
+            ("\\d+ clicks", "in euros"),
+        ] {
+            let printed = psql::print(server.pg_port(), &["-c", command]);
+            assert!(printed.contains(text), "{command}: {printed}");
+        }
+    };
+    check(&server);
+    server.kill_and_restart();
+    check(&server);
+    server.connect().run("COMMENT ON STREAM clicks IS NULL");
+    server.kill_and_restart();
+    let pg = server.connect();
+    let gone = "SELECT obj_description('clicks'::regclass, 'pg_class') IS NULL";
+    assert_eq!(pg.value(gone), "t");
+}
+
+#[test]
 fn answers_are_postgresqls_but_for_what_is_listed() {
     let server = Server::start();
     server.connect().run(&postgres::schema());

@@ -131,6 +131,7 @@ macro_rules! files {
 }
 
 files!(
+    comments,
     ddl,
     definitions,
     show,

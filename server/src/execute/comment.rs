@@ -1,14 +1,18 @@
-//! `COMMENT ON TABLE | VIEW | COLUMN | SCHEMA | ROLE … IS '…'`: kept in the catalog, and in the Delta table's own description where no
-//! query feeds it.
+//! `COMMENT ON TABLE | VIEW | STREAM | COLUMN | SCHEMA | ROLE … IS '…'`: kept in the catalog, and in the Delta table's own description where
+//! no query feeds it.
 //!
 //! A table that a query feeds keeps its description out of the log: to define it anew would be to disturb its writer.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use sluice_sql::ast::{CommentObject, Ident, ObjectName, ObjectNamePart};
+use sluice_sql::{
+    CommentOnStream,
+    ast::{CommentObject, Ident, ObjectName, ObjectNamePart},
+};
 
 use super::{
+    Outcome,
     alter_table::{put, redefine},
     grant_role,
 };
@@ -28,13 +32,14 @@ pub(super) async fn run(
 ) -> Result<String> {
     // PostgreSQL takes an empty comment for none.
     let comment = comment.filter(|text| !text.is_empty());
-    let (relation, column) = match kind {
-        CommentObject::Table | CommentObject::View | CommentObject::MaterializedView => {
-            (QualifiedName::from_sql(name)?, None)
+    let (relation, column, wanted) = match kind {
+        CommentObject::View => (QualifiedName::from_sql(name)?, None, Some("view")),
+        CommentObject::Table | CommentObject::MaterializedView => {
+            (QualifiedName::from_sql(name)?, None, Some("table"))
         }
         CommentObject::Column => {
             let (relation, column) = of_column(name)?;
-            (relation, Some(column))
+            (relation, Some(column), None)
         }
         CommentObject::Schema => return on_schema(session, &schema_name(name)?, comment).await,
         CommentObject::Role => return on_role(session, name, comment).await,
@@ -43,24 +48,49 @@ pub(super) async fn run(
                 SqlState::FeatureNotSupported,
                 format!("COMMENT ON {other} is not supported"),
             )
-            .with_hint("Comments are for tables, views, their columns, schemas and roles."));
+            .with_hint(
+                "Comments are for tables, views, streams, their columns, schemas and roles.",
+            ));
         }
     };
+    on_relation(session, relation, column, wanted, comment).await
+}
+
+pub(super) async fn on_stream(session: &Session, on: &CommentOnStream) -> Result<Outcome> {
+    let relation = QualifiedName::from_sql(&on.name)?;
+    let comment = on.comment.clone().filter(|text| !text.is_empty());
+    on_relation(session, relation, None, Some("stream"), comment)
+        .await
+        .map(Outcome::Done)
+}
+
+/// On a relation, which must be of the kind that is wanted, or on a column of one of any kind.
+async fn on_relation(
+    session: &Session,
+    relation: QualifiedName,
+    column: Option<String>,
+    wanted: Option<&str>,
+    comment: Option<String>,
+) -> Result<String> {
     let engine = session.engine();
     let _ddl = engine.begin_ddl().await?;
     let catalog = engine.catalog();
     let mut object = Object::clone(catalog.require(&relation)?);
     session.require_owner(crate::access::Target::Relation(&object))?;
-    let wanted = match kind {
-        CommentObject::View => "view",
-        CommentObject::Table | CommentObject::MaterializedView => "table",
-        _ => object.kind(),
-    };
-    if object.kind() != wanted {
-        return Err(Error::user(
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != object.kind()) {
+        let error = Error::user(
             SqlState::WrongObjectType,
             format!("\"{relation}\" is not a {wanted}"),
-        ));
+        );
+        let is = object.kind();
+        // PostgreSQL, which has no streams, says no more.
+        return Err(match [is, wanted].contains(&"stream") {
+            true => error.with_hint(format!(
+                "It is a {is}: write COMMENT ON {} {relation} IS '…'.",
+                is.to_uppercase()
+            )),
+            false => error,
+        });
     }
     if let Some(column) = &column {
         let columns = columns_of(session, &relation).await?;

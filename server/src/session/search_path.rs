@@ -276,6 +276,7 @@ impl SearchPath {
                 _ => Ok(()),
             },
             Statement::Rename(rename) => self.find_for(&mut rename.name, rename.if_exists),
+            Statement::CommentOnStream(comment) => self.find(&mut comment.name),
             Statement::AlterOwner(alter) if alter.kind != ObjectKind::Schema => {
                 self.find(&mut alter.name)
             }

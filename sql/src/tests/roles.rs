@@ -34,11 +34,18 @@ fn statements_about_roles() {
         "ALTER TABLE gold.x RENAME TO y",
         "ALTER VIEW IF EXISTS \"X\" RENAME TO \"Y z\"",
         "DROP SECRET IF EXISTS broker",
+        "COMMENT ON STREAM gold.clicks IS 'what Ann''s site sends'",
+        "COMMENT ON STREAM clicks IS NULL",
+        "COMMENT ON TABLE gold.x IS 'x'",
     ] {
         becomes(text, text);
     }
     becomes("ALTER USER ann WITH LOGIN", "ALTER ROLE ann LOGIN");
     becomes("CREATE GROUP g", "CREATE ROLE g");
+    becomes(
+        "COMMENT ON SOURCE clicks IS $$Ann's$$",
+        "COMMENT ON STREAM clicks IS 'Ann''s'",
+    );
     becomes(
         "GRANT SELECT ON gold.x TO GROUP ann",
         "GRANT SELECT ON TABLE gold.x TO ann",
@@ -160,6 +167,8 @@ fn refusals_say_what_to_write() {
             "ALTER ROLE … RENAME is not supported",
         ),
         ("ALTER ROLE a", "syntax error at end of input"),
+        ("COMMENT ON STREAM s", "syntax error at end of input"),
+        ("COMMENT ON STREAM s IS 1", "syntax error at or near \"1\""),
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.message.contains(says), "{text}: {error}");
