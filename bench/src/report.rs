@@ -78,6 +78,9 @@ const FIGURES: [(&str, &str, usize); 47] = [
     ("share_percent", "share, %", 1),
 ];
 
+/// In the place of figures that are not there.
+const NOT_MEASURED: &str = "not measured";
+
 /// Everything measured, by scenario.
 type All = BTreeMap<String, Scenario>;
 
@@ -272,13 +275,11 @@ fn table(lines: &[Line]) -> String {
                     .map_or(String::new(), |spread| shown(spread, *decimals))
             })
             .collect();
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} |",
-            line.name,
-            line.runs.len(),
-            cells.join(" | ")
-        );
+        let runs = match line.runs.len() {
+            0 => NOT_MEASURED.to_owned(),
+            runs => runs.to_string(),
+        };
+        let _ = writeln!(text, "| {} | {runs} | {} |", line.name, cells.join(" | "));
     }
     text
 }
@@ -363,6 +364,9 @@ pub fn as_text(scenario: &Scenario) -> String {
     }
     for line in &scenario.lines {
         let _ = writeln!(text, "  {}", line.name);
+        if line.runs.is_empty() {
+            let _ = writeln!(text, "    {NOT_MEASURED}");
+        }
         for (figure, title, decimals) in &FIGURES {
             if let Some(spread) = line.spread(figure) {
                 let _ = writeln!(text, "    {title:<34} {}", shown(spread, *decimals));

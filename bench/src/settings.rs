@@ -31,7 +31,7 @@ pub struct Settings {
     pub codec: String,
     /// Percent of all processors that others may take.
     pub busy_limit: f64,
-    /// Peers beside: `spark`, `flink`.
+    /// Peers beside: `spark`, `flink`, `postgresql`; none where ours runs alone.
     peers: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Settings {
         let largest = number("EVENTS", 5_000_000)?;
         let peers_largest = number("PEER_EVENTS", 10_000_000)?;
         let runs = number("RUNS", if full { 5 } else { 1 })?.max(1);
-        let peers = text("PEERS").unwrap_or_else(|| "spark,flink".into());
+        let peers = text("PEERS").unwrap_or_else(|| "spark,flink,postgresql".into());
         Ok(Self {
             only: list(&text("ONLY").unwrap_or_default()),
             runs,
@@ -102,6 +102,11 @@ impl Settings {
             )),
             None => Ok(()),
         }
+    }
+
+    /// Whether peers are measured beside; a scenario that cannot have one of them then is wrong.
+    pub fn with_peers(&self) -> bool {
+        !self.peers.is_empty()
     }
 
     /// Whether a peer is measured beside.

@@ -87,6 +87,29 @@ fn a_page_says_what_was_not_measured_and_what_was_overruled() {
 }
 
 #[test]
+fn a_peer_that_was_not_there_keeps_its_line() {
+    let mut serving = scenario(
+        "serving",
+        &[
+            ("Sluice", "queries_per_cpu_s", &[20_000.0]),
+            ("PostgreSQL", "queries_per_cpu_s", &[]),
+        ],
+    );
+    let why = (
+        "PostgreSQL".to_owned(),
+        "not measured, no initdb".to_owned(),
+    );
+    serving.given.extend([why]);
+    let text = section(&serving);
+    assert!(text.contains("| Sluice | 1 | 20,000 |"), "{text}");
+    assert!(text.contains("| PostgreSQL | not measured |  |"), "{text}");
+    assert!(text.contains("PostgreSQL: not measured, no initdb."));
+    let text = as_text(&serving);
+    assert!(text.contains("  PostgreSQL\n    not measured\n"), "{text}");
+    assert!(!targets::table(&all([serving])).is_empty());
+}
+
+#[test]
 fn every_scenario_has_a_page_and_every_figure_a_title() {
     let told: BTreeSet<&str> = PAGES.iter().map(|page| page.scenario).collect();
     let known: BTreeSet<&str> = crate::scenarios::ALL

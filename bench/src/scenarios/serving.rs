@@ -2,6 +2,8 @@
 //!
 //! One table of 100,000 rows, in partitions by hour, as gold is. First as fast as a few connections ask, for the queries in a second of the
 //! server's processor time; then paced at half of that rate, for the time an answer takes. Every answer is checked.
+//!
+//! PostgreSQL has a line in any case: where it could not be had, one without figures, and why stands with what the scenario was given.
 
 use std::{
     path::Path,
@@ -38,6 +40,9 @@ const BASE_S: u64 = 1_767_225_600;
 const COLUMNS: &str = "window_start TIMESTAMPTZ, device BIGINT, event_type TEXT, n BIGINT, total DOUBLE PRECISION, hour INT";
 const QUERY: &str =
     "SELECT event_type, n, total FROM gold.points WHERE window_start = $1 AND device = $2";
+
+/// Its name among the peers, and its line.
+const POSTGRESQL: &str = "PostgreSQL";
 
 /// What a server did.
 struct Served {
@@ -105,27 +110,58 @@ pub fn measure(settings: &Settings) -> Result<Outcome, String> {
     let engine = block_on(alone(&server.table_dir("gold", "points"), time))?;
     drop(server);
 
-    let mut all = vec![ours, engine];
-    match Postgres::start() {
-        Ok(postgres) => {
-            let pg = Pg::connect(postgres.port()).map_err(|e| e.to_string())?;
-            let quiet = "SET log_statement = 'none'; SET log_duration = off";
-            pg.run(quiet);
-            pg.run(&format!(
-                "CREATE SCHEMA IF NOT EXISTS gold; CREATE TABLE gold.points ({COLUMNS}, PRIMARY KEY (window_start, device))"
-            ));
-            fill(&pg)?;
-            pg.run("VACUUM ANALYZE gold.points");
-            all.push(served("PostgreSQL", postgres.port(), time, quiet, || {
-                postgres.cpu_seconds()
-            })?);
-        }
-        Err(e) => eprintln!("[bench] no PostgreSQL beside: {e}"),
+    let postgresql = postgresql(settings, time)?;
+    Ok(outcome([ours, engine], count, postgresql))
+}
+
+/// PostgreSQL with an index, or why there is none; an error where it must be there.
+fn postgresql(settings: &Settings, time: Duration) -> Result<Result<Served, String>, String> {
+    let must = settings.has_peer(POSTGRESQL);
+    if settings.with_peers() && !must {
+        return Ok(Err("SLUICE_BENCH_PEERS leaves it out".into()));
     }
+    match Postgres::start() {
+        Ok(postgres) => indexed(&postgres, time).map(Ok),
+        Err(e) => missing(must, &e).map(Err),
+    }
+}
+
+/// Why there is no PostgreSQL, on one line; an error where it must be there.
+fn missing(must: bool, why: &str) -> Result<String, String> {
+    if must {
+        return Err(format!(
+            "no PostgreSQL beside: {why}\ninstall it, or leave it out of SLUICE_BENCH_PEERS"
+        ));
+    }
+    eprintln!("[bench] no PostgreSQL beside: {why}");
+    let first = why.lines().next().unwrap_or_default();
+    Ok(first.trim_end_matches('.').to_owned())
+}
+
+fn indexed(postgres: &Postgres, time: Duration) -> Result<Served, String> {
+    let pg = Pg::connect(postgres.port()).map_err(|e| e.to_string())?;
+    let quiet = "SET log_statement = 'none'; SET log_duration = off";
+    pg.run(quiet);
+    pg.run(&format!(
+        "CREATE SCHEMA IF NOT EXISTS gold; CREATE TABLE gold.points ({COLUMNS}, PRIMARY KEY (window_start, device))"
+    ));
+    fill(&pg)?;
+    pg.run("VACUUM ANALYZE gold.points");
+    served(POSTGRESQL, postgres.port(), time, quiet, || {
+        postgres.cpu_seconds()
+    })
+}
+
+/// Every line with its figures; that of a PostgreSQL that was not there has none.
+fn outcome(all: [Served; 2], count: f64, postgresql: Result<Served, String>) -> Outcome {
     let mut outcome = Outcome::new("every row that was asked for is the one that was written")
         .given("rows", ROWS)
         .given("connections", CLIENTS);
-    for served in all {
+    let (postgresql, missing) = match postgresql {
+        Ok(served) => (Some(served), None),
+        Err(why) => (None, Some(why)),
+    };
+    for served in all.into_iter().chain(postgresql) {
         let mut figures = run([
             ("queries_per_cpu_s", served.asked as f64 / served.cpu_s),
             ("queries_per_s", served.asked as f64 / served.wall_s),
@@ -140,7 +176,12 @@ pub fn measure(settings: &Settings) -> Result<Outcome, String> {
         line.runs.push(figures);
         outcome = outcome.line(line);
     }
-    Ok(outcome)
+    match missing {
+        None => outcome,
+        Some(why) => outcome
+            .line(Line::new(POSTGRESQL))
+            .given(POSTGRESQL, format_args!("not measured, {why}")),
+    }
 }
 
 fn fill(pg: &Pg) -> Result<(), String> {
@@ -328,3 +369,6 @@ async fn alone(table: &Path, time: Duration) -> Result<Served, String> {
         half: None,
     })
 }
+
+#[cfg(test)]
+mod tests;
