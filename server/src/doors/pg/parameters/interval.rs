@@ -178,7 +178,9 @@ impl Sum {
         if parts.next().is_some() {
             return None;
         }
-        self.nanos += sign * ((hours * 3600 + minutes * 60) as f64 + seconds) * SECOND;
+        // As many hours as can be written are too many for an integer of seconds.
+        let whole = hours as f64 * 3600.0 + minutes as f64 * 60.0;
+        self.nanos += sign * (whole + seconds) * SECOND;
         Some(())
     }
 

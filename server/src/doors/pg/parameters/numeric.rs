@@ -3,6 +3,9 @@
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
+#[cfg(test)]
+mod tests;
+
 /// The engine's most digits.
 const DIGITS: u8 = 38;
 
@@ -46,6 +49,10 @@ pub(super) fn from_binary(bytes: &[u8]) -> Option<ScalarValue> {
         for divisor in [1000, 100, 10, 1] {
             unscaled = push_digit(unscaled, group / divisor % 10)?;
         }
+    }
+    // The steps below are as many as a stranger says, and lead a zero nowhere else.
+    if unscaled == 0 {
+        return finish(false, 0, i32::from(scale));
     }
     // Digits after the point that the groups carry, and how many were meant.
     let carried = (i32::from(count) - 1 - i32::from(weight)) * 4;

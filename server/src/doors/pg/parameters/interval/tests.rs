@@ -91,3 +91,13 @@ fn a_restricted_type_cuts_off_what_is_smaller() {
         assert_eq!(plain(restricted(text, fields).unwrap()), same, "{text}");
     }
 }
+
+#[test]
+fn more_hours_than_there_are_seconds_to_count_is_none() {
+    assert!(parse("18446744073709551615:00").is_none());
+    assert!(parse("0:18446744073709551615:00").is_none());
+    assert_eq!(
+        plain(parse("2500000:47:00").unwrap()),
+        "0 months 0 days 9000002820.000000 seconds"
+    );
+}
