@@ -4,6 +4,7 @@
 //! cut anywhere, which are taken apart into records as they come. What is wrong with a record is told with the line and the column it stands
 //! in. While rows come, Flush and Sync mean nothing: libpq has sent them already, behind the statement.
 
+mod apart;
 mod binary;
 mod columns;
 mod csv;
@@ -42,6 +43,11 @@ use crate::{
     session::{Answer, Session},
     write::{Action, Named},
 };
+
+/// Rows of this data, which comes whole or in pieces of so many bytes; `None` where it cannot be read. For `fuzz/`.
+pub(super) fn decode(form: u8, data: &[u8], piece: usize) -> Option<usize> {
+    apart::rows(form, data.chunks(piece.max(1))).ok()
+}
 
 /// Rows that go into the table together.
 const ROWS: usize = 8192;

@@ -14,6 +14,8 @@ pub(super) struct Tuples {
     columns: usize,
     inbox: BytesMut,
     began: bool,
+    /// Bytes that the tuple under way needs at least: until they are there, the values that have come are not copied again.
+    wanted: usize,
 }
 
 fn wrong(message: impl Into<String>) -> Failure {
@@ -26,6 +28,7 @@ impl Tuples {
             columns,
             inbox: BytesMut::new(),
             began: false,
+            wanted: 0,
         }
     }
 
@@ -81,6 +84,9 @@ impl Tuples {
     }
 
     fn tuple(&mut self, record: &mut Record) -> Result<Found, Failure> {
+        if self.inbox.len() < self.wanted {
+            return Ok(Found::Nothing);
+        }
         let mut rest = self.inbox.as_ref();
         let Ok(count) = rest.try_get_i16() else {
             return Ok(Found::Nothing);
@@ -104,6 +110,7 @@ impl Tuples {
             }
             let length = usize::try_from(length).map_err(|_| wrong("invalid field size"))?;
             let Some(value) = rest.get(..length) else {
+                self.wanted = self.inbox.len() - rest.len() + length;
                 return match length > LONGEST {
                     true => Err(too_long()),
                     false => Ok(Found::Nothing),
@@ -115,6 +122,7 @@ impl Tuples {
         }
         let used = self.inbox.len() - rest.len();
         self.inbox.advance(used);
+        self.wanted = 0;
         Ok(Found::Row)
     }
 }

@@ -128,7 +128,7 @@ impl Records {
                 true => record.null_field(),
                 false => record.end_field(),
             }
-            if at >= line.len() {
+            if at >= line.len() || self.dialect.is_beyond(record) {
                 return Ok(());
             }
             at += 1;

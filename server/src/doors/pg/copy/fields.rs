@@ -120,6 +120,13 @@ impl Dialect {
     }
 }
 
+impl Dialect {
+    /// Whether a record has more values than there are columns: it is refused, and the rest of a line may be millions of them.
+    pub(super) fn is_beyond(&self, record: &Record) -> bool {
+        record.len() > self.force_null.len()
+    }
+}
+
 /// `line too long`.
 pub(super) fn too_long() -> Failure {
     Failure::error("54000", "a line of COPY data is too long")

@@ -1,6 +1,8 @@
 //! Data cut at every place must be the same rows.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod any;
+
 use sluice_sql::{CopyColumns, CopyOptions, Statement};
 
 use super::{
@@ -141,6 +143,38 @@ fn csv_has_quotes_with_lines_in_them() {
         (open.code, open.message.as_str()),
         ("22P04", "unterminated CSV quoted field")
     );
+}
+
+#[test]
+fn of_a_line_with_too_many_values_the_rest_is_not_kept() {
+    let given = |mut reader: Box<dyn Reader>, separator: &str| {
+        reader.give(separator.repeat(100_000).as_bytes()).unwrap();
+        let mut record = Record::default();
+        assert_eq!(reader.ask(true, &mut record).unwrap(), Found::Row);
+        record.len()
+    };
+    // One more than there are columns is enough to refuse it.
+    assert_eq!(given(Box::new(Lines::new(dialect(""))), "\t"), 4);
+    let csv = Records::new(dialect("WITH (FORMAT csv)"));
+    assert_eq!(given(Box::new(csv), ","), 4);
+}
+
+#[test]
+fn values_are_not_copied_again_for_every_piece_of_the_next() {
+    let mut tuples = Tuples::new(2);
+    let mut data = SIGNATURE.to_vec();
+    data.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3]);
+    data.extend(b"abc\0\0\0\x04de");
+    tuples.give(&data).unwrap();
+    let ask = |tuples: &mut Tuples| {
+        let mut record = Record::default();
+        (tuples.ask(false, &mut record).unwrap(), record.len())
+    };
+    assert_eq!(ask(&mut tuples), (Found::Nothing, 1));
+    tuples.give(b"f").unwrap();
+    assert_eq!(ask(&mut tuples), (Found::Nothing, 0));
+    tuples.give(b"g").unwrap();
+    assert_eq!(ask(&mut tuples), (Found::Row, 2));
 }
 
 #[test]

@@ -83,6 +83,9 @@ impl Lines {
                 true => record.null_field(),
                 false => record.end_field(),
             }
+            if self.dialect.is_beyond(record) {
+                return Ok(());
+            }
             match rest.get(raw_length..) {
                 None | Some([]) => return Ok(()),
                 Some([_, after @ ..]) => rest = after,
