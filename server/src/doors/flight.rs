@@ -11,7 +11,9 @@
 //! Notices cannot be told over Flight SQL and are dropped.
 
 mod actions;
+mod apart;
 mod auth;
+mod batches;
 mod client;
 mod connection;
 mod gathered;
@@ -29,6 +31,7 @@ mod wire;
 use std::{io, sync::Arc, time::Duration};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -50,6 +53,18 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A silent connection is asked for a sign of life this often, and dropped when none comes in [`KEEPALIVE_TIMEOUT`].
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Takes apart what a client sends, for `fuzz/`; whether it can be read. Of kind 0 it is the command of a descriptor or a ticket, of kind 1 an
+/// action, of any other the messages of a DoPut: parameters (2) or rows of a table.
+pub fn decode(kind: u8, body: &[u8]) -> bool {
+    let body = Bytes::copy_from_slice(body);
+    match kind {
+        0 => apart::command(&body),
+        1 => apart::action(body),
+        2 => futures::executor::block_on(apart::bound(body)).is_some(),
+        _ => futures::executor::block_on(apart::ingested(body)).is_some(),
+    }
+}
 
 /// Answers Flight SQL calls on `listener` until `shutdown`; then running results end with 57P01.
 pub async fn serve(

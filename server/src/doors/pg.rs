@@ -115,6 +115,12 @@ pub fn decode(tag: u8, body: &[u8]) -> bool {
     frontend::Frontend::decode(tag, bytes::Bytes::copy_from_slice(body)).is_some()
 }
 
+/// Reads data of a COPY FROM STDIN that comes in pieces of so many bytes, for `fuzz/`; how many rows they are, `None` where they are none. The
+/// remainder of `form` by 3 is the format (text, csv, binary), what is left of it one of eight tables.
+pub fn decode_copy(form: u8, data: &[u8], piece: usize) -> Option<usize> {
+    copy::decode(form, data, piece)
+}
+
 /// Serves clients until `shutdown`, with the default limits.
 pub async fn serve(
     listener: TcpListener,

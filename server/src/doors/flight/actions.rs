@@ -19,7 +19,9 @@ use tonic::Status;
 
 use super::{
     client::{Cancel, Client, Statement},
-    service, session_options, statement, wire,
+    service,
+    session_options::{self, SetSessionOptionsRequest},
+    statement, wire,
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -39,44 +41,73 @@ pub(super) const LIST: [(&str, &str); 7] = [
     (CLOSE_SESSION, "Ends the session and everything in it."),
 ];
 
-/// Carries an action out; gives the body of its answer where it has one.
-pub(super) async fn act(client: &Arc<Client>, action: Action) -> Result<Option<Bytes>, Status> {
-    let body = match action.r#type.as_str() {
-        "CreatePreparedStatement" => Some(create(client, unpack(&action)?).await?),
-        "ClosePreparedStatement" => {
-            let request: ActionClosePreparedStatementRequest = unpack(&action)?;
+/// What an action asks for.
+pub(super) enum Asked {
+    Create(ActionCreatePreparedStatementRequest),
+    Forget(ActionClosePreparedStatementRequest),
+    /// As older clients ask for it, and hear of it.
+    CancelQuery(FlightInfo),
+    CancelFlight(FlightInfo),
+    SetOptions(SetSessionOptionsRequest),
+    GetOptions,
+    CloseSession,
+}
+
+impl Asked {
+    /// Reads an action, or says why it is none.
+    pub(super) fn of(action: &Action) -> Result<Self> {
+        let body = action.body.clone();
+        Ok(match action.r#type.as_str() {
+            "CreatePreparedStatement" => Self::Create(unpack(action)?),
+            "ClosePreparedStatement" => Self::Forget(unpack(action)?),
+            "CancelQuery" => {
+                let request: ActionCancelQueryRequest = unpack(action)?;
+                let info = FlightInfo::decode(request.info);
+                Self::CancelQuery(info.map_err(|e| malformed(action, &e))?)
+            }
+            "CancelFlightInfo" => {
+                let request = CancelFlightInfoRequest::decode(body);
+                let request = request.map_err(|e| malformed(action, &e))?;
+                Self::CancelFlight(request.info.unwrap_or_default())
+            }
+            "SetSessionOptions" => {
+                let request = SetSessionOptionsRequest::decode(body);
+                Self::SetOptions(request.map_err(|e| malformed(action, &e))?)
+            }
+            "GetSessionOptions" => Self::GetOptions,
+            CLOSE_SESSION => Self::CloseSession,
+            "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
+                return Err(no_transactions());
+            }
+            other => return Err(service::unsupported("action", other)),
+        })
+    }
+}
+
+/// Carries out what is asked for; gives the body of its answer where it has one.
+pub(super) async fn act(client: &Arc<Client>, asked: Asked) -> Result<Option<Bytes>, Status> {
+    let body = match asked {
+        Asked::Create(request) => Some(create(client, request).await?),
+        Asked::Forget(request) => {
             client.forget(&request.prepared_statement_handle);
             None
         }
-        "CancelQuery" => {
-            let request: ActionCancelQueryRequest = unpack(&action)?;
-            let info = FlightInfo::decode(request.info).map_err(|e| malformed(&action, &e))?;
+        Asked::CancelQuery(info) => {
             // This older message and CancelStatus number their outcomes alike.
             let result = cancel(client, &info) as i32;
             Some(ActionCancelQueryResult { result }.as_any().encode_to_vec())
         }
-        "CancelFlightInfo" => {
-            let request = CancelFlightInfoRequest::decode(action.body.clone())
-                .map_err(|e| malformed(&action, &e))?;
-            let status = cancel(client, &request.info.unwrap_or_default());
-            Some(CancelFlightInfoResult::new(status).encode_to_vec())
+        Asked::CancelFlight(info) => {
+            Some(CancelFlightInfoResult::new(cancel(client, &info)).encode_to_vec())
         }
-        "SetSessionOptions" => {
-            let request = session_options::SetSessionOptionsRequest::decode(action.body.clone())
-                .map_err(|e| malformed(&action, &e))?;
-            Some(
-                session_options::set(&client.session, request)
-                    .await
-                    .encode_to_vec(),
-            )
-        }
-        "GetSessionOptions" => Some(session_options::get(&client.session).encode_to_vec()),
+        Asked::SetOptions(request) => Some(
+            session_options::set(&client.session, request)
+                .await
+                .encode_to_vec(),
+        ),
+        Asked::GetOptions => Some(session_options::get(&client.session).encode_to_vec()),
         // The registry has ended it already.
-        CLOSE_SESSION => Some(session_options::CloseSessionResult::closed().encode_to_vec()),
-        "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
-            return Err(no_transactions().into());
-        }
-        other => return Err(service::unsupported("action", other).into()),
+        Asked::CloseSession => Some(session_options::CloseSessionResult::closed().encode_to_vec()),
     };
     Ok(body.map(Bytes::from))
 }

@@ -12,14 +12,16 @@ use arrow::{
 };
 use arrow_flight::{
     FlightData,
-    decode::FlightRecordBatchStream,
     error::FlightError,
     sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption},
 };
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::Stream;
 use tonic::{Code, Status};
 
-use super::{MAX_MESSAGE_BYTES, actions::refuse_transaction, session_options::check_catalog};
+use super::{
+    MAX_MESSAGE_BYTES, actions::refuse_transaction, batches::Batches,
+    session_options::check_catalog,
+};
 use crate::{
     catalog::{QualifiedName, TEMP_SCHEMA},
     error::{Error, Result, SqlState},
@@ -30,6 +32,11 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+
+/// About the bytes of what is put into the table's columns at a time.
+const FITTED_BYTES: usize = 4 * MAX_MESSAGE_BYTES;
+/// About the bytes of a value there.
+const VALUE_BYTES: usize = 16;
 
 /// Writes what the client sends into the table that its command names; how many rows they were.
 pub(super) async fn ingest(
@@ -42,11 +49,9 @@ pub(super) async fn ingest(
     let name = named(session, &command)?;
     let running = session.start_of(&format!("INGEST INTO {}", ident(&command.table)));
     // The command may come with the schema, or ahead of it.
-    let head = (!first.data_header.is_empty()).then_some(Ok(first));
-    let messages = stream::iter(head).chain(rest).map_err(FlightError::from);
-    let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
+    let mut batches = Batches::new(first, rest);
     let mut next = running
-        .race(async { batches.try_next().await.map_err(unreadable) })
+        .race(async { batches.next().await.map_err(unreadable) })
         .await?;
     let Some(schema) = batches.schema().cloned() else {
         return Err(Error::user(
@@ -61,8 +66,10 @@ pub(super) async fn ingest(
         let mut append = target.begin(Arc::clone(session)).await?;
         let table = append.schema();
         while let Some(batch) = next {
-            append.push(fitted(&batch, &table, &name)?).await?;
-            next = batches.try_next().await.map_err(unreadable)?;
+            for piece in pieces(&batch, table.fields().len()) {
+                append.push(fitted(&piece, &table, &name)?).await?;
+            }
+            next = batches.next().await.map_err(unreadable)?;
         }
         append.flush().await?;
         Ok::<_, Status>(append)
@@ -156,7 +163,7 @@ fn quoted(name: &QualifiedName) -> String {
 }
 
 /// The statement that makes a table of these columns.
-fn create_text(name: &QualifiedName, schema: &Schema) -> Result<String> {
+pub(super) fn create_text(name: &QualifiedName, schema: &Schema) -> Result<String> {
     // What comes without a null now may come with one next time.
     let fields = schema.fields().iter();
     let fields: Vec<_> = fields
@@ -170,8 +177,23 @@ fn create_text(name: &QualifiedName, schema: &Schema) -> Result<String> {
     Ok(format!("CREATE {kind} {} ({columns})", quoted(name)))
 }
 
+/// The batch in pieces that so many columns bear: one of nulls has few bytes, whatever its rows. Most batches are one piece.
+pub(super) fn pieces(batch: &RecordBatch, columns: usize) -> impl Iterator<Item = RecordBatch> {
+    let step = (FITTED_BYTES / (VALUE_BYTES * columns.max(1))).max(1);
+    let rows = batch.num_rows();
+    let count = rows.div_ceil(step).max(1);
+    (0..count).map(move |piece| {
+        let from = piece * step;
+        batch.slice(from, step.min(rows - from))
+    })
+}
+
 /// A batch in all columns of the table.
-fn fitted(batch: &RecordBatch, table: &SchemaRef, name: &QualifiedName) -> Result<RecordBatch> {
+pub(super) fn fitted(
+    batch: &RecordBatch,
+    table: &SchemaRef,
+    name: &QualifiedName,
+) -> Result<RecordBatch> {
     let given = batch.schema();
     if let Some(unknown) = given
         .fields()
@@ -218,7 +240,7 @@ fn fitted(batch: &RecordBatch, table: &SchemaRef, name: &QualifiedName) -> Resul
 }
 
 /// What the client sent cannot be read; an error of the connection itself passes as it is.
-fn unreadable(error: FlightError) -> Status {
+pub(super) fn unreadable(error: FlightError) -> Status {
     match error {
         // It says so of a message's length before any of the message is taken.
         FlightError::Tonic(status) if status.code() == Code::OutOfRange => Error::user(

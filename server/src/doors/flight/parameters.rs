@@ -5,17 +5,19 @@ use arrow::{
     compute::{CastOptions, cast_with_options},
     datatypes::DataType,
 };
-use arrow_flight::{FlightData, decode::FlightRecordBatchStream, error::FlightError};
+use arrow_flight::{FlightData, error::FlightError};
 use datafusion::scalar::ScalarValue;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::Stream;
 use tonic::Status;
 
-use super::statement::Row;
+use super::{batches::Batches, statement::Row};
 use crate::error::{Error, Result, SqlState};
 
 /// Bounds of what is held for one binding.
 const MAX_ROWS: usize = 100_000;
 const MAX_BYTES: usize = 64 << 20;
+/// Nulls have no bytes in a batch, but each is a value in a row.
+const MAX_VALUES: usize = 16 << 20;
 
 /// Reads the batches behind the first message of a DoPut, which carries the command and may carry the schema; `None` when nothing was bound.
 pub(super) async fn read(
@@ -23,17 +25,18 @@ pub(super) async fn read(
     rest: impl Stream<Item = std::result::Result<FlightData, Status>> + Send + 'static,
 ) -> Result<Option<Vec<RecordBatch>>, Status> {
     // A client without parameters sends the command alone.
-    let head = (!first.data_header.is_empty()).then_some(Ok(first));
-    let messages = stream::iter(head).chain(rest).map_err(FlightError::from);
-    let mut batches = FlightRecordBatchStream::new_from_flight_data(messages);
-    let (mut kept, mut rows, mut bytes) = (vec![], 0, 0);
-    while let Some(batch) = batches.try_next().await.map_err(malformed)? {
+    let mut batches = Batches::new(first, rest);
+    let (mut kept, mut rows, mut bytes, mut values) = (vec![], 0, 0, 0);
+    while let Some(batch) = batches.next().await.map_err(malformed)? {
         rows += batch.num_rows();
         bytes += batch.get_array_memory_size();
-        if rows > MAX_ROWS || bytes > MAX_BYTES {
+        values += batch.num_rows() * batch.num_columns();
+        if rows > MAX_ROWS || bytes > MAX_BYTES || values > MAX_VALUES {
             return Err(Error::user(
                 SqlState::ProgramLimitExceeded,
-                format!("more than {MAX_ROWS} rows or 64 MiB of parameters in one call"),
+                format!(
+                    "more than {MAX_ROWS} rows, {MAX_VALUES} values or 64 MiB of parameters in one call"
+                ),
             )
             .with_hint("Bind them in several calls.")
             .into());

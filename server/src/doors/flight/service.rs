@@ -224,7 +224,8 @@ impl FlightService for FlightDoor {
         if request.get_ref().r#type == actions::CLOSE_SESSION {
             self.registry.close(&client, request.extensions());
         }
-        let answer = actions::act(&client, request.into_inner()).await?;
+        let asked = actions::Asked::of(request.get_ref())?;
+        let answer = actions::act(&client, asked).await?;
         let results = answer
             .into_iter()
             .map(|body| Ok(arrow_flight::Result { body }));
@@ -319,7 +320,7 @@ fn put_result(record_count: i64) -> PutResult {
     }
 }
 
-fn command(bytes: &Bytes) -> Result<Command, Status> {
+pub(super) fn command(bytes: &Bytes) -> Result<Command, Status> {
     let malformed = |e: String| {
         Error::user(
             SqlState::FeatureNotSupported,

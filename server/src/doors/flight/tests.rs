@@ -1,6 +1,7 @@
 //! The door from the client's side, over a real connection.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod decoder;
 mod flow;
 mod lifecycle;
 mod listings;
