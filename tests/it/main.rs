@@ -40,6 +40,7 @@ mod parameters;
 mod places;
 mod postgres;
 mod rebuild;
+mod refresh;
 mod refusals;
 mod replay;
 mod rights;
