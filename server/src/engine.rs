@@ -474,7 +474,8 @@ impl Engine {
     pub(crate) fn put_table(&self, name: QualifiedName, table: RunningTable) {
         self.closed.write().remove(&name);
         let next = table.tables.clone();
-        if let Some(last) = self.running.write().tables.insert(name, table) {
+        let last = self.change_tables(|tables| tables.insert(name, table));
+        if let Some(last) = last {
             for (last, next) in [
                 (last.tables.table, next.table),
                 (last.tables.late, next.late),
@@ -489,7 +490,18 @@ impl Engine {
 
     pub(crate) fn take_table(&self, name: &QualifiedName) -> Option<RunningTable> {
         self.closed.write().remove(name);
-        self.running.write().tables.remove(name)
+        self.change_tables(|tables| tables.remove(name))
+    }
+
+    fn change_tables<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<QualifiedName, RunningTable>) -> T,
+    ) -> T {
+        let mut running = self.running.write();
+        let changed = change(&mut running.tables);
+        let streams = running.tables.values().any(|table| table.job.is_some());
+        self.ad_hoc.beside_streams(streams);
+        changed
     }
 
     pub(crate) fn put_stream(&self, name: QualifiedName, stream: Arc<StreamRuntime>) {

@@ -52,6 +52,8 @@ pub struct AdHocMetrics {
     pub running: Gauge,
     /// They wait for one.
     pub waiting: Gauge,
+    /// They have been at work for long.
+    pub long: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -140,6 +142,11 @@ impl Metrics {
             "ad_hoc_statements_waiting",
             "Ad-hoc statements that wait for a turn",
             ad_hoc.waiting.clone(),
+        );
+        registry.register(
+            "ad_hoc_statements_long",
+            "Ad-hoc statements that have been at work for more than a second; while there are any, one processor is left to streams",
+            ad_hoc.long.clone(),
         );
         registry.register_collector(Box::new(Process::new()));
         Self {

@@ -5,8 +5,9 @@
 //! switch of threads. When very many run at a time the others wait for a turn: one that has given a batch and not got rid of it (a slow
 //! client, a cursor) gives its turn away meanwhile. No role has all turns, or its long queries would keep everybody else's waiting. Who waits
 //! is told by its session's activity and counted, and whoever asks for that does not wait. Long statements are planned here too: that cannot
-//! be stopped on the way, only left alone.
+//! be stopped on the way, only left alone. While one has been at work for long beside a stream, one processor is left to others.
 
+mod processors;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Weak},
     thread,
+    time::{Duration, Instant},
 };
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -38,6 +40,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use self::processors::Processors;
 use crate::{
     activity::Activity,
     error::{Error, SqlState},
@@ -62,6 +65,9 @@ const RUNNING: usize = 16;
 /// Plannings at a time, for each processor: fewer than threads, whoever still waits for them.
 const PLANNING: usize = 2;
 
+/// How long a statement is at work until it is a long one: from then on it leaves one processor to others.
+const LONG: Duration = Duration::from_secs(1);
+
 /// Batches on their way to whoever asked.
 const AHEAD: usize = 2;
 
@@ -75,6 +81,7 @@ pub(crate) struct AdHoc {
     runtime: Option<Runtime>,
     places: Places,
     planning: Arc<Semaphore>,
+    processors: Arc<Processors>,
     metrics: AdHocMetrics,
 }
 
@@ -122,11 +129,17 @@ impl AdHoc {
     /// Starts them.
     pub(super) fn new(metrics: AdHocMetrics) -> std::result::Result<Self, Error> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
+        let where_they_run = Arc::new(Processors::new(metrics.long.clone()));
+        let (entered, left) = (Arc::clone(&where_they_run), Arc::clone(&where_they_run));
         let runtime = Builder::new_multi_thread()
             .worker_threads(processors * THREADS)
             .thread_name("ad-hoc")
             .thread_stack_size(STACK_BYTES)
-            .on_thread_start(give_way)
+            .on_thread_start(move || {
+                give_way();
+                entered.enter();
+            })
+            .on_thread_stop(move || left.leave())
             .enable_all()
             .build()
             .map_err(|error| {
@@ -139,8 +152,14 @@ impl AdHoc {
             runtime: Some(runtime),
             places: Places::new(processors * RUNNING),
             planning: Arc::new(Semaphore::new(processors * PLANNING)),
+            processors: where_they_run,
             metrics,
         })
+    }
+
+    /// Whether there are streams that long statements leave a processor to.
+    pub(super) fn beside_streams(&self, streams: bool) {
+        self.processors.beside_streams(streams);
     }
 
     /// Runs a plan; its rows. They end with the stream that this gives.
@@ -167,8 +186,10 @@ impl AdHoc {
         let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
             return Err(lost());
         };
+        let processors = Arc::clone(&self.processors);
         let task = runtime.spawn(async move {
             let _place = place;
+            let _watched = watch(processors, LONG);
             work.await
         });
         task.await.map_err(|_| lost())
@@ -187,7 +208,10 @@ impl AdHoc {
         let (out, rows) = mpsc::channel(AHEAD);
         let turns = match admission {
             Admission::AtOnce => None,
-            Admission::InTurn(session) => Some(Turns::of(session, &self.places, &self.metrics)),
+            Admission::InTurn(session) => {
+                let (places, metrics) = (&self.places, &self.metrics);
+                Some(Turns::of(session, places, &self.processors, metrics))
+            }
         };
         let task = runtime.spawn(run(start, turns, begun, out));
         let task = Task(task);
@@ -233,11 +257,11 @@ impl Drop for Task {
 
 async fn run(
     start: impl Future<Output = Result<SendableRecordBatchStream>> + Send,
-    turns: Option<Turns>,
+    mut turns: Option<Turns>,
     begun: oneshot::Sender<Result<SchemaRef>>,
     out: mpsc::Sender<Result<RecordBatch>>,
 ) {
-    let mut turn = next(turns.as_ref()).await;
+    let mut turn = next(turns.as_mut()).await;
     let mut stream = match start.await {
         Ok(stream) => stream,
         Err(error) => {
@@ -251,27 +275,41 @@ async fn run(
             Ok(()) => {}
             Err(TrySendError::Closed(_)) => return,
             Err(TrySendError::Full(batch)) => {
-                drop(turn);
+                if let (Some(turns), Some(turn)) = (&mut turns, turn) {
+                    turns.give_back(turn);
+                }
                 if out.send(batch).await.is_err() {
                     return;
                 }
-                turn = next(turns.as_ref()).await;
+                turn = next(turns.as_mut()).await;
             }
         }
     }
 }
 
 /// The next turn, of one that needs any.
-async fn next(turns: Option<&Turns>) -> Option<Turn> {
+async fn next(turns: Option<&mut Turns>) -> Option<Turn> {
     turns?.next().await
+}
+
+/// Makes a statement a long one when it has been at work for so much longer, unless this is dropped before.
+fn watch(processors: Arc<Processors>, longer: Duration) -> Task {
+    Task(tokio::spawn(async move {
+        tokio::time::sleep(longer).await;
+        let _until_dropped = processors.long();
+        std::future::pending::<()>().await;
+    }))
 }
 
 /// Where a query gets its turns.
 struct Turns {
     all: Arc<Semaphore>,
     own: Arc<Semaphore>,
+    processors: Arc<Processors>,
     metrics: AdHocMetrics,
     session: Arc<Activity>,
+    /// How long the turns took that it has given back.
+    ran: Duration,
 }
 
 /// A place among those of the role, and one among all.
@@ -279,17 +317,24 @@ type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Turns {
     /// Those of a session's queries.
-    fn of(session: &Arc<Activity>, places: &Places, metrics: &AdHocMetrics) -> Self {
+    fn of(
+        session: &Arc<Activity>,
+        places: &Places,
+        processors: &Arc<Processors>,
+        metrics: &AdHocMetrics,
+    ) -> Self {
         Self {
             all: Arc::clone(&places.all),
             own: places.of(session.user()),
+            processors: Arc::clone(processors),
             metrics: metrics.clone(),
             session: Arc::clone(session),
+            ran: Duration::ZERO,
         }
     }
 
     /// The next one. Nobody closes the semaphores.
-    async fn next(&self) -> Option<Turn> {
+    async fn next(&mut self) -> Option<Turn> {
         let permits = match self.at_once() {
             Some(permits) => permits,
             None => {
@@ -300,10 +345,18 @@ impl Turns {
                 (own, Arc::clone(&self.all).acquire_owned().await.ok()?)
             }
         };
+        let processors = Arc::clone(&self.processors);
         Some(Turn {
+            since: Instant::now(),
+            _watched: watch(processors, LONG.saturating_sub(self.ran)),
             _counted: Counted::of(&self.metrics.running),
             _permits: permits,
         })
+    }
+
+    /// Ends a turn before the query does.
+    fn give_back(&mut self, turn: Turn) {
+        self.ran += turn.since.elapsed();
     }
 
     fn at_once(&self) -> Option<Permits> {
@@ -314,6 +367,8 @@ impl Turns {
 
 /// A query's turn, over when it is dropped.
 struct Turn {
+    since: Instant,
+    _watched: Task,
     _counted: Counted,
     _permits: Permits,
 }

@@ -9,28 +9,29 @@ use tokio::time::timeout;
 use super::*;
 use crate::{activity::Activities, clock::SystemClock, session::Door};
 
-#[test]
-fn no_role_has_all_turns() {
+#[tokio::test]
+async fn no_role_has_all_turns() {
     let activities = Activities::new(Arc::new(SystemClock));
     let (places, metrics) = (Places::new(4), AdHocMetrics::default());
+    let processors = Arc::new(Processors::new(metrics.long.clone()));
     let turns = |role: &str| {
         let session = activities.enter(role, Door::Postgres);
-        Turns::of(&session, &places, &metrics)
+        Turns::of(&session, &places, &processors, &metrics)
     };
-    let next = |turns: &Turns| turns.next().now_or_never().flatten();
+    let next = |turns: &mut Turns| turns.next().now_or_never().flatten();
     // Whatever sessions it has.
-    let mut anns: Vec<_> = (0..3).map(|_| next(&turns("ann")).unwrap()).collect();
-    let ann = turns("ann");
-    assert!(next(&ann).is_none());
-    let bob = turns("bob");
-    let bobs = next(&bob).unwrap();
-    assert!(next(&bob).is_none(), "there are four");
+    let mut anns: Vec<_> = (0..3).map(|_| next(&mut turns("ann")).unwrap()).collect();
+    let mut ann = turns("ann");
+    assert!(next(&mut ann).is_none());
+    let mut bob = turns("bob");
+    let bobs = next(&mut bob).unwrap();
+    assert!(next(&mut bob).is_none(), "there are four");
     assert_eq!(metrics.running.get(), 4);
     anns.pop();
-    let second = next(&bob).unwrap();
-    assert!(next(&ann).is_none());
+    let second = next(&mut bob).unwrap();
+    assert!(next(&mut ann).is_none());
     drop((bobs, second));
-    assert!(next(&ann).is_some());
+    assert!(next(&mut ann).is_some());
     assert_eq!(metrics.waiting.get(), 0);
 }
 
@@ -60,6 +61,51 @@ async fn what_is_planned_goes_on_when_nobody_waits_any_more() {
     let ended = timeout(Duration::from_secs(10), ended).await;
     assert_eq!(ended.unwrap().unwrap(), 7);
     assert_eq!(ad_hoc.apart(async { 8 }).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn a_statement_is_a_long_one_after_a_second_of_work() {
+    let metrics = AdHocMetrics::default();
+    let ad_hoc = AdHoc::new(metrics.clone()).unwrap();
+    let (go, wait) = oneshot::channel::<()>();
+    let work = ad_hoc.apart(async move { wait.await.unwrap() });
+    let told = async {
+        let begun = Instant::now();
+        while metrics.long.get() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(begun.elapsed() >= LONG);
+        go.send(()).unwrap();
+        while metrics.long.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let both = async { tokio::join!(work, told).0 };
+    timeout(Duration::from_secs(30), both)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn turns_that_were_given_back_count_as_work() {
+    let activities = Activities::new(Arc::new(SystemClock));
+    let (places, metrics) = (Places::new(4), AdHocMetrics::default());
+    let processors = Arc::new(Processors::new(metrics.long.clone()));
+    let session = activities.enter("ann", Door::Postgres);
+    let mut turns = Turns::of(&session, &places, &processors, &metrics);
+    let turn = turns.next().await.unwrap();
+    turns.give_back(turn);
+    // A client that takes its time is no work.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(turns.ran < LONG);
+    turns.ran = LONG;
+    let turn = turns.next().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(metrics.long.get(), 1);
+    drop(turn);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(metrics.long.get(), 0);
 }
 
 /// The nice value and the slice are what the kernel says of the thread; kernels before 6.12 tell no slice.

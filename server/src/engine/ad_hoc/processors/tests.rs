@@ -1,0 +1,46 @@
+//! Threads keep off a processor while there is a reason to, those that come meanwhile too.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{sync::mpsc, thread};
+
+use super::*;
+
+/// A thread that has entered; it leaves when the sender is dropped.
+fn enter(processors: &Arc<Processors>) -> (Thread, mpsc::Sender<()>) {
+    let (told, tells) = mpsc::channel();
+    let (stay, stays) = mpsc::channel::<()>();
+    let processors = Arc::clone(processors);
+    thread::spawn(move || {
+        processors.enter();
+        told.send(Thread::this()).unwrap();
+        let _ = stays.recv();
+        processors.leave();
+    });
+    (tells.recv().unwrap(), stay)
+}
+
+#[test]
+fn a_processor_is_spared_while_a_statement_is_long_at_work_beside_a_stream() {
+    let gauge = Gauge::default();
+    let processors = Arc::new(Processors::new(gauge.clone()));
+    let all = Thread::this().count();
+    // On a machine of one nothing changes.
+    let rest = (all - 1).max(1);
+    let (thread, _stays) = enter(&processors);
+    let long = processors.long();
+    assert_eq!((thread.count(), gauge.get()), (all, 1), "no stream");
+    processors.beside_streams(true);
+    assert_eq!(thread.count(), rest);
+    let (later, _later_stays) = enter(&processors);
+    assert_eq!(later.count(), rest);
+    let second = processors.long();
+    drop(long);
+    assert_eq!((thread.count(), gauge.get()), (rest, 1));
+    drop(second);
+    assert_eq!((thread.count(), later.count(), gauge.get()), (all, all, 0));
+    let _long = processors.long();
+    assert_eq!(thread.count(), rest);
+    processors.beside_streams(false);
+    assert_eq!(thread.count(), all);
+    assert_eq!(Thread::this().count(), all, "others are left alone");
+}
