@@ -61,18 +61,29 @@ fn mib(pages: u64) -> f64 {
 
 /// Seconds of processor time of one process so far; 0 where it is gone.
 pub fn cpu_s(pid: u32) -> f64 {
-    Stat::of(pid).map_or(0.0, |stat| seconds(stat.ticks))
+    let mut clock = 0;
+    // SAFETY: the clock's number is written to a place of ours that lives as long as the call.
+    let known = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &raw mut clock) } == 0;
+    // who has ended, and is not waited for yet, has its ticks alone
+    let exact = known.then(|| read_clock(clock)).flatten();
+    exact
+        .or_else(|| Stat::of(pid).map(|stat| seconds(stat.ticks)))
+        .unwrap_or(0.0)
 }
 
-/// The same of this process, finer than ticks.
+/// The same of this process.
 pub fn own_cpu_s() -> f64 {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID).unwrap_or(0.0)
+}
+
+fn read_clock(clock: libc::clockid_t) -> Option<f64> {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the clock is written to a place of ours that lives as long as the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    // SAFETY: the time is written to a place of ours that lives as long as the call.
+    let read = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
+    read.then_some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
 }
 
 #[derive(Debug)]

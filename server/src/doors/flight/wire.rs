@@ -11,12 +11,11 @@ use arrow::{
     compute::cast,
     datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
     error::ArrowError,
+    ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions},
 };
-use arrow_flight::{
-    FlightData, IpcMessage, SchemaAsIpc, encode::FlightDataEncoderBuilder, error::FlightError,
-};
+use arrow_flight::{FlightData, IpcMessage, SchemaAsIpc};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, future::ready, stream};
 use tonic::Status;
 
 use crate::{
@@ -87,18 +86,51 @@ pub(super) fn encode(
     batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
 ) -> impl Stream<Item = std::result::Result<FlightData, Status>> + Send + 'static {
     let wire = schema(from);
-    let to = Arc::clone(&wire);
-    let pieces = batches
-        .map(move |batch| batch.and_then(|batch| convert(&batch, &to)))
+    let mut encoder = Encoder::new();
+    let announced = SchemaAsIpc::new(&wire, &encoder.options).into();
+    let messages = batches
+        .map(move |batch| batch.and_then(|batch| convert(&batch, &wire)))
         .map_ok(|batch| stream::iter(pieces(batch).map(Ok::<_, Error>)))
         .try_flatten()
-        .map_err(|error| FlightError::from(Status::from(error)));
-    FlightDataEncoderBuilder::new()
-        .with_schema(wire)
-        // Pieces are cut to size already; the encoder's own measure counts whole buffers behind small slices.
-        .with_max_flight_data_size(usize::MAX)
-        .build(pieces)
-        .map_err(Status::from)
+        .map(move |piece| piece.and_then(|piece| encoder.encode(&piece)))
+        .map_err(Status::from);
+    stream::once(ready(Ok(announced))).chain(messages)
+}
+
+/// Makes messages. The buffer of the next one is as large as the last was from the beginning: batches of a result are alike, and a buffer that
+/// grows is copied each time.
+struct Encoder {
+    options: IpcWriteOptions,
+    generator: IpcDataGenerator,
+    /// Of no dictionary: none travels.
+    dictionaries: DictionaryTracker,
+    context: IpcWriteContext,
+}
+
+impl Encoder {
+    fn new() -> Self {
+        let mut context = IpcWriteContext::default();
+        context.set_reserve_scratch(true);
+        Self {
+            options: IpcWriteOptions::default(),
+            generator: IpcDataGenerator::default(),
+            dictionaries: DictionaryTracker::new(false),
+            context,
+        }
+    }
+
+    fn encode(&mut self, piece: &RecordBatch) -> Result<FlightData> {
+        let (_, message) = self
+            .generator
+            .encode(
+                piece,
+                &mut self.dictionaries,
+                &self.options,
+                &mut self.context,
+            )
+            .map_err(|e| Error::internal(format!("rows cannot be sent: {e}")))?;
+        Ok(message.into())
+    }
 }
 
 fn convert(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch> {
