@@ -207,9 +207,15 @@ impl Splits {
             .sum()
     }
 
-    /// Whether every split is bounded and at its end (false before the first split).
+    /// Whether every split is bounded and at its end (false before each stream has told its splits).
     pub fn all_finished(&self) -> bool {
-        !self.states.is_empty() && self.states.values().all(|state| state.finished)
+        self.all_streams_are_there() && self.states.values().all(|state| state.finished)
+    }
+
+    /// Each stream has one split at least, and tells all that it has at first before anything of them.
+    fn all_streams_are_there(&self) -> bool {
+        let there: BTreeSet<u16> = self.states.keys().map(|split| split.stream).collect();
+        there.len() >= self.idle_timeouts.len().max(1)
     }
 }
 

@@ -88,3 +88,22 @@ fn a_pause_restarts_the_silence() {
     splits.end_is(&split(0), 5);
     assert!(splits.excluded(|_| true).is_empty());
 }
+
+#[test]
+fn a_query_is_not_at_its_end_before_all_its_streams_have_begun() {
+    let now = Instant::now();
+    let mut splits = Splits::new(vec![TIMEOUT, TIMEOUT]);
+    assert!(!splits.all_finished());
+    splits.found(at(0, 0), 5, now);
+    splits.finished(&split(0));
+    assert!(
+        !splits.all_finished(),
+        "the second has not told its splits yet"
+    );
+    let mut second = at(0, 0);
+    second.split.stream = 1;
+    splits.found(second.clone(), 5, now);
+    assert!(!splits.all_finished());
+    splits.finished(&second.split);
+    assert!(splits.all_finished());
+}
