@@ -38,13 +38,14 @@ impl Processors {
         }
     }
 
-    /// The calling thread is one of ad-hoc queries from now on.
+    /// The calling thread is one of ad-hoc queries from now on. It begins on the processors of the thread that started it, which may have been
+    /// fewer then.
     pub(super) fn enter(&self) {
         let thread = Thread::this();
         let mut state = self.state.lock();
         state.threads.insert(thread);
-        if let Some(spared) = self.spared.as_ref().filter(|_| state.sparing) {
-            spared.keep(thread, true);
+        if let Some(spared) = &self.spared {
+            spared.keep(thread, state.sparing);
         }
     }
 

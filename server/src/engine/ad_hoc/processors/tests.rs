@@ -44,3 +44,30 @@ fn a_processor_is_spared_while_a_statement_is_long_at_work_beside_a_stream() {
     assert_eq!(thread.count(), all);
     assert_eq!(Thread::this().count(), all, "others are left alone");
 }
+
+#[test]
+fn a_thread_that_was_started_by_one_on_fewer_processors_has_all_of_them() {
+    let processors = Arc::new(Processors::new(Gauge::default()));
+    let all = Thread::this().count();
+    processors.beside_streams(true);
+    let long = processors.long();
+    let (go, wait) = mpsc::channel::<()>();
+    let of_first = Arc::clone(&processors);
+    let first = thread::spawn(move || {
+        of_first.enter();
+        let of_second = Arc::clone(&of_first);
+        let second = thread::spawn(move || {
+            wait.recv().unwrap();
+            of_second.enter();
+            let count = Thread::this().count();
+            of_second.leave();
+            count
+        });
+        of_first.leave();
+        second
+    });
+    let second = first.join().unwrap();
+    drop(long);
+    go.send(()).unwrap();
+    assert_eq!(second.join().unwrap(), all);
+}
