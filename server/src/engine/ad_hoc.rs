@@ -31,7 +31,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{self, error::TrySendError},
@@ -186,10 +186,10 @@ impl AdHoc {
         let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
             return Err(lost());
         };
-        let processors = Arc::clone(&self.processors);
+        // From here: what a thread of the runtime spawns may wait until that thread is free, which planning keeps.
+        let watched = watch(runtime.handle(), Arc::clone(&self.processors), LONG);
         let task = runtime.spawn(async move {
-            let _place = place;
-            let _watched = watch(processors, LONG);
+            let _held = (place, watched);
             work.await
         });
         task.await.map_err(|_| lost())
@@ -293,9 +293,10 @@ async fn next(turns: Option<&mut Turns>) -> Option<Turn> {
 }
 
 /// Makes a statement a long one when it has been at work for so much longer, unless this is dropped before.
-fn watch(processors: Arc<Processors>, longer: Duration) -> Task {
-    Task(tokio::spawn(async move {
-        tokio::time::sleep(longer).await;
+fn watch(on: &Handle, processors: Arc<Processors>, longer: Duration) -> Task {
+    let from = Instant::now() + longer;
+    Task(on.spawn(async move {
+        tokio::time::sleep_until(from.into()).await;
         let _until_dropped = processors.long();
         std::future::pending::<()>().await;
     }))
@@ -348,7 +349,11 @@ impl Turns {
         let processors = Arc::clone(&self.processors);
         Some(Turn {
             since: Instant::now(),
-            _watched: watch(processors, LONG.saturating_sub(self.ran)),
+            _watched: watch(
+                &Handle::current(),
+                processors,
+                LONG.saturating_sub(self.ran),
+            ),
             _counted: Counted::of(&self.metrics.running),
             _permits: permits,
         })

@@ -63,28 +63,31 @@ async fn what_is_planned_goes_on_when_nobody_waits_any_more() {
     assert_eq!(ad_hoc.apart(async { 8 }).await.unwrap(), 8);
 }
 
+/// Waits until so many statements are long ones.
+async fn until_long(metrics: &AdHocMetrics, statements: i64) {
+    let reached = async {
+        while metrics.long.get() != statements {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), reached).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_statement_is_a_long_one_after_a_second_of_work() {
     let metrics = AdHocMetrics::default();
     let ad_hoc = AdHoc::new(metrics.clone()).unwrap();
-    let (go, wait) = oneshot::channel::<()>();
-    let work = ad_hoc.apart(async move { wait.await.unwrap() });
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let begun = Instant::now();
+    // Keeps its thread, as planning does.
+    let work = ad_hoc.apart(async move { wait.recv().unwrap() });
     let told = async {
-        let begun = Instant::now();
-        while metrics.long.get() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until_long(&metrics, 1).await;
         assert!(begun.elapsed() >= LONG);
         go.send(()).unwrap();
-        while metrics.long.get() > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until_long(&metrics, 0).await;
     };
-    let both = async { tokio::join!(work, told).0 };
-    timeout(Duration::from_secs(30), both)
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::join!(work, told).0.unwrap();
 }
 
 #[tokio::test]
@@ -95,17 +98,14 @@ async fn turns_that_were_given_back_count_as_work() {
     let session = activities.enter("ann", Door::Postgres);
     let mut turns = Turns::of(&session, &places, &processors, &metrics);
     let turn = turns.next().await.unwrap();
+    thread::sleep(Duration::from_millis(5));
     turns.give_back(turn);
-    // A client that takes its time is no work.
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(turns.ran < LONG);
+    assert!(turns.ran >= Duration::from_millis(5));
     turns.ran = LONG;
     let turn = turns.next().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(metrics.long.get(), 1);
+    until_long(&metrics, 1).await;
     drop(turn);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(metrics.long.get(), 0);
+    until_long(&metrics, 0).await;
 }
 
 /// The nice value and the slice are what the kernel says of the thread; kernels before 6.12 tell no slice.
