@@ -61,9 +61,6 @@ pub(super) fn from_binary(bytes: &[u8]) -> Option<ScalarValue> {
     while carried > meant && unscaled % 10 == 0 {
         unscaled /= 10;
         carried -= 1;
-        if unscaled == 0 {
-            carried = carried.min(meant);
-        }
     }
     // `1000.00` travels as one group; its zeros behind the point are meant.
     while carried < meant
