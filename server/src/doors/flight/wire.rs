@@ -97,8 +97,7 @@ pub(super) fn encode(
     stream::once(ready(Ok(announced))).chain(messages)
 }
 
-/// Makes messages. The buffer of the next one is as large as the last was from the beginning: batches of a result are alike, and a buffer that
-/// grows is copied each time.
+/// Makes messages. A buffer begins as large as the last one became: batches of a result are alike, and a buffer that grows is copied each time.
 struct Encoder {
     options: IpcWriteOptions,
     generator: IpcDataGenerator,
