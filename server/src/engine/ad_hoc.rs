@@ -186,8 +186,7 @@ impl AdHoc {
         let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
             return Err(lost());
         };
-        // From here: what a thread of the runtime spawns may wait until that thread is free, which planning keeps.
-        let watched = watch(runtime.handle(), Arc::clone(&self.processors), LONG);
+        let watched = watch(&Handle::current(), Arc::clone(&self.processors), LONG);
         let task = runtime.spawn(async move {
             let _held = (place, watched);
             work.await
@@ -309,6 +308,8 @@ struct Turns {
     processors: Arc<Processors>,
     metrics: AdHocMetrics,
     session: Arc<Activity>,
+    /// Not the threads of the queries: what one of those spawns may wait until it is free, and a query may keep it for as long as it runs.
+    watch_on: Handle,
     /// How long the turns took that it has given back.
     ran: Duration,
 }
@@ -330,6 +331,7 @@ impl Turns {
             processors: Arc::clone(processors),
             metrics: metrics.clone(),
             session: Arc::clone(session),
+            watch_on: Handle::current(),
             ran: Duration::ZERO,
         }
     }
@@ -349,11 +351,7 @@ impl Turns {
         let processors = Arc::clone(&self.processors);
         Some(Turn {
             since: Instant::now(),
-            _watched: watch(
-                &Handle::current(),
-                processors,
-                LONG.saturating_sub(self.ran),
-            ),
+            _watched: watch(&self.watch_on, processors, LONG.saturating_sub(self.ran)),
             _counted: Counted::of(&self.metrics.running),
             _permits: permits,
         })
