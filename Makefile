@@ -61,7 +61,7 @@ bench: bench-build ## Ours alone, some minutes: CPU per million events, memory, 
 	@$(MAKE) --no-print-directory bench-crates
 
 bench-peers: bench-build ## Everything side by side with Spark and Flink on one real broker (settings: bench/README.md); figures go to bench/results
-	@SLUICE_CACHE="$(SLUICE_CACHE)" $(BENCH)/parts install kafka spark spark-kafka flink
+	@SLUICE_CACHE="$(SLUICE_CACHE)" $(BENCH)/parts install kafka spark spark-kafka flink postgres
 	@$(CARGO) bench --locked --workspace --bench decode --bench commits --profile dev --config tests/bench-profile.toml --no-run
 	@$(BENCH_RUN) peers
 
