@@ -605,6 +605,60 @@ fn who_waits_for_a_turn_is_seen_and_counted_by_one_who_does_not_wait() {
     assert_eq!(server.metric("sluice_ad_hoc_statements_waiting"), 0);
 }
 
+/// Processors that each thread of ad-hoc queries may run on, by number of threads.
+#[cfg(target_os = "linux")]
+fn processors_of_ad_hoc_threads(server: &Server) -> std::collections::BTreeSet<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    let allowed = tasks.flatten().filter_map(|task| {
+        let read = |file| std::fs::read_to_string(task.path().join(file)).ok();
+        (read("comm")?.trim() == "ad-hoc").then_some(())?;
+        let status = read("status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+        Some(line.trim().to_owned())
+    });
+    allowed.collect()
+}
+
+/// Beside a stream alone, and no longer than it runs; a query that keeps its thread from its first row on, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_query_leaves_a_processor_to_streams() {
+    let server = Server::start();
+    let owner = server.connect();
+    let all = processors_of_ad_hoc_threads(&server);
+    assert_eq!(all.len(), 1, "{all:?}");
+    let long = |count| {
+        server.wait("the long statements", SOON, || {
+            (server.metric("sluice_ad_hoc_statements_long") == count).then_some(())
+        });
+    };
+    let stop = || {
+        owner.run(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
+        );
+    };
+    let keeps_its_thread = "SELECT sum(a.v * b.v) FROM generate_series(1, 1000000) AS a(v), generate_series(1, 1000000) AS b(v)";
+    let statement = begin(&server, "sluice", keeps_its_thread);
+    long(1);
+    assert_eq!(processors_of_ad_hoc_threads(&server), all, "no stream");
+    owner.run(
+        "CREATE STREAM events (ts TIMESTAMPTZ, event_type TEXT, value DOUBLE, WATERMARK FOR ts AS ts - INTERVAL '1 second')
+           WITH (connector = 'generator', rows_per_second = '100');
+         CREATE TABLE gold.n AS SELECT window_start, count(*) AS n FROM TUMBLE(events, ts, INTERVAL '1 second') GROUP BY window_start",
+    );
+    let spared = processors_of_ad_hoc_threads(&server);
+    match available_parallelism().unwrap().get() {
+        1 => assert_eq!(spared, all, "there is no other"),
+        _ => assert_ne!(spared, all),
+    }
+    stop();
+    assert!(statement.join().unwrap().starts_with("57014"));
+    long(0);
+    assert_eq!(processors_of_ad_hoc_threads(&server), all);
+}
+
 #[test]
 fn one_role_does_not_take_all_flight_sessions() {
     let server = Server::start();

@@ -17,7 +17,7 @@ use crate::error::{Error, Result, SqlState};
 const MAX_ROWS: usize = 100_000;
 const MAX_BYTES: usize = 64 << 20;
 /// Nulls have no bytes in a batch, but each is a value in a row.
-const MAX_VALUES: usize = 16 << 20;
+const MAX_VALUES: usize = 8 << 20;
 
 /// Reads the batches behind the first message of a DoPut, which carries the command and may carry the schema; `None` when nothing was bound.
 pub(super) async fn read(
