@@ -145,7 +145,7 @@ impl Metrics {
         );
         registry.register(
             "ad_hoc_statements_long",
-            "Ad-hoc statements that have been at work for more than a second; while there are any, one processor is left to streams",
+            "Ad-hoc statements that have been at work for more than a quarter of a second; while there are any, and some seconds longer, one processor is left to streams",
             ad_hoc.long.clone(),
         );
         registry.register_collector(Box::new(Process::new()));

@@ -40,7 +40,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::processors::Processors;
+use self::processors::{Processors, Spared};
 use crate::{
     activity::Activity,
     error::{Error, SqlState},
@@ -66,7 +66,10 @@ const RUNNING: usize = 16;
 const PLANNING: usize = 2;
 
 /// How long a statement is at work until it is a long one: from then on it leaves one processor to others.
-const LONG: Duration = Duration::from_secs(1);
+const LONG: Duration = Duration::from_millis(250);
+
+/// For how long one is left to them after the last: often the next comes soon.
+const LINGERS: Duration = Duration::from_secs(5);
 
 /// Batches on their way to whoever asked.
 const AHEAD: usize = 2;
@@ -129,7 +132,7 @@ impl AdHoc {
     /// Starts them.
     pub(super) fn new(metrics: AdHocMetrics) -> std::result::Result<Self, Error> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let where_they_run = Arc::new(Processors::new(metrics.long.clone()));
+        let where_they_run = Arc::new(Processors::new());
         let (entered, left) = (Arc::clone(&where_they_run), Arc::clone(&where_they_run));
         let runtime = Builder::new_multi_thread()
             .worker_threads(processors * THREADS)
@@ -186,7 +189,7 @@ impl AdHoc {
         let (Some(runtime), Ok(place)) = (&self.runtime, place) else {
             return Err(lost());
         };
-        let watched = watch(&Handle::current(), Arc::clone(&self.processors), LONG);
+        let watched = watch(&Handle::current(), &self.processors, &self.metrics, LONG);
         let task = runtime.spawn(async move {
             let _held = (place, watched);
             work.await
@@ -292,13 +295,40 @@ async fn next(turns: Option<&mut Turns>) -> Option<Turn> {
 }
 
 /// Makes a statement a long one when it has been at work for so much longer, unless this is dropped before.
-fn watch(on: &Handle, processors: Arc<Processors>, longer: Duration) -> Task {
+fn watch(
+    on: &Handle,
+    processors: &Arc<Processors>,
+    metrics: &AdHocMetrics,
+    longer: Duration,
+) -> Task {
     let from = Instant::now() + longer;
+    let (processors, long) = (Arc::clone(processors), metrics.long.clone());
+    let here = on.clone();
     Task(on.spawn(async move {
         tokio::time::sleep_until(from.into()).await;
-        let _until_dropped = processors.long();
+        let _spared = Lingering {
+            spared: Some(processors.spare()),
+            on: here,
+        };
+        let _counted = Counted::of(&long);
         std::future::pending::<()>().await;
     }))
+}
+
+/// Spares a processor for a while longer than it is there.
+struct Lingering {
+    spared: Option<Spared>,
+    on: Handle,
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let spared = self.spared.take();
+        self.on.spawn(async move {
+            tokio::time::sleep(LINGERS).await;
+            drop(spared);
+        });
+    }
 }
 
 /// Where a query gets its turns.
@@ -348,10 +378,10 @@ impl Turns {
                 (own, Arc::clone(&self.all).acquire_owned().await.ok()?)
             }
         };
-        let processors = Arc::clone(&self.processors);
+        let longer = LONG.saturating_sub(self.ran);
         Some(Turn {
             since: Instant::now(),
-            _watched: watch(&self.watch_on, processors, LONG.saturating_sub(self.ran)),
+            _watched: watch(&self.watch_on, &self.processors, &self.metrics, longer),
             _counted: Counted::of(&self.metrics.running),
             _permits: permits,
         })

@@ -6,7 +6,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
-use prometheus_client::metrics::gauge::Gauge;
 
 use self::kernel::{Processor, Thread};
 
@@ -16,25 +15,23 @@ pub(super) struct Processors {
     /// The one that is left to others; `None` where there is no other, or none can be chosen.
     spared: Option<Processor>,
     state: Mutex<State>,
-    /// Statements that have been at work for long.
-    long: Gauge,
 }
 
 #[derive(Debug, Default)]
 struct State {
     threads: BTreeSet<Thread>,
-    long: usize,
+    /// How many want one spared.
+    wanted: usize,
     streams: bool,
     sparing: bool,
 }
 
 impl Processors {
-    /// Those of this process. The gauge tells how many statements have been at work for long.
-    pub(super) fn new(long: Gauge) -> Self {
+    /// Those of this process.
+    pub(super) fn new() -> Self {
         Self {
             spared: Processor::to_spare(),
             state: Mutex::default(),
-            long,
         }
     }
 
@@ -59,17 +56,16 @@ impl Processors {
         self.change(|state| state.streams = streams);
     }
 
-    /// One more statement has been at work for long, until this is dropped.
-    pub(super) fn long(self: &Arc<Self>) -> Long {
-        self.long.inc();
-        self.change(|state| state.long += 1);
-        Long(Arc::clone(self))
+    /// Spares one beside streams, until this is dropped.
+    pub(super) fn spare(self: &Arc<Self>) -> Spared {
+        self.change(|state| state.wanted += 1);
+        Spared(Arc::clone(self))
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
-        let sparing = state.streams && state.long > 0;
+        let sparing = state.streams && state.wanted > 0;
         if sparing == state.sparing {
             return;
         }
@@ -82,14 +78,13 @@ impl Processors {
     }
 }
 
-/// A statement that has been at work for long.
+/// One that wants a processor spared.
 #[derive(Debug)]
-pub(super) struct Long(Arc<Processors>);
+pub(super) struct Spared(Arc<Processors>);
 
-impl Drop for Long {
+impl Drop for Spared {
     fn drop(&mut self) {
-        self.0.long.dec();
-        self.0.change(|state| state.long -= 1);
+        self.0.change(|state| state.wanted -= 1);
     }
 }
 

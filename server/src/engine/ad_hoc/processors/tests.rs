@@ -20,25 +20,24 @@ fn enter(processors: &Arc<Processors>) -> (Thread, mpsc::Sender<()>) {
 }
 
 #[test]
-fn a_processor_is_spared_while_a_statement_is_long_at_work_beside_a_stream() {
-    let gauge = Gauge::default();
-    let processors = Arc::new(Processors::new(gauge.clone()));
+fn a_processor_is_spared_while_somebody_wants_it_beside_a_stream() {
+    let processors = Arc::new(Processors::new());
     let all = Thread::this().count();
     // On a machine of one nothing changes.
     let rest = (all - 1).max(1);
     let (thread, _stays) = enter(&processors);
-    let long = processors.long();
-    assert_eq!((thread.count(), gauge.get()), (all, 1), "no stream");
+    let first = processors.spare();
+    assert_eq!(thread.count(), all, "no stream");
     processors.beside_streams(true);
     assert_eq!(thread.count(), rest);
     let (later, _later_stays) = enter(&processors);
     assert_eq!(later.count(), rest);
-    let second = processors.long();
-    drop(long);
-    assert_eq!((thread.count(), gauge.get()), (rest, 1));
+    let second = processors.spare();
+    drop(first);
+    assert_eq!(thread.count(), rest);
     drop(second);
-    assert_eq!((thread.count(), later.count(), gauge.get()), (all, all, 0));
-    let _long = processors.long();
+    assert_eq!((thread.count(), later.count()), (all, all));
+    let _third = processors.spare();
     assert_eq!(thread.count(), rest);
     processors.beside_streams(false);
     assert_eq!(thread.count(), all);
@@ -47,10 +46,10 @@ fn a_processor_is_spared_while_a_statement_is_long_at_work_beside_a_stream() {
 
 #[test]
 fn a_thread_that_was_started_by_one_on_fewer_processors_has_all_of_them() {
-    let processors = Arc::new(Processors::new(Gauge::default()));
+    let processors = Arc::new(Processors::new());
     let all = Thread::this().count();
     processors.beside_streams(true);
-    let long = processors.long();
+    let spared = processors.spare();
     let (go, wait) = mpsc::channel::<()>();
     let of_first = Arc::clone(&processors);
     let first = thread::spawn(move || {
@@ -67,7 +66,7 @@ fn a_thread_that_was_started_by_one_on_fewer_processors_has_all_of_them() {
         second
     });
     let second = first.join().unwrap();
-    drop(long);
+    drop(spared);
     go.send(()).unwrap();
     assert_eq!(second.join().unwrap(), all);
 }
