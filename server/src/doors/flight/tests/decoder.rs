@@ -124,7 +124,7 @@ fn messages(rows: &[(Option<i32>, Option<String>)], compression: Option<bool>) -
         ("f", Arc::new(names), true),
     ];
     // The table that rows go into has no `f`; parameters may be of any type.
-    let kept = if rows.len() % 2 == 0 { 3 } else { 4 };
+    let kept = if rows.len().is_multiple_of(2) { 3 } else { 4 };
     let columns = columns.into_iter().take(kept);
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     let codec = compression.map(|zstd| match zstd {
