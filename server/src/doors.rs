@@ -7,3 +7,6 @@ pub mod http;
 pub mod pg;
 mod strangers;
 pub mod tls;
+
+#[cfg(test)]
+mod tests;

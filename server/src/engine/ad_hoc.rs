@@ -40,7 +40,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::processors::{Processors, Spared};
+use self::processors::Processors;
 use crate::{
     activity::Activity,
     error::{Error, SqlState},
@@ -67,9 +67,6 @@ const PLANNING: usize = 2;
 
 /// How long a statement is at work until it is a long one: from then on it leaves one processor to others.
 const LONG: Duration = Duration::from_millis(250);
-
-/// For how long one is left to them after the last: often the next comes soon.
-const LINGERS: Duration = Duration::from_secs(5);
 
 /// Batches on their way to whoever asked.
 const AHEAD: usize = 2;
@@ -131,11 +128,11 @@ pub(crate) enum Admission<'a> {
 impl AdHoc {
     /// Starts them.
     pub(super) fn new(metrics: AdHocMetrics) -> std::result::Result<Self, Error> {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        let where_they_run = Arc::new(Processors::new());
-        let (entered, left) = (Arc::clone(&where_they_run), Arc::clone(&where_they_run));
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let processors = Arc::new(Processors::new());
+        let (entered, left) = (Arc::clone(&processors), Arc::clone(&processors));
         let runtime = Builder::new_multi_thread()
-            .worker_threads(processors * THREADS)
+            .worker_threads(count * THREADS)
             .thread_name("ad-hoc")
             .thread_stack_size(STACK_BYTES)
             .on_thread_start(move || {
@@ -153,9 +150,9 @@ impl AdHoc {
             })?;
         Ok(Self {
             runtime: Some(runtime),
-            places: Places::new(processors * RUNNING),
-            planning: Arc::new(Semaphore::new(processors * PLANNING)),
-            processors: where_they_run,
+            places: Places::new(count * RUNNING),
+            planning: Arc::new(Semaphore::new(count * PLANNING)),
+            processors,
             metrics,
         })
     }
@@ -306,29 +303,10 @@ fn watch(
     let here = on.clone();
     Task(on.spawn(async move {
         tokio::time::sleep_until(from.into()).await;
-        let _spared = Lingering {
-            spared: Some(processors.spare()),
-            on: here,
-        };
+        let _spared = processors.spare(here);
         let _counted = Counted::of(&long);
         std::future::pending::<()>().await;
     }))
-}
-
-/// Spares a processor for a while longer than it is there.
-struct Lingering {
-    spared: Option<Spared>,
-    on: Handle,
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        let spared = self.spared.take();
-        self.on.spawn(async move {
-            tokio::time::sleep(LINGERS).await;
-            drop(spared);
-        });
-    }
 }
 
 /// Where a query gets its turns.

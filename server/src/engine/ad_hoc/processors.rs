@@ -3,11 +3,18 @@
 //! Threads of a low priority keep nobody from running, but whoever wakes up finds no processor idle, and waits for one behind whoever runs
 //! there: not only streams, also the broker and the producers where they share the machine (docs/decisions/026-a-processor-for-streams.md).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
 
 use self::kernel::{Processor, Thread};
+
+/// For how long one is spared after the last that wanted it: often the next comes soon.
+const LINGERS: Duration = Duration::from_secs(5);
 
 /// The processors, and the threads that are kept to them.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ struct State {
     threads: BTreeSet<Thread>,
     /// How many want one spared.
     wanted: usize,
+    /// Until when one is spared because it was wanted; there is a task that looks then.
+    lingers: Option<Instant>,
     streams: bool,
     sparing: bool,
 }
@@ -56,16 +65,30 @@ impl Processors {
         self.change(|state| state.streams = streams);
     }
 
-    /// Spares one beside streams, until this is dropped.
-    pub(super) fn spare(self: &Arc<Self>) -> Spared {
+    /// Spares one beside streams, until this is dropped and a while longer; that is waited for there.
+    pub(super) fn spare(self: &Arc<Self>, on: Handle) -> Spared {
         self.change(|state| state.wanted += 1);
-        Spared(Arc::clone(self))
+        Spared {
+            processors: Arc::clone(self),
+            on,
+        }
+    }
+
+    /// Waits until nothing lingers.
+    async fn let_go(self: Arc<Self>) {
+        let lingers = || self.state.lock().lingers;
+        while let Some(until) = lingers() {
+            sleep_until(until).await;
+            self.change(|state| {
+                state.lingers = state.lingers.filter(|until| *until > Instant::now())
+            });
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
-        let sparing = state.streams && state.wanted > 0;
+        let sparing = state.streams && (state.wanted > 0 || state.lingers.is_some());
         if sparing == state.sparing {
             return;
         }
@@ -80,11 +103,22 @@ impl Processors {
 
 /// One that wants a processor spared.
 #[derive(Debug)]
-pub(super) struct Spared(Arc<Processors>);
+pub(super) struct Spared {
+    processors: Arc<Processors>,
+    on: Handle,
+}
 
 impl Drop for Spared {
     fn drop(&mut self) {
-        self.0.change(|state| state.wanted -= 1);
+        let until = Instant::now() + LINGERS;
+        let mut lingered = None;
+        self.processors.change(|state| {
+            state.wanted -= 1;
+            lingered = state.lingers.replace(until);
+        });
+        if lingered.is_none() {
+            self.on.spawn(Arc::clone(&self.processors).let_go());
+        }
     }
 }
 

@@ -17,30 +17,16 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use futures::{TryStreamExt, executor::block_on, stream};
-use proptest::{collection::vec, option, prelude::*, sample::Index};
+use proptest::{collection::vec, option, prelude::*};
 use prost::Message;
 
-use crate::doors::flight::{
-    apart, decode,
-    session_options::{OptionValue, SessionOptionValue, SetSessionOptionsRequest},
+use crate::doors::{
+    flight::{
+        apart, decode,
+        session_options::{OptionValue, SessionOptionValue, SetSessionOptionsRequest},
+    },
+    tests::changed,
 };
-
-/// Bytes with some of them changed, and perhaps cut.
-fn changed(whole: impl Strategy<Value = Vec<u8>>, most: usize) -> impl Strategy<Value = Vec<u8>> {
-    let changes = vec((any::<Index>(), any::<u8>()), 0..most);
-    let cut = option::weighted(0.2, any::<Index>());
-    (whole, changes, cut).prop_map(|(mut bytes, changes, cut)| {
-        if !bytes.is_empty() {
-            for (at, byte) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
-            }
-            let left = cut.map_or(bytes.len(), |cut| cut.index(bytes.len()));
-            bytes.truncate(left);
-        }
-        bytes
-    })
-}
 
 fn command() -> impl Strategy<Value = Vec<u8>> {
     let text = "[a-z%_;' ]{0,12}";

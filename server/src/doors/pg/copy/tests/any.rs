@@ -3,6 +3,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::super::{apart::rows, binary::SIGNATURE};
+use crate::doors::tests::changed;
 
 /// Values as they are written, and some that are nearly so.
 const TEXTS: [&str; 40] = [
@@ -118,23 +119,7 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
         lines(),
         (1..5_usize).prop_flat_map(tuples),
     ];
-    let changes = vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
-    (
-        whole,
-        changes,
-        option::weighted(0.3, any::<prop::sample::Index>()),
-    )
-        .prop_map(|(mut bytes, changes, cut)| {
-            if !bytes.is_empty() {
-                for (at, byte) in changes {
-                    let at = at.index(bytes.len());
-                    bytes[at] = byte;
-                }
-                let left = cut.map_or(bytes.len(), |cut| cut.index(bytes.len()));
-                bytes.truncate(left);
-            }
-            bytes
-        })
+    changed(whole, 3)
 }
 
 proptest! {
