@@ -166,14 +166,17 @@ pub fn wait_drained(server: &Server, pg: &Pg, query: &str, shape: &Shape, limit:
 
 /// Waits until everything final is committed: the Delta folder then says what SQL says.
 pub fn wait_committed(server: &Server, pg: &Pg, table: &str, limit: Duration) {
-    let latest = format!("SELECT count(*) FROM {table}");
     server.wait(&format!("{table} to be committed"), limit, || {
-        let all = pg.value(&latest);
-        let rows = pg
-            .try_run(&format!(
-                "SET freshness = 'committed'; {latest}; RESET freshness"
-            ))
-            .ok()?;
-        (rows.first()?.first()?.as_deref() == Some(all.as_str())).then_some(())
+        is_committed(pg, table).then_some(())
     });
+}
+
+/// Whether the Delta folder has as many rows as SQL says.
+pub fn is_committed(pg: &Pg, table: &str) -> bool {
+    let latest = format!("SELECT count(*) FROM {table}");
+    let all = pg.value(&latest);
+    let committed = format!("SET freshness = 'committed'; {latest}; RESET freshness");
+    let rows = pg.try_run(&committed).unwrap_or_default();
+    let count = rows.first().and_then(|row| row.first());
+    count.is_some_and(|count| count.as_deref() == Some(all.as_str()))
 }

@@ -8,7 +8,7 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
+    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray},
     compute::take,
     datatypes::{Field, Schema, SchemaRef, TimestampMicrosecondType},
 };
@@ -19,7 +19,7 @@ use datafusion::{
     logical_expr::{EmitTo, GroupsAccumulator},
     physical_expr::{
         EquivalenceProperties, GroupsAccumulatorAdapter, PhysicalExpr,
-        aggregate::AggregateFunctionExpr,
+        aggregate::AggregateFunctionExpr, expressions::Literal,
     },
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
@@ -38,7 +38,7 @@ use crate::{error::PlanError, windows::Windows};
 mod numbered;
 mod words;
 
-use numbered::Numbered;
+use numbered::{Numbered, Pairs};
 
 /// A column of the groups.
 #[derive(Clone, Debug)]
@@ -274,9 +274,16 @@ struct Groups {
 }
 
 struct Accumulated {
-    arguments: Vec<Arc<dyn PhysicalExpr>>,
+    arguments: Vec<Argument>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     accumulator: Box<dyn GroupsAccumulator>,
+}
+
+/// What an aggregate is of.
+struct Argument {
+    expr: Arc<dyn PhysicalExpr>,
+    /// Of a literal, as `count(*)` has one: its rows, as many as the longest batch had.
+    literal: Option<ArrayRef>,
 }
 
 /// What an accumulator takes of a batch.
@@ -302,7 +309,15 @@ impl Groups {
         columns.splice(0..0, pane);
         let accumulators = partial.aggregates.iter().map(|filtered| {
             Ok(Accumulated {
-                arguments: filtered.aggregate.expressions(),
+                arguments: filtered
+                    .aggregate
+                    .expressions()
+                    .into_iter()
+                    .map(|expr| Argument {
+                        expr,
+                        literal: None,
+                    })
+                    .collect(),
                 filter: filtered.filter.clone(),
                 accumulator: accumulator(&filtered.aggregate)?,
             })
@@ -325,7 +340,7 @@ impl Groups {
         let columns = self.columns(batch)?;
         let arguments = self
             .accumulators
-            .iter()
+            .iter_mut()
             .map(|accumulated| accumulated.arguments(batch))
             .collect::<Result<Vec<Arguments>>>()?;
         if self.ungrouped {
@@ -355,23 +370,26 @@ impl Groups {
 
     /// Finds the groups of rows, given what tells them apart.
     fn look_up(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let Some(firsts) = self.look_up_numbers(columns) else {
+        let Some(pairs) = self.pairs(columns) else {
             return self.table.intern(columns, &mut self.indices);
         };
-        let firsts = UInt32Array::from(firsts);
-        let columns = columns.iter().map(|column| take(column, &firsts, None));
+        let columns = columns
+            .iter()
+            .map(|column| take(column, &pairs.firsts, None));
         let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;
         let mut groups = Vec::new();
         self.table.intern(&columns, &mut groups)?;
-        for index in &mut self.indices {
-            *index = groups.get(*index).copied().ok_or_else(lost_pane)?;
+        self.indices.clear();
+        self.indices.reserve(pairs.of_rows.len());
+        for pair in &pairs.of_rows {
+            let group = groups.get(*pair as usize).copied();
+            self.indices.push(group.ok_or_else(lost_pane)?);
         }
         Ok(())
     }
 
-    /// Where another query has numbered these rows already: the first row of each group among them, in order, and which of those each row is
-    /// like, as the indices.
-    fn look_up_numbers(&mut self, columns: &[ArrayRef]) -> Option<Vec<u32>> {
+    /// Where queries share a batch: which of its rows are of one group, told once for all that ask for the same.
+    fn pairs(&self, columns: &[ArrayRef]) -> Option<Arc<Pairs>> {
         let has_pane = self.partial.groups.iter().any(GroupColumn::is_window);
         let (pane, keys) = match columns {
             [pane, keys @ ..] if has_pane => (Some(pane), keys),
@@ -385,7 +403,7 @@ impl Groups {
             Some(pane) => Some(pane.as_primitive_opt::<TimestampMicrosecondType>()?),
             None => None,
         };
-        numbered.as_ref().as_ref()?.pairs(panes, &mut self.indices)
+        numbered.as_ref().as_ref()?.pairs(panes)
     }
 
     /// The states of all groups.
@@ -470,16 +488,35 @@ fn of_panes(panes: &ArrayRef, windows: &Windows, column: WindowColumn) -> Result
 }
 
 impl Accumulated {
-    fn arguments(&self, batch: &RecordBatch) -> Result<Arguments> {
-        let of = |expr: &Arc<dyn PhysicalExpr>| {
-            let value = expr.evaluate(batch)?;
-            value.into_array(batch.num_rows())
-        };
+    fn arguments(&mut self, batch: &RecordBatch) -> Result<Arguments> {
+        let values = self.arguments.iter_mut();
+        let filter = self.filter.as_ref();
         Ok(Arguments {
-            values: self.arguments.iter().map(of).collect::<Result<_>>()?,
-            filter: self.filter.as_ref().map(of).transpose()?,
+            values: values
+                .map(|argument| argument.of(batch))
+                .collect::<Result<_>>()?,
+            filter: filter.map(|filter| evaluated(filter, batch)).transpose()?,
         })
     }
+}
+
+impl Argument {
+    fn of(&mut self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let rows = batch.num_rows();
+        match &self.literal {
+            Some(known) if known.len() >= rows => return Ok(known.slice(0, rows)),
+            _ => {}
+        }
+        let values = evaluated(&self.expr, batch)?;
+        if self.expr.is::<Literal>() {
+            self.literal = Some(Arc::clone(&values));
+        }
+        Ok(values)
+    }
+}
+
+fn evaluated(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRef> {
+    expr.evaluate(batch)?.into_array(batch.num_rows())
 }
 
 impl Arguments {

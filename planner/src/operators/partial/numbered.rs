@@ -2,10 +2,10 @@
 //!
 //! What a query groups by besides is its own: its windows' panes, of which a batch has few, because its rows are neighbours in time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::{
-    array::{Array, ArrayRef, TimestampMicrosecondArray},
+    array::{Array, ArrayRef, TimestampMicrosecondArray, UInt32Array},
     datatypes::{Field, Schema},
 };
 
@@ -17,6 +17,8 @@ const WORTH_IT: usize = 8;
 const IN_A_ROW: usize = 8;
 /// More panes than this are looked up the common way.
 const MOST_PANES: usize = 16;
+/// Pairs with the panes of other windows that are kept for queries to come.
+const KEPT: usize = 4;
 /// What is not numbered yet.
 const NONE: u32 = u32::MAX;
 
@@ -26,6 +28,17 @@ pub(super) struct Numbered {
     numbers: Vec<u32>,
     /// How many there are.
     count: usize,
+    /// What queries with the same windows find.
+    paired: Mutex<Vec<Arc<Pairs>>>,
+}
+
+/// Pairs of a pane and a number, numbered in the order of their first rows.
+pub(super) struct Pairs {
+    panes: Option<TimestampMicrosecondArray>,
+    /// The first row of each pair.
+    pub(super) firsts: UInt32Array,
+    /// The pair of each row.
+    pub(super) of_rows: Vec<u32>,
 }
 
 impl Numbered {
@@ -45,39 +58,60 @@ impl Numbered {
         is_worth_it.then(|| Self {
             numbers: numbers.into_iter().map(|number| number as u32).collect(),
             count,
+            paired: Mutex::default(),
         })
     }
 
-    /// Numbers rows by pane and number: the first row of each pair, in the order of their first rows, and into `pairs` the pair of each row.
-    /// `None` where there are too many panes, or they change too often.
-    pub(super) fn pairs(
-        &self,
-        panes: Option<&TimestampMicrosecondArray>,
-        pairs: &mut Vec<usize>,
-    ) -> Option<Vec<u32>> {
-        pairs.clear();
-        pairs.reserve(self.numbers.len());
+    /// Numbers rows by pane and number; `None` where there are too many panes, or they change too often.
+    pub(super) fn pairs(&self, panes: Option<&TimestampMicrosecondArray>) -> Option<Arc<Pairs>> {
+        if panes.is_some_and(|panes| panes.null_count() > 0 || panes.len() != self.numbers.len()) {
+            return None;
+        }
+        let of_panes = |pairs: &&Arc<Pairs>| {
+            pairs.panes.as_ref().map(|known| known.values()) == panes.map(|panes| panes.values())
+        };
+        if let Some(pairs) = self.known().iter().find(of_panes) {
+            return Some(Arc::clone(pairs));
+        }
+        let (firsts, of_rows) = self.pair(panes)?;
+        let pairs = Arc::new(Pairs {
+            panes: panes.cloned(),
+            firsts: firsts.into(),
+            of_rows,
+        });
+        let mut paired = self.known();
+        if paired.len() < KEPT {
+            paired.push(Arc::clone(&pairs));
+        }
+        Some(pairs)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Arc<Pairs>>> {
+        // What another thread left there is whole, whatever became of it.
+        self.paired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first row of each pair, and the pair of each row.
+    fn pair(&self, panes: Option<&TimestampMicrosecondArray>) -> Option<(Vec<u32>, Vec<u32>)> {
+        let mut pairs = Vec::with_capacity(self.numbers.len());
         let mut known = Known {
             count: self.count,
             firsts: Vec::new(),
             of_panes: Vec::new(),
         };
         let Some(panes) = panes else {
-            known.take(0, 0, &self.numbers, pairs)?;
-            return Some(known.firsts);
+            known.take(0, 0, &self.numbers, &mut pairs)?;
+            return Some((known.firsts, pairs));
         };
-        if panes.null_count() > 0 || panes.len() != self.numbers.len() {
-            return None;
-        }
         let mut runs = self.numbers.len() / IN_A_ROW + 1;
         let mut from = 0;
         for run in panes.values().chunk_by(|one, next| one == next) {
             runs = runs.checked_sub(1)?;
             let numbers = self.numbers.get(from..from + run.len())?;
-            known.take(*run.first()?, from, numbers, pairs)?;
+            known.take(*run.first()?, from, numbers, &mut pairs)?;
             from += run.len();
         }
-        Some(known.firsts)
+        Some((known.firsts, pairs))
     }
 }
 
@@ -98,7 +132,7 @@ impl Known {
         pane: i64,
         from: usize,
         numbers: &[u32],
-        pairs: &mut Vec<usize>,
+        pairs: &mut Vec<u32>,
     ) -> Option<()> {
         let at = match self.of_panes.iter().position(|(known, _)| *known == pane) {
             Some(at) => at,
@@ -113,13 +147,13 @@ impl Known {
         // No number is without a place, so nothing is left out.
         let of_rows = (from..).zip(numbers).map(|(row, number)| {
             let Some(pair) = of_numbers.get_mut(*number as usize) else {
-                return usize::MAX;
+                return NONE;
             };
             if *pair == NONE {
                 *pair = firsts.len() as u32;
                 firsts.push(row as u32);
             }
-            *pair as usize
+            *pair
         });
         pairs.extend(of_rows);
         Some(())

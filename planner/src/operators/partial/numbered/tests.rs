@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array},
+    array::{Array, ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray},
     compute::take,
     datatypes::{Field, Schema},
 };
 
-use super::{Numbered, words};
+use super::{Numbered, Pairs, words};
 
 fn texts(rows: usize, kinds: usize) -> ArrayRef {
     let text = |row: usize| (row % 7 != 3).then(|| format!("kind {}", row * row % kinds));
@@ -28,34 +28,59 @@ fn looked_up(columns: &[ArrayRef]) -> Vec<usize> {
     groups
 }
 
+fn of_rows(pairs: &Pairs) -> Vec<usize> {
+    pairs.of_rows.iter().map(|pair| *pair as usize).collect()
+}
+
 #[test]
 fn pairs_are_the_groups_that_a_table_of_all_columns_gives() {
     let rows = 1000;
     let numbers: ArrayRef = Arc::new((0..rows as i64).map(|row| row % 3).collect::<Int64Array>());
     let keys = [texts(rows, 5), numbers];
     let numbered = Numbered::of(&keys).unwrap();
-    let mut pairs = Vec::new();
-    let firsts = numbered.pairs(None, &mut pairs).unwrap();
-    assert_eq!(pairs, looked_up(&keys));
+    let pairs = numbered.pairs(None).unwrap();
+    assert_eq!(of_rows(&pairs), looked_up(&keys));
 
     // Panes that come back, as those of several splits do.
     let panes: TimestampMicrosecondArray = (0..rows as i64).map(|row| Some(row / 90 % 4)).collect();
-    let firsts_by_pane = numbered.pairs(Some(&panes), &mut pairs).unwrap();
+    let by_pane = numbered.pairs(Some(&panes)).unwrap();
     let columns = [
         Arc::new(panes) as ArrayRef,
         keys[0].clone(),
         keys[1].clone(),
     ];
-    assert_eq!(pairs, looked_up(&columns));
-    assert!(firsts_by_pane.len() > firsts.len());
+    assert_eq!(of_rows(&by_pane), looked_up(&columns));
+    assert!(by_pane.firsts.len() > pairs.firsts.len());
     let taken: Vec<ArrayRef> = columns
         .iter()
-        .map(|column| take(column, &UInt32Array::from(firsts_by_pane.clone()), None).unwrap())
+        .map(|column| take(column, &by_pane.firsts, None).unwrap())
         .collect();
     assert_eq!(
         looked_up(&taken),
-        (0..firsts_by_pane.len()).collect::<Vec<usize>>()
+        (0..by_pane.firsts.len()).collect::<Vec<usize>>()
     );
+}
+
+#[test]
+fn queries_with_the_same_panes_find_the_pairs_of_the_first() {
+    let rows = 1000;
+    let keys = [texts(rows, 5)];
+    let numbered = Numbered::of(&keys).unwrap();
+    let panes = |width: i64| -> TimestampMicrosecondArray {
+        (0..rows as i64).map(|row| Some(row / width)).collect()
+    };
+    let first = numbered.pairs(Some(&panes(100))).unwrap();
+    // Others, more of them than are kept, do not stand in between.
+    for width in [150, 200, 250, 300, 350] {
+        let columns = [Arc::new(panes(width)) as ArrayRef, keys[0].clone()];
+        let pairs = numbered.pairs(Some(&panes(width))).unwrap();
+        assert_eq!(of_rows(&pairs), looked_up(&columns));
+    }
+    assert!(Arc::ptr_eq(
+        &first,
+        &numbered.pairs(Some(&panes(100))).unwrap()
+    ));
+    assert!(!Arc::ptr_eq(&first, &numbered.pairs(None).unwrap()));
 }
 
 #[test]
@@ -64,11 +89,10 @@ fn what_is_not_worth_it_is_left_to_the_table() {
     assert!(Numbered::of(&[texts(0, 1)]).is_some());
 
     let numbered = Numbered::of(&[texts(1000, 2)]).unwrap();
-    let mut pairs = Vec::new();
     let alternating: TimestampMicrosecondArray = (0..1000).map(|row| Some(row % 2)).collect();
-    assert!(numbered.pairs(Some(&alternating), &mut pairs).is_none());
+    assert!(numbered.pairs(Some(&alternating)).is_none());
     let many: TimestampMicrosecondArray = (0..1000).map(|row| Some(row / 20)).collect();
-    assert!(numbered.pairs(Some(&many), &mut pairs).is_none());
+    assert!(numbered.pairs(Some(&many)).is_none());
     let gaps: TimestampMicrosecondArray = (0..1000).map(|row| (row > 0).then_some(7)).collect();
-    assert!(numbered.pairs(Some(&gaps), &mut pairs).is_none());
+    assert!(numbered.pairs(Some(&gaps)).is_none());
 }
