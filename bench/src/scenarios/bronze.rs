@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 const SCANS: usize = 5;
 /// The larger table beside the smaller: more than the server keeps in memory.
 const LARGE: usize = 8;
+const MERGING: Duration = Duration::from_secs(60);
 
 /// The copy, then the scans of it.
 pub fn measure(bench: &Bench) -> Result<Outcome, String> {
@@ -77,6 +79,7 @@ pub fn measure(bench: &Bench) -> Result<Outcome, String> {
     for _ in 0..settings.runs.min(3) {
         let server = Server::start();
         copy(&server, &server.connect(), bench, &large);
+        wait_idle(&server);
         from_files.runs.push(by_flight(&server, &large, SCANS)?);
         let kept = server.metric("sluice_row_cache_bytes");
         if kept > 0 {
@@ -110,6 +113,20 @@ fn copy(server: &Server, pg: &Pg, bench: &Bench, topic: &Topic) {
     server.wait("the copy", LIMIT, || {
         (pg.number(count) >= topic.events as i64).then_some(())
     });
+}
+
+/// Until the server has merged the files that it has just written, or has had long enough for it: merging is none of a scan's work.
+fn wait_idle(server: &Server) {
+    let start = Instant::now();
+    let mut before = usage::cpu_s(server.pid());
+    while start.elapsed() < MERGING {
+        thread::sleep(Duration::from_secs(2));
+        let now = usage::cpu_s(server.pid());
+        if now - before < 0.05 {
+            return;
+        }
+        before = now;
+    }
 }
 
 /// Counts and sums by event type, as they must be.
