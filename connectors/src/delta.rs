@@ -22,6 +22,7 @@ mod spec;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod travel;
 mod vacuum;
 mod write;

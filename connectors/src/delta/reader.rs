@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 use super::{
     TableSpec,
     log::{INFO_KEY, Log, Stamp, delta_error},
+    texts::TextScan,
 };
 use crate::{
     error::{ConnectorError, Result},
@@ -196,11 +197,11 @@ impl Snapshot {
         transactions: Arc<HashMap<String, i64>>,
     ) -> Result<Self> {
         let spec = TableSpec::of(state.metadata())?;
-        let provider = scan(&log, &state)?;
+        let provider = scan(&log, &state, |scan| scan)?;
         Ok(Self {
             version: state.version().cast_signed(),
             spec,
-            provider: Arc::new(provider),
+            provider,
             state,
             log,
             transactions,
@@ -234,8 +235,9 @@ impl Snapshot {
 
     /// The rows of one of the active files, as [`Snapshot::provider`] gives those of all.
     pub fn provider_of(&self, file: &str) -> Result<Arc<dyn TableProvider>> {
-        let scan = scan(&self.log, &self.state)?;
-        Ok(Arc::new(scan.with_file_paths([file.to_owned()])))
+        scan(&self.log, &self.state, |scan| {
+            scan.with_file_paths([file.to_owned()])
+        })
     }
 
     /// Whether another engine has marked rows of a file as deleted without writing the file anew.
@@ -323,17 +325,29 @@ impl Snapshot {
     }
 }
 
-fn scan(log: &Log, state: &DeltaTableState) -> Result<DeltaScanNext> {
-    // The columns exactly as the table has them: no views for strings, no dictionaries for partition columns.
-    let config = DeltaScanConfig {
-        schema_force_view_types: false,
-        wrap_partition_values: false,
-        ..DeltaScanConfig::new()
+/// The rows, in columns exactly as the table has them.
+fn scan(
+    log: &Log,
+    state: &DeltaTableState,
+    of: impl Fn(DeltaScanNext) -> DeltaScanNext,
+) -> Result<Arc<dyn TableProvider>> {
+    let scan = |views: bool| -> Result<Arc<dyn TableProvider>> {
+        let config = DeltaScanConfig {
+            schema_force_view_types: views,
+            wrap_partition_values: false,
+            ..DeltaScanConfig::new()
+        };
+        let scan = DeltaScanNext::new(state.snapshot().clone(), config);
+        let scan = scan.map_err(|error| ConnectorError::Conflict {
+            message: format!("cannot read the Delta table in {}: {error}", log.path),
+            hint: None,
+        })?;
+        Ok(Arc::new(of(scan)))
     };
-    DeltaScanNext::new(state.snapshot().clone(), config).map_err(|error| ConnectorError::Conflict {
-        message: format!("cannot read the Delta table in {}: {error}", log.path),
-        hint: None,
-    })
+    Ok(Arc::new(TextScan {
+        texts: scan(false)?,
+        views: scan(true)?,
+    }))
 }
 
 /// The active files of a state.
