@@ -133,9 +133,13 @@ fn the_owners_first_password_is_made_up_once_or_taken_from_where_it_was_put() {
     let mut server = Server::idle();
     server.add_args(&["--auth", "password"]);
     server.up();
-    let text = server.log_text();
-    let line = text.lines().find(|line| line.starts_with("password "));
-    let line = line.unwrap_or_else(|| panic!("no password in\n{text}"));
+    let limit = Duration::from_secs(20);
+    let line = server.wait("the password", limit, || {
+        let text = server.log_text();
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with("password "));
+        line.map(str::to_owned)
+    });
     let password = line.split_whitespace().nth(1).unwrap().to_owned();
     assert!(password.len() >= 20, "{line}");
     Pg::connect_with(server.pg_port(), "sluice", &password).unwrap();

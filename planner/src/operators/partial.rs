@@ -19,7 +19,7 @@ use datafusion::{
     logical_expr::{EmitTo, GroupsAccumulator},
     physical_expr::{
         EquivalenceProperties, GroupsAccumulatorAdapter, PhysicalExpr,
-        aggregate::AggregateFunctionExpr, expressions::Literal,
+        aggregate::AggregateFunctionExpr,
     },
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
@@ -35,9 +35,11 @@ use futures::{StreamExt, TryStreamExt};
 use super::{WindowColumn, run::EpochRun};
 use crate::{error::PlanError, windows::Windows};
 
+mod arguments;
 mod numbered;
 mod words;
 
+use arguments::{Accumulated, Arguments};
 use numbered::{Numbered, Pairs};
 
 /// A column of the groups.
@@ -273,25 +275,6 @@ struct Groups {
     ungrouped: bool,
 }
 
-struct Accumulated {
-    arguments: Vec<Argument>,
-    filter: Option<Arc<dyn PhysicalExpr>>,
-    accumulator: Box<dyn GroupsAccumulator>,
-}
-
-/// What an aggregate is of.
-struct Argument {
-    expr: Arc<dyn PhysicalExpr>,
-    /// Of a literal, as `count(*)` has one: its rows, as many as the longest batch had.
-    literal: Option<ArrayRef>,
-}
-
-/// What an accumulator takes of a batch.
-struct Arguments {
-    values: Vec<ArrayRef>,
-    filter: Option<ArrayRef>,
-}
-
 impl Groups {
     fn new(
         partial: &Partial,
@@ -307,21 +290,7 @@ impl Groups {
             }
         }
         columns.splice(0..0, pane);
-        let accumulators = partial.aggregates.iter().map(|filtered| {
-            Ok(Accumulated {
-                arguments: filtered
-                    .aggregate
-                    .expressions()
-                    .into_iter()
-                    .map(|expr| Argument {
-                        expr,
-                        literal: None,
-                    })
-                    .collect(),
-                filter: filtered.filter.clone(),
-                accumulator: accumulator(&filtered.aggregate)?,
-            })
-        });
+        let accumulators = partial.aggregates.iter().map(Accumulated::new);
         Ok(Self {
             partial: partial.clone(),
             run,
@@ -485,42 +454,4 @@ fn of_panes(panes: &ArrayRef, windows: &Windows, column: WindowColumn) -> Result
     });
     let values = TimestampMicrosecondArray::from_iter(values);
     Ok(Arc::new(values.with_data_type(panes.data_type().clone())))
-}
-
-impl Accumulated {
-    fn arguments(&mut self, batch: &RecordBatch) -> Result<Arguments> {
-        let values = self.arguments.iter_mut();
-        let filter = self.filter.as_ref();
-        Ok(Arguments {
-            values: values
-                .map(|argument| argument.of(batch))
-                .collect::<Result<_>>()?,
-            filter: filter.map(|filter| evaluated(filter, batch)).transpose()?,
-        })
-    }
-}
-
-impl Argument {
-    fn of(&mut self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let rows = batch.num_rows();
-        match &self.literal {
-            Some(known) if known.len() >= rows => return Ok(known.slice(0, rows)),
-            _ => {}
-        }
-        let values = evaluated(&self.expr, batch)?;
-        if self.expr.is::<Literal>() {
-            self.literal = Some(Arc::clone(&values));
-        }
-        Ok(values)
-    }
-}
-
-fn evaluated(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRef> {
-    expr.evaluate(batch)?.into_array(batch.num_rows())
-}
-
-impl Arguments {
-    fn filter(&self) -> Option<&arrow::array::BooleanArray> {
-        self.filter.as_ref().map(|filter| filter.as_boolean())
-    }
 }

@@ -1,12 +1,18 @@
 //! Snapshots: what a DataFusion session and the system tables see.
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use std::sync::Arc;
+
+use arrow::{
+    array::{BinaryArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder},
+    datatypes::{DataType, Field, Schema},
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use serde_json::Map;
 
 use super::{TABLE, info, root, rows, schema, spec, table};
 use crate::{
-    delta::{DeltaReader, DeltaSink, Snapshot},
+    delta::{DeltaReader, DeltaSink, Snapshot, TableSpec},
     error::ConnectorError,
     store::Root,
 };
@@ -123,6 +129,95 @@ async fn filters_choose_files_and_rows() {
     assert!(plan.contains("hour=3"), "{plan}");
     assert!(plan.contains("hour=4"), "{plan}");
     assert!(!plan.contains("hour=7"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_texts_wherever_they_stand_and_whatever_is_asked() {
+    let (_folder, root) = root();
+    let texts = |name: &str| Field::new(name, DataType::Utf8, true);
+    let element = Arc::new(Field::new("element", DataType::Utf8, true));
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, true),
+        texts("kind"),
+        texts("note"),
+        Field::new("raw", DataType::Binary, true),
+        Field::new("tags", DataType::List(element), true),
+    ]));
+    let long = "a note of more than twelve bytes, é";
+    let notes = [Some("short"), None, Some(long), Some(""), Some(long)];
+    let mut tags = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(Field::new(
+        "element",
+        DataType::Utf8,
+        true,
+    )));
+    for note in notes {
+        tags.append_value([note, Some("x")]);
+    }
+    let rows = RecordBatch::try_new(
+        Arc::clone(&schema),
+        vec![
+            Arc::new(Int64Array::from_iter_values(0..5)),
+            Arc::new(StringArray::from(vec![
+                Some("a"),
+                None,
+                Some("a"),
+                Some("a kind with a long name"),
+                None,
+            ])),
+            Arc::new(StringArray::from_iter(notes)),
+            Arc::new(BinaryArray::from_iter(
+                notes.map(|note| note.map(str::as_bytes)),
+            )),
+            Arc::new(tags.finish()),
+        ],
+    )
+    .unwrap();
+    let spec = TableSpec {
+        schema: Arc::clone(&schema),
+        partition_columns: vec!["kind".into()],
+        ..spec()
+    };
+    let mut sink = DeltaSink::create(&root, "tables/gold/texts", &spec, &info(0))
+        .await
+        .unwrap();
+    let files = sink.write_files(&[rows], "q-1").await.unwrap();
+    sink.commit(&files, Some(("q", 1)), &info(1)).await.unwrap();
+    let mut reader = DeltaReader::new(&root, "tables/gold/texts").unwrap();
+    let snapshot = reader.refresh().await.unwrap();
+
+    let raw = |text: &str| -> String { text.bytes().map(|b| format!("{b:02x}")).collect() };
+    let all = [
+        format!("0|a|short|{}|[short, x]", raw("short")),
+        "1|NULL|NULL|NULL|[NULL, x]".to_owned(),
+        format!("2|a|{long}|{}|[{long}, x]", raw(long)),
+        "3|a kind with a long name|||[, x]".to_owned(),
+        format!("4|NULL|{long}|{}|[{long}, x]", raw(long)),
+    ];
+    for (filter, expected) in [
+        ("true", [0, 1, 2, 3, 4].as_slice()),
+        ("id > 1", &[2, 3, 4]),
+        ("kind = 'a'", &[0, 2]),
+        ("note is null or note = ''", &[1, 3]),
+        ("id < 3 and note like '%twelve%'", &[2]),
+        ("kind is null and id > 1", &[4]),
+    ] {
+        let sql = format!("select * from t where {filter} order by id");
+        let expected: Vec<&String> = expected.iter().map(|at| &all[*at]).collect();
+        let found = select(&snapshot, &sql).await;
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter}");
+    }
+    let sql = "select note, kind from t order by note desc nulls last, kind limit 2";
+    let newest = ["short|a".to_owned(), format!("{long}|a")];
+    assert_eq!(select(&snapshot, sql).await, newest);
+
+    let context = SessionContext::new();
+    context.register_table("t", snapshot.provider()).unwrap();
+    for sql in ["select * from t", "select * from t where id >= 0"] {
+        let plan = context.sql(sql).await.unwrap();
+        for batch in plan.collect().await.unwrap() {
+            assert_eq!(batch.schema().fields(), schema.fields());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
