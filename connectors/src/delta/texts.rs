@@ -18,8 +18,8 @@ use datafusion::{
     common::{DataFusionError, Result, Statistics, internal_datafusion_err},
     config::ConfigOptions,
     logical_expr::{
-        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-        TableProviderFilterPushDown, TableType, Volatility,
+        ColumnarValue, Expr, ScalarUDF, TableProviderFilterPushDown, TableType, Volatility,
+        create_udf,
     },
     physical_expr::{PhysicalExpr, ScalarFunctionExpr},
     physical_plan::{
@@ -28,6 +28,9 @@ use datafusion::{
         projection::ProjectionExec,
     },
 };
+
+#[cfg(test)]
+mod tests;
 
 /// A table's rows, by two scans of the same files.
 #[derive(Debug)]
@@ -89,8 +92,17 @@ impl TableProvider for TextScan {
 
 /// A plan of the same rows in these columns, which differ from the plan's in being no views.
 fn of_views(views: Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<Arc<dyn ExecutionPlan>> {
-    static TEXT_OF: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(TextOf::new())));
+    static TEXT_OF: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        let (view, text) = (DataType::Utf8View, DataType::Utf8);
+        let function = create_udf(
+            "text_of",
+            vec![view],
+            text,
+            Volatility::Immutable,
+            Arc::new(text_of),
+        );
+        Arc::new(function)
+    });
     let read = views.schema();
     let columns = schema.fields().iter().zip(read.fields()).enumerate();
     let columns = columns.map(|(at, (field, read))| {
@@ -113,41 +125,11 @@ fn of_views(views: Arc<dyn ExecutionPlan>, schema: &Schema) -> Result<Arc<dyn Ex
 }
 
 /// The function `view of a text → text`.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct TextOf {
-    signature: Signature,
-}
-
-impl TextOf {
-    fn new() -> Self {
-        Self {
-            signature: Signature::exact(vec![DataType::Utf8View], Volatility::Immutable),
-        }
-    }
-}
-
-impl ScalarUDFImpl for TextOf {
-    fn name(&self) -> &str {
-        "text_of"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let misused = || internal_datafusion_err!("text_of is a function of a view");
-        let [views] = args.args.as_slice() else {
-            return Err(misused());
-        };
-        let views = views.to_array(args.number_rows)?;
-        let views = views.as_string_view_opt().ok_or_else(misused)?;
-        Ok(ColumnarValue::Array(Arc::new(texts_of(views)?)))
-    }
+fn text_of(args: &[ColumnarValue]) -> Result<ColumnarValue> {
+    let views = ColumnarValue::values_to_arrays(args)?;
+    let views = views.first().and_then(|views| views.as_string_view_opt());
+    let views = views.ok_or_else(|| internal_datafusion_err!("text_of is a function of a view"))?;
+    Ok(ColumnarValue::Array(Arc::new(texts_of(views)?)))
 }
 
 /// A view of a text up to this long holds the text itself.
@@ -199,57 +181,4 @@ fn texts_of(views: &StringViewArray) -> Result<StringArray> {
 
 fn too_long() -> DataFusionError {
     datafusion::common::resources_datafusion_err!("the texts of a batch are above 2 GiB")
-}
-
-#[cfg(test)]
-mod tests {
-    //! Beside the engine's cast.
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use arrow::{
-        array::{Array, AsArray, StringArray, StringViewArray},
-        compute::cast,
-        datatypes::DataType,
-    };
-    use proptest::prelude::*;
-
-    use super::texts_of;
-
-    fn expect_cast(views: &StringViewArray) {
-        let texts = texts_of(views).unwrap();
-        let data = texts.to_data();
-        data.validate_full().unwrap();
-        let cast = cast(views, &DataType::Utf8).unwrap();
-        assert_eq!(&texts, cast.as_string::<i32>());
-    }
-
-    #[test]
-    fn nothing_and_nulls_alone_are_texts() {
-        expect_cast(&StringViewArray::from(Vec::<Option<&str>>::new()));
-        expect_cast(&StringViewArray::from(vec![None::<&str>, None]));
-    }
-
-    #[test]
-    fn a_view_of_null_may_say_anything() {
-        let views =
-            StringViewArray::from(vec![Some("a text of more than twelve bytes"), Some("b")]);
-        let (words, buffers, _) = views.into_parts();
-        let views = StringViewArray::new(words, buffers, Some(vec![false, true].into()));
-        let texts = texts_of(&views).unwrap();
-        assert_eq!(texts, StringArray::from(vec![None, Some("b")]));
-        assert_eq!(texts.value_data(), b"b");
-    }
-
-    proptest! {
-        #[test]
-        fn texts_are_what_a_cast_makes_of_views(
-            texts in prop::collection::vec(prop::option::of("\\PC{0,20}"), 0..200),
-            from in 0_usize..50,
-        ) {
-            let views = StringViewArray::from_iter(texts);
-            expect_cast(&views);
-            let from = from.min(views.len());
-            expect_cast(&views.slice(from, views.len() - from));
-        }
-    }
 }

@@ -70,7 +70,7 @@ impl Numbered {
         let of_panes = |pairs: &&Arc<Pairs>| {
             pairs.panes.as_ref().map(|known| known.values()) == panes.map(|panes| panes.values())
         };
-        if let Some(pairs) = self.known().iter().find(of_panes) {
+        if let Some(pairs) = self.kept().iter().find(of_panes) {
             return Some(Arc::clone(pairs));
         }
         let (firsts, of_rows) = self.pair(panes)?;
@@ -80,7 +80,7 @@ impl Numbered {
             of_rows,
         });
         // Another query may have been as quick.
-        let mut paired = self.known();
+        let mut paired = self.kept();
         if let Some(pairs) = paired.iter().find(of_panes) {
             return Some(Arc::clone(pairs));
         }
@@ -90,7 +90,7 @@ impl Numbered {
         Some(pairs)
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<Arc<Pairs>>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Arc<Pairs>>> {
         // What another thread left there is whole, whatever became of it.
         self.paired.lock().unwrap_or_else(PoisonError::into_inner)
     }
