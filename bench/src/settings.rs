@@ -67,7 +67,7 @@ impl Settings {
             dirty_runs: number("DIRTY_RUNS", runs)?.max(1),
             events: [largest, largest / 2],
             peer_events: [peers_largest, peers_largest / 2],
-            seconds: number("SECONDS", if full { 30 } else { 10 })? as u64,
+            seconds: number("SECONDS", if full { 60 } else { 10 })? as u64,
             warm_seconds: number("WARM_SECONDS", 20)? as u64,
             queries: number("QUERIES", 10)?,
             keys: number("KEYS", 1_000_000)?,

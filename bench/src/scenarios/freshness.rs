@@ -95,7 +95,7 @@ pub fn measure(bench: &Bench, rate: u32) -> Result<Outcome, String> {
             runs,
             ..ask(name, by, "10 seconds")
         };
-        // what is compared with each other is measured by turns, several times: of sixty windows p99 is the slowest
+        // what is compared with each other is measured by turns, several times: of 120 windows p99 is the slowest but one
         asks[0].runs = runs;
         asks.extend([
             by("Sluice, by subscription", By::Subscription, Beside::Nothing),
